@@ -1,0 +1,98 @@
+"""The command line: `python -m bank` serves, `python -m bank statement` writes a day's statement."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from bank.ledger import LedgerUnusable
+from bank.settings import SettingInvalid, Settings, database_path
+from bank.statement import write_statement
+
+SETTINGS_HELP = """\
+settings (environment):
+  FAILURE_RATE       share of requests that fail at random, 0 to 1 (0.05)
+  MIN_LATENCY_MS     every request takes at least this long (100)
+  MAX_LATENCY_MS     and at most this long (2000)
+  AUTH_EXPIRY_HOURS  how long a hold can be captured (168)
+  PORT, BANK_PORT    where to listen; PORT wins (8787)
+  BANK_HOST          address to listen on (127.0.0.1)
+  BANK_DB            the ledger's file (bank/ledger.sqlite3 under FICPAY_VAR, or under ./var)
+  BANK_CONTROL       1 switches the control plane on, as --control does (0)
+"""
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        if arguments.command == "statement":
+            _statement(arguments.date, arguments.output)
+        else:
+            _serve(control=arguments.control)
+    except (SettingInvalid, LedgerUnusable) as wrong:
+        sys.exit(f"bank: {wrong}")
+    except KeyboardInterrupt:  # before the server listens for it
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bank",
+        description="The simulated bank. Without a command it serves until it is stopped.",
+        epilog=SETTINGS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--control", action="store_true", help="switch the control plane on (tests only)")
+    commands = parser.add_subparsers(dest="command", metavar="statement")
+    statement = commands.add_parser("statement", help="write the statement of one day as CSV")
+    statement.add_argument("--date", type=_day, required=True, help="the day (UTC), as YYYY-MM-DD")
+    statement.add_argument("--output", type=Path, help="file to write (standard output)")
+    return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-30") from None
+
+
+def _statement(day: date, output: Path | None) -> None:
+    database = database_path(os.environ)
+    if output is None:
+        write_statement(day, database, sys.stdout)
+        return
+    try:
+        file = output.open("w", encoding="utf-8", newline="")
+    except OSError as refused:
+        sys.exit(f"bank: Cannot write {output}: {refused.strerror}.")
+    with file:
+        write_statement(day, database, file)
+
+
+def _serve(*, control: bool) -> None:
+    from bank.server import CannotListen, serve  # noqa: PLC0415 - the statement needs no web server
+
+    settings = Settings.from_environment(os.environ)
+    _log_to_stdout()
+    try:
+        asyncio.run(serve(replace(settings, control=settings.control or control)))
+    except CannotListen as wrong:
+        sys.exit(f"bank: {wrong}")
+
+
+def _log_to_stdout() -> None:
+    """One plain line a request; whoever runs the bank adds the time.
+
+    aiohttp's own complaints (a malformed request) are left out: they quote what they complain about.
+    """
+    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    main()

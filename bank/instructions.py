@@ -1,0 +1,137 @@
+"""The four instructions: how a body is read, what is judged before the database is asked, what is done.
+
+The order of judgement is part of the contract: an unreadable body, then the form of the card, the CVV and
+the amount, and only then the database. A body that fails its form gets its own 400 even while the
+database is down.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bank.answers import Refused
+from bank.cards import ISSUED, is_card_number, is_digits
+from bank.clock import HOUR
+from bank.entries import Entry
+from bank.ledger import Ledger
+
+Execute = Callable[[Ledger, str, int], Entry]
+"""What remains of an instruction once its body was judged: (ledger, idempotency key, now) -> entry."""
+
+
+class Unreadable(Exception):
+    """The body is not JSON, or not of the types this instruction takes."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One kind of instruction. `judge` reads a body; raises Unreadable or Refused.
+
+    `midway_code` is the misleading answer when the database fails in the middle of this instruction.
+    """
+
+    path: str
+    judge: Callable[[bytes], Execute]
+    midway_code: str
+
+
+def judge_authorization(body: bytes, *, expiry_hours: int) -> Execute:
+    """The expiry date is read, and then ignored: the bank judges by its own record of the card."""
+    fields = _fields(body)
+    number, cvv = fields.text("card_number"), fields.text("cvv")
+    fields.number("expiry_month"), fields.number("expiry_year")
+    amount_cents = fields.number("amount")
+    if not is_card_number(number):
+        raise Refused("invalid_card")
+    if not (3 <= len(cvv) <= 4 and is_digits(cvv)):
+        raise Refused("invalid_cvv")
+    _require_positive(amount_cents)
+
+    def execute(ledger: Ledger, key: str, now: int) -> Entry:
+        card = ISSUED.get(number)
+        if card is None:
+            raise Refused("invalid_card")
+        if cvv != card.cvv:
+            raise Refused("invalid_cvv")
+        if card.has_expired(now):
+            raise Refused("card_expired")
+        return ledger.place_hold(card, amount_cents, key=key, now=now, expires_at=now + expiry_hours * HOUR)
+
+    return execute
+
+
+def judge_capture(body: bytes) -> Execute:
+    fields = _fields(body)
+    hold_id, amount_cents = _without_prefix("auth_", fields.text("authorization_id")), fields.number("amount")
+    _require_positive(amount_cents)
+    return lambda ledger, key, now: ledger.capture(hold_id, amount_cents, key=key, now=now)
+
+
+def judge_void(body: bytes) -> Execute:
+    hold_id = _without_prefix("auth_", _fields(body).text("authorization_id"))
+    return lambda ledger, key, now: ledger.void(hold_id, key=key, now=now)
+
+
+def judge_refund(body: bytes) -> Execute:
+    fields = _fields(body)
+    capture_id, amount_cents = _without_prefix("cap_", fields.text("capture_id")), fields.number("amount")
+    _require_positive(amount_cents)
+    return lambda ledger, key, now: ledger.refund(capture_id, amount_cents, key=key, now=now)
+
+
+def instructions(*, expiry_hours: int) -> dict[str, Instruction]:
+    """Every instruction by the last word of its path."""
+
+    def authorization(body: bytes) -> Execute:
+        return judge_authorization(body, expiry_hours=expiry_hours)
+
+    return {
+        "authorizations": Instruction("/api/v1/authorizations", authorization, "invalid_card"),
+        "captures": Instruction("/api/v1/captures", judge_capture, "authorization_not_found"),
+        "voids": Instruction("/api/v1/voids", judge_void, "authorization_not_found"),
+        "refunds": Instruction("/api/v1/refunds", judge_refund, "capture_not_found"),
+    }
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """A JSON object read strictly by type; a field that is not there counts as empty or zero."""
+
+    given: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        value = self.given.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise Unreadable
+        return value
+
+    def number(self, name: str) -> int:
+        value = self.given.get(name)
+        if value is None:
+            return 0
+        if type(value) is not int or abs(value) >= 2**63:  # true is no number, and 64 bits are all there is
+            raise Unreadable
+        return value
+
+
+def _fields(body: bytes) -> _Fields:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unreadable from None
+    if not isinstance(value, dict):
+        raise Unreadable
+    return _Fields(value)
+
+
+def _require_positive(amount_cents: int) -> None:
+    if amount_cents < 1:
+        raise Refused("invalid_amount")
+
+
+def _without_prefix(prefix: str, reference: str) -> str:
+    """The id within a reference; one with another prefix names nothing, and is not found later."""
+    return reference.removeprefix(prefix) if reference.startswith(prefix) else ""

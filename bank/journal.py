@@ -1,0 +1,102 @@
+"""What the bank remembers of the requests it saw, and the one line it logs for each.
+
+Never a card number, a CVV or a body: a path is logged and kept only where it has the form of a real one.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+log = logging.getLogger("bank")
+
+KNOWN_PATH = re.compile(
+    r"/health|/api/v1/(authorizations|captures|voids|refunds)(/(auth|cap|void|ref)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
+)
+KNOWN_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+KEPT = 100_000
+"""A day of load tests fits; without a bound a bank left running would grow for ever."""
+
+
+@dataclass(eq=False)
+class Visit:
+    """One request as the bank saw it.
+
+    `status` stays None where no answer was given; `ended` then says who closed the connection.
+    `overlapped` is true if another request with the same key and path was in flight at any moment of it.
+    """
+
+    method: str
+    path: str
+    idempotency_key: str | None
+    received_at_ns: int
+    status: int | None = None
+    ended: str | None = None
+    replayed: bool = False
+    overlapped: bool = False
+
+
+class Journal:
+    """All visits, oldest first, those still in flight included. Kept in memory: a restart forgets them."""
+
+    def __init__(self) -> None:
+        self.visits: deque[Visit] = deque(maxlen=KEPT)
+        self.max_in_flight: Counter[str] = Counter()
+        self._in_flight: dict[tuple[str, str], list[Visit]] = {}
+
+    def forget(self) -> None:
+        """Requests still in flight go on, but their visits are no longer listed."""
+        self.visits.clear()
+        self.max_in_flight.clear()
+
+    @contextmanager
+    def visit(self, method: str, path: str, key: str | None, received_at_ns: int) -> Iterator[Visit]:
+        """Record a request from its arrival until the bank's work on it is over, answered or not."""
+        visit = Visit(_known_method(method), _known_path(path), key, received_at_ns)
+        began = time.monotonic()
+        self.visits.append(visit)
+        self._enter(visit)
+        try:
+            yield visit
+            visit.ended = visit.ended or "answered"
+        except asyncio.CancelledError:
+            visit.ended = "caller hung up"
+            raise
+        finally:
+            self._leave(visit)
+            said = visit.status or visit.ended
+            again = " (stored answer)" if visit.replayed else ""
+            log.info(
+                "%s %s %s%s %d ms", visit.method, visit.path, said, again, (time.monotonic() - began) * 1000
+            )
+
+    def _enter(self, visit: Visit) -> None:
+        if visit.idempotency_key is None:
+            return
+        together = self._in_flight.setdefault((visit.path, visit.idempotency_key), [])
+        together.append(visit)
+        if len(together) > 1:
+            for one in together:
+                one.overlapped = True
+        key = visit.idempotency_key
+        self.max_in_flight[key] = max(self.max_in_flight[key], len(together))
+
+    def _leave(self, visit: Visit) -> None:
+        if visit.idempotency_key is None:
+            return
+        together = self._in_flight[visit.path, visit.idempotency_key]
+        together.remove(visit)
+        if not together:
+            del self._in_flight[visit.path, visit.idempotency_key]
+
+
+def _known_path(path: str) -> str:
+    return path if KNOWN_PATH.fullmatch(path) else "(unknown path)"
+
+
+def _known_method(method: str) -> str:
+    return method if method in KNOWN_METHODS else "(unknown method)"

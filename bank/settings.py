@@ -1,0 +1,83 @@
+"""The bank's settings: the environment variables of the real bank, and a few of our own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingInvalid(Exception):
+    """An environment variable holds a value that means nothing. The message says which and why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the bank reads from its environment, read once at start."""
+
+    failure_rate: float
+    min_latency_ms: int
+    max_latency_ms: int
+    auth_expiry_hours: int
+    host: str
+    port: int
+    database: Path
+    control: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read and check the settings, or raise SettingInvalid. An empty variable counts as unset."""
+        given = {name: value for name, value in environ.items() if value}
+        minimum = _whole_number(given, "MIN_LATENCY_MS", default=100)
+        maximum = _whole_number(given, "MAX_LATENCY_MS", default=2000)
+        if minimum > maximum:
+            raise SettingInvalid(f"MIN_LATENCY_MS ({minimum}) is greater than MAX_LATENCY_MS ({maximum}).")
+        return cls(
+            failure_rate=_rate(given, "FAILURE_RATE", default=0.05),
+            min_latency_ms=minimum,
+            max_latency_ms=maximum,
+            auth_expiry_hours=_whole_number(given, "AUTH_EXPIRY_HOURS", default=168),
+            host=given.get("BANK_HOST", "127.0.0.1"),
+            port=_port(given),
+            database=database_path(given),
+            control=_switch(given, "BANK_CONTROL"),
+        )
+
+
+def database_path(environ: Mapping[str, str]) -> Path:
+    """Where the ledger lies; the statement command needs this and nothing else."""
+    if environ.get("BANK_DB"):
+        return Path(environ["BANK_DB"])
+    return Path(environ.get("FICPAY_VAR") or "var") / "bank" / "ledger.sqlite3"
+
+
+def _whole_number(given: Mapping[str, str], name: str, *, default: int) -> int:
+    text = given.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise SettingInvalid(f"{name} must be a whole number, 0 or more; it is {text!r}.")
+    return int(text)
+
+
+def _rate(given: Mapping[str, str], name: str, *, default: float) -> float:
+    text = given.get(name, str(default))
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0.0 <= rate <= 1.0:
+        raise SettingInvalid(f"{name} must be a number from 0 to 1; it is {text!r}.")
+    return rate
+
+
+def _port(given: Mapping[str, str]) -> int:
+    """PORT is the real bank's name for it; BANK_PORT serves where PORT would mean another server's."""
+    name = "PORT" if "PORT" in given else "BANK_PORT"
+    port = _whole_number(given, name, default=8787)
+    if not 1 <= port <= 65535:
+        raise SettingInvalid(f"{name} must be a port from 1 to 65535; it is {port}.")
+    return port
+
+
+def _switch(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name, "0")
+    if text not in {"0", "1"}:
+        raise SettingInvalid(f"{name} must be 0 or 1; it is {text!r}.")
+    return text == "1"

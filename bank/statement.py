@@ -1,0 +1,34 @@
+"""The day's statement: the only listing the bank gives, and the only place where a lost hold shows."""
+
+import csv
+import sqlite3
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from bank.clock import day, rfc3339_from_database
+from bank.entries import CURRENCY
+from bank.ledger import LedgerUnusable
+
+HEADER = ("entry_id", "type", "reference_id", "amount_cents", "currency", "created_at")
+
+
+def write_statement(of: date, database: Path, output: TextIO) -> None:
+    """Write one UTC day's entries, oldest first; raises LedgerUnusable.
+
+    The bank may run meanwhile: its ledger is only read.
+    """
+    if not database.is_file():
+        raise LedgerUnusable(f"There is no ledger at {database}.")
+    rows = csv.writer(output, lineterminator="\n")
+    rows.writerow(HEADER)
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as ledger:
+        entries = ledger.execute(
+            "SELECT id, kind, reference_id, amount_cents, created_at_ns FROM entries"
+            " WHERE created_at_ns >= ? AND created_at_ns < ? ORDER BY created_at_ns, sequence",
+            day(of),
+        )
+        for entry_id, kind, reference_id, amount_cents, created_at_ns in entries:
+            written_at = rfc3339_from_database(created_at_ns)
+            rows.writerow((entry_id, kind, reference_id or "", amount_cents, CURRENCY, written_at))

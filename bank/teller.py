@@ -1,0 +1,148 @@
+"""The course of one request through the bank, from the key's look-up to the stored answer.
+
+Each access to the ledger is one step on the ledger's own thread, and a caller who hangs up cancels
+whatever step comes next. That is where the contract's quirks come from, and nothing here pretends
+otherwise: the look-up does not lock, and the entry and its stored answer are two commits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from bank.answers import (
+    HEALTHY,
+    MISSING_KEY,
+    RANDOM_FAILURE,
+    UNHEALTHY,
+    UNKNOWN_PATH,
+    UNREADABLE_BODY,
+    Answer,
+    Refused,
+    executed,
+    read_back,
+    refusal,
+    replayed,
+)
+from bank.clock import Clock
+from bank.entries import Entry, Kind
+from bank.instructions import Instruction, Unreadable, instructions
+from bank.latch import Latch, Point
+from bank.ledger import Ledger
+from bank.plans import Plan
+from bank.settings import Settings
+from bank.weather import Weather
+
+T = TypeVar("T")
+ReadBody = Callable[[], Awaitable[bytes]]
+
+
+class DatabaseDown(Exception):
+    """The bank's own database does not answer."""
+
+
+class Teller:
+    """Takes requests, free of HTTP but for their bodies, and gives answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.clock = Clock()
+        self.weather = Weather(settings.failure_rate, settings.min_latency_ms, settings.max_latency_ms)
+        self.latch = Latch()
+        self.database_down = False
+        self.instructions = instructions(expiry_hours=settings.auth_expiry_hours)
+        self._ledger = Ledger(settings.database)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        if settings.control:
+            self.clock.offset_ns = self._ledger.clock_offset()
+
+    def close(self) -> None:
+        """Finish the commit under way, if there is one, and close the ledger."""
+        self._thread.shutdown(wait=True)
+        self._ledger.close()
+
+    async def instruct(self, endpoint: str, *, key: str, read_body: ReadBody, plan: Plan) -> Answer:
+        """Execute an instruction, or return what was stored when this key was here before."""
+        if not key:
+            return MISSING_KEY
+        instruction = self.instructions[endpoint]
+        stores_answer = plan.stores_answer
+        try:
+            stored = await self._look_up_key(key, instruction.path, plan)
+        except DatabaseDown:
+            stored, stores_answer = None, False
+        if stored is not None:
+            return replayed(stored)
+
+        await self.latch.pass_point(Point.EXECUTION, endpoint)
+        if not await self.weather.passes():
+            return RANDOM_FAILURE
+        answer = await self._execute(instruction, key, read_body, plan)
+
+        if answer.status == 200 and stores_answer:
+            await self.latch.pass_point(Point.STORING, endpoint)
+            with suppress(DatabaseDown):
+                await self._store(key, instruction.path, answer, plan)
+        return answer
+
+    async def look_up(self, kind: Kind, entry_id: str, plan: Plan) -> Answer:
+        """Read one object back. While the database is down it is "not found" too: only /health knows."""
+        await self.latch.pass_point(Point.EXECUTION, "reads")
+        if not await self.weather.passes():
+            return RANDOM_FAILURE
+        try:
+            entry = await self._entry(kind, entry_id, plan)
+        except DatabaseDown:
+            entry = None
+        if entry is None:
+            return refusal("not_found")
+        return read_back(entry)
+
+    async def health(self, plan: Plan) -> Answer:
+        """The only answer that weather does not touch and that tells the truth about the database."""
+        try:
+            await self.ask(Ledger.clock_offset, plan)
+        except DatabaseDown:
+            return UNHEALTHY
+        return HEALTHY
+
+    async def unknown_path(self) -> Answer:
+        if not await self.weather.passes():
+            return RANDOM_FAILURE
+        return UNKNOWN_PATH
+
+    async def ask(self, query: Callable[[Ledger], T], plan: Plan | None = None) -> T:
+        """Run one step on the ledger; raises DatabaseDown. The control plane asks without a plan.
+
+        A caller who hangs up cancels the step if it has not begun. One that has begun is finished, but
+        nobody waits for it any more: what should have followed does not.
+        """
+        if plan and (self.database_down or plan.database_down):
+            raise DatabaseDown
+        return await asyncio.get_running_loop().run_in_executor(self._thread, query, self._ledger)
+
+    async def _look_up_key(self, key: str, path: str, plan: Plan) -> bytes | None:
+        if plan.lookup_fails:
+            raise DatabaseDown
+        return await self.ask(lambda ledger: ledger.stored_answer(key, path, now=self.clock.now()), plan)
+
+    async def _execute(self, instruction: Instruction, key: str, read_body: ReadBody, plan: Plan) -> Answer:
+        try:
+            execute = instruction.judge(await read_body())
+            if plan.database_fails_midway:
+                raise Refused(instruction.midway_code)
+            return executed(await self.ask(lambda ledger: execute(ledger, key, self.clock.now()), plan))
+        except Unreadable:
+            return UNREADABLE_BODY
+        except Refused as refused:
+            return refusal(refused.code)
+        except DatabaseDown:
+            return refusal("internal_error")
+
+    async def _store(self, key: str, path: str, answer: Answer, plan: Plan) -> None:
+        await self.ask(lambda ledger: ledger.store_answer(key, path, answer.body, now=self.clock.now()), plan)
+
+    async def _entry(self, kind: Kind, entry_id: str, plan: Plan) -> Entry | None:
+        if plan.database_fails_midway:
+            raise DatabaseDown
+        return await self.ask(lambda ledger: ledger.entry(kind, entry_id), plan)

@@ -1,0 +1,19 @@
+"""Breaking the contract's section on "Idempotency", calls in flight at the same time."""
+
+from tests.bank.mutations.mutation import breaking
+
+OVERLAP = (
+    breaking(
+        "the look-up does not lock",
+        (
+            "server.py",
+            "                return await self.teller.instruct(",
+            "                async with ONE_AT_A_TIME:\n                  return await self.teller.instruct(",
+        ),
+        ("server.py", "LONGEST_BODY = ", "ONE_AT_A_TIME = asyncio.Lock()\nLONGEST_BODY = "),
+        caught_by=[
+            "overlap::TestAuthorizations::test_the_look_up_does_not_lock",
+            "overlap::TestAuthorizations::test_three_at_once_with_one_key_make_three_holds",
+        ],
+    ),
+)
