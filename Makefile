@@ -1,0 +1,91 @@
+# FicPay on a development machine. `make help` says what there is; production does not use this file.
+#
+# Settings go before or after the command: `FICPAY_PORT=8001 make up` or `make up FICPAY_PORT=8001`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The interpreter for a new .venv; without a word, the newest one that runs.
+PYTHON ?=
+VENV := .venv/bin/python
+INSTALLED := .venv/.installed
+# A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
+
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants openapi
+
+help: ## this list
+	@printf 'FicPay, a payment gateway. Commands:\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@printf '\nSettings (environment): FICPAY_PORT 8000, BANK_PORT 8787, FICPAY_VAR var, DATABASE_URL, BANK_URL.\n'
+
+up: $(INSTALLED) ## start everything in the foreground; Ctrl-C stops it
+	@exec $(VENV) -m dev.up
+
+demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
+	@exec $(VENV) -m dev.demo
+
+test: $(INSTALLED) ## all tests, on a database and a bank of their own
+	@exec $(VENV) -m pytest
+
+check: $(INSTALLED) ## style, layers, types, migrations, settings, the API's document
+	@echo 'Style (ruff)'
+	@$(VENV) -m ruff check --quiet .
+	@$(VENV) -m ruff format --check --quiet . || { echo 'Not formatted: .venv/bin/ruff format .'; exit 1; }
+	@echo 'Layers (import-linter)'
+	@$(VENV) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo
+	@echo 'Types (mypy)'
+	@$(VENV) -m dev.production $(VENV) -m mypy
+	@echo 'Migrations'
+	@$(VENV) -m dev.production $(VENV) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@echo 'Production settings (manage.py check --deploy)'
+	@$(VENV) -m dev.production $(VENV) manage.py check --deploy --fail-level WARNING
+	@echo 'The API document is current'
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && \
+	$(VENV) -m dev.production $(VENV) manage.py spectacular --file "$$document" --validate --fail-on-warn && \
+	{ diff -u docs/openapi.yaml "$$document" || { echo 'docs/openapi.yaml is not current: make openapi'; exit 1; }; }
+	@echo 'Dependencies (pip)'
+	@$(VENV) -m pip --disable-pip-version-check check
+	@echo 'All checks passed.'
+
+openapi: $(INSTALLED) ## write docs/openapi.yaml anew
+	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
+	@exec $(VENV) -m pytest tests/bank_contract
+
+bank-mutants: $(INSTALLED) ## show that every sentence of the contract is covered by a test
+	@exec $(VENV) -m tests.bank.mutants
+
+seed: migrate ## the merchant FicMart, its API keys and the admin user, as far as missing
+	@exec $(VENV) -m dev.manage seed --credentials "$${FICPAY_VAR:-var}/credentials.json"
+
+migrate: $(INSTALLED) ## bring the database up to date
+	@exec $(VENV) -m dev.manage migrate
+
+shell: $(INSTALLED) ## a Python shell with the models loaded
+	@exec $(VENV) -m dev.manage shell
+
+logs: ## follow the logs of the running FicPay
+	@set -- "$${FICPAY_VAR:-var}"/log/*.log; \
+	if [ -e "$$1" ]; then exec tail -n 20 -F "$$@"; else echo 'No logs yet: `make up` writes them.'; exit 1; fi
+
+down: $(INSTALLED) ## stop what a closed terminal or a crash has left running
+	@exec $(VENV) -m dev.down
+
+reset: $(INSTALLED) ## stop everything and delete data, keys and logs
+	@exec $(VENV) -m dev.down --delete
+
+clean: ## reset, and delete the virtual environment and all caches
+	@if [ -e $(INSTALLED) ] && [ -x $(VENV) ]; then $(VENV) -m dev.down --delete; fi
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo 'Deleted the virtual environment and all caches.'
+
+$(INSTALLED): requirements.txt requirements-dev.txt $(VENV)
+	@sh dev/install.sh
+
+# A .venv whose interpreter has gone away is made anew.
+$(VENV):
+	@PYTHON='$(PYTHON)' sh dev/install.sh venv

@@ -1,0 +1,266 @@
+"""`make demo`: a shop's day at the running FicPay, in a minute. Prints what it sends and what it gets.
+
+It does what a client of a payment gateway should do: an Idempotency-Key on every POST, the same key and
+the same body when it asks again, and no conclusion from an answer that is none (202, 503, silence).
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from dev import environment as environments
+from dev.environment import Environment, SettingInvalid
+from dev.supervisor import paint
+
+GOOD_CARD = {"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030}
+EMPTY_CARD = {"number": "5555555555554444", "cvv": "789", "expiry_month": 9, "expiry_year": 2030}
+# What is shown of a receipt: enough to follow the story.
+TOLD = ("id", "order_id", "state", "pending_operation", "money_moved", "amount", "currency", "code", "detail")
+TOLD_OF_ORDER = ("order_id", "ready_to_ship", "reason")
+# As long as a client should be patient in a demonstration; the gateway itself never gives up on a doubt.
+PATIENCE_SECONDS = 90
+POLL_SECONDS = 2
+
+
+class Trouble(Exception):
+    """The demonstration cannot go on. The message says why."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: dict[str, Any]
+    retry_after: float  # in seconds, 0 when the answer asks for no retry
+    took: float
+
+
+class Client:
+    """A merchant's client of the API."""
+
+    def __init__(self, base: str, api_key: str, run: str) -> None:
+        self._base = base
+        self._run = run
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy would look for our localhost on its own machine
+        self._session.headers["Authorization"] = f"Bearer {api_key}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def get(self, path: str, told: tuple[str, ...] = TOLD) -> dict[str, Any]:
+        """Ask. Raises Trouble unless there is an answer."""
+        say(paint(f"GET {path}", "1"))
+        reply = self._send("GET", path)
+        _tell(reply, told)
+        if reply.status != HTTPStatus.OK:
+            raise Trouble(f"GET {path} was answered with {reply.status}.")
+        return reply.body
+
+    def post(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Instruct, and ask again as long as the answer is open. Raises Trouble when it stays so."""
+        key = f"demo-{self._run}-{key}"
+        say(f"{paint(f'POST {path}', '1')}  Idempotency-Key: {key}")
+        if body:
+            say(json.dumps(_masked(body)))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        was_refused = False
+        while True:
+            reply = self._send("POST", path, body, key)
+            _tell(reply, TOLD)
+            if reply.status == HTTPStatus.ACCEPTED:
+                return self._settled(reply.body, deadline)
+            if receipt := _left_by_first_request(reply):
+                if not was_refused:
+                    return receipt
+                key += "-again"
+                say(f"That was not executed and never will be, so this is a new instruction: {key}")
+                continue
+            if not _is_open(reply):
+                return reply.body
+            was_refused = reply.body.get("money_moved") == "no"
+            say(f"Waiting {reply.retry_after:g} s.")
+            _wait(reply.retry_after, deadline)
+            say("The same request once more, with the same key:")
+
+    def _settled(self, receipt: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """A 202 says: the bank may have done it. Nobody sends another instruction now; one looks again."""
+        if not receipt.get("pending_operation"):
+            return receipt
+        say("The bank has not answered: it is in doubt, and FicPay finds out what became of it.")
+        say(f"Asking GET /payments/{receipt['id']} every {POLL_SECONDS} s, until no operation is pending.")
+        while True:
+            _wait(POLL_SECONDS, deadline)
+            reply = self._send("GET", f"/payments/{receipt['id']}")
+            if not reply.body.get("pending_operation"):
+                _tell(reply, TOLD)
+                return reply.body
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = "") -> Reply:
+        headers = {"Idempotency-Key": key} if key else {}
+        try:
+            answer = self._session.request(method, self._base + path, json=body, headers=headers, timeout=60)
+            return Reply(
+                answer.status_code,
+                answer.json(),
+                float(answer.headers.get("Retry-After", 0)),
+                answer.elapsed.total_seconds(),
+            )
+        except ValueError:
+            raise Trouble(f"{method} {path} was answered with {answer.status_code}, not in JSON.") from None
+        except requests.RequestException:
+            raise Trouble(f"{method} {path} was not answered: FicPay has gone away.") from None
+
+
+def main() -> None:
+    try:
+        demonstrate(environments.running(os.environ))
+    except (Trouble, SettingInvalid) as trouble:
+        sys.exit(str(trouble))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
+
+
+def demonstrate(environment: Environment) -> None:
+    """The whole story. Raises Trouble."""
+    run = str(time.time_ns())  # beginning with a 1, its 19 digits pass for no network's card number
+    with Client(f"{environment.url}/api/v1", _api_key(environment), run) as client:
+        sold = sell_and_take_back(client, f"demo-{run}-1")
+        void_before_shipping(client, f"demo-{run}-2")
+        decline(client, f"demo-{run}-3")
+        tell_history(client, sold)
+    print(f"\n{paint('That is all.', '1;32')} More: {environment.url}/api/docs/")
+
+
+def sell_and_take_back(client: Client, order_id: str) -> str:
+    """Authorize, capture, refund. Returns the payment's id."""
+    chapter("A customer orders: FicPay asks the bank to hold the money (authorize).")
+    payment = client.post("/payments", _order(order_id, GOOD_CARD), "authorize-1")
+    expect(payment, "AUTHORIZED")
+    payment_id = str(payment["id"])
+
+    chapter("May the goods be shipped? FicMart asks by its own order id.")
+    client.get(f"/orders/{order_id}", TOLD_OF_ORDER)
+
+    chapter("They are shipped: take the money (capture).")
+    expect(client.post(f"/payments/{payment_id}/capture", {}, "capture-1"), "CAPTURED")
+
+    chapter("They come back: return it (refund).")
+    expect(client.post(f"/payments/{payment_id}/refund", {"reason": "returned"}, "refund-1"), "REFUNDED")
+    return payment_id
+
+
+def void_before_shipping(client: Client, order_id: str) -> None:
+    chapter("Another order is cancelled before it is shipped: let go of the money (void).")
+    payment = client.post("/payments", _order(order_id, GOOD_CARD), "authorize-2")
+    expect(payment, "AUTHORIZED")
+    expect(client.post(f"/payments/{payment['id']}/void", {}, "void-2"), "VOIDED")
+
+
+def decline(client: Client, order_id: str) -> None:
+    chapter("A card without money: the issuer declines, with a 402 and a reason. No money has moved.")
+    declined = client.post("/payments", _order(order_id, EMPTY_CARD), "authorize-3")
+    # A problem document, or, if it had to be asked for a second time, the receipt.
+    if (declined.get("decline") or declined).get("code") != "insufficient_funds":
+        raise Trouble("The issuer should have declined this one for insufficient funds.")
+
+
+def tell_history(client: Client, payment_id: str) -> None:
+    chapter("What FicPay knows of the first payment: every step, in order.")
+    for event in client.get(f"/payments/{payment_id}/events", ())["results"]:
+        say(f"{event['at']}  {event['type']}")
+
+
+def chapter(title: str) -> None:
+    print(f"\n{paint(title, '1;36')}", flush=True)
+
+
+def say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+def expect(receipt: Mapping[str, Any], state: str) -> None:
+    """The story needs this state to go on. Raises Trouble."""
+    if receipt.get("state") != state:
+        found = receipt.get("state") or receipt.get("code")
+        raise Trouble(f"The payment should be {state} now; it is {found}. {receipt.get('next', '')}".strip())
+
+
+def _api_key(environment: Environment) -> str:
+    """The live key of a running instance. Raises Trouble when nothing runs."""
+    not_running = f"FicPay does not run at {environment.url}: start it with `make up` in another terminal."
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.get(f"{environment.url}/health/live", timeout=5)
+        return str(json.loads(environment.credentials.read_text())["live_api_key"])
+    except requests.RequestException:
+        raise Trouble(not_running) from None
+    except (OSError, ValueError, KeyError):
+        raise Trouble(
+            f"There are no credentials in {environment.credentials}: `make up` makes them."
+        ) from None
+
+
+def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "customer_id": "demo-customer",
+        "amount": 5000,
+        "currency": "USD",
+        "card": dict(card),
+    }
+
+
+def _is_open(reply: Reply) -> bool:
+    """Not executed (503), too many requests, or the first request with this key is still on its way."""
+    unavailable = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
+    return reply.status in unavailable or (reply.status == HTTPStatus.CONFLICT and reply.retry_after > 0)
+
+
+def _left_by_first_request(reply: Reply) -> dict[str, Any]:
+    """The receipt, when the key is in use by a request that has come to its end. Otherwise nothing."""
+    receipt: dict[str, Any] = reply.body.get("payment") or {}
+    is_over = reply.body.get("code") == "idempotency_key_in_use" and not receipt.get("pending_operation")
+    return receipt if is_over else {}
+
+
+def _wait(seconds: float, deadline: float) -> None:
+    if time.monotonic() + seconds > deadline:
+        raise Trouble(
+            f"No final answer within {PATIENCE_SECONDS} s. Nothing is lost: the same key asks for it "
+            "at any time. Run `make demo` again."
+        )
+    time.sleep(seconds)
+
+
+def _tell(reply: Reply, told: tuple[str, ...]) -> None:
+    colour = "32" if reply.status < 300 else "33"
+    say(f"{paint(f'{reply.status} {HTTPStatus(reply.status).phrase}', colour)}  {reply.took:.1f} s")
+    shown = {name: reply.body[name] for name in told if reply.body.get(name) is not None}
+    if shown:
+        say(json.dumps(shown))
+
+
+def _masked(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body as it may be shown: of a card its last four digits."""
+    if "card" not in body:
+        return dict(body)
+    number = str(body["card"]["number"])
+    return {**body, "card": {**body["card"], "number": "*" * (len(number) - 4) + number[-4:], "cvv": "***"}}
+
+
+if __name__ == "__main__":
+    main()

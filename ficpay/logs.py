@@ -1,0 +1,94 @@
+"""Structured logs on standard output, with every card number masked on its way out.
+
+Card data is kept out of logs where they are written; the mask is the last line of defence, for what a
+caller smuggles into a path, a header or an exception's text.
+"""
+
+import logging.config
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from payments.domain.cards import mask_card_numbers
+
+
+def mask_cards(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Mask card numbers in every name and value, nested ones and tracebacks included."""
+    return {mask_card_numbers(key): _masked(value) for key, value in event_dict.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask_card_numbers(value)
+    if isinstance(value, Mapping):
+        return {_masked(key): _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(inner) for inner in value]
+    text = str(value)
+    masked = mask_card_numbers(text)
+    is_plain = value is None or isinstance(value, bool | int | float)
+    return value if is_plain and masked == text else masked
+
+
+def configure_logging(*, log_format: str, level: str) -> None:
+    """Send the logs of structlog and of the standard library down the same road: `console` or `json`."""
+    logging.raiseExceptions = False  # a line that cannot be formatted would be printed raw, arguments and all
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # plain tracebacks: no frame's variables
+        mask_cards,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *shared],
+                    "processors": [_without_internals, renderer],
+                }
+            },
+            "handlers": {
+                "stdout": {
+                    "class": "logging.StreamHandler",
+                    "stream": "ext://sys.stdout",
+                    "formatter": "structured",
+                }
+            },
+            "root": {"handlers": ["stdout"], "level": level},
+            "loggers": {
+                # Every request is logged once, by the middleware, with its path masked.
+                "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
+                "django.request": {"level": "ERROR"},
+                "_granian": {"level": "INFO", "propagate": True, "handlers": []},
+                "granian.access": {"level": "CRITICAL"},
+            },
+        }
+    )
+
+
+def _without_internals(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> EventDict:
+    for key in ("_record", "_from_structlog", "request", "server_time", "status_code"):
+        event_dict.pop(key, None)
+    return dict(event_dict)

@@ -1,0 +1,218 @@
+"""Every environment variable FicPay knows, read once, here.
+
+The README has a table of them. `make up` writes those of a development machine into
+`$FICPAY_VAR/development.env`, which is read below where it exists, so that `manage.py` finds the
+running instance; the process's own environment always wins.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from environs import Env
+
+from ficpay import secrets
+from ficpay.logs import configure_logging
+from ficpay.unfold import UNFOLD as UNFOLD  # noqa: PLC0414 - a setting that stands in a file of its own
+from payments.domain.timing import Timing
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.str("FICPAY_VAR", str(BASE_DIR / "var"))).resolve()
+if (VAR_DIR / "development.env").exists():
+    env.read_env(str(VAR_DIR / "development.env"), recurse=False, override=False)
+
+# --- What runs, and for whom -----------------------------------------------------------------
+DEBUG = env.bool("DJANGO_DEBUG", False)
+SECRET_KEY = secrets.read(env, "DJANGO_SECRET_KEY", production=not DEBUG)
+ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+FICPAY_PORT = env.int("FICPAY_PORT", 8000)
+
+# Bank keys are derived from this secret. It must outlive every open operation: with another one a
+# client's retry would reach the bank as a new instruction. Rotate it only with nothing in doubt.
+BANK_KEY_SECRET = secrets.read(env, "FICPAY_BANK_KEY_SECRET", production=not DEBUG)
+# `id:secret` pairs, the first signs; the others are kept for as long as their fingerprints (30 days).
+FINGERPRINT_KEYS = secrets.read_keyring(env, "FICPAY_FINGERPRINT_KEYS", production=not DEBUG)
+
+# --- The bank --------------------------------------------------------------------------------
+BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
+# Bank calls one process may have in flight. Below the web server's 64 request threads, so that a
+# stalled bank leaves threads for reads.
+BANK_THREADS = env.int("FICPAY_BANK_THREADS", 48)
+BANK_TIMING = Timing()
+
+# --- The database ----------------------------------------------------------------------------
+# Connections a process keeps. 0 means none kept in a pool, which forking workers need.
+DB_POOL = env.int("FICPAY_DB_POOL", 0)
+
+
+def _database() -> dict[str, Any]:
+    url = env.str("DATABASE_URL", "postgres://ficpay@localhost:5432/ficpay")
+    database: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
+    if DB_POOL:
+        # A request waits 10 s for a connection at most and is then answered 503.
+        pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": 10}
+        database["OPTIONS"] = database.get("OPTIONS", {}) | {"pool": pool}
+    else:
+        database["CONN_MAX_AGE"] = 60
+    return database
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- The application -------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "pgtrigger",
+    "django_fsm",
+    "django_q",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "payments",
+    "ficpay",
+]
+MIDDLEWARE = [
+    "ficpay.requests.RequestIdMiddleware",
+    "ficpay.addresses.NoCardNumberInAddressMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "ficpay.urls"
+WSGI_APPLICATION = "ficpay.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+APPEND_SLASH = False
+
+# --- Safety ----------------------------------------------------------------------------------
+# Error pages and mails never show a frame's variables or a request's body: a card may be in them.
+DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("FICPAY_BEHIND_PROXY", False) else None
+)
+if not DEBUG:
+    SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
+    SECURE_REDIRECT_EXEMPT = [r"^health", r"^readiness$"]  # probes speak plain HTTP inside the cluster
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- The API ---------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["payments.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["payments.api.authentication.IsActiveMerchant"],
+    "DEFAULT_PARSER_CLASSES": ["payments.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "payments.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "NON_FIELD_ERRORS_KEY": "",  # an error of the whole body names no field
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is a 405 like any other method that is not described
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "FicPay",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": (BASE_DIR / "docs" / "api.md").read_text(),
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": True,
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentState": "payments.domain.states.PaymentState",
+        "OperationName": "payments.api.serializers.MERCHANT_OPERATIONS",
+        "MoneyMoved": "payments.api.serializers.MONEY_MOVED",
+        "Actor": "payments.api.serializers.ACTORS",
+        "DeclineCode": "payments.api.serializers.DECLINE_CODES",
+        "EventType": "payments.models.Event.Type",
+        "Currency": "payments.domain.money.Currency",
+    },
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": "/", "description": "This server"}],
+    "TAGS": [
+        {"name": "Payments", "description": "One customer's money for one order, from hold to refund."},
+        {
+            "name": "Orders and customers",
+            "description": "The same payments, found by the ids you gave them.",
+        },
+    ],
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "persistAuthorization": True,
+        "displayRequestDuration": True,
+        "tryItOutEnabled": True,
+    },
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "payments.api.schema.finish",
+    ],
+}
+
+# --- The worker ------------------------------------------------------------------------------
+# Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.
+# retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice.
+Q_CLUSTER = {
+    "name": "ficpay",
+    "orm": "default",
+    "workers": 2,
+    "timeout": 120,
+    "retry": 300,
+    "queue_limit": 1,
+    "max_attempts": 1,
+    "save_limit": 100,
+    "catch_up": False,
+    "poll": 1,
+    "label": "Schedules",
+}
+
+# --- Logs ------------------------------------------------------------------------------------
+LOGGING_CONFIG = None
+LOG_FORMAT = env.str("FICPAY_LOG_FORMAT", "console" if DEBUG else "json")
+configure_logging(log_format=LOG_FORMAT, level=env.str("FICPAY_LOG_LEVEL", "INFO"))

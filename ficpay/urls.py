@@ -1,0 +1,26 @@
+"""Where everything is."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from ficpay import health, home
+
+urlpatterns = [
+    path("", home.home),
+    path("api/v1/", include("payments.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("health", health.ready),
+    path("readiness", health.ready),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    re_path("", home.nowhere),
+]
+handler400 = "ficpay.home.bad_request"
+handler404 = "ficpay.home.not_found"
+handler500 = "ficpay.home.server_error"

@@ -1,0 +1,114 @@
+"""What the API's views share: the caller's payments and nobody else's, and a request read strictly."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from payments.api.authentication import caller_of
+from payments.api.errors import BadIdempotencyKey, request_id_of
+from payments.api.fields import IdField, StrictSerializer
+from payments.api.negotiation import JsonForEverybody
+from payments.api.pages import page_of
+from payments.domain.cards import contains_card_number
+from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.models import Payment, payments_with_pending
+from payments.services import answers
+from payments.services.idempotency import MerchantRequest
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class ApiView(APIView):
+    """A view of one merchant's payments in one mode."""
+
+    content_negotiation_class = JsonForEverybody
+    http_method_names = ["get", "head", "post"]  # noqa: RUF012 - Django's own way
+    # What the address's query of a read may say; that of a POST says nothing.
+    query_of_reads: type[StrictSerializer] = StrictSerializer
+    query: StrictSerializer
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method in self.allowed_methods:
+            kind = StrictSerializer if request.method == "POST" else self.query_of_reads
+            self.query = validated_query(kind, request)
+
+    def payments(self) -> QuerySet[Payment]:
+        caller = caller_of(self.request)
+        return payments_with_pending().filter(merchant=caller.merchant, mode=caller.mode)
+
+    def payment(self, payment_id: str) -> Payment:
+        payment = self.payments().filter(pk=parse_payment_id(payment_id)).first()
+        if payment is None:
+            raise exceptions.NotFound
+        return payment
+
+    def page_of(self, payments: QuerySet[Payment]) -> Response:
+        asked = self.query.validated_data
+        page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
+        return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
+
+    def merchant_request(self, request: Request) -> MerchantRequest:
+        """The request as the services take it. Raises BadIdempotencyKey."""
+        caller = caller_of(request)
+        return MerchantRequest(
+            merchant=caller.merchant,
+            mode=caller.mode,
+            actor=caller.actor,
+            request_id=request_id_of(request._request),
+            idempotency_key=idempotency_key_of(request),
+            method=str(request.method),
+            path=request.path,
+            body=request.data if isinstance(request.data, dict) else {},
+        )
+
+
+def shown(payment: Payment) -> dict[str, Any]:
+    """The payment's receipt."""
+    return answers.receipt(payment, payment.pending_kind)
+
+
+def parse_payment_id(text: str) -> UUID:
+    """The UUID of `pay_...`. Raises NotFound for anything else: there is no such payment."""
+    payment_id = parse_public_id(PAYMENT_PREFIX, text)
+    if payment_id is None:
+        raise exceptions.NotFound
+    return payment_id
+
+
+def validated_id(name: str, value: str) -> None:
+    """Refuse an id in the address that no payment can have. Raises ValidationError."""
+    try:
+        IdField().run_validation(value)
+    except exceptions.ValidationError as error:
+        raise exceptions.ValidationError({name: error.detail}) from None
+
+
+def validated_query(kind: type[StrictSerializer], request: Request) -> StrictSerializer:
+    """The address's query, checked. Raises ValidationError, for a name given twice too."""
+    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+    if twice:
+        again = exceptions.ErrorDetail("Must be given once.", code="repeated")
+        raise exceptions.ValidationError({name: [again] for name in twice})
+    query = kind(data=request.query_params.dict())
+    query.is_valid(raise_exception=True)
+    return query
+
+
+def idempotency_key_of(request: Request) -> str:
+    """The request's `Idempotency-Key`. Raises BadIdempotencyKey."""
+    key = request.headers.get("Idempotency-Key")
+    if not key:
+        raise BadIdempotencyKey("Every POST needs an Idempotency-Key header.", code="idempotency_key_missing")
+    if not _IDEMPOTENCY_KEY.fullmatch(key) or contains_card_number(key):
+        raise BadIdempotencyKey(
+            "An Idempotency-Key is 1 to 255 visible ASCII characters and holds no card number.",
+            code="idempotency_key_invalid",
+        )
+    return key

@@ -1,0 +1,165 @@
+"""Every error of the API in one form: RFC 9457 problem details, with a code and what to do now."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+
+from payments.api.parsers import PayloadTooLarge
+from payments.domain.cards import mask_card_numbers
+from payments.services import answers
+from payments.services.answers import Answer
+from payments.services.refusals import Refused, ServiceUnavailable
+
+log = structlog.get_logger("payments.api")
+
+
+class BadIdempotencyKey(exceptions.APIException):
+    """The `Idempotency-Key` header is missing or cannot be used."""
+
+    status_code = 400
+
+
+_CODES: tuple[tuple[type[Exception], str, str], ...] = (
+    (exceptions.ValidationError, "validation_error", "The request is invalid"),
+    (exceptions.ParseError, "validation_error", "The request is invalid"),
+    (exceptions.NotAuthenticated, "authentication_failed", "Authentication failed"),
+    (exceptions.AuthenticationFailed, "authentication_failed", "Authentication failed"),
+    (exceptions.PermissionDenied, "permission_denied", "Permission denied"),
+    (PermissionDenied, "permission_denied", "Permission denied"),
+    (exceptions.NotFound, "not_found", "Not found"),
+    (Http404, "not_found", "Not found"),
+    (exceptions.MethodNotAllowed, "method_not_allowed", "Method not allowed"),
+    (exceptions.UnsupportedMediaType, "unsupported_media_type", "Unsupported media type"),
+    (PayloadTooLarge, "payload_too_large", "Payload too large"),
+)
+_LONGEST_NAME = 64  # as long as a metadata key may be
+_DETAILS = {
+    "not_found": "There is nothing at this address.",
+    "permission_denied": "This merchant is not active.",
+    "unsupported_media_type": "Send a JSON body with `Content-Type: application/json`.",
+    "method_not_allowed": "This address takes the methods of its `Allow` header.",
+}
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Answer any exception of a view. One that nobody foresaw is logged and answered 500."""
+    request: HttpRequest = context["request"]._request
+    return response_of(answer_to(error, request_id_of(request), writes=request.method == "POST"))
+
+
+def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
+    """The answer to an exception. `writes` says that the request may have asked a bank for something."""
+    if isinstance(error, Refused):
+        return answers.of_refusal(error, request_id=request_id)
+    if isinstance(error, BadIdempotencyKey):
+        code, title = str(error.detail.code), "The idempotency key is missing or invalid"  # type: ignore[union-attr]
+        next_step = (
+            "Send a new random key with every new instruction, and the same key with every retry of it."
+        )
+        return answers.problem(
+            status=400, code=code, title=title, detail=str(error.detail), request_id=request_id,
+            money_moved="no", next_step=next_step,
+        )  # fmt: skip
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("database_unavailable", exc_info=error)
+        return _database_unavailable(request_id, writes=writes)
+    for kind, code, title in _CODES:
+        if isinstance(error, kind):
+            return _foreseen(error, code, title, request_id, writes=writes)
+    if isinstance(error, exceptions.APIException):
+        code = str(error.default_code)
+        title = code.replace("_", " ").capitalize()
+        return answers.problem(
+            status=error.status_code, code=code, title=title, detail=str(error.detail), request_id=request_id
+        )
+    log.error("unforeseen_error", exc_info=error)
+    return internal_error(request_id, writes=writes)
+
+
+def _foreseen(error: Exception, code: str, title: str, request_id: str, *, writes: bool) -> Answer:
+    """The answer to an error that comes before any service is called: nothing has been moved."""
+    errors = None
+    status = error.status_code if isinstance(error, exceptions.APIException) else 404
+    if isinstance(error, PermissionDenied):
+        status = 403
+    detail = _DETAILS.get(code, "")
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(field_errors(error.detail))
+        fields = ", ".join(dict.fromkeys(entry["field"] or "the body" for entry in errors))
+        detail = f"Invalid: {fields}."
+    elif isinstance(error, exceptions.APIException) and not detail:
+        detail = str(error.detail)
+    headers = {}
+    challenge = getattr(error, "auth_header", None)
+    if challenge:
+        headers["WWW-Authenticate"] = str(challenge)
+    return answers.problem(
+        status=status,
+        code=code,
+        title=title,
+        detail=detail,
+        request_id=request_id,
+        errors=errors,
+        money_moved="no" if writes else None,
+        headers=headers,
+    )
+
+
+def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
+    """DRF's nested errors as a flat list of `{field, code, detail}`, `field` as `card.number`."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from field_errors(inner, (*path, _shown(name)) if name else path)
+    elif isinstance(detail, list | tuple):
+        for inner in detail:
+            yield from field_errors(inner, path)
+    else:
+        code = getattr(detail, "code", "invalid") or "invalid"
+        field = mask_card_numbers(".".join(path))
+        yield {"field": field, "code": str(code), "detail": mask_card_numbers(str(detail))}
+
+
+def _shown(name: str) -> str:
+    """A name that may be the caller's own, fit to be shown: no card number, valid Unicode, not endless."""
+    return mask_card_numbers(name.encode("utf-8", "replace").decode())[:_LONGEST_NAME]
+
+
+def internal_error(request_id: str, *, writes: bool) -> Answer:
+    """An error of ours. What a write has done by then is not known here."""
+    return answers.problem(
+        status=500,
+        code="internal_error",
+        title="Internal error",
+        detail="FicPay failed to answer. The error is recorded under this request id.",
+        request_id=request_id,
+        money_moved="unknown" if writes else None,
+        next_step="Read the payment or the order before doing anything else." if writes else "",
+    )
+
+
+def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
+    return answers.problem(
+        status=503,
+        code=ServiceUnavailable.code,
+        title=ServiceUnavailable.title,
+        detail="FicPay cannot reach its database.",
+        request_id=request_id,
+        money_moved="unknown" if writes else None,
+        next_step=ServiceUnavailable.next_step if writes else "Send the request again.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def response_of(answer: Answer) -> HttpResponse:
+    """An answer as Django sends it."""
+    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The id that the middleware gave the request."""
+    return str(request.META.get("ficpay.request_id", ""))

@@ -1,0 +1,198 @@
+"""Fields that take what they say and nothing near it, and never repeat what was sent.
+
+No number is read from a string, no text from a number; what may be stored or logged holds no card
+number, no control character and nothing that the database cannot keep.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import EmailValidator
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from payments.domain.cards import contains_card_number
+
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+ID_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[\\x21-\\x7e]+$"}
+_TEXT_PATTERN = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"  # ECMA's way to say not _CONTROL
+CARD_NUMBER_MESSAGE = "Must not contain a card number."
+METADATA_KEYS = 20
+METADATA_KEY_LENGTH = 64
+METADATA_VALUE_LENGTH = 500
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses unknown fields, and names every invalid field at once."""
+
+    default_error_messages = {"invalid": "Must be an object."}  # noqa: RUF012 - DRF's own way
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        value: Any = None
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
+        for name in data if isinstance(data, dict) else ():
+            if name not in self.fields:
+                errors[name] = [serializers.ErrorDetail("Unknown field.", code="unknown_field")]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: no string, no fraction, no boolean."""
+
+    default_error_messages = {"invalid": "Must be an integer."}  # noqa: RUF012
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
+
+
+class QueryIntegerField(StrictIntegerField):
+    """An integer in an address: plain decimal digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not (isinstance(data, str) and _DIGITS.fullmatch(data)):
+            self.fail("invalid")
+        return int(data)
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string, kept as it is."""
+
+    default_error_messages = {"invalid": "Must be a string."}  # noqa: RUF012
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+class TextField(StrictCharField):
+    """Text that is stored: printable, and without a card number."""
+
+    default_error_messages = {  # noqa: RUF012
+        "unprintable": "Must not contain control characters.",
+        "card_number": CARD_NUMBER_MESSAGE,
+    }
+
+    def run_validation(self, data: Any = empty) -> Any:
+        # Before the length and pattern checks of the base class, whose messages are then safe to show.
+        if isinstance(data, str) and len(data) <= (self.max_length or len(data)):
+            if _CONTROL.search(data):
+                self.fail("unprintable")
+            if contains_card_number(data):
+                self.fail("card_number")
+        return super().run_validation(data)
+
+
+@extend_schema_field(ID_SCHEMA)
+class IdField(TextField):
+    """A merchant's own id: 1 to 64 visible ASCII characters."""
+
+    default_error_messages = {"invisible": "Must be visible ASCII characters without blanks."}  # noqa: RUF012
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not _VISIBLE.fullmatch(text):
+            self.fail("invisible")
+        return text
+
+
+@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
+class EmailTextField(TextField):
+    """An e-mail address, at most 254 characters."""
+
+    default_error_messages = {"not_email": "Must be an e-mail address."}  # noqa: RUF012
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            EmailValidator()(text)
+        except DjangoValidationError:
+            self.fail("not_email")
+        return text
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": METADATA_KEYS,
+        "propertyNames": {"minLength": 1, "maxLength": METADATA_KEY_LENGTH, "pattern": _TEXT_PATTERN},
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": METADATA_VALUE_LENGTH,
+            "pattern": _TEXT_PATTERN,
+        },
+    }
+)
+class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
+    """Up to 20 strings of up to 500 characters, under names of 1 to 64."""
+
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Must be an object of strings.",
+        "too_many": f"Must not have more than {METADATA_KEYS} keys.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        if len(data) > METADATA_KEYS:
+            self.fail("too_many")
+        errors: dict[str, Any] = {}
+        key_field, value_field = TextField(max_length=METADATA_KEY_LENGTH), _METADATA_VALUE
+        for name, value in data.items():
+            try:
+                key_field.run_validation(name)
+                value_field.run_validation(value)
+            except serializers.ValidationError as error:
+                errors[name] = error.detail
+        if errors:
+            raise serializers.ValidationError(errors)
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+_METADATA_VALUE = TextField(max_length=METADATA_VALUE_LENGTH, allow_blank=True)
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentField(serializers.Field[datetime, Any, Any, Any]):
+    """An RFC 3339 date-time with its offset, as `2026-11-21T09:30:00Z`."""
+
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Must be an RFC 3339 date-time with an offset, as 2026-11-21T09:30:00Z.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not (isinstance(data, str) and _RFC_3339.fullmatch(data)):
+            self.fail("invalid")
+        try:
+            return datetime.fromisoformat(data.upper())
+        except ValueError:
+            self.fail("invalid")
+
+    def to_representation(self, value: Any) -> Any:
+        return value

@@ -1,0 +1,340 @@
+"""What the API takes, validated, and what it gives, described.
+
+The receipt itself is made by `payments.services.answers`; the serializers of answers describe it for the
+OpenAPI document, and every answer of the tests is checked against that.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from payments.api.fields import (
+    EmailTextField,
+    IdField,
+    MetadataField,
+    MomentField,
+    QueryIntegerField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    TextField,
+)
+from payments.api.pages import CURSOR_PATTERN, Cursor
+from payments.domain.cards import Card, passes_luhn
+from payments.domain.ids import PAYMENT_PREFIX
+from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.outcomes import DECLINES
+from payments.domain.states import OperationKind, PaymentState
+from payments.models import Event
+from payments.services.authorize import Order
+
+_LATEST_EXPIRY_YEAR = 2099
+PAYMENT_ID_PATTERN = f"^{PAYMENT_PREFIX}[0-9a-f]{{32}}$"
+
+
+@extend_schema_field({"type": "string", "format": "card-number", "pattern": "^[0-9]{13,19}$"})
+class CardNumberField(StrictCharField):
+    """13 to 19 digits that end in their Luhn check digit."""
+
+    default_error_messages = {  # noqa: RUF012
+        "digits": "Must be 13 to 19 digits.",
+        "luhn": "Is not a card number: its check digit is wrong.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        number = super().to_internal_value(data)
+        if not (number.isascii() and number.isdigit() and 13 <= len(number) <= 19):
+            self.fail("digits")
+        if not passes_luhn(number):
+            self.fail("luhn")
+        return number
+
+
+@extend_schema_field({"type": "string", "pattern": "^[0-9]{3,4}$"})
+class CvvField(StrictCharField):
+    """3 or 4 digits."""
+
+    default_error_messages = {"digits": "Must be 3 or 4 digits."}  # noqa: RUF012
+
+    def to_internal_value(self, data: Any) -> str:
+        cvv = super().to_internal_value(data)
+        if not (cvv.isascii() and cvv.isdigit() and len(cvv) in (3, 4)):
+            self.fail("digits")
+        return cvv
+
+
+@extend_schema_field({"type": "string", "enum": [currency.value for currency in Currency]})
+class CurrencyField(StrictCharField):
+    """A currency; whether the bank takes it is judged by `AuthorizeSerializer`."""
+
+
+class CardSerializer(StrictSerializer):
+    """A card, for the time of this request. It is sent to the bank and kept nowhere."""
+
+    number = CardNumberField(help_text="13 to 19 digits, no blanks; the last one is the check digit (Luhn).")
+    expiry_month = StrictIntegerField(min_value=1, max_value=12)
+    expiry_year = StrictIntegerField(
+        min_value=2000,
+        max_value=_LATEST_EXPIRY_YEAR,
+        help_text="Four digits. The card must not have expired.",
+    )
+    cvv = CvvField(help_text="3 or 4 digits.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The expiry is judged beside the other fields, so that all errors are named at once."""
+        errors: dict[str, Any] = {}
+        value: Any = None
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
+        if isinstance(data, dict) and not errors.keys() & {"expiry_year", "expiry_month"}:
+            now = timezone.now()
+            if (data["expiry_year"], data["expiry_month"]) < (now.year, now.month):
+                errors["expiry_year"] = [serializers.ErrorDetail("The card has expired.", code="in_the_past")]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
+
+
+class AuthorizeSerializer(StrictSerializer):
+    """What to hold, for which order and customer, on which card."""
+
+    order_id = IdField(help_text="Yours: 1 to 64 visible characters. An order has one live payment.")
+    customer_id = IdField(help_text="Yours: 1 to 64 visible characters.")
+    amount = StrictIntegerField(
+        min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS, help_text="In cents: 5000 is $50.00."
+    )
+    currency = CurrencyField(help_text="ISO 4217; one that the bank takes.")
+    card = CardSerializer()
+    description = TextField(required=False, allow_null=True, allow_blank=True, max_length=500)
+    customer_email = EmailTextField(required=False, allow_null=True)
+    metadata = MetadataField(
+        required=False, allow_null=True, help_text="Up to 20 strings of up to 500 characters, kept for you."
+    )
+
+    def validate_currency(self, value: str) -> str:
+        accepted = self.context.get("currencies", frozenset(Currency))
+        if value not in accepted:
+            raise serializers.ValidationError(
+                f"Must be one of {', '.join(sorted(accepted))}.", code="unsupported_currency"
+            )
+        return value
+
+    def order(self) -> Order:
+        """The order of validated data."""
+        data = self.validated_data
+        return Order(
+            order_id=data["order_id"],
+            customer_id=data["customer_id"],
+            amount_cents=data["amount"],
+            currency=data["currency"],
+            description=data.get("description") or "",
+            customer_email=data.get("customer_email") or "",
+            metadata=data.get("metadata") or {},
+        )
+
+    def presented_card(self) -> Card:
+        """The card of validated data."""
+        return Card(**self.validated_data["card"])
+
+
+class OperationSerializer(StrictSerializer):
+    """A capture, void or refund of the whole payment; an empty body will do."""
+
+    amount = StrictIntegerField(
+        required=False,
+        min_value=MIN_AMOUNT_CENTS,
+        max_value=MAX_AMOUNT_CENTS,
+        help_text="In cents. Must equal the payment's amount; may be left out.",
+    )
+    reason = TextField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=500,
+        help_text="For the payment's history.",
+    )
+
+
+@extend_schema_field({"type": "string", "pattern": CURSOR_PATTERN})
+class CursorField(StrictCharField):
+    """A place in a list."""
+
+    default_error_messages = {"not_a_cursor": "Must be a cursor of this API."}  # noqa: RUF012
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return Cursor.parse(super().to_internal_value(data))
+        except ValueError:
+            self.fail("not_a_cursor")
+
+
+class PageSerializer(StrictSerializer):
+    """How much of a list, and from where."""
+
+    cursor = CursorField(required=False, help_text="Not made by you: follow `next` or `previous`.")
+    page_size = QueryIntegerField(required=False, min_value=1, max_value=100, default=25)
+
+
+class PaymentFilterSerializer(PageSerializer):
+    """Which payments. All given conditions must hold."""
+
+    order_id = IdField(required=False)
+    customer_id = IdField(required=False)
+    state = serializers.ChoiceField(
+        required=False,
+        choices=[state.value for state in PaymentState],
+        error_messages={"invalid_choice": "Must be a payment's state."},
+    )
+    created_from = MomentField(required=False, help_text="RFC 3339, inclusive.")
+    created_to = MomentField(required=False, help_text="RFC 3339, exclusive.")
+
+    def conditions(self) -> dict[str, str | datetime]:
+        """The filter of validated data, as the ORM takes it."""
+        data = self.validated_data
+        names = {"created_from": "created_at__gte", "created_to": "created_at__lt"}
+        plain = ("order_id", "customer_id", "state")
+        return {names.get(name, name): data[name] for name in (*plain, *names) if name in data}
+
+
+# --- Answers, described ------------------------------------------------------------------------
+
+
+# Named for the document (ENUM_NAME_OVERRIDES in the settings).
+MERCHANT_OPERATIONS = [kind.value for kind in OperationKind if kind is not OperationKind.RELEASE]
+MONEY_MOVED = ["no", "yes", "unknown"]
+ACTORS = ["merchant", "staff", "system"]
+DECLINE_CODES = list(DECLINES)
+
+
+class CardShownSerializer(serializers.Serializer[Any]):
+    brand = serializers.CharField(help_text="The card's network, as `visa`, or `unknown`.")
+    last4 = serializers.CharField()
+    expiry_month = serializers.IntegerField()
+    expiry_year = serializers.IntegerField()
+
+
+class BankReferencesSerializer(serializers.Serializer[Any]):
+    """The bank's own ids. An id that is null has not come to exist, or is not known yet."""
+
+    authorization_id = serializers.CharField(allow_null=True)
+    capture_id = serializers.CharField(allow_null=True)
+    void_id = serializers.CharField(allow_null=True)
+    refund_id = serializers.CharField(allow_null=True)
+
+
+class DeclineSerializer(serializers.Serializer[Any]):
+    code = serializers.ChoiceField(choices=DECLINE_CODES)
+    message = serializers.CharField()
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    """A payment as FicPay knows it: the source of truth. Amounts in cents, times RFC 3339 in UTC."""
+
+    id = serializers.RegexField(PAYMENT_ID_PATTERN)
+    order_id = serializers.CharField()
+    customer_id = serializers.CharField()
+    amount = serializers.IntegerField(min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS)
+    currency = serializers.CharField()
+    state = serializers.ChoiceField(
+        choices=[state.value for state in PaymentState],
+        help_text="`PENDING`: an authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
+        "`CAPTURED`: it is taken. `REFUNDED`: it is given back. `VOIDED`: the hold was released. "
+        "`EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. `FAILED`: not executed.",
+    )
+    pending_operation = serializers.ChoiceField(
+        choices=MERCHANT_OPERATIONS,
+        allow_null=True,
+        help_text="An operation whose outcome is not known yet: in flight, in doubt or under review.",
+    )
+    money_moved = serializers.ChoiceField(
+        choices=MONEY_MOVED,
+        help_text="Whether the customer's money has been taken: `yes` once it is captured (also if refunded "
+        "later), `unknown` while an operation is unfinished, else `no`. A hold takes no money.",
+    )
+    card = CardShownSerializer()
+    bank = BankReferencesSerializer()
+    decline = DeclineSerializer(allow_null=True)
+    captured_amount = serializers.IntegerField()
+    refunded_amount = serializers.IntegerField()
+    description = serializers.CharField(allow_null=True)
+    customer_email = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField(child=serializers.CharField())
+    authorization_expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="Until when the hold can be captured."
+    )
+    created_at = serializers.DateTimeField()
+    pending_at = serializers.DateTimeField()
+    authorized_at = serializers.DateTimeField(allow_null=True)
+    captured_at = serializers.DateTimeField(allow_null=True)
+    refunded_at = serializers.DateTimeField(allow_null=True)
+    voided_at = serializers.DateTimeField(allow_null=True)
+    expired_at = serializers.DateTimeField(allow_null=True)
+    declined_at = serializers.DateTimeField(allow_null=True)
+    failed_at = serializers.DateTimeField(allow_null=True)
+
+
+class PaymentPageSerializer(serializers.Serializer[Any]):
+    """A page of payments, newest first."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = ReceiptSerializer(many=True)
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """Something that happened to the payment."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=Event.Type.choices)
+    at = serializers.DateTimeField()
+    actor = serializers.ChoiceField(choices=ACTORS)
+    operation_id = serializers.CharField(allow_null=True)
+    request_id = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text="The caller's, where one was given.")
+
+
+class EventListSerializer(serializers.Serializer[Any]):
+    """A payment's history, oldest first."""
+
+    results = EventSerializer(many=True)
+
+
+class OrderStatusSerializer(serializers.Serializer[Any]):
+    """What an order's payments say about shipping it."""
+
+    order_id = serializers.CharField()
+    ready_to_ship = serializers.BooleanField(help_text="False on any doubt.")
+    reason = serializers.CharField()
+    payment = ReceiptSerializer(help_text="The live payment, else the newest.")
+    payments = ReceiptSerializer(many=True, help_text="Newest first, at most 100.")
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField(help_text="As `card.number`; empty for the whole body.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="`urn:ficpay:error:` and the code.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # DRF's own name
+    payment = ReceiptSerializer(required=False)
+    money_moved = serializers.ChoiceField(
+        choices=MONEY_MOVED,
+        required=False,
+        help_text="Whether the bank has executed what this request asked for, as known when it was answered; "
+        "the payment's receipt carries the current value.",
+    )
+    next = serializers.CharField(required=False, help_text="What to do now.")

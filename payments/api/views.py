@@ -1,0 +1,160 @@
+"""The API's views: read models, or make one service call and send the answer that it made."""
+
+from typing import Any, cast
+
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from payments.api import schema
+from payments.api.base import ApiView, parse_payment_id, shown, validated_id
+from payments.api.errors import response_of
+from payments.api.serializers import (
+    AuthorizeSerializer,
+    OperationSerializer,
+    PageSerializer,
+    PaymentFilterSerializer,
+)
+from payments.domain.ids import OPERATION_PREFIX, public_id
+from payments.domain.shipping import readiness
+from payments.domain.states import LIVE_PAYMENTS, PaymentState
+from payments.models import Event
+from payments.services import answers, operations
+from payments.services.authorize import authorize_payment
+from payments.services.capture import capture_payment
+from payments.services.refund import refund_payment
+from payments.services.void import void_payment
+
+_MOST_PAYMENTS_OF_AN_ORDER = 100
+
+
+class PaymentsView(ApiView):
+    query_of_reads = PaymentFilterSerializer
+
+    @schema.authorize
+    def post(self, request: Request) -> HttpResponse:
+        merchant_request = self.merchant_request(request)
+        bank = merchant_request.merchant.bank_for(merchant_request.mode)
+        context = {"currencies": operations.currencies_of(bank)}
+        serializer = AuthorizeSerializer(data=request.data, context=context)
+        serializer.is_valid(raise_exception=True)
+        return response_of(
+            authorize_payment(
+                order=serializer.order(), card=serializer.presented_card(), request=merchant_request
+            )
+        )
+
+    @schema.list_payments
+    def get(self, request: Request) -> Response:
+        conditions = cast(PaymentFilterSerializer, self.query).conditions()
+        return self.page_of(self.payments().filter(**conditions))
+
+
+class PaymentView(ApiView):
+    @schema.read_payment
+    def get(self, request: Request, payment_id: str) -> Response:
+        return Response(shown(self.payment(payment_id)))
+
+
+class OperationView(ApiView):
+    """A POST that asks for one operation of a payment."""
+
+    service: Any
+
+    def operate(self, request: Request, payment_id: str) -> HttpResponse:
+        merchant_request = self.merchant_request(request)
+        serializer = OperationSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return response_of(
+            type(self).service(
+                payment_id=parse_payment_id(payment_id),
+                amount_cents=serializer.validated_data.get("amount"),
+                reason=serializer.validated_data.get("reason") or "",
+                request=merchant_request,
+            )
+        )
+
+
+class CaptureView(OperationView):
+    service = staticmethod(capture_payment)
+
+    @schema.capture
+    def post(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.operate(request, payment_id)
+
+
+class VoidView(OperationView):
+    service = staticmethod(void_payment)
+
+    @schema.void
+    def post(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.operate(request, payment_id)
+
+
+class RefundView(OperationView):
+    service = staticmethod(refund_payment)
+
+    @schema.refund
+    def post(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.operate(request, payment_id)
+
+
+class EventsView(ApiView):
+    @schema.read_events
+    def get(self, request: Request, payment_id: str) -> Response:
+        events = Event.objects.filter(payment=self.payment(payment_id)).select_related("operation")
+        return Response({"results": [_shown_event(event) for event in events.order_by("id")]})
+
+
+class OrderView(ApiView):
+    @schema.read_order
+    def get(self, request: Request, order_id: str) -> Response:
+        validated_id("order_id", order_id)
+        payments = list(
+            self.payments()
+            .filter(order_id=order_id)
+            .order_by("-created_at", "-id")[:_MOST_PAYMENTS_OF_AN_ORDER]
+        )
+        if not payments:
+            raise exceptions.NotFound
+        payment = next((payment for payment in payments if payment.state in LIVE_PAYMENTS), payments[0])
+        verdict = readiness(
+            PaymentState(payment.state),
+            pending=payment.pending_kind,
+            expires_at=payment.authorization_expires_at,
+            now=timezone.now(),
+        )
+        return Response(
+            {
+                "order_id": order_id,
+                "ready_to_ship": verdict.ready,
+                "reason": verdict.reason,
+                "payment": shown(payment),
+                "payments": [shown(each) for each in payments],
+            }
+        )
+
+
+class CustomerPaymentsView(ApiView):
+    query_of_reads = PageSerializer
+
+    @schema.list_customer_payments
+    def get(self, request: Request, customer_id: str) -> Response:
+        validated_id("customer_id", customer_id)
+        return self.page_of(self.payments().filter(customer_id=customer_id))
+
+
+def _shown_event(event: Event) -> dict[str, Any]:
+    actor = event.actor.partition(":")[0]
+    operation = event.operation
+    return {
+        "id": f"evt_{event.pk}",
+        "type": event.type,
+        "at": answers.timestamp(event.at),
+        "actor": {"api_key": "merchant", "staff": "staff"}.get(actor, "system"),
+        "operation_id": public_id(OPERATION_PREFIX, operation.pk) if operation else None,
+        "request_id": event.request_id or None,
+        "reason": (operation.reason or None) if operation else None,
+    }

@@ -1,0 +1,1 @@
+"""The banks, all behind one protocol."""

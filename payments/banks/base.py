@@ -1,0 +1,43 @@
+"""What the engine asks of a bank. Every bank is asked the same way, the sandbox included.
+
+A bank states what it can do; the engine asks for the ability, never for the bank's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from payments.domain.cards import Card
+from payments.domain.money import Currency
+from payments.domain.replies import Reply
+from payments.domain.states import OperationKind
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One operation as a bank needs it: the same every time it is sent."""
+
+    kind: OperationKind
+    amount_cents: int
+    currency: str
+    target_reference: str  # an authorization's id, for a refund a capture's, empty for an authorize
+    idempotency_key: str  # ours for the bank
+
+
+class Bank(Protocol):
+    """A bank that can be told to move money."""
+
+    name: str
+    currencies: frozenset[Currency]
+
+    def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
+        """Send one attempt and wait for its end, within `Timing.attempt` seconds.
+
+        `may_send` is asked after connecting and before the first byte; where it says no, nothing is sent.
+        `card` is given with an authorize only. Raises nothing: whatever goes wrong is a reply.
+        """
+        ...
+
+    def is_healthy(self) -> bool:
+        """Whether the bank says of itself that it works."""
+        ...

@@ -1,0 +1,229 @@
+"""FicMart's bank, over HTTP.
+
+Translates an instruction into the bank's request and whatever comes back into our words. A 200 counts
+only if amount, currency and reference are those that were sent.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+import structlog
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HTTPTimeout
+
+from payments.banks.base import Instruction
+from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session
+from payments.domain.cards import Card
+from payments.domain.money import Currency
+from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
+
+log = structlog.get_logger("payments.banks.ficmart")
+
+_PATHS = {
+    OperationKind.AUTHORIZE: "/api/v1/authorizations",
+    OperationKind.CAPTURE: "/api/v1/captures",
+    OperationKind.VOID: "/api/v1/voids",
+    OperationKind.RELEASE: "/api/v1/voids",
+    OperationKind.REFUND: "/api/v1/refunds",
+}
+# Where the answer names what was made, what it must say it did, and which reference it must repeat.
+_ANSWERS = {
+    OperationKind.AUTHORIZE: ("authorization_id", "approved", None),
+    OperationKind.CAPTURE: ("capture_id", "captured", "authorization_id"),
+    OperationKind.VOID: ("void_id", "voided", "authorization_id"),
+    OperationKind.RELEASE: ("void_id", "voided", "authorization_id"),
+    OperationKind.REFUND: ("refund_id", "refunded", "capture_id"),
+}
+_WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
+_REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+_CODE = re.compile(r"[a-z_]{1,64}")  # no digits: what is kept of an answer holds no card number
+_LARGEST_ANSWER = 64 * 1024
+_LONGEST_RETRY_AFTER = 60.0
+
+
+class FicmartBank:
+    """The bank of the live mode. Safe to use from many threads: each has a session of its own.
+
+    Nothing it raises, answers or logs holds the card.
+    """
+
+    name = "ficmart"
+    currencies = frozenset({Currency.USD})
+
+    def __init__(self, url: str, timing: Timing) -> None:
+        self._url = url
+        self._timing = timing
+        self._threads = threading.local()
+
+    def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
+        body = json.dumps(_request_body(instruction, card)).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": instruction.idempotency_key}
+        exchange = Exchange(self._timing.attempt, self._with_time_to_read(may_send))
+        try:
+            with (
+                exchange,
+                self._session().post(
+                    self._url + _PATHS[instruction.kind],
+                    data=body,
+                    headers=headers,
+                    timeout=(self._timing.connect, self._timing.read),
+                    allow_redirects=False,
+                    stream=True,  # so that an endless answer is not read to its end
+                ) as response,
+            ):
+                content = _read(response)
+            reply = read_answer(instruction, response.status_code, response.headers, content)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
+            # The exception's text, and its request, may hold what was sent: only its kind is told.
+            if not isinstance(error, SendingForbidden | requests.RequestException | HTTPError | OSError):
+                log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
+            return _reply_of_failure(error, exchange)
+        return _without_card(reply, card)
+
+    def is_healthy(self) -> bool:
+        try:
+            with (
+                Exchange(self._timing.health, lambda: True),
+                self._session().get(
+                    f"{self._url}/health", timeout=self._timing.health, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                body = _json_object(_read(response))
+            return response.status_code == 200 and body is not None and body.get("status") == "healthy"
+        except Exception:  # noqa: BLE001 - whatever it was, the bank did not say that it is well
+            return False
+
+    def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
+        """Not asked either where finding and connecting took so long that the bound would cut the read."""
+        last_start = time.monotonic() + self._timing.attempt - self._timing.read
+        return lambda: time.monotonic() < last_start and may_send()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = self._threads.session = guarded_session()
+        return session
+
+
+def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]:
+    match instruction.kind:
+        case OperationKind.AUTHORIZE:
+            if card is None:
+                raise ValueError("An authorize needs the card.")
+            return {
+                "card_number": card.number,
+                "cvv": card.cvv,
+                "expiry_month": card.expiry_month,
+                "expiry_year": card.expiry_year,
+                "amount": instruction.amount_cents,
+            }
+        case OperationKind.CAPTURE:
+            return {"authorization_id": instruction.target_reference, "amount": instruction.amount_cents}
+        case OperationKind.VOID | OperationKind.RELEASE:
+            return {"authorization_id": instruction.target_reference}
+        case OperationKind.REFUND:
+            return {"capture_id": instruction.target_reference, "amount": instruction.amount_cents}
+
+
+def _reply_of_failure(error: Exception, exchange: Exchange) -> Reply:
+    if isinstance(error, SendingForbidden) and not exchange.cut_short:
+        return NotSent("there was no room for an attempt")
+    if exchange.cut_short:
+        reason = "no answer within the bound of an attempt"
+    elif isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout):
+        reason = "timeout"
+    else:
+        reason = "connection lost" if exchange.sent else "connection failed"
+    return Silence(reason) if exchange.sent else NotSent(reason)
+
+
+def _read(response: requests.Response) -> bytes:
+    """The body, or an empty one where it is too long to be an answer."""
+    content: bytes = response.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
+    return content if len(content) <= _LARGEST_ANSWER else b""
+
+
+def read_answer(instruction: Instruction, status: int, headers: Any, content: bytes) -> Reply:
+    """The bank's answer in our words; what cannot be read is silence, whatever its status."""
+    body = _json_object(content)
+    if status == 200:
+        if body is None:
+            return Silence("unreadable answer", status)
+        return _read_approval(instruction, body, replayed=_is_replay(headers))
+    if status < 400:
+        return Silence("unexpected status", status)
+    patience = _retry_after(headers)
+    code = body.get("error") if body else None
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        return Silence("unreadable error", status, patience)
+    if status >= 500 and (status, code) != (500, "internal_error"):
+        # Only that one is the bank's word that nothing was done. Others speak for whoever stands between.
+        return Silence("unexpected status", status, patience)
+    return Refusal(status, code, patience)
+
+
+def _without_card(reply: Reply, card: Card | None) -> Reply:
+    """The reply, unless the bank gave the card's number back as its own reference: that is none to keep."""
+    if card is not None and isinstance(reply, Approval) and card.number in re.sub(r"\D", "", reply.reference):
+        return Silence("answer without a reference", reply.status)
+    return reply
+
+
+def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: bool) -> Reply:
+    id_field, done, target_field = _ANSWERS[instruction.kind]
+    reference = body.get(id_field)
+    if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+        return Silence("answer without a reference", 200)
+    expected: dict[str, Any] = {"status": done}
+    if target_field:
+        expected[target_field] = instruction.target_reference
+    if instruction.kind not in _WITHOUT_AMOUNT:
+        expected |= {"amount": instruction.amount_cents, "currency": instruction.currency}
+    # An amount of 5000.0 or true is no amount, though Python would call them equal.
+    if any(type(body.get(name)) is not type(value) for name, value in expected.items()):
+        return Silence("incomplete answer", 200)
+    wrong = [name for name, value in expected.items() if body[name] != value]
+    if wrong:
+        return Mismatch(200, f"another {', '.join(wrong)} than sent")
+    expires_at = None
+    if instruction.kind is OperationKind.AUTHORIZE:
+        expires_at = _timestamp(body.get("expires_at"))
+        if expires_at is None:
+            return Silence("answer without an expiry", 200)
+    return Approval(200, reference, replayed, expires_at)
+
+
+def _json_object(content: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_replay(headers: Any) -> bool:
+    return str(headers.get("X-Idempotent-Replayed", "")).lower() == "true"
+
+
+def _retry_after(headers: Any) -> float | None:
+    text = str(headers.get("Retry-After", ""))
+    return min(float(text), _LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() else None
+
+
+def _timestamp(text: Any) -> datetime | None:
+    """RFC 3339 with up to nine fractional digits, of which Python keeps six."""
+    if not isinstance(text, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        return parsed.astimezone(UTC) if parsed.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,75 @@
+"""The bank of the test mode, inside this process: the four test cards, no network, no waiting.
+
+It keeps no books, so that every web process answers alike and a restart forgets nothing: what it makes
+is named after the bank key, so a repeated instruction gets the same answer. The payment's own state
+machine is what a test exercises.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from payments.banks.base import Instruction
+from payments.domain.cards import Card
+from payments.domain.money import Currency
+from payments.domain.replies import Approval, NotSent, Refusal, Reply
+from payments.domain.states import OperationKind
+
+_NAMESPACE = UUID("5ca1ab1e-0000-4000-8000-000000000000")
+_HOLD_LASTS = timedelta(days=7)  # as the real bank's do
+
+
+@dataclass(frozen=True)
+class _TestCard:
+    cvv: str
+    expires: tuple[int, int]  # year, month: the bank judges by its own record of the card
+    limit_cents: int  # for each payment
+
+
+_TEST_CARDS = {
+    "4111111111111111": _TestCard("123", (2030, 12), 1_000_000),
+    "4242424242424242": _TestCard("456", (2030, 6), 50_000),
+    "5555555555554444": _TestCard("789", (2030, 9), 0),
+    "5105105105105100": _TestCard("321", (2020, 3), 500_000),
+}
+_PREFIXES = {
+    OperationKind.AUTHORIZE: "auth_",
+    OperationKind.CAPTURE: "cap_",
+    OperationKind.VOID: "void_",
+    OperationKind.RELEASE: "void_",
+    OperationKind.REFUND: "ref_",
+}
+
+
+class SandboxBank:
+    """A bank without money."""
+
+    name = "sandbox"
+    currencies = frozenset({Currency.USD})
+
+    def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
+        if not may_send():
+            return NotSent("the lease had no room for an attempt")
+        reference = _PREFIXES[instruction.kind] + str(uuid5(_NAMESPACE, instruction.idempotency_key))
+        if instruction.kind is not OperationKind.AUTHORIZE:
+            return Approval(200, reference, replayed=False)
+        now = datetime.now(UTC)
+        decline = _decline(card, instruction.amount_cents, now)
+        if decline:
+            return Refusal(402 if decline == "insufficient_funds" else 400, decline)
+        return Approval(200, reference, replayed=False, expires_at=now + _HOLD_LASTS)
+
+    def is_healthy(self) -> bool:
+        return True
+
+
+def _decline(card: Card | None, amount_cents: int, now: datetime) -> str | None:
+    known = _TEST_CARDS.get(card.number) if card else None
+    if card is None or known is None:
+        return "invalid_card"
+    if card.cvv != known.cvv:
+        return "invalid_cvv"
+    if (now.year, now.month) > known.expires:
+        return "card_expired"
+    return "insufficient_funds" if amount_cents > known.limit_cents else None

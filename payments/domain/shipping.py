@@ -1,0 +1,30 @@
+"""Whether an order's goods may leave: only on money that is certainly held or taken."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from payments.domain.states import PaymentState
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The verdict and a sentence that gives its reason."""
+
+    ready: bool
+    reason: str
+
+
+def readiness(
+    state: PaymentState, *, pending: str | None, expires_at: datetime | None, now: datetime
+) -> Readiness:
+    """May goods be shipped on a payment in this state? Any doubt means no. Times are aware."""
+    if pending is not None:
+        return Readiness(False, f"The payment's {pending} is unfinished.")
+    if state is PaymentState.CAPTURED:
+        return Readiness(True, "The payment is CAPTURED.")
+    if state is PaymentState.AUTHORIZED:
+        if expires_at is not None and expires_at > now:
+            until = expires_at.astimezone(UTC)
+            return Readiness(True, f"The payment is AUTHORIZED until {until:%Y-%m-%dT%H:%M:%SZ}.")
+        return Readiness(False, "The payment's authorization has run out.")
+    return Readiness(False, f"The payment is {state}.")

@@ -1,0 +1,83 @@
+"""The states of payments and operations and the only edges between them.
+
+The models' transitions, the database's triggers and the API's refusals are all made from these tables.
+"""
+
+from enum import StrEnum
+from itertools import chain
+
+
+class Mode(StrEnum):
+    """Which world an API key belongs to; the two never see each other's data."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class PaymentState(StrEnum):
+    """How far one customer's money for one order has come. Resting states are participles."""
+
+    PENDING = "PENDING"  # an authorize is under way or in doubt
+    AUTHORIZED = "AUTHORIZED"  # the bank holds the money
+    CAPTURED = "CAPTURED"  # the money is taken
+    REFUNDED = "REFUNDED"  # and given back
+    VOIDED = "VOIDED"  # the hold was released before a capture
+    EXPIRED = "EXPIRED"  # the hold ran out before a capture
+    DECLINED = "DECLINED"  # the issuer said no
+    FAILED = "FAILED"  # not executed, as far as the bank can say
+
+
+class OperationKind(StrEnum):
+    """One instruction to a bank. A release is a void of our own that frees a hold nobody needs."""
+
+    AUTHORIZE = "authorize"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    RELEASE = "release"
+
+
+class OperationState(StrEnum):
+    """What is known of an operation's outcome."""
+
+    OPEN = "OPEN"  # recorded, in flight or in doubt
+    NEEDS_REVIEW = "NEEDS_REVIEW"  # evidence that contradicts itself: people or a statement decide
+    SUCCEEDED = "SUCCEEDED"  # executed by the bank
+    DECLINED = "DECLINED"  # the issuer said no
+    REJECTED = "REJECTED"  # the bank refused for a reason of its books, as an expired hold
+    NOT_EXECUTED = "NOT_EXECUTED"  # never reached the bank, or proven not to have been executed
+
+
+PAYMENT_EDGES = (
+    (PaymentState.PENDING, PaymentState.AUTHORIZED),
+    (PaymentState.PENDING, PaymentState.DECLINED),
+    (PaymentState.PENDING, PaymentState.FAILED),
+    (PaymentState.AUTHORIZED, PaymentState.CAPTURED),
+    (PaymentState.AUTHORIZED, PaymentState.VOIDED),
+    (PaymentState.AUTHORIZED, PaymentState.EXPIRED),
+    (PaymentState.CAPTURED, PaymentState.REFUNDED),
+)
+
+
+def since(state: PaymentState) -> tuple[PaymentState, ...]:
+    """The states of a payment that is or was in this one. No state is reached on two roads."""
+    later = (since(target) for source, target in PAYMENT_EDGES if source is state)
+    return (state, *chain.from_iterable(later))
+
+
+FINISHED_OPERATIONS = (
+    OperationState.SUCCEEDED,
+    OperationState.DECLINED,
+    OperationState.REJECTED,
+    OperationState.NOT_EXECUTED,
+)
+UNFINISHED_OPERATIONS = (OperationState.OPEN, OperationState.NEEDS_REVIEW)
+OPERATION_EDGES = (
+    (OperationState.OPEN, OperationState.NEEDS_REVIEW),
+    *((unfinished, finished) for unfinished in UNFINISHED_OPERATIONS for finished in FINISHED_OPERATIONS),
+)
+
+# A second authorize for an order with one of these would hold the customer's money twice.
+LIVE_PAYMENTS = (PaymentState.PENDING, PaymentState.AUTHORIZED, PaymentState.CAPTURED)
+# A hold exists or existed at the bank, so its id is known.
+HELD_PAYMENTS = since(PaymentState.AUTHORIZED)

@@ -1,0 +1,51 @@
+"""How long things may take. Every bound is derived here, and they are checked against each other.
+
+A read that is given up while the bank commits is what makes a hold nobody knows of, so attempts are
+long and their starts are few.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Bounds of one operation, in seconds. Raises ValueError when they do not fit each other."""
+
+    connect: float = 2.0  # a bank that does not pick up within this has not been asked
+    read: float = 30.0  # the real bank answers within 15 s or never
+    attempt: float = 35.0  # hard bound of one attempt, held against peers that dribble
+    start_window: float = 5.0  # later attempts start only this soon after the intent
+    client_wait: float = 20.0  # then the client is told 202 and the bank thread carries on
+    lease_margin: float = 10.0  # what an attempt's end may take to be judged and recorded
+    backoff_base: float = 0.1  # first pause between attempts, doubled each time, full jitter
+    backoff_cap: float = 2.0
+    due_base: float = 30.0  # how long an operation left in doubt rests, doubled each time
+    due_cap: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if not (self.connect > 0 and self.read > 0):
+            raise ValueError("Waiting for a bank takes time.")
+        if not self.connect + self.read < self.attempt:
+            raise ValueError("An attempt must outlast a connect and a read, or it would be cut short.")
+        if not self.start_window < self.client_wait:
+            raise ValueError("The client must wait longer than attempts may start.")
+        if not 0 < self.backoff_base <= self.backoff_cap <= self.start_window:
+            raise ValueError("A pause between attempts must fit into the time in which they may start.")
+        if not self.lease_margin > 0:
+            raise ValueError("A lease must outlast an attempt, or a second sender could start beside it.")
+        if not 0 < self.due_base <= self.due_cap:
+            raise ValueError("An operation in doubt must rest before it is asked about again.")
+
+    @property
+    def health(self) -> float:
+        """Hard bound of asking a bank for its health: the lease must outlast it and the record, too."""
+        return min(2.0, self.lease_margin / 2)
+
+    @property
+    def lease(self) -> float:
+        """How long a sender owns an operation; renewed for each attempt."""
+        return self.attempt + self.lease_margin
+
+    def pause_after(self, times: int) -> float:
+        """How long an operation rests that has been left in doubt so many times."""
+        return min(self.due_cap, self.due_base * 2.0 ** min(times - 1, 20))

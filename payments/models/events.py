@@ -1,0 +1,50 @@
+"""Events: the append-only history of payments and operations. One for every change of state."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import append_only
+from payments.models.operations import Operation
+from payments.models.payments import Payment
+
+
+class Event(models.Model):
+    """Something that happened, who caused it, and the evidence for it."""
+
+    class Type(models.TextChoices):
+        """What can happen. `payment.*` change a payment's state, the others tell of an operation."""
+
+        PAYMENT_CREATED = "payment.created"  # an authorize was recorded and is being sent
+        PAYMENT_AUTHORIZED = "payment.authorized"
+        PAYMENT_CAPTURED = "payment.captured"
+        PAYMENT_VOIDED = "payment.voided"
+        PAYMENT_REFUNDED = "payment.refunded"
+        PAYMENT_EXPIRED = "payment.expired"
+        PAYMENT_DECLINED = "payment.declined"
+        PAYMENT_FAILED = "payment.failed"
+        CAPTURE_REQUESTED = "capture.requested"  # recorded, about to be sent
+        CAPTURE_NOT_EXECUTED = "capture.not_executed"
+        VOID_REQUESTED = "void.requested"
+        VOID_NOT_EXECUTED = "void.not_executed"
+        REFUND_REQUESTED = "refund.requested"
+        REFUND_NOT_EXECUTED = "refund.not_executed"
+        RELEASE_REQUESTED = "release.requested"
+        RELEASE_SUCCEEDED = "release.succeeded"  # the hold is freed at the bank
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="events", null=True)
+    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="events", null=True)
+    type = models.CharField(max_length=32, choices=Type.choices)
+    at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    actor = models.CharField(max_length=100)
+    request_id = models.CharField(max_length=64, blank=True)
+    # What proves it: the bank's answer with its attempt, or our reason. Never a card, never the bank's prose.
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["payment", "id"], name="event_of_payment")]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return self.type

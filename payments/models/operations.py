@@ -1,0 +1,212 @@
+"""Operations, their attempts at the bank, and the events that tell their history.
+
+An operation is recorded before the bank is asked, an attempt before it is sent. An attempt without a
+recorded end is in doubt.
+"""
+
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMField, transition
+
+from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
+from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.states import (
+    FINISHED_OPERATIONS,
+    OPERATION_EDGES,
+    UNFINISHED_OPERATIONS,
+    OperationKind,
+    OperationState,
+)
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import (
+    choices,
+    fixed_in,
+    legal_transitions,
+    never_deleted,
+    one_of,
+    starts_as,
+    written_once,
+)
+from payments.models.payments import Payment
+
+_FIXED = (
+    *("id", "payment", "kind", "bank", "amount_cents", "currency", "target_reference"),
+    *("bank_idempotency_key", "ordinal", "actor", "request_id", "reason", "created_at"),
+)
+
+
+class Operation(models.Model):
+    """One instruction to a bank. Its row alone (and the card in hand) makes the bank's request."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # A release may free a hold that no payment claims.
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations", null=True)
+    kind = models.CharField(max_length=16, choices=choices(OperationKind))
+    bank = models.CharField(max_length=32)
+    amount_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3, choices=choices(Currency))
+    # What it is about, in the bank's words: an authorization's id, for a refund a capture's.
+    target_reference = models.CharField(max_length=64, blank=True)
+    bank_idempotency_key = models.CharField(max_length=64)
+    ordinal = models.PositiveSmallIntegerField(default=0)  # grows when a bank key must not be used again
+
+    state = FSMField(
+        max_length=16, default=OperationState.OPEN.value, choices=choices(OperationState), protected=True
+    )
+    lease_epoch = models.PositiveIntegerField(default=1)  # taking the operation over increments it
+    lease_expires_at = models.DateTimeField()  # by the database's clock; only the holder may send before it
+    due_at = models.DateTimeField(null=True, blank=True)  # left in doubt: not to be asked about again before
+
+    bank_reference = models.CharField(max_length=64, blank=True)  # what the bank made of it
+    outcome_code = models.CharField(max_length=64, blank=True)  # the bank's or our word for why not
+    awaiting_statement = models.BooleanField(default=False)  # the bank's statement must rule out a stray hold
+
+    actor = models.CharField(max_length=100)
+    request_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)  # the caller's, for the history
+    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=one_of("state", UNFINISHED_OPERATIONS) & ~Q(kind=OperationKind.RELEASE),
+                name="one_open_operation_per_payment",
+            ),
+            # A re-run after a proven non-execution is the same instruction; nothing else shares a key.
+            models.UniqueConstraint(
+                fields=["bank", "bank_idempotency_key"],
+                condition=~Q(state=OperationState.NOT_EXECUTED),
+                name="one_operation_per_bank_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_cents__gte=MIN_AMOUNT_CENTS, amount_cents__lte=MAX_AMOUNT_CENTS),
+                name="operation_amount_in_range",
+            ),
+            models.CheckConstraint(condition=one_of("currency", Currency), name="operation_currency_known"),
+            models.CheckConstraint(condition=one_of("kind", OperationKind), name="operation_kind_known"),
+            models.CheckConstraint(condition=one_of("state", OperationState), name="operation_state_known"),
+            models.CheckConstraint(
+                condition=Q(kind=OperationKind.RELEASE) | Q(payment__isnull=False),
+                name="operation_of_a_payment",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=OperationKind.AUTHORIZE) | ~Q(target_reference=""),
+                name="operation_with_target",
+            ),
+            models.CheckConstraint(
+                condition=one_of("state", FINISHED_OPERATIONS) ^ Q(finished_at__isnull=True),
+                name="operation_finished_dated",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=[OperationState.DECLINED, OperationState.REJECTED])
+                | ~Q(outcome_code=""),
+                name="operation_refused_with_code",
+            ),
+            # A hold is known by the bank's answer to its key, which names it.
+            models.CheckConstraint(
+                condition=~Q(state=OperationState.SUCCEEDED, kind=OperationKind.AUTHORIZE)
+                | ~Q(bank_reference=""),
+                name="operation_authorized_with_ref",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What is due: the rows that recovery and releases take with SKIP LOCKED.
+            models.Index(
+                fields=["lease_expires_at"], condition=Q(state=OperationState.OPEN), name="operation_due"
+            ),
+        ]
+        triggers: ClassVar = [
+            legal_transitions(OPERATION_EDGES),
+            starts_as(OperationState.OPEN),
+            pgtrigger.ReadOnly(name="fixed_at_intent", fields=list(_FIXED)),
+            written_once("reference_written_once", texts=["bank_reference"]),
+            fixed_in("fixed_when_finished", FINISHED_OPERATIONS, ["outcome_code", "finished_at"]),
+            pgtrigger.Protect(
+                name="epoch_only_grows",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__lease_epoch__lt=pgtrigger.F("old__lease_epoch")),
+            ),
+            *never_deleted(),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """`op_` and 32 hexadecimal digits."""
+        return public_id(OPERATION_PREFIX, self.id)
+
+    @property
+    def claimed_payment(self) -> Payment:
+        """The payment it belongs to. Raises ValueError for a release that has none."""
+        if self.payment is None:
+            raise ValueError(f"{self} has no payment")
+        return self.payment
+
+    @transition(field=state, source=UNFINISHED_OPERATIONS, target=OperationState.SUCCEEDED)
+    def become_succeeded(self) -> None: ...
+
+    @transition(field=state, source=UNFINISHED_OPERATIONS, target=OperationState.DECLINED)
+    def become_declined(self) -> None: ...
+
+    @transition(field=state, source=UNFINISHED_OPERATIONS, target=OperationState.REJECTED)
+    def become_rejected(self) -> None: ...
+
+    @transition(field=state, source=UNFINISHED_OPERATIONS, target=OperationState.NOT_EXECUTED)
+    def become_not_executed(self) -> None: ...
+
+    @transition(field=state, source=OperationState.OPEN, target=OperationState.NEEDS_REVIEW)
+    def become_needs_review(self) -> None: ...
+
+
+class Attempt(models.Model):
+    """One request sent, or about to be sent, for an operation. Written before it leaves, ended once."""
+
+    class Result(models.TextChoices):
+        """How it ended."""
+
+        NOT_SENT = "not_sent", "Not sent"  # no byte left this machine
+        SILENT = "silent", "Silent"  # no readable answer
+        ANSWERED = "answered", "Answered"
+
+    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    epoch = models.PositiveIntegerField()  # the lease it was sent under
+    started_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    ended_at = models.DateTimeField(null=True)
+    result = models.CharField(max_length=8, choices=Result.choices, blank=True)
+    in_doubt = models.BooleanField(null=True)  # whether the bank may have executed it; null is yes, too
+    http_status = models.PositiveSmallIntegerField(null=True)
+    reply = models.CharField(max_length=200, blank=True)  # the bank's code, or what went wrong
+    bank_reference = models.CharField(max_length=64, blank=True)
+    is_replay = models.BooleanField(null=True)  # the bank's stored answer to an earlier attempt
+    duration_ms = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["operation", "number"], name="attempt_numbered_once"),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) ^ ~Q(result=""), name="attempt_ended_with_result"
+            ),
+            models.CheckConstraint(
+                condition=Q(result__in=["", "not_sent", "silent", "answered"]), name="attempt_result_known"
+            ),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.Protect(
+                name="ended_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__ended_at__isnull=False),
+            ),
+            pgtrigger.ReadOnly(name="fixed_at_start", fields=["operation", "number", "epoch", "started_at"]),
+            *never_deleted(),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"

@@ -1,0 +1,209 @@
+"""Payments: one customer's money for one order.
+
+What a row may become is said three times on purpose: by `payments.domain.states` (the edges), by the
+transitions below (the FSM) and by the triggers (the database, whoever asks). All are made from the same
+edges. Full amounts only: what is captured or refunded follows from the state.
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMField, transition
+
+from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
+from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.states import LIVE_PAYMENTS, PAYMENT_EDGES, Mode, PaymentState, since
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import choices, legal_transitions, never_deleted, one_of, starts_as, written_once
+from payments.models.merchants import Merchant
+
+_BANK_REFERENCES = {
+    "bank_authorization_id": PaymentState.AUTHORIZED,
+    "bank_capture_id": PaymentState.CAPTURED,
+    "bank_void_id": PaymentState.VOIDED,
+    "bank_refund_id": PaymentState.REFUNDED,
+}
+# When each state was reached. Every payment has been PENDING, since `created_at`.
+_DATES = {state: f"{state.lower()}_at" for state in PaymentState if state is not PaymentState.PENDING}
+_FIXED = (
+    *("id", "merchant", "mode", "bank", "order_id", "customer_id", "amount_cents", "currency", "created_at"),
+    *("card_brand", "card_last4", "card_expiry_month", "card_expiry_year"),
+    *("description", "customer_email", "metadata"),
+)
+
+
+class Payment(models.Model):
+    """A payment and its state. Never use `refresh_from_db`: select it again, under lock to change it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="payments")
+    mode = models.CharField(max_length=4, choices=choices(Mode))
+    bank = models.CharField(
+        max_length=32
+    )  # the bank that serves it to its end, whatever the merchant's is later
+    order_id = models.CharField(max_length=64)
+    customer_id = models.CharField(max_length=64)
+    amount_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3, choices=choices(Currency))
+    state = FSMField(
+        max_length=16, default=PaymentState.PENDING.value, choices=choices(PaymentState), protected=True
+    )
+
+    card_brand = models.CharField(max_length=16)
+    card_last4 = models.CharField(max_length=4)
+    card_expiry_month = models.PositiveSmallIntegerField()
+    card_expiry_year = models.PositiveSmallIntegerField()
+    description = models.CharField(max_length=500, blank=True)
+    customer_email = models.CharField(max_length=254, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    bank_authorization_id = models.CharField(max_length=64, blank=True)
+    bank_capture_id = models.CharField(max_length=64, blank=True)
+    bank_void_id = models.CharField(max_length=64, blank=True)
+    bank_refund_id = models.CharField(max_length=64, blank=True)
+    decline_code = models.CharField(max_length=32, blank=True)
+
+    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    authorization_expires_at = models.DateTimeField(null=True, blank=True)
+    authorized_at = models.DateTimeField(null=True, blank=True)
+    captured_at = models.DateTimeField(null=True, blank=True)
+    refunded_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    declined_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["merchant", "mode", "order_id"],
+                condition=one_of("state", LIVE_PAYMENTS),
+                name="one_live_payment_per_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_cents__gte=MIN_AMOUNT_CENTS, amount_cents__lte=MAX_AMOUNT_CENTS),
+                name="payment_amount_in_range",
+            ),
+            models.CheckConstraint(condition=one_of("currency", Currency), name="payment_currency_known"),
+            models.CheckConstraint(condition=one_of("state", PaymentState), name="payment_state_known"),
+            models.CheckConstraint(condition=one_of("mode", Mode), name="payment_mode_known"),
+            models.CheckConstraint(
+                condition=~one_of("state", since(PaymentState.AUTHORIZED)) | ~Q(bank_authorization_id=""),
+                name="payment_held_with_reference",
+            ),
+            # One hold pays for one order: a bank that answers twice with the same one is wrong somewhere.
+            models.UniqueConstraint(
+                fields=["bank", "bank_authorization_id"],
+                condition=~Q(bank_authorization_id=""),
+                name="one_payment_per_hold",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=PaymentState.DECLINED) ^ Q(decline_code=""),
+                name="payment_declined_with_code",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=one_of("state", since(state)) | Q(**{reference: ""}),
+                    name=f"payment_{reference[5:]}_in_state",
+                )
+                for reference, state in _BANK_REFERENCES.items()
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=one_of("state", since(state)) ^ Q(**{f"{date}__isnull": True}),
+                    name=f"payment_{date[:-3]}_dated",
+                )
+                for state, date in _DATES.items()
+            ),
+        ]
+        indexes: ClassVar = [
+            # The API's lists, newest first, within a merchant and mode.
+            models.Index(fields=["merchant", "mode", "-created_at", "-id"], name="payment_newest"),
+            models.Index(fields=["merchant", "mode", "order_id"], name="payment_by_order"),
+            models.Index(
+                fields=["merchant", "mode", "customer_id", "-created_at"], name="payment_by_customer"
+            ),
+            models.Index(fields=["merchant", "mode", "state", "-created_at"], name="payment_by_state"),
+            # The back office's search, across merchants.
+            models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),
+            models.Index(fields=["order_id"], name="payment_search_order"),
+            models.Index(fields=["customer_id"], name="payment_search_customer"),
+            models.Index(fields=["card_last4", "-created_at"], name="payment_search_last4"),
+            *(
+                models.Index(
+                    fields=[field], condition=~Q(**{field: ""}), name=f"payment_search_{field[5:-3]}"
+                )
+                for field in _BANK_REFERENCES
+            ),
+        ]
+        triggers: ClassVar = [
+            legal_transitions(PAYMENT_EDGES),
+            starts_as(PaymentState.PENDING),
+            pgtrigger.ReadOnly(name="fixed_at_creation", fields=list(_FIXED)),
+            written_once("references_written_once", texts=_BANK_REFERENCES),
+            written_once(
+                "history_written_once",
+                texts=["decline_code"],
+                times=["authorization_expires_at", *_DATES.values()],
+            ),
+            *never_deleted(),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        """`pay_` and 32 hexadecimal digits."""
+        return public_id(PAYMENT_PREFIX, self.id)
+
+    @property
+    def pending_kind(self) -> str | None:
+        """The kind of its unfinished operation. Only of payments read by `payments_with_pending`."""
+        kind: str | None = vars(self)["unfinished_kind"]
+        return kind
+
+    @property
+    def captured_amount_cents(self) -> int:
+        return self.amount_cents if self.state in (PaymentState.CAPTURED, PaymentState.REFUNDED) else 0
+
+    @property
+    def refunded_amount_cents(self) -> int:
+        return self.amount_cents if self.state == PaymentState.REFUNDED else 0
+
+    @transition(field=state, source=PaymentState.PENDING, target=PaymentState.AUTHORIZED)
+    def become_authorized(self, *, reference: str, expires_at: datetime | None, at: datetime) -> None:
+        self.bank_authorization_id = reference
+        self.authorization_expires_at = expires_at
+        self.authorized_at = at
+
+    @transition(field=state, source=PaymentState.PENDING, target=PaymentState.DECLINED)
+    def become_declined(self, *, code: str, at: datetime) -> None:
+        self.decline_code = code
+        self.declined_at = at
+
+    @transition(field=state, source=PaymentState.PENDING, target=PaymentState.FAILED)
+    def become_failed(self, *, at: datetime) -> None:
+        self.failed_at = at
+
+    @transition(field=state, source=PaymentState.AUTHORIZED, target=PaymentState.CAPTURED)
+    def become_captured(self, *, reference: str, at: datetime) -> None:
+        self.bank_capture_id = reference
+        self.captured_at = at
+
+    @transition(field=state, source=PaymentState.AUTHORIZED, target=PaymentState.VOIDED)
+    def become_voided(self, *, reference: str, at: datetime) -> None:
+        self.bank_void_id = reference
+        self.voided_at = at
+
+    @transition(field=state, source=PaymentState.AUTHORIZED, target=PaymentState.EXPIRED)
+    def become_expired(self, *, at: datetime) -> None:
+        self.expired_at = at
+
+    @transition(field=state, source=PaymentState.CAPTURED, target=PaymentState.REFUNDED)
+    def become_refunded(self, *, reference: str, at: datetime) -> None:
+        self.bank_refund_id = reference
+        self.refunded_at = at

@@ -1,0 +1,83 @@
+"""Authorize: hold a customer's money for an order."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from payments.domain.cards import Card
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import OperationKind
+from payments.models import Event, Operation, Payment
+from payments.services import intents, operations
+from payments.services.answers import Answer
+from payments.services.bank_threads import bank_threads
+from payments.services.idempotency import MerchantRequest
+from payments.services.leases import Lease
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be paid, as validated. `amount_cents` is in cents of `currency`."""
+
+    order_id: str
+    customer_id: str
+    amount_cents: int
+    currency: str
+    description: str = ""
+    customer_email: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def authorize_payment(*, order: Order, card: Card, request: MerchantRequest) -> Answer:
+    """Hold the order's amount on the card: 201, 402 declined, 503 not executed, or 202 in doubt.
+
+    Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
+    """
+    with bank_threads().reserve() as slot:
+        lease = record_intent(order, card, request)
+        return operations.run(slot, lease, settle=record_outcome, card=card)
+
+
+def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
+    """The payment, PENDING, and its authorize, committed."""
+    conflicts = {"one_live_payment_per_order": lambda: intents.order_with_payment(request, order.order_id)}
+    with intents.intent(request, conflicts) as operation_id:
+        payment = Payment.objects.create(
+            merchant=request.merchant,
+            mode=request.mode,
+            bank=request.merchant.bank_for(request.mode),
+            order_id=order.order_id,
+            customer_id=order.customer_id,
+            amount_cents=order.amount_cents,
+            currency=order.currency,
+            card_brand=card.brand,
+            card_last4=card.last4,
+            card_expiry_month=card.expiry_month,
+            card_expiry_year=card.expiry_year,
+            description=order.description,
+            customer_email=order.customer_email,
+            metadata=order.metadata,
+        )
+        return operations.record(
+            operation_id,
+            payment=payment,
+            kind=OperationKind.AUTHORIZE,
+            event=Event.Type.PAYMENT_CREATED,
+            request=request,
+        )
+
+
+def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
+    """What an authorize's outcome does to its payment."""
+    payment = operation.claimed_payment
+    match outcome:
+        case Succeeded(reference=reference, expires_at=expires_at):
+            payment.become_authorized(reference=reference, expires_at=expires_at, at=at)
+            return Event.Type.PAYMENT_AUTHORIZED
+        case Declined(code=code):
+            payment.become_declined(code=code, at=at)
+            return Event.Type.PAYMENT_DECLINED
+        case NotExecuted():
+            payment.become_failed(at=at)
+            return Event.Type.PAYMENT_FAILED
+        case Rejected():
+            raise operations.ImpossibleOutcome(f"{operation}: {outcome}")

@@ -1,0 +1,107 @@
+"""The first half of every use case: what is asked is checked and recorded, or refused, in one transaction.
+
+Uniqueness is the database's to judge (one live payment per order, one unfinished operation per payment,
+one use per idempotency key); what it refuses is explained here, after the transaction is gone.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from payments.domain.ids import new_id
+from payments.domain.states import LIVE_PAYMENTS, OperationState, PaymentState
+from payments.models import Payment, payments_with_pending, unfinished_operations
+from payments.services import idempotency
+from payments.services.idempotency import MerchantRequest
+from payments.services.refusals import (
+    AmountMismatch,
+    AuthorizationExpired,
+    InvalidTransition,
+    NeedsReview,
+    OperationInProgress,
+    OrderAlreadyHasPayment,
+    PaymentNotFound,
+    Refused,
+)
+
+
+@contextmanager
+def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]) -> Iterator[UUID]:
+    """The intent's transaction, in which the key is claimed first of all, for the operation id it yields.
+
+    A constraint named in `conflicts` that is violated becomes that refusal. Raises IdempotencyKeyInUse or
+    IdempotencyKeyReused where the key has been used before.
+    """
+    operation_id = new_id()
+    try:
+        with transaction.atomic(durable=True):
+            idempotency.claim(request, operation_id)
+            yield operation_id
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if constraint == idempotency.CLAIM_CONSTRAINT:
+            idempotency.refuse_reuse(request)
+        if constraint in conflicts:
+            raise conflicts[constraint]() from None
+        raise
+
+
+def lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
+    """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound."""
+    payment = (
+        Payment.objects.select_for_update()
+        .filter(pk=payment_id, merchant=request.merchant, mode=request.mode)
+        .first()
+    )
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    return payment
+
+
+def check_amount(payment: Payment, amount_cents: int | None) -> None:
+    """Full amounts only: the bank's contract. Raises AmountMismatch."""
+    if amount_cents is not None and amount_cents != payment.amount_cents:
+        raise AmountMismatch(
+            f"The payment's amount is {payment.amount_cents} cents; {amount_cents} were asked for.",
+            payment=payments_with_pending().get(pk=payment.pk),
+        )
+
+
+def refuse_transition(payment: Payment, verb: str) -> Refused:
+    """Why the payment's state does not allow the verb."""
+    shown = payments_with_pending().get(pk=payment.pk)
+    if shown.pending_kind is not None:
+        return unfinished_operation(payment.pk)
+    if shown.state == PaymentState.EXPIRED and verb == "captured":
+        return AuthorizationExpired("The hold ran out before the capture.", payment=shown)
+    return InvalidTransition(f"A payment that is {shown.state} cannot be {verb}.", payment=shown)
+
+
+def unfinished_operation(payment_id: UUID) -> Refused:
+    """Which operation stands in the way."""
+    payment = payments_with_pending().get(pk=payment_id)
+    operation = unfinished_operations().filter(payment=payment).first()
+    if operation is None:
+        detail = "Another operation of this payment has finished at this moment."
+        return OperationInProgress(detail, payment=payment, retry_after=1)
+    if operation.state == OperationState.NEEDS_REVIEW:
+        return NeedsReview(f"The {operation.kind} is under review.", payment=payment)
+    return OperationInProgress(f"The {operation.kind} is unfinished.", payment=payment, retry_after=2)
+
+
+def order_with_payment(request: MerchantRequest, order_id: str) -> Refused:
+    """Which payment the order has."""
+    payment = (
+        payments_with_pending()
+        .filter(merchant=request.merchant, mode=request.mode, order_id=order_id, state__in=LIVE_PAYMENTS)
+        .first()
+    )
+    if payment is None:
+        return OrderAlreadyHasPayment(
+            "A payment of this order has ended at this moment: send the request again.", retry_after=1
+        )
+    return OrderAlreadyHasPayment(
+        f"The order has the {payment.state} payment {payment.public_id}.", payment=payment
+    )

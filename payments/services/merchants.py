@@ -1,0 +1,42 @@
+"""Merchants and their API keys."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from payments.domain.states import Mode
+from payments.models import ApiKey, Merchant
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A new API key. `plain` is shown once and stored nowhere."""
+
+    key: ApiKey
+    plain: str
+
+
+def create_merchant(*, slug: str, name: str) -> Merchant:
+    """The merchant of that slug, created with the default banks where there is none."""
+    merchant, _ = Merchant.objects.get_or_create(slug=slug, defaults={"name": name})
+    return merchant
+
+
+def issue_api_key(*, slug: str, mode: Mode) -> IssuedKey:
+    """A new key for the merchant; older ones go on working. Raises Merchant.DoesNotExist."""
+    with transaction.atomic():
+        merchant = Merchant.objects.get(slug=slug)
+        plain = ApiKey.generate(mode)
+        key = ApiKey.objects.create(
+            merchant=merchant, mode=mode, digest=ApiKey.digest_of(plain), last4=plain[-4:]
+        )
+    return IssuedKey(key, plain)
+
+
+def find_api_key(plain: str) -> ApiKey | None:
+    """The key that is in force under this plain text, with its merchant; None where there is none."""
+    return (
+        ApiKey.objects.select_related("merchant")
+        .filter(digest=ApiKey.digest_of(plain), disabled_at=None)
+        .first()
+    )

@@ -1,0 +1,70 @@
+"""Releases: voids of our own that free a hold nobody will capture, so that the cardholder has the money.
+
+An expired hold goes on blocking the cardholder's funds until it is voided (the bank's contract). A
+release takes no payment's open slot and changes no payment's state; the worker sends those that are due.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from payments.domain.ids import new_id
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import OperationKind
+from payments.models import Event, Operation, Payment
+from payments.models.clock import ClockTimestamp
+from payments.services import idempotency, leases, operations
+
+SYSTEM_ACTOR = "system"
+
+
+def request_release(payment: Payment, *, cause: Operation) -> None:
+    """Record that the payment's hold is to be voided, inside the caller's transaction. It is due at once."""
+    operation_id = new_id()
+    operation = Operation.objects.create(
+        id=operation_id,
+        payment=payment,
+        kind=OperationKind.RELEASE,
+        bank=payment.bank,
+        amount_cents=payment.amount_cents,
+        currency=payment.currency,
+        target_reference=payment.bank_authorization_id,
+        bank_idempotency_key=idempotency.own_bank_key(operation_id),
+        lease_epoch=0,
+        lease_expires_at=ClockTimestamp(),
+        actor=SYSTEM_ACTOR,
+        request_id=cause.request_id,
+    )
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.RELEASE_REQUESTED,
+        actor=SYSTEM_ACTOR,
+        request_id=cause.request_id,
+        evidence={"because_of": cause.public_id},
+    )
+
+
+def send_due_releases(*, within: timedelta) -> int:
+    """Send the releases that are due, beginning none later than `within` from now, and say how many.
+
+    Any number of processes may run it at the same time: each release is leased to one of them.
+    """
+    last_begin = leases.boot_clock() + within.total_seconds()
+    sent = 0
+    while leases.boot_clock() < last_begin:
+        lease = leases.take_due(OperationKind.RELEASE, settings.BANK_TIMING)
+        if lease is None:
+            break
+        operations.carry_out(lease, settle=record_outcome)
+        sent += 1
+    return sent
+
+
+def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
+    """A release changes nothing but its own operation, which stays open until the hold is freed."""
+    match outcome:
+        case Succeeded():
+            return Event.Type.RELEASE_SUCCEEDED
+        case NotExecuted() | Rejected() | Declined():
+            raise operations.ImpossibleOutcome(f"{operation}: {outcome} at {at}")

@@ -1,0 +1,161 @@
+"""FicMart's order service, as the tests play it. Every answer it gets must be one the document describes."""
+
+import itertools
+import json
+import uuid
+from functools import cache
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import Client
+from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
+
+CARDS = {
+    "visa": {"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030},
+    "visa-500": {"number": "4242424242424242", "cvv": "456", "expiry_month": 6, "expiry_year": 2030},
+    "no-funds": {"number": "5555555555554444", "cvv": "789", "expiry_month": 9, "expiry_year": 2030},
+    "expired": {"number": "5105105105105100", "cvv": "321", "expiry_month": 3, "expiry_year": 2030},
+}
+_orders = itertools.count(1)
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """The body of an authorize for a new order of $50.00."""
+    body = {
+        "order_id": f"order-{next(_orders)}-{uuid.uuid4().hex[:6]}",
+        "customer_id": "customer-7",
+        "amount": 5000,
+        "currency": "USD",
+        "card": CARDS["visa"],
+    }
+    return body | changes
+
+
+class ApiAnswer:
+    """An answer: `status`, `json`, `headers`, `body`."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.body = response.content
+        self.json: Any = json.loads(response.content) if response.content else None
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.body[:2000].decode()}>"
+
+
+class ApiClient:
+    """Speaks to `/api/v1` with one API key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._client = Client(raise_request_exception=False)
+
+    def get(self, path: str, **query: Any) -> ApiAnswer:
+        return self.call("GET", path, query=query)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = "", **headers: str) -> ApiAnswer:
+        """POST with a new Idempotency-Key, unless one (or None for none) is given."""
+        if key is not None:
+            headers["Idempotency-Key"] = key or uuid.uuid4().hex
+        return self.call("POST", path, body=body, headers=headers)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> ApiAnswer:
+        """Any call. `body` is sent as it is where it is bytes, else as JSON."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        response = self._client.generic(
+            method,
+            f"/api/v1{path}",
+            content,
+            content_type=content_type if content else "",
+            query_params=query or None,
+            headers=sent,
+        )
+        answer = ApiAnswer(response)
+        assert_documented(method, path, answer)
+        return answer
+
+    # The happy road, for tests that begin further along it.
+
+    def authorized(self, **changes: Any) -> dict[str, Any]:
+        """A new AUTHORIZED payment's receipt."""
+        return self._done(self.post("/payments", order(**changes)), 201)
+
+    def captured(self, **changes: Any) -> dict[str, Any]:
+        payment = self.authorized(**changes)
+        return self._done(self.post(f"/payments/{payment['id']}/capture"), 200)
+
+    def receipt(self, payment_id: str) -> dict[str, Any]:
+        return self._done(self.get(f"/payments/{payment_id}"), 200)
+
+    @staticmethod
+    def _done(answer: ApiAnswer, status: int) -> dict[str, Any]:
+        assert answer.status == status, answer
+        receipt: dict[str, Any] = answer.json
+        return receipt
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The committed OpenAPI document."""
+    loaded: dict[str, Any] = yaml.safe_load((settings.BASE_DIR / "docs" / "openapi.yaml").read_text())
+    return loaded
+
+
+def assert_documented(method: str, path: str, answer: ApiAnswer) -> None:
+    """The document describes this status for this call, and the body is of the schema it gives."""
+    assert answer.headers.get("X-Request-ID")
+    operation = _operation(method, path)
+    if operation is None:
+        assert answer.status in (404, 405), answer
+        return
+    described = operation["responses"].get(str(answer.status))
+    assert described, f"{method} {path} answered {answer}, which the document does not describe"
+    media_type = answer.headers["Content-Type"].partition(";")[0]
+    content = described["content"].get(media_type)
+    assert content, f"{method} {path} answered {answer.status} as {media_type}"
+    problems = [error.message for error in _validator(content["schema"]).iter_errors(answer.json)]
+    assert not problems, (problems, answer)
+    if media_type == "application/problem+json":
+        assert answer.json["code"] in content["examples"], f"{answer.json['code']} is not described: {answer}"
+        assert answer.json["status"] == answer.status
+        assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+
+
+def _operation(method: str, path: str) -> dict[str, Any] | None:
+    segments = path.removeprefix("/").split("/")
+    for template, operations in document()["paths"].items():
+        described = template.removeprefix("/api/v1/").split("/")
+        same_length = len(described) == len(segments) or (described[0] == segments[0] == "orders")
+        if same_length and all(
+            (want.startswith("{") and have) or want == have
+            for want, have in zip(described, segments, strict=False)
+        ):
+            found: dict[str, Any] | None = operations.get(method.lower()) or next(iter(operations.values()))
+            return found
+    return None
+
+
+def _validator(schema: dict[str, Any]) -> Draft202012Validator:
+    components = {
+        name: {"additionalProperties": False, **component} if component.get("type") == "object" else component
+        for name, component in document()["components"]["schemas"].items()
+    }
+    whole = schema | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "components": {"schemas": components},
+    }
+    return validator_for(whole)(whole)

@@ -1,0 +1,95 @@
+"""What the tests share: a real PostgreSQL, the simulated bank as a process, and a merchant's client."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from payments.banks.registry import bank_named
+from payments.domain.states import Mode
+from payments.models import Merchant
+from payments.services.bank_threads import bank_threads
+from payments.services.merchants import create_merchant, issue_api_key
+from tests.api_client import ApiClient
+from tests.simulated_bank import SimulatedBank
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Start the tests' PostgreSQL when the first test needs a database."""
+    from tests.settings import POSTGRES  # noqa: PLC0415 - only where a database is wanted
+
+    with POSTGRES:
+        POSTGRES.create_database("ficpay")
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Emptying the tables between tests is a TRUNCATE, which production's triggers refuse."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname LIKE 'pgtrigger_never_truncated%'"
+        )
+        for table, trigger in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def bank_process() -> Iterator[SimulatedBank]:
+    with SimulatedBank() as bank:
+        yield bank
+
+
+@pytest.fixture
+def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
+    """The simulated bank, empty and in fair weather, behind the gateway's `ficmart`."""
+    bank_process.reset()
+    settings.BANK_URL = bank_process.url
+    bank_named.cache_clear()
+    yield bank_process
+    bank_process.release()
+    wait_for_bank_threads()
+    bank_named.cache_clear()
+
+
+def wait_for_bank_threads(seconds: float = 10) -> None:
+    """Until no bank thread works any more: what one test left running must not reach into the next."""
+    deadline = time.monotonic() + seconds
+    while bank_threads().busy and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not bank_threads().busy
+
+
+@pytest.fixture
+def merchant(transactional_db: None) -> Merchant:
+    return create_merchant(slug="ficmart", name="FicMart")
+
+
+@pytest.fixture
+def live(merchant: Merchant) -> ApiClient:
+    """FicMart's order service with its live key: its bank is the simulated one."""
+    return ApiClient(issue_api_key(slug=merchant.slug, mode=Mode.LIVE).plain)
+
+
+@pytest.fixture
+def test_mode(merchant: Merchant) -> ApiClient:
+    """FicMart's order service with its test key: its bank is the sandbox."""
+    return ApiClient(issue_api_key(slug=merchant.slug, mode=Mode.TEST).plain)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Any]:
+    """Wait until something is true, and return it."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+        return found
+
+    return wait

@@ -1,0 +1,105 @@
+"""The gateway as a real server process, against the tests' database and a simulated bank."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+from django.db import connection
+
+PROJECT = Path(__file__).resolve().parent.parent
+# Below the range from which systems take the ports of outgoing connections.
+PORTS = range(20_000, 32_000)
+
+
+class GatewayServer:
+    """One granian process tree. `with GatewayServer(bank.url, home) as server: requests.get(server.url)`."""
+
+    def __init__(
+        self,
+        bank_url: str,
+        home: Path,
+        *,
+        workers: int = 1,
+        threads: int = 96,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = 0
+        self._log_path = home / "gateway.log"
+        self._command = [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
+            *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
+            *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
+        ]
+        settings = connection.settings_dict
+        host = settings["HOST"].replace("/", "%2F")
+        self._environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "ficpay.settings",
+            "DATABASE_URL": f"postgres://{settings['USER']}@{host}/{settings['NAME']}",
+            "BANK_URL": bank_url,
+            "PYTHONUNBUFFERED": "1",
+            **(environment or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """Everything it has printed."""
+        return self._log_path.read_text() if self._log_path.exists() else ""
+
+    def __enter__(self) -> Self:
+        for _ in range(20):
+            self.port = random.choice(PORTS)
+            if self._start():
+                return self
+        raise AssertionError(f"the gateway did not start: {self.log}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=60)
+
+    def kill(self) -> None:
+        """End the whole process tree without warning."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _start(self) -> bool:
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "--port", str(self.port)],
+                cwd=PROJECT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                if requests.get(f"{self.url}/health/live", timeout=2).status_code == 200:
+                    return True
+            except requests.RequestException:
+                time.sleep(0.05)
+        self.kill()
+        return False
