@@ -46,6 +46,7 @@ class ApiKey(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=one_of("mode", Mode), name="api_key_mode_known"),
         ]
+        verbose_name = "API key"
 
     def __str__(self) -> str:
         return f"sk_{self.mode}_...{self.last4}"

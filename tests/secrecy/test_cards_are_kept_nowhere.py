@@ -129,6 +129,7 @@ class TestCardsAreKeptNowhere:
                 hostile.send("GET", f"/api/v1/payments?{name}={quote(number)}")
             hostile.send("GET", f"/{quote(number)}?cvv={CVV}&card={quote(number)}")
             hostile.send("GET", f"/api/{quote(number)}")
+            hostile.send("GET", f"/admin/login/?next={quote(quote(quote(number)))}")
             hostile.send("DELETE", f"/api/v1/payments/{quote(number)}/capture")
             hostile.send("GET", "/", Host=quote(number))
 

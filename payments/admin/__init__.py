@@ -1,0 +1,8 @@
+"""The back office: what support staff see. It reads models and changes nothing.
+
+django-unfold dresses Django's admin; the settings of the dress are in `ficpay.unfold`.
+"""
+
+from payments.admin import merchants, payments, staff
+
+__all__ = ["merchants", "payments", "staff"]

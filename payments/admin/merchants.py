@@ -1,0 +1,51 @@
+"""Merchants and their API keys, as lists. A key's digest is never shown."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.words import BAD, GOOD, label, utc
+from payments.models import ApiKey, Merchant
+
+
+@admin.register(Merchant)
+class MerchantAdmin(ReadOnlyAdmin[Merchant]):
+    list_display = ("name", "slug", "live_bank", "test_bank", "active", "created")
+    ordering = ("name",)
+    nothing_yet = "`manage.py seed` creates the first merchant."
+
+    @admin.display(description="Keys are")
+    def active(self, merchant: Merchant) -> SafeString:
+        return label("in force", GOOD) if merchant.is_active else label("refused", BAD)
+
+    @admin.display(description="Created")
+    def created(self, merchant: Merchant) -> str:
+        return utc(merchant.created_at)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
+    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled")
+    list_select_related = ("merchant",)
+    ordering = ("merchant__name", "mode", "-created_at")
+    nothing_yet = "`manage.py issue_api_key <merchant> --mode live` issues one and shows it once."
+
+    @admin.display(description="Key")
+    def key(self, key: ApiKey) -> str:
+        return str(key)
+
+    @admin.display(description="Mode")
+    def mode_label(self, key: ApiKey) -> SafeString:
+        return label(key.mode)
+
+    @admin.display(description="State")
+    def state(self, key: ApiKey) -> SafeString:
+        return label("in force", GOOD) if key.disabled_at is None else label("disabled", BAD)
+
+    @admin.display(description="Created")
+    def created(self, key: ApiKey) -> str:
+        return utc(key.created_at)
+
+    @admin.display(description="Disabled")
+    def disabled(self, key: ApiKey) -> str:
+        return utc(key.disabled_at)

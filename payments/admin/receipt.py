@@ -1,0 +1,72 @@
+"""The receipt's facts as the payment's page shows them."""
+
+from typing import Any
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from payments.admin.words import NOTHING, utc
+from payments.domain.money import display
+from payments.domain.states import PaymentState
+from payments.models import Payment
+from payments.services import answers
+
+Section = tuple[str, list[tuple[str, Any]]]
+
+
+def sections_of(payment: Payment) -> list[Section]:
+    """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`."""
+    shown = answers.receipt(payment, payment.pending_kind)
+    decline = shown["decline"]
+    return [
+        (
+            "Order",
+            [
+                ("Order", payment.order_id),
+                ("Customer", payment.customer_id),
+                ("Email", payment.customer_email or NOTHING),
+                ("Description", payment.description or NOTHING),
+                ("Metadata", _metadata(payment.metadata)),
+                ("Merchant", f"{payment.merchant.name}, {payment.mode} mode"),
+            ],
+        ),
+        (
+            "Money",
+            [
+                ("Amount", display(payment.amount_cents, payment.currency)),
+                ("Money moved", shown["money_moved"]),
+                ("Captured", display(payment.captured_amount_cents, payment.currency)),
+                ("Refunded", display(payment.refunded_amount_cents, payment.currency)),
+                ("Card", f"{payment.card_brand} •••• {payment.card_last4}"),
+                ("Card expires", f"{payment.card_expiry_month:02}/{payment.card_expiry_year}"),
+                ("Decline", f"{decline['message']} ({decline['code']})" if decline else NOTHING),
+            ],
+        ),
+        (
+            "Bank",
+            [
+                ("Bank", payment.bank),
+                ("Authorization", payment.bank_authorization_id or NOTHING),
+                ("Capture", payment.bank_capture_id or NOTHING),
+                ("Void", payment.bank_void_id or NOTHING),
+                ("Refund", payment.bank_refund_id or NOTHING),
+            ],
+        ),
+        ("Times", _times(payment)),
+    ]
+
+
+def _times(payment: Payment) -> list[tuple[str, Any]]:
+    reached = [
+        (state.value.capitalize(), utc(getattr(payment, f"{state.value.lower()}_at")))
+        for state in PaymentState
+        if state is not PaymentState.PENDING and getattr(payment, f"{state.value.lower()}_at")
+    ]
+    expires = payment.authorization_expires_at
+    hold = [("Hold expires", utc(expires))] if expires else []
+    return [("Created", utc(payment.created_at)), *reached, *hold]
+
+
+def _metadata(metadata: dict[str, str]) -> SafeString | str:
+    lines = ((f"{name}: {value}",) for name, value in metadata.items())
+    return format_html_join("", "<div>{}</div>", lines) or NOTHING

@@ -1,0 +1,121 @@
+"""A payment's history as one list: what was instructed, every attempt at the bank, and what came of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from payments.admin.words import NEUTRAL, WAITING, label, plain, state_label, utc, utc_to_the_millisecond
+from payments.domain.states import OperationState
+from payments.models import Attempt, Event, Operation, Payment
+
+Facts = list[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line. `sort` is the nature of the thing: operation, attempt or event."""
+
+    at: datetime
+    sort: str
+    title: str
+    label: SafeString | str = ""
+    facts: Facts = field(default_factory=list)
+
+    @property
+    def time(self) -> SafeString | str:
+        return utc_to_the_millisecond(self.at)
+
+
+def timeline_of(payment: Payment) -> list[Entry]:
+    """Everything that happened to the payment, oldest first. Three statements, however long it is."""
+    operations = list(payment.operations.prefetch_related("attempts"))
+    kinds = {operation.pk: operation.kind for operation in operations}
+    entries = [entry for operation in operations for entry in _of_operation(operation)]
+    entries += [_of_event(event, kinds) for event in payment.events.order_by("id")]
+    # What the same transaction wrote within a microsecond stays in this order.
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _of_operation(operation: Operation) -> Iterator[Entry]:
+    yield Entry(
+        at=operation.created_at,
+        sort="operation",
+        title=f"{plain(operation.kind)} recorded, to be sent to {operation.bank}",
+        label=state_label(operation.state),
+        facts=_known(
+            ("Operation", operation.public_id),
+            ("Concerns", operation.target_reference),
+            ("Bank reference", operation.bank_reference),
+            ("Code", operation.outcome_code),
+            ("Finished", operation.finished_at and utc_to_the_millisecond(operation.finished_at)),
+            ("Asked about again", _asked_again(operation)),
+            ("Awaiting statement", operation.awaiting_statement and "yes"),
+            ("Actor", operation.actor),
+            ("Request", operation.request_id),
+        ),
+    )
+    for attempt in operation.attempts.all():
+        yield _of_attempt(operation, attempt)
+
+
+def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
+    return Entry(
+        at=attempt.started_at,
+        sort="attempt",
+        title=f"{plain(operation.kind)}, attempt {attempt.number}",
+        label=_result_of(attempt),
+        facts=_known(
+            ("Reply", attempt.reply),
+            ("HTTP status", attempt.http_status),
+            ("Bank reference", attempt.bank_reference),
+            ("Stored answer", attempt.is_replay and "yes, to an earlier attempt"),
+            ("Duration", None if attempt.duration_ms is None else f"{attempt.duration_ms:,} ms"),
+            ("In doubt", attempt.in_doubt is not False and "yes, the bank may have executed it"),
+        ),
+    )
+
+
+def _of_event(event: Event, kinds: dict[UUID, str]) -> Entry:
+    kind = kinds.get(event.operation_id) if event.operation_id else None
+    evidence = [(plain(str(name)), _shown(value)) for name, value in event.evidence.items()]
+    return Entry(
+        at=event.at,
+        sort="event",
+        title=plain(event.type),
+        facts=_known(
+            ("Operation", kind if kind and not event.type.startswith(kind) else ""),
+            *evidence,
+            ("Actor", event.actor),
+            ("Request", event.request_id),
+        ),
+    )
+
+
+def _result_of(attempt: Attempt) -> SafeString:
+    if not attempt.result:
+        return label("no recorded end", WAITING)
+    silent = attempt.result == Attempt.Result.SILENT
+    return label(attempt.get_result_display(), WAITING if silent else NEUTRAL)
+
+
+def _asked_again(operation: Operation) -> SafeString | str:
+    """When recovery may take it up: where it is in doubt and rests."""
+    if operation.state != OperationState.OPEN or operation.due_at is None:
+        return ""
+    return format_html("not before {}", utc(operation.due_at))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _known(*facts: tuple[str, Any]) -> Facts:
+    """Those that have a value; a duration of 0 ms is one."""
+    return [(name, value) for name, value in facts if value not in ("", None, False)]

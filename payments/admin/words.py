@@ -1,0 +1,67 @@
+"""How the back office words what models hold: times, amounts, and states as coloured labels."""
+
+from datetime import UTC, datetime
+
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from payments.domain.states import OperationState, PaymentState
+
+NOTHING = "none"  # where there could be something
+
+# unfold's names for colours; what a colour says, the text beside it says, too.
+GOOD, NEUTRAL, HELD, WAITING, BAD = "success", "", "info", "warning", "danger"
+COLOURS: dict[str, str] = {
+    PaymentState.PENDING: WAITING,
+    PaymentState.AUTHORIZED: HELD,
+    PaymentState.CAPTURED: GOOD,
+    PaymentState.REFUNDED: NEUTRAL,
+    PaymentState.VOIDED: NEUTRAL,
+    PaymentState.EXPIRED: NEUTRAL,
+    PaymentState.DECLINED: BAD,
+    PaymentState.FAILED: BAD,
+    OperationState.OPEN: WAITING,
+    OperationState.NEEDS_REVIEW: BAD,
+    OperationState.SUCCEEDED: GOOD,
+    OperationState.REJECTED: BAD,
+    OperationState.NOT_EXECUTED: NEUTRAL,
+}
+
+
+def label(text: str, colour: str = "") -> SafeString:
+    """A label in one of unfold's colours."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+
+
+def state_label(state: str) -> SafeString:
+    """A payment's or an operation's state."""
+    return label(state, COLOURS[state])
+
+
+def utc(moment: datetime | None) -> SafeString | str:
+    """`2026-11-21 09:30:00 UTC`, whatever the reader's time zone."""
+    return _time(moment, "seconds", " UTC")
+
+
+def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
+    """`2026-11-21 09:30:00.123 UTC`."""
+    return _time(moment, "milliseconds", " UTC")
+
+
+def utc_in_column(moment: datetime) -> SafeString | str:
+    """`2026-11-21 09:30:00`, under a heading that says UTC."""
+    return _time(moment, "seconds", "")
+
+
+def plain(name: str) -> str:
+    """`payment.not_executed` as `Payment not executed`."""
+    return name.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _time(moment: datetime | None, timespec: str, zone: str) -> SafeString | str:
+    if moment is None:
+        return NOTHING
+    here = moment.astimezone(UTC)
+    shown = here.replace(tzinfo=None).isoformat(sep=" ", timespec=timespec)
+    return format_html('<time datetime="{}">{}{}</time>', here.isoformat(), shown, zone)

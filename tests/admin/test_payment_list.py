@@ -1,0 +1,139 @@
+"""The list of payments: what it shows, filters and costs."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from payments.admin import read_only
+from payments.domain.states import Mode, OperationKind, PaymentState
+from tests.admin.conftest import LIST, Staff
+from tests.factories import make_merchant, make_operation, make_payment
+
+# Session, user, the filter's merchants, the capped count, the page. However many payments there are.
+STATEMENTS = 5
+Assertion = Callable[[int], AbstractContextManager[None]]
+
+
+class TestPaymentList:
+    def test_shows_the_newest_first(self, superuser: Staff) -> None:
+        for day in (2, 3, 1):
+            make_payment(order_id=f"day-{day}", created_at=datetime(2026, 11, day, tzinfo=UTC))
+        assert superuser.found() == ["day-3", "day-2", "day-1"]
+
+    def test_shows_amounts_states_and_times_as_people_read_them(self, superuser: Staff) -> None:
+        make_payment(
+            PaymentState.CAPTURED,
+            amount_cents=123456,
+            card_last4="4242",
+            created_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+        )
+        shown = superuser.payments()
+        for part in ("$1,234.56", "CAPTURED", "•••• 4242", "2026-11-21 09:30:00", "Created (UTC)", "FicMart"):
+            assert part in shown
+
+    def test_shows_the_operation_that_is_pending(self, superuser: Staff) -> None:
+        make_operation(make_payment(PaymentState.AUTHORIZED), OperationKind.CAPTURE)
+        assert "AUTHORIZED capture pending" in superuser.payments()
+
+    def test_says_what_to_do_where_there_is_nothing(self, superuser: Staff) -> None:
+        shown = superuser.payments()
+        assert "No payments yet" in shown
+        assert "How to send one" in shown
+
+    def test_costs_the_same_for_one_payment_and_for_many(
+        self, superuser: Staff, django_assert_num_queries: Assertion
+    ) -> None:
+        for number in range(25):
+            merchant = make_merchant(f"merchant-{number % 5}")
+            make_operation(make_payment(PaymentState.AUTHORIZED, merchant=merchant), OperationKind.CAPTURE)
+        with django_assert_num_queries(STATEMENTS):
+            assert len(superuser.found()) == 25
+
+
+class TestFilters:
+    def test_by_state(self, superuser: Staff) -> None:
+        make_payment(PaymentState.CAPTURED, order_id="captured")
+        make_payment(PaymentState.DECLINED, order_id="declined")
+        assert superuser.found(state="DECLINED") == ["declined"]
+
+    def test_by_mode(self, superuser: Staff) -> None:
+        make_payment(order_id="for-real", mode=Mode.LIVE)
+        make_payment(order_id="a-test", mode=Mode.TEST)
+        assert superuser.found(mode="test") == ["a-test"]
+
+    def test_by_merchant(self, superuser: Staff) -> None:
+        make_payment(order_id="ours")
+        other = make_merchant("other", name="Other")
+        make_payment(order_id="theirs", merchant=other)
+        assert superuser.found(merchant=other.pk) == ["theirs"]
+
+    def test_by_days_in_utc_with_the_last_one_included(self, superuser: Staff) -> None:
+        midnight = datetime(2026, 11, 21, tzinfo=UTC)
+        tick = timedelta(microseconds=1)
+        make_payment(order_id="day before", created_at=midnight - tick)
+        make_payment(order_id="first", created_at=midnight)
+        make_payment(order_id="last", created_at=midnight + timedelta(days=1) - tick)
+        make_payment(order_id="day after", created_at=midnight + timedelta(days=1))
+        assert superuser.found(created_from="2026-11-21", created_to="2026-11-21") == ["last", "first"]
+        assert superuser.found(created_to="2026-11-20") == ["day before"]
+        assert superuser.found(created_from="2026-11-22") == ["day after"]
+
+    def test_together_with_a_search(self, superuser: Staff) -> None:
+        make_payment(PaymentState.DECLINED, order_id="no", customer_id="kim")
+        make_payment(PaymentState.CAPTURED, order_id="yes", customer_id="kim")
+        make_payment(PaymentState.CAPTURED, order_id="other", customer_id="joe")
+        assert superuser.found(q="kim", state="CAPTURED") == ["yes"]
+
+    def test_are_kept_in_the_form_and_on_the_next_page(self, superuser: Staff) -> None:
+        for _ in range(26):
+            make_payment(PaymentState.FAILED, customer_id="kim")
+        page = superuser.client.get(reverse(LIST), {"state": "FAILED", "q": "kim"}).content.decode()
+        assert '<option value="FAILED" selected>' in page
+        assert "?p=2&amp;q=kim&amp;state=FAILED" in page
+
+    @pytest.mark.parametrize(
+        "query", [{"state": "BOUGHT"}, {"mode": "\x00"}, {"merchant": "0"}, {"merchant": "x' OR 1=1"}]
+    )
+    def test_find_nothing_by_a_value_that_does_not_exist(
+        self, superuser: Staff, query: dict[str, str]
+    ) -> None:
+        make_payment()
+        assert superuser.found(**query) == []
+
+    @pytest.mark.parametrize("day", ["21.11.2026", "2026-02-30", "9999-12-31", "\x00"])
+    def test_say_how_a_day_is_written(self, superuser: Staff, day: str) -> None:
+        make_payment()
+        assert superuser.found(created_to=day) == []
+        assert superuser.payments(created_to=day).count("A day is written like 2026-11-21") == 1
+
+    @pytest.mark.parametrize("lookup", ["description__contains", "merchant__api_keys__digest", "metadata__a"])
+    def test_are_the_only_lookups_there_are(self, superuser: Staff, lookup: str) -> None:
+        """Django's admin would take any lookup on a payment's own columns from the address."""
+        response = superuser.client.get(reverse(LIST), {lookup: "x"})
+        assert response.status_code == 400
+
+
+class TestPages:
+    def test_lead_to_the_next_and_back(self, superuser: Staff) -> None:
+        for number in range(26):
+            make_payment(order_id=f"order-{number}")
+        assert superuser.found(p=2) == ["order-0"]
+        assert "26 payments Page 1 of 2 Next" in superuser.payments()
+        assert "26 payments Previous Page 2 of 2" in superuser.payments(p=2)
+
+    def test_end_where_counting_does(self, superuser: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(read_only, "COUNTED_AT_MOST", 50)
+        for _ in range(51):
+            make_payment()
+        shown = superuser.payments()
+        assert "50 or more payments. Search or filter" in shown
+        assert "Page 1 of 2" in shown
+
+    def test_that_do_not_exist_lead_to_the_first(self, superuser: Staff) -> None:
+        for _ in range(26):
+            make_payment()
+        response = superuser.client.get(reverse(LIST), {"p": "99"}, follow=True)
+        assert len(response.context["cl"].result_list) == 25

@@ -1,0 +1,168 @@
+"""One payment: its receipt and its timeline."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from payments.admin.timeline import timeline_of
+from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.models import Attempt, Event, Payment
+from tests.admin.conftest import LIST, PAGE, Staff
+from tests.factories import make_attempt, make_event, make_operation, make_payment
+
+# Session, user, the payment, its operations, their attempts, its events. However long its history is.
+STATEMENTS = 6
+Assertion = Callable[[int], AbstractContextManager[None]]
+BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def captured(db: None) -> Payment:
+    """A payment that was authorized at the third attempt and captured at the first."""
+    payment = make_payment(
+        PaymentState.CAPTURED,
+        created_at=BEGIN,
+        at=after(3),
+        customer_email="kim@example.com",
+        metadata={"cart": "c-19"},
+        card_last4="4242",
+    )
+    authorize = make_operation(
+        payment, state=OperationState.SUCCEEDED, created_at=BEGIN, finished_at=after(3), actor="api_key:7"
+    )
+    make_attempt(authorize, 1, Attempt.Result.NOT_SENT, started_at=after(0.001), reply="connection refused")
+    make_event(payment, Event.Type.PAYMENT_CREATED, operation=authorize, at=after(0.002))
+    make_attempt(
+        authorize, 2, Attempt.Result.SILENT, started_at=after(1), reply="read timeout", duration_ms=1234
+    )
+    make_attempt(authorize, 3, started_at=after(2), is_replay=True, reply="200 replayed")
+    make_event(
+        payment,
+        Event.Type.PAYMENT_AUTHORIZED,
+        operation=authorize,
+        at=after(3),
+        evidence={"attempt": 3, "status": 200, "replayed": True},
+    )
+    capture = make_operation(
+        payment, OperationKind.CAPTURE, OperationState.SUCCEEDED, created_at=after(60), finished_at=after(61)
+    )
+    make_attempt(capture, started_at=after(60.5))
+    make_event(payment, Event.Type.PAYMENT_CAPTURED, operation=capture, at=after(61))
+    return payment
+
+
+class TestReceipt:
+    def test_shows_its_facts(self, superuser: Staff, captured: Payment) -> None:
+        shown = superuser.page(captured)
+        for part in (
+            captured.public_id,
+            captured.order_id,
+            captured.bank_authorization_id,
+            captured.bank_capture_id,
+            *(
+                "$50.00",
+                "CAPTURED",
+                "Money moved yes",
+                "visa •••• 4242",
+                "12/2030",
+                "kim@example.com",
+                "cart: c-19",
+            ),
+            *("Created 2026-11-21 09:30:00 UTC", "Captured 2026-11-21 09:30:03 UTC", "FicMart, live mode"),
+        ):
+            assert part in shown, part
+
+    def test_says_that_money_is_in_doubt(self, superuser: Staff, captured: Payment) -> None:
+        make_operation(captured, OperationKind.REFUND)
+        shown = superuser.page(captured)
+        assert "CAPTURED refund pending" in shown
+        assert "Money moved unknown" in shown
+
+    def test_says_why_the_issuer_declined(self, superuser: Staff) -> None:
+        payment = make_payment(PaymentState.DECLINED, decline_code="insufficient_funds")
+        assert "The card has insufficient funds. (insufficient_funds)" in superuser.page(payment)
+
+    def test_is_found_by_its_public_id(self, superuser: Staff, captured: Payment) -> None:
+        assert captured.order_id in superuser.read(reverse(PAGE, args=[captured.public_id]))
+
+    @pytest.mark.parametrize("wrong", ["pay_" + "0" * 32, "nonsense", "1"])
+    def test_of_nobody_leads_back_to_the_list_with_advice(self, superuser: Staff, wrong: str) -> None:
+        response = superuser.client.get(reverse(PAGE, args=[wrong]), follow=True)
+        assert response.redirect_chain[-1][0] == reverse(LIST)
+        assert "There is no such payment" in response.content.decode()
+
+    def test_runs_nothing_that_a_merchant_wrote(self, superuser: Staff) -> None:
+        payment = make_payment(
+            order_id="<b>o", description="<script>alert(1)</script>", metadata={"<i>": "<u>"}
+        )
+        page = superuser.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
+        for part in ("<b>o", "<script>alert", "<i>", "<u>"):
+            assert part not in page
+
+
+class TestTimeline:
+    def test_is_one_list_in_order_of_time(self, captured: Payment) -> None:
+        assert [(entry.sort, entry.title) for entry in timeline_of(captured)] == [
+            ("operation", "Authorize recorded, to be sent to ficmart"),
+            ("attempt", "Authorize, attempt 1"),
+            ("event", "Payment created"),
+            ("attempt", "Authorize, attempt 2"),
+            ("attempt", "Authorize, attempt 3"),
+            ("event", "Payment authorized"),
+            ("operation", "Capture recorded, to be sent to ficmart"),
+            ("attempt", "Capture, attempt 1"),
+            ("event", "Payment captured"),
+        ]
+
+    def test_shows_what_is_known_of_every_attempt(self, superuser: Staff, captured: Payment) -> None:
+        shown = superuser.page(captured)
+        reference = captured.bank_authorization_id
+        for part in (
+            "09:30:00.001 UTC Authorize, attempt 1 Not sent Reply connection refused Duration 120 ms",
+            "09:30:01.000 UTC Authorize, attempt 2 Silent Reply read timeout Duration 1,234 ms "
+            "In doubt yes, the bank may have executed it",
+            f"Authorize, attempt 3 Answered Reply 200 replayed HTTP status 200 Bank reference {reference} "
+            "Stored answer yes, to an earlier attempt Duration 120 ms",
+        ):
+            assert part in shown, part
+
+    def test_shows_who_and_the_evidence(self, superuser: Staff, captured: Payment) -> None:
+        shown = superuser.page(captured)
+        assert "Actor api_key:7 Request request-1" in shown
+        assert "Payment authorized Operation authorize Status 200 Attempt 3 Replayed yes" in shown
+
+    def test_shows_an_attempt_without_an_end_as_in_doubt(self, superuser: Staff) -> None:
+        payment = make_payment()
+        make_attempt(make_operation(payment, due_at=after(60)), result=None)
+        shown = superuser.page(payment)
+        assert "attempt 1 no recorded end In doubt yes" in shown
+        assert "Asked about again not before 2026-11-21 09:31:00 UTC" in shown
+
+    def test_shows_operations_under_review_and_awaiting_the_statement(self, superuser: Staff) -> None:
+        payment = make_payment(PaymentState.CAPTURED)
+        make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, awaiting_statement=True)
+        shown = superuser.page(payment)
+        assert "NEEDS_REVIEW" in shown
+        assert "Awaiting statement yes" in shown
+
+    def test_says_so_where_nothing_was_recorded(self, superuser: Staff) -> None:
+        assert "Nothing has been recorded for this payment" in superuser.page(make_payment())
+
+    def test_costs_the_same_for_short_and_long_histories(
+        self, superuser: Staff, captured: Payment, django_assert_num_queries: Assertion
+    ) -> None:
+        for number in range(5):
+            kind, state = OperationKind.REFUND, OperationState.NOT_EXECUTED
+            refund = make_operation(captured, kind, state, created_at=after(100 + number))
+            make_event(captured, Event.Type.REFUND_NOT_EXECUTED, operation=refund)
+            for attempt in range(1, 8):
+                make_attempt(refund, attempt, Attempt.Result.NOT_SENT)
+        with django_assert_num_queries(STATEMENTS):
+            superuser.page(captured)

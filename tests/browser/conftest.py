@@ -1,0 +1,87 @@
+"""A real browser in front of a real server: Debian's Chromium, driven by Playwright.
+
+It may speak to the live server only. What else it asks for is refused and fails the test.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+LAPTOP = {"width": 1280, "height": 800}
+PASSWORD = "correct horse battery staple"
+PATIENCE = 20_000  # milliseconds: a loaded machine is slow
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Gone with the last test of this folder: while it is there, its event loop occupies the thread."""
+    if CHROMIUM is None:
+        pytest.skip("No browser found: install chromium (apt-get install chromium) to run these tests.")
+    # Beside a running event loop Django would refuse to ask the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def browser_page(browser: Browser, live_server: Any) -> Iterator[Page]:
+    """A page of a new browser on a small laptop. Asking anybody but the live server fails the test,
+    and so does an error in a script."""
+    strangers: list[str] = []
+    errors: list[str] = []
+
+    def only_ours(route: Route) -> None:
+        url = route.request.url
+        if url.startswith((live_server.url, "data:", "blob:")):
+            route.continue_()
+        else:
+            strangers.append(url)
+            route.abort()
+
+    context = browser.new_context(base_url=live_server.url, viewport=LAPTOP)  # type: ignore[arg-type]
+    context.set_default_timeout(PATIENCE)
+    context.route("**/*", only_ours)
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert strangers == []
+    assert errors == []
+
+
+@pytest.fixture
+def signed_in(browser_page: Page, transactional_db: None) -> Page:
+    """A member of staff who may see everything, signed in by the form, on the admin's first page."""
+    User.objects.create_superuser("ada", password=PASSWORD)
+    browser_page.goto("/admin/")
+    browser_page.get_by_label("Username").fill("ada")
+    browser_page.get_by_label("Password").fill(PASSWORD)
+    browser_page.get_by_role("button", name="Log in").click()
+    browser_page.wait_for_url("**/admin/")
+    return browser_page
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Whether the page or a part of it that is in sight is wider than its place."""
+    return bool(
+        page.evaluate(
+            """() => [document.documentElement, ...document.querySelectorAll('body *')].some(element =>
+                   ['auto', 'scroll'].includes(getComputedStyle(element).overflowX)
+                   && element.offsetParent !== null && element.scrollWidth > element.clientWidth + 1
+                   || element === document.documentElement && element.scrollWidth > innerWidth)"""
+        )
+    )

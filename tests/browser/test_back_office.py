@@ -1,0 +1,135 @@
+"""Support's everyday tasks, in a real browser on a small laptop."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.models import Attempt, Event, Payment
+from tests.browser.conftest import scrolls_sideways
+from tests.factories import make_attempt, make_event, make_operation, make_payment
+
+LIST = "/admin/payments/payment/"
+# Looks like a card: sixteen digits, Visa's first, Luhn-valid. Nobody's.
+CARD_NUMBER = "4539578763621486"
+
+
+@pytest.fixture
+def payments(transactional_db: None) -> Payment:
+    """Thirty payments with the longest values there can be, and the one that is looked for."""
+    now = datetime.now(UTC)
+    states = list(PaymentState)
+    for number in range(30):
+        make_payment(
+            states[number % len(states)],
+            order_id=f"{number:02}".ljust(64, "W"),
+            customer_id="customer-".ljust(64, "W"),
+            amount_cents=99_999_999,
+            card_last4="1111",
+            created_at=now - timedelta(minutes=number),
+        )
+    payment = make_payment(
+        PaymentState.CAPTURED,
+        order_id="order-1001",
+        card_last4="4242",
+        description="shoes " * 80,
+        metadata={"k" * 40: "v" * 500},
+    )
+    authorize = make_operation(payment, state=OperationState.SUCCEEDED, created_at=now)
+    make_attempt(authorize, 1, Attempt.Result.SILENT, started_at=now + timedelta(seconds=1))
+    make_attempt(authorize, 2, started_at=now + timedelta(seconds=2))
+    make_event(payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize, at=now + timedelta(seconds=3))
+    make_operation(payment, OperationKind.REFUND, created_at=now + timedelta(seconds=4))
+    return payment
+
+
+@pytest.mark.usefixtures("payments")
+class TestSupport:
+    def test_finds_a_payment_by_its_last_four_and_reads_its_timeline(self, signed_in: Page) -> None:
+        page = signed_in
+        page.get_by_role("link", name="Payments").first.click()
+        page.get_by_role("searchbox", name="Search").fill("4242")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url("**/?q=4242")
+        rows = page.locator("#result_list tbody")
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("$50.00")
+        expect(rows).to_contain_text("refund pending")
+
+        rows.get_by_role("link").click()
+        expect(page.locator(".ficpay-head")).to_contain_text("$50.00")
+        expect(page.locator(".ficpay-timeline > li strong")).to_have_text(
+            [
+                "Authorize recorded, to be sent to ficmart",
+                "Authorize, attempt 1",
+                "Authorize, attempt 2",
+                "Payment authorized",
+                "Refund recorded, to be sent to ficmart",
+            ]
+        )
+
+    def test_filters_by_state_and_clears_the_filter(self, signed_in: Page) -> None:
+        page = signed_in
+        page.goto(LIST)
+        page.get_by_label("State").select_option("DECLINED")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url("**/?state=DECLINED")
+        labels = page.locator("#result_list .field-state_label")
+        expect(labels).to_have_text(["DECLINED"] * 3)
+        expect(page.get_by_label("State")).to_have_value("DECLINED")
+        page.get_by_role("link", name="Clear").click()
+        expect(labels).to_have_count(25)
+
+    def test_filters_by_day(self, signed_in: Page) -> None:
+        page = signed_in
+        page.goto(LIST)
+        page.get_by_label("Created from").fill("2020-01-01")
+        page.get_by_label("Created to").fill("2020-12-31")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
+        page.get_by_role("link", name="clear the search and the filters").click()
+        expect(page.locator("#result_list tbody")).to_have_count(25)
+
+    def test_needs_no_mouse(self, signed_in: Page) -> None:
+        """The search has the focus; every control and every payment follows in the order of reading."""
+        page = signed_in
+        page.goto(LIST)
+        page.keyboard.type("order-1001")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?q=order-1001")
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.closest('#result_list') !== null"):
+                break
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+        log_out = page.get_by_role("button", name="Log out")
+        log_out.focus()
+        expect(log_out).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Logged out").first).to_be_visible()
+
+    def test_scrolls_nothing_sideways(self, signed_in: Page, payments: Payment) -> None:
+        page = signed_in
+        paths = [
+            *("/admin/", LIST, f"{LIST}?p=2", f"{LIST}?q=lost", f"{LIST}{payments.public_id}/change/"),
+            *(f"{LIST}card-number-refused/", "/admin/payments/merchant/", "/admin/payments/apikey/"),
+            *("/admin/auth/user/", "/admin/auth/group/"),
+        ]
+        for path in paths:
+            page.goto(path)
+            page.evaluate("document.fonts.ready")
+            assert not scrolls_sideways(page), path
+
+    def test_types_a_card_number_and_leaves_it_nowhere(self, signed_in: Page) -> None:
+        page = signed_in
+        visited: list[str] = []
+        page.on("request", lambda request: visited.append(f"{request.url} {request.headers}"))
+        page.goto(LIST)
+        page.get_by_role("searchbox", name="Search").fill(f" {CARD_NUMBER[:4]} {CARD_NUMBER[4:]}")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("alert")).to_contain_text("it was not searched")
+        page.get_by_role("link", name="Search by the last four digits").click()
+        expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
+        assert not [line for line in [*visited, page.content()] if CARD_NUMBER[4:] in line]
