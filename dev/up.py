@@ -17,7 +17,7 @@ from typing import NoReturn
 import requests
 
 from dev import environment as environments
-from dev import welcome
+from dev import web, welcome
 from dev.environment import PROJECT, Environment, SettingInvalid
 from dev.instance import SUPERVISOR, AlreadyRunning, Instance
 from dev.postgres import PostgresFailed
@@ -78,26 +78,8 @@ def _run(environment: Environment) -> None:
 def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
     """The bank ends last: the others may be waiting for its answer."""
     python = sys.executable
-    web = [
-        *(
-            "granian",
-            "--interface",
-            "wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(environment.port),
-            "--no-ws",
-        ),
-        *("--workers", "2", "--blocking-threads", "64", "--respawn-failed-workers", "--no-access-log"),
-        # Connections a worker accepts, idle ones included: as few as threads, and 64 idle clients of a
-        # keep-alive pool would lock everybody else out.
-        *("--backpressure", "512"),
-        # It stops accepting at once and ends when its requests and bank calls have; this is the limit.
-        *("--workers-kill-timeout", str(STOP_SECONDS - 5)),
-    ]
     programs = [
-        Program("web", [python, "-m", *web, "ficpay.wsgi:application"], variables | {"FICPAY_DB_POOL": "6"}),
+        Program("web", web.command(environment.port), variables | {"FICPAY_DB_POOL": "6"}),
         Program("worker", [python, "manage.py", "worker"], variables | {"FICPAY_DB_POOL": "0"}),
     ]
     if not environment.given_bank_url:
