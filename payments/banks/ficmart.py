@@ -210,11 +210,11 @@ def _json_object(content: bytes) -> dict[str, Any] | None:
 
 
 def _is_replay(headers: Any) -> bool:
-    return str(headers.get("X-Idempotent-Replayed", "")).lower() == "true"
+    return str(headers.get("X-Idempotent-Replayed", "")).strip().lower() == "true"
 
 
 def _retry_after(headers: Any) -> float | None:
-    text = str(headers.get("Retry-After", ""))
+    text = str(headers.get("Retry-After", "")).strip()
     return min(float(text), _LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() else None
 
 

@@ -9,6 +9,7 @@ is used again, or have been dead for a while: then nobody knows whether the requ
 saving has become a doubt about money. What a peer sent too much stays with the exchange it was sent in.
 """
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _current = threading.local()
+# It quotes what it cannot parse: the other side's words, which may hold ours.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 class SendingForbidden(Exception):
@@ -117,11 +120,20 @@ class _SecureConnection(_AsksBeforeFirstByte, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _KeepsNoConnection:
+    """Mixed into urllib3's pools: what is given back is closed, whatever the other side promised."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _Pool(_KeepsNoConnection, HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(HTTPSConnectionPool):
+class _SecurePool(_KeepsNoConnection, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

@@ -1,0 +1,77 @@
+"""Instructions of every kind, and the answers that the bank's contract has for them."""
+
+from typing import Any
+
+from payments.banks.base import Instruction
+from payments.banks.ficmart import FicmartBank
+from payments.domain.cards import Card
+from payments.domain.replies import Reply
+from payments.domain.states import OperationKind
+
+# Marked, so that a search for them finds nothing else.
+CARD = Card("4916338506082832", 12, 2030, "9071")
+AUTHORIZATION = "auth_0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+CAPTURE = "cap_0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d"
+TARGETS = {
+    OperationKind.AUTHORIZE: "",
+    OperationKind.CAPTURE: AUTHORIZATION,
+    OperationKind.VOID: AUTHORIZATION,
+    OperationKind.REFUND: CAPTURE,
+    OperationKind.RELEASE: AUTHORIZATION,
+}
+_MONEY = {"amount": 5000, "currency": "USD"}
+# The contract's 200s. Whatever a test changes in one, the rest is right.
+APPROVALS: dict[OperationKind, dict[str, Any]] = {
+    OperationKind.AUTHORIZE: {
+        "authorization_id": AUTHORIZATION,
+        "status": "approved",
+        **_MONEY,
+        "expires_at": "2026-11-28T09:30:00.123456789Z",
+        "created_at": "2026-11-21T09:30:00.123456789Z",
+    },
+    OperationKind.CAPTURE: {
+        "capture_id": CAPTURE,
+        "authorization_id": AUTHORIZATION,
+        "status": "captured",
+        **_MONEY,
+        "captured_at": "2026-11-21T09:30:00.123456789Z",
+    },
+    OperationKind.VOID: {
+        "void_id": "void_0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
+        "authorization_id": AUTHORIZATION,
+        "status": "voided",
+        "voided_at": "2026-11-21T09:30:00.123456789Z",
+    },
+    OperationKind.REFUND: {
+        "refund_id": "ref_0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
+        "capture_id": CAPTURE,
+        "status": "refunded",
+        **_MONEY,
+        "refunded_at": "2026-11-21T09:30:00.123456789Z",
+    },
+}
+APPROVALS[OperationKind.RELEASE] = APPROVALS[OperationKind.VOID]
+MADE = {
+    OperationKind.AUTHORIZE: "authorization_id",
+    OperationKind.CAPTURE: "capture_id",
+    OperationKind.VOID: "void_id",
+    OperationKind.REFUND: "refund_id",
+    OperationKind.RELEASE: "void_id",
+}
+
+
+def instruction(kind: OperationKind = OperationKind.AUTHORIZE, **fields: Any) -> Instruction:
+    defaults: dict[str, Any] = {
+        "kind": kind,
+        "amount_cents": 5000,
+        "currency": "USD",
+        "target_reference": TARGETS[kind],
+        "idempotency_key": "the-key",
+    }
+    return Instruction(**defaults | fields)
+
+
+def send(bank: FicmartBank, kind: OperationKind = OperationKind.AUTHORIZE, **fields: Any) -> Reply:
+    """One attempt that may be sent."""
+    card = CARD if kind is OperationKind.AUTHORIZE else None
+    return bank.send(instruction(kind, **fields), card=card, may_send=lambda: True)

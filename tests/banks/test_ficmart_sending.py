@@ -1,0 +1,526 @@
+"""Sending: what proves that nothing was sent, what leaves a doubt, and how long either may take."""
+
+import logging
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import structlog
+
+from payments.banks.ficmart import FicmartBank
+from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session
+from payments.domain.replies import Approval, NotSent, Reply, Silence
+from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
+from tests.banks.instructions import APPROVALS, CARD, instruction, send
+from tests.banks.raw_server import (
+    Behaviour,
+    Connection,
+    RawServer,
+    answers,
+    port_nobody_listens_on,
+    response,
+    says,
+)
+
+RIGHT = answers(200, APPROVALS[OperationKind.AUTHORIZE])
+HEALTHY = answers(200, {"status": "healthy"})
+
+
+def closes_at_once(connection: Connection) -> None:
+    connection.socket.close()
+
+
+def closes_after_reading(connection: Connection) -> None:
+    connection.read_request()
+
+
+def resets_after_reading(connection: Connection) -> None:
+    connection.read_request()
+    connection.reset()
+
+
+def says_nothing(connection: Connection) -> None:
+    connection.read_request()
+    connection.wait_until_the_test_is_over()
+
+
+def reads_nothing(connection: Connection) -> None:
+    connection.wait_until_the_test_is_over()
+
+
+def dribbles(data: bytes) -> Behaviour:
+    def behave(connection: Connection) -> None:
+        connection.read_request()
+        connection.dribble(data, every=0.1)
+
+    return behave
+
+
+@pytest.fixture
+def elapsed() -> Callable[[], float]:
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
+
+
+class TestNothingWasSent:
+    def test_when_the_connection_is_refused(self, timing: Timing) -> None:
+        with port_nobody_listens_on() as url:
+            assert send(FicmartBank(url, timing)) == NotSent("connection failed")
+
+    def test_when_the_name_is_unknown(self, timing: Timing) -> None:
+        assert isinstance(send(FicmartBank("http://bank.invalid:8787", timing)), NotSent)
+
+    def test_when_nobody_picks_up(self, timing: Timing, elapsed: Callable[[], float]) -> None:
+        """A listener whose queue is full does not answer, like a host behind a firewall."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+            address = full.getsockname()
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(address)
+            reply = send(FicmartBank(f"http://127.0.0.1:{address[1]}", timing))
+            for one in waiting:
+                one.close()
+        assert reply == NotSent("timeout")
+        assert timing.connect <= elapsed() < timing.attempt
+
+    @pytest.mark.parametrize("url", ["", "localhost", "htp://localhost", "http://", "http://[", "http://a b"])
+    def test_when_the_address_makes_no_sense(self, timing: Timing, url: str) -> None:
+        assert isinstance(send(FicmartBank(url, timing)), NotSent)
+
+    def test_when_the_bank_speaks_no_tls(self, timing: Timing) -> None:
+        def answers_plainly(connection: Connection) -> None:
+            connection.socket.recv(65536)
+            connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        with RawServer(answers_plainly) as server:
+            assert isinstance(send(FicmartBank(server.url.replace("http", "https"), timing)), NotSent)
+
+    def test_when_the_tls_handshake_dribbles(self, timing: Timing, elapsed: Callable[[], float]) -> None:
+        def dribbles_a_handshake(connection: Connection) -> None:
+            connection.socket.recv(65536)
+            connection.dribble(b"\x16\x03\x03\x40\x00" + b"\x02" * 1000, every=0.05)
+
+        with RawServer(dribbles_a_handshake) as server:
+            reply = send(FicmartBank(server.url.replace("http", "https"), timing))
+        assert reply == NotSent("timeout")
+        assert elapsed() < timing.attempt
+
+
+class TestADoubtIsLeft:
+    @pytest.mark.parametrize(
+        ("behaviour", "reply"),
+        [
+            (closes_at_once, Silence("connection lost")),
+            (closes_after_reading, Silence("connection lost")),
+            (resets_after_reading, Silence("connection lost")),
+            (says(b"HTTP/1.1 2"), Silence("connection lost")),
+            (says(b"HTTP/1.1 200 OK\r\nContent-Le"), Silence("unreadable answer", 200)),
+            (says(b"HTTP/1.1 400 Bad Request\r\nContent-Le"), Silence("unreadable error", 400)),
+            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), Silence("connection lost")),
+            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Silence("connection lost")),
+        ],
+        ids=[
+            "before the request is read",
+            "after the request",
+            "with a reset",
+            "during the status",
+            "during the headers",
+            "during an error's headers",
+            "after the headers",
+            "during the body",
+        ],
+    )
+    def test_when_the_bank_closes_the_connection(
+        self, timing: Timing, behaviour: Behaviour, reply: Reply
+    ) -> None:
+        with RawServer(behaviour) as server:
+            assert send(FicmartBank(server.url, timing)) == reply
+
+    @pytest.mark.parametrize("behaviour", [says_nothing, reads_nothing])
+    def test_when_the_bank_says_nothing(
+        self, timing: Timing, behaviour: Behaviour, elapsed: Callable[[], float]
+    ) -> None:
+        with RawServer(behaviour) as server:
+            assert send(FicmartBank(server.url, timing)) == Silence("timeout")
+        assert timing.read <= elapsed() < timing.attempt
+
+    def test_when_the_body_never_comes(self, timing: Timing, elapsed: Callable[[], float]) -> None:
+        def says_only_headers(connection: Connection) -> None:
+            connection.read_request()
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            connection.wait_until_the_test_is_over()
+
+        with RawServer(says_only_headers) as server:
+            assert send(FicmartBank(server.url, timing)) == Silence("timeout")
+        assert elapsed() < timing.attempt
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50, id="in the headers"),
+            pytest.param(response(200, b" " * 500), id="in the body"),
+            pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 50, id="before the answer"),
+        ],
+    )
+    def test_when_the_bank_dribbles_until_the_attempts_bound(
+        self, timing: Timing, data: bytes, elapsed: Callable[[], float]
+    ) -> None:
+        with RawServer(dribbles(data)) as server:
+            reply = send(FicmartBank(server.url, timing))
+        assert reply == Silence("no answer within the bound of an attempt")
+        assert timing.attempt <= elapsed() < timing.attempt + 0.4
+
+    def test_when_nobody_knows_what_went_wrong(self, timing: Timing, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(*_: Any) -> Reply:
+            raise KeyError(CARD.number)
+
+        monkeypatch.setattr("payments.banks.ficmart.read_answer", fails)
+        with RawServer(RIGHT) as server, structlog.testing.capture_logs() as logs:
+            assert isinstance(send(FicmartBank(server.url, timing)), Silence)
+        assert logs == [{"event": "bank_call_failed_unexpectedly", "error": "KeyError", "log_level": "error"}]
+
+
+class TestWhetherItMayBeSent:
+    def test_is_asked_once_connected_and_before_the_first_byte(self, timing: Timing) -> None:
+        seen: list[tuple[int, int]] = []
+        with RawServer(RIGHT) as server:
+
+            def may_send() -> bool:
+                time.sleep(0.1)
+                seen.append((server.connections, len(server.received)))
+                return True
+
+            reply = FicmartBank(server.url, timing).send(instruction(), card=CARD, may_send=may_send)
+        assert isinstance(reply, Approval)
+        assert seen == [(1, 0)]
+
+    def test_if_not_no_byte_leaves(self, timing: Timing) -> None:
+        read: list[bytes] = []
+
+        def reads_everything(connection: Connection) -> None:
+            read.append(connection.socket.recv(65536))
+
+        with RawServer(reads_everything) as server:
+            reply = FicmartBank(server.url, timing).send(instruction(), card=CARD, may_send=lambda: False)
+            assert reply == NotSent("there was no room for an attempt")
+            _until(lambda: read)
+        assert read == [b""]  # connected, and closed without a byte
+
+    def test_is_asked_for_each_attempt(self, timing: Timing) -> None:
+        permissions = iter([True, False, True])
+        with RawServer(RIGHT) as server:
+            bank = FicmartBank(server.url, timing)
+            replies = [
+                bank.send(instruction(), card=CARD, may_send=lambda: next(permissions)) for _ in range(3)
+            ]
+            assert len(server.received) == 2
+        assert [type(reply) for reply in replies] == [Approval, NotSent, Approval]
+
+    def test_is_not_even_asked_when_nobody_picks_up(self, timing: Timing) -> None:
+        with port_nobody_listens_on() as url:
+            reply = FicmartBank(url, timing).send(instruction(), card=CARD, may_send=_never_asked)
+        assert isinstance(reply, NotSent)
+
+    def test_if_asking_fails_no_byte_leaves(self, timing: Timing) -> None:
+        with RawServer(RIGHT) as server:
+            reply = FicmartBank(server.url, timing).send(instruction(), card=CARD, may_send=_never_asked)
+            assert server.received == []
+        assert isinstance(reply, NotSent)
+
+    def test_not_when_the_bound_would_cut_the_read_short(
+        self, timing: Timing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Resolving a name has no timeout: when it took long, there is no time left to read the answer."""
+        resolve = socket.getaddrinfo
+
+        def slowly(*arguments: Any, **options: Any) -> Any:
+            time.sleep(timing.attempt - timing.read + 0.1)
+            return resolve(*arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with RawServer(RIGHT) as server:
+            assert send(FicmartBank(server.url, timing)) == NotSent("there was no room for an attempt")
+            assert server.received == []
+
+    def test_not_once_the_bound_is_reached(self, timing: Timing, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve = socket.getaddrinfo
+
+        def slowly(*arguments: Any, **options: Any) -> Any:
+            time.sleep(timing.attempt + 0.2)
+            return resolve(*arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with RawServer(RIGHT) as server:
+            assert isinstance(send(FicmartBank(server.url, timing)), NotSent)
+            assert server.received == []
+
+
+def _never_asked() -> bool:
+    raise AssertionError("asked")
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class TestConnections:
+    def test_each_attempt_has_its_own(self, timing: Timing) -> None:
+        """Whether a connection kept alive is still good, nobody knows before a request is lost on it."""
+
+        def keeps_alive(connection: Connection) -> None:
+            while connection.read_request():
+                connection.send(response(200, _RIGHT_BODY, headers=["Connection: keep-alive"]))
+
+        with RawServer(keeps_alive) as server:
+            bank = FicmartBank(server.url, timing)
+            assert all(isinstance(send(bank), Approval) for _ in range(3))
+            assert server.connections == 3
+            assert all(b"\r\nConnection: close\r\n" in request for request in server.received)
+
+    def test_closed_by_the_bank_between_attempts_cost_none(self, timing: Timing) -> None:
+        with RawServer(RIGHT, closes_after_reading, RIGHT) as server:
+            bank = FicmartBank(server.url, timing)
+            replies = [send(bank) for _ in range(3)]
+        assert [type(reply) for reply in replies] == [Approval, Silence, Approval]
+
+    def test_are_closed_when_the_attempt_is_over(self, timing: Timing) -> None:
+        files = Path("/proc/self/fd")
+        if not files.exists():
+            pytest.skip("no /proc here")
+        with RawServer(RIGHT, closes_after_reading, dribbles(b"x" * 50), RIGHT) as server:
+            bank = FicmartBank(server.url, timing)
+            send(bank)
+            before = len(os.listdir(files))  # noqa: PTH208
+            for _ in range(5):
+                send(bank)
+            _until(lambda: len(os.listdir(files)) <= before + 1)  # noqa: PTH208
+
+    def test_go_to_no_proxy_and_carry_no_netrc(
+        self, timing: Timing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        with RawServer(RIGHT) as proxy, RawServer(RIGHT) as server:
+            for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+                monkeypatch.setenv(name, proxy.url)
+            monkeypatch.delenv("no_proxy", raising=False)
+            assert isinstance(send(FicmartBank(server.url, timing)), Approval)
+            assert proxy.connections == 0
+        assert b"Authorization" not in server.received[0]
+
+    def test_carry_nothing_from_one_answer_into_the_next_request(self, timing: Timing) -> None:
+        cookie = answers(200, APPROVALS[OperationKind.AUTHORIZE], headers=["Set-Cookie: a=b; Path=/"])
+        with RawServer(cookie) as server:
+            bank = FicmartBank(server.url, timing)
+            send(bank)
+            send(bank)
+        assert b"Cookie" not in server.received[1]
+
+
+_RIGHT_BODY = b'{"authorization_id": "auth_1", "status": "approved", "amount": 5000, "currency": "USD", "expires_at": "2026-11-28T09:30:00Z"}'  # noqa: E501
+
+
+class TestManyThreads:
+    def test_each_get_the_answer_to_their_own_request(self, timing: Timing) -> None:
+        def echoes(connection: Connection) -> None:
+            amount = int(connection.read_request().rsplit(b'"amount": ', 1)[1].rstrip(b"}"))
+            time.sleep((amount % 7) / 100)
+            body = APPROVALS[OperationKind.AUTHORIZE] | {
+                "amount": amount,
+                "authorization_id": f"auth_{amount}",
+            }
+            answers(200, body)(_Heard(connection))
+
+        with RawServer(echoes) as server, ThreadPoolExecutor(32) as threads:
+            bank = FicmartBank(server.url, timing)
+            replies = list(threads.map(lambda amount: send(bank, amount_cents=amount), range(1, 161)))
+        assert [reply.reference for reply in replies if isinstance(reply, Approval)] == [
+            f"auth_{amount}" for amount in range(1, 161)
+        ]
+
+    def test_do_not_cut_each_other_short(self, timing: Timing) -> None:
+        """Half of them are cut at the bound, while the other half is answered all the time."""
+        stop = threading.Event()
+        replies: list[Reply] = []
+
+        def asks(bank: FicmartBank) -> None:
+            while not stop.is_set():
+                replies.append(send(bank))
+
+        with RawServer(dribbles(b"x" * 1000)) as slow, RawServer(RIGHT) as server:
+            slow_bank, bank = FicmartBank(slow.url, timing), FicmartBank(server.url, timing)
+            threads = [threading.Thread(target=asks, args=(bank,)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            with ThreadPoolExecutor(16) as pool:
+                cut = list(pool.map(lambda _: send(slow_bank), range(32)))
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert {reply.reason for reply in cut if isinstance(reply, Silence)} == {
+            "no answer within the bound of an attempt"
+        }
+        assert len(replies) > 50
+        assert [reply for reply in replies if not isinstance(reply, Approval)] == []
+
+
+class _Heard(Connection):
+    """A connection whose request has been read already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.socket = connection.socket
+
+    def read_request(self) -> bytes:
+        return b""
+
+
+class TestTheBoundOfAnExchange:
+    def test_reaches_no_exchange_after_its_own(self) -> None:
+        """A late timer finds no socket any more, whichever connection the thread uses by then."""
+        late: list[Exchange] = []
+        with RawServer(RIGHT) as server:
+            session = guarded_session()
+            for _ in range(20):
+                with Exchange(5, lambda: True) as exchange:
+                    for earlier in late:
+                        earlier._cut()
+                    answer = session.post(server.url, data=b"{}", timeout=2)
+                    assert answer.status_code == 200
+                late.append(exchange)
+
+    def test_cuts_its_own_connection_while_it_waits(self) -> None:
+        with RawServer(says_nothing) as server, Exchange(0.2, lambda: True) as exchange:
+            began = time.monotonic()
+            with pytest.raises(requests.RequestException):
+                guarded_session().post(server.url, data=b"{}", timeout=10)
+            assert time.monotonic() - began < 1
+            assert exchange.cut_short
+            assert exchange.sent
+
+    def test_is_over_with_the_exchange(self) -> None:
+        for _ in range(50):
+            with Exchange(61, lambda: True):
+                pass
+        timers = (thread for thread in threading.enumerate() if isinstance(thread, threading.Timer))
+        _until(lambda: not any(timer.interval == 61 for timer in timers))
+
+    def test_forbids_to_send_once_it_is_reached(self) -> None:
+        with RawServer(RIGHT) as server:
+            exchange = Exchange(60, lambda: True)
+            with exchange:
+                exchange._cut()
+                with pytest.raises((SendingForbidden, requests.RequestException)):
+                    guarded_session().post(server.url, data=b"{}", timeout=2)
+                assert not exchange.sent
+            assert server.received == []
+
+
+class TestHealth:
+    def test_is_what_the_bank_says_of_itself(self, timing: Timing) -> None:
+        with RawServer(HEALTHY) as server:
+            assert FicmartBank(server.url, timing).is_healthy()
+        assert server.received[0].startswith(b"GET /health HTTP/1.1\r\n")
+
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            answers(503, {"status": "unhealthy"}),
+            answers(503, {"status": "healthy"}),
+            answers(200, {"status": "unhealthy"}),
+            answers(200, {}),
+            answers(200, []),
+            answers(200, b"<html>Welcome to the hotel's network</html>"),
+            answers(200, b""),
+            answers(204, b""),
+            answers(302, {"status": "healthy"}, headers=["Location: /"]),
+            answers(500, b""),
+            closes_at_once,
+            says(b"junk"),
+            says(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200),
+            says_nothing,
+            dribbles(response(200, b'{"status": "healthy"}')),
+        ],
+    )
+    def test_is_bad_whatever_else_happens(
+        self, timing: Timing, behaviour: Behaviour, elapsed: Callable[[], float]
+    ) -> None:
+        with RawServer(behaviour) as server:
+            assert not FicmartBank(server.url, timing).is_healthy()
+        assert elapsed() < timing.health + 0.4
+
+    @pytest.mark.parametrize("url", ["http://", "htp://x", "http://bank.invalid", "http://["])
+    def test_is_bad_where_there_is_no_bank(self, timing: Timing, url: str) -> None:
+        assert not FicmartBank(url, timing).is_healthy()
+
+    def test_is_bad_when_finding_the_bank_takes_too_long(
+        self, timing: Timing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resolve = socket.getaddrinfo
+
+        def slowly(*arguments: Any, **options: Any) -> Any:
+            time.sleep(timing.health + 0.1)
+            return resolve(*arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with RawServer(HEALTHY) as server:
+            assert not FicmartBank(server.url, timing).is_healthy()
+
+
+class TestTheCard:
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            closes_at_once,
+            closes_after_reading,
+            resets_after_reading,
+            says_nothing,
+            says(b"junk"),
+            says(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200),
+            says(f"HTTP/1.1 200 OK\r\n {CARD.number}\r\nthe cvv {CARD.cvv}\r\n\r\n".encode()),
+            dribbles(b"x" * 100),
+            answers(400, {"error": CARD.number, "message": f"{CARD.number} {CARD.cvv}"}),
+            answers(400, f"cannot read {CARD.number}".encode()),
+            answers(200, {"status": CARD.number, "authorization_id": CARD.number}),
+            answers(200, APPROVALS[OperationKind.AUTHORIZE] | {"status": CARD.number}),
+            answers(302, b"", headers=[f"Location: http://{CARD.number}/"]),
+            RIGHT,
+        ],
+    )
+    def test_is_in_no_reply_and_no_log(
+        self, timing: Timing, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        with RawServer(behaviour) as server, structlog.testing.capture_logs() as logs:
+            reply = send(FicmartBank(server.url, timing))
+        told = f"{reply!r} {reply} {logs} {caplog.text} {[vars(record) for record in caplog.records]}"
+        assert CARD.number not in told
+        assert CARD.cvv not in told
+
+    def test_is_in_no_exception_where_one_is_raised_all_the_same(self, timing: Timing) -> None:
+        """Only something that ends the thread itself gets through."""
+
+        def interrupted() -> bool:
+            raise KeyboardInterrupt
+
+        with RawServer(RIGHT) as server, pytest.raises(KeyboardInterrupt) as caught:
+            FicmartBank(server.url, timing).send(instruction(), card=CARD, may_send=interrupted)
+        error: BaseException | None = caught.value
+        while error is not None:
+            printed = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+            assert CARD.number not in printed
+            assert CARD.cvv not in printed
+            error = error.__cause__ or error.__context__

@@ -1,0 +1,246 @@
+"""Card numbers: recognised however they are written, and nothing else taken for one."""
+
+import time
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.cards import (
+    Card,
+    brand_of,
+    contains_card_number,
+    mask_card_numbers,
+    passes_luhn,
+)
+from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
+
+VISA = "4111111111111111"
+BRANDS = {
+    "4222222222222": "visa",
+    VISA: "visa",
+    "4000000000000000006": "visa",
+    "5555555555554444": "mastercard",
+    "2221000000000009": "mastercard",
+    "2720990000000007": "mastercard",
+    "378282246310005": "amex",
+    "6011111111111117": "discover",
+    "6500000000000002": "discover",
+    "30569309025904": "diners",
+    "38520000023237": "diners",
+    "3530111333300000": "jcb",
+    "6200000000000005": "unionpay",
+    "5000000000000009": "maestro",
+    "6304000000000000": "maestro",
+}
+
+
+def luhn_by_the_book(digits: str) -> bool:
+    """ISO/IEC 7812-1, annex B, step by step."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 else 1)
+        total += value // 10 + value % 10
+    return total % 10 == 0
+
+
+def with_check_digit(digits: str) -> str:
+    return next(number for last in "0123456789" if luhn_by_the_book(number := digits + last))
+
+
+class TestLuhn:
+    @given(st.text("0123456789", min_size=1, max_size=25))
+    def test_agrees_with_the_standard(self, digits: str) -> None:
+        assert passes_luhn(digits) == luhn_by_the_book(digits)
+
+    @given(st.text("0123456789", min_size=12, max_size=18), st.data())
+    def test_a_wrong_digit_is_noticed(self, digits: str, data: st.DataObject) -> None:
+        number = with_check_digit(digits)
+        place = data.draw(st.integers(0, len(number) - 1))
+        other = data.draw(st.sampled_from([digit for digit in "0123456789" if digit != number[place]]))
+        assert not passes_luhn(number[:place] + other + number[place + 1 :])
+
+
+class TestBrands:
+    @pytest.mark.parametrize(("number", "brand"), BRANDS.items())
+    def test_are_known_by_the_first_digits_and_the_length(self, number: str, brand: str) -> None:
+        assert brand_of(number) == brand
+
+    @pytest.mark.parametrize(
+        "number", ["41111111111111", "2220990000000000", "2721000000000000", "1234567890123456", "0" * 16, ""]
+    )
+    def test_are_unknown_where_no_network_issues_such_numbers(self, number: str) -> None:
+        assert brand_of(number) == "unknown"
+
+
+class TestACard:
+    def test_prints_neither_its_number_nor_its_cvv(self) -> None:
+        card = Card(VISA, 12, 2030, "987")
+        for printed in (repr(card), str(card), f"{card}", repr([card]), repr({"card": card})):
+            assert "1111" not in printed
+            assert "987" not in printed
+
+    def test_tells_its_brand_and_last_four_digits(self) -> None:
+        card = Card("5555555555554444", 12, 2030, "123")
+        assert (card.brand, card.last4) == ("mastercard", "4444")
+
+
+WRITTEN = [
+    VISA,
+    "4111 1111 1111 1111",
+    "4111-1111-1111-1111",
+    "4111.1111.1111.1111",
+    "4111/1111/1111/1111",
+    "4111_1111_1111_1111",
+    "4111+1111+1111+1111",
+    "4111\t1111\n1111\r\n1111",
+    "4111  1111 - 1111--1111",
+    "4111\u00a01111\u20091111\u20141111",
+    "4111\u200b1111\u00ad1111\ufeff1111",
+    "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+    "411111 1111111111",
+    "３７８２ ８２２４６３ １０００５",  # fullwidth  # noqa: RUF001
+    "٤١١١١١١١١١١١١١١١",  # arabic-indic
+    "४१११-1111-११११-1111",  # devanagari and ASCII mixed
+]
+
+
+class TestFindingANumber:
+    @pytest.mark.parametrize("number", BRANDS)
+    def test_of_every_network(self, number: str) -> None:
+        assert contains_card_number(number)
+
+    @pytest.mark.parametrize("text", WRITTEN)
+    @pytest.mark.parametrize(
+        "around", ["{}", "the card {}, please", "x{}y", "é{}é", '{{"a": ["{}"]}}', "12 {} 34"]
+    )
+    def test_however_it_is_written_and_wherever_it_stands(self, text: str, around: str) -> None:
+        assert contains_card_number(around.format(text))
+
+    @given(st.sampled_from(sorted(BRANDS)), st.data())
+    def test_parted_anywhere(self, number: str, data: st.DataObject) -> None:
+        separators = st.sampled_from(["", " ", "-", ".", "  ", " - ", "\u2013", "\u200b"])
+        text = "".join(digit + data.draw(separators) for digit in number)
+        before = data.draw(st.text("abc:,;|", max_size=5))
+        assert contains_card_number(f"{before}{text}|end")
+
+    @given(
+        st.integers(13, 19),
+        st.sampled_from(["4", "51", "2221", "34", "36", "3528", "62", "81", "50", "67"]),
+        st.data(),
+    )
+    def test_of_any_length_from_13_to_19(self, length: int, beginning: str, data: st.DataObject) -> None:
+        digits = st.text("0123456789", min_size=length, max_size=length)
+        number = with_check_digit((beginning + data.draw(digits))[: length - 1])
+        assert contains_card_number(number)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "4111111111111112",  # the check digit is wrong
+            "1234567890123452",  # no network begins so
+            "0000000000000000",
+            "411111111111",  # 12 digits
+            "41111111111111111111",  # 20 digits
+            "4111 1111 1111",
+            "4111 1111 a 1111 1111",
+            "4111    1111    1111    1111",
+            "4111,1111:1111;1111",
+            "½²³①",
+            "2026-11-21T09:30:00.123456Z",
+        ],
+    )
+    def test_finds_nothing_in_what_is_none(self, text: str) -> None:
+        assert not contains_card_number(text)
+        assert mask_card_numbers(text) == text
+
+    @given(st.text(max_size=200))
+    def test_takes_any_text(self, text: str) -> None:
+        assert contains_card_number(text) == (mask_card_numbers(text) != text)
+
+
+class TestUuids:
+    # As the first 16 digits of a UUID of version 4.
+    NUMBER = with_check_digit("411111111111400")
+    BEGINNING = f"{NUMBER[:8]}-{NUMBER[8:12]}-{NUMBER[12:]}"
+
+    @given(st.uuids(version=4))
+    def test_of_anybody_are_not_taken_for_a_card_number(self, uuid: UUID) -> None:
+        for text in (
+            str(uuid),
+            uuid.hex,
+            str(uuid).upper(),
+            f"auth_{uuid}",
+            f"order-{uuid.hex}",
+            f"({uuid})",
+        ):
+            assert not contains_card_number(text)
+
+    @pytest.mark.parametrize("dash", ["-", ""])
+    def test_not_even_where_their_digits_would_pass_for_one(self, dash: str) -> None:
+        assert contains_card_number(self.BEGINNING.replace("-", dash))
+        uuid = f"{self.BEGINNING}-abcd-abcdefabcdef".replace("-", dash)
+        for text in (uuid, uuid.upper(), f"auth_{uuid}", f"{uuid}, {uuid}"):
+            assert not contains_card_number(text)
+            assert mask_card_numbers(text) == text
+
+    def test_of_ours_pass_every_check_for_card_numbers(self) -> None:
+        assert not any(contains_card_number(public_id(PAYMENT_PREFIX, new_id())) for _ in range(5_000))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            BEGINNING,
+            f"{BEGINNING}-8000-000000000000",  # no letter in it
+            f"{BEGINNING}-abcd-abcdefabcde",  # 31 characters
+            f"{BEGINNING}-abcd-abcdefabcdef0",  # 33
+            f"x{BEGINNING}-abcd-abcdefabcdef",
+            f"{BEGINNING}-abcdabcdefabcdef",
+            "4111111111111111abcdefabcdefabcd",  # version 1
+            "4111111111114111" + "1" * 16 + " " + VISA,
+            f"{VISA} 00000000-0000-4000-a000-000000000000",
+        ],
+    )
+    def test_what_only_resembles_one_is_looked_into(self, text: str) -> None:
+        assert contains_card_number(text)
+
+
+class TestMasking:
+    def test_leaves_the_last_four_digits(self) -> None:
+        masked = mask_card_numbers("card 4111 1111 1111 1234, cvv; card 4111-1111-1111-1111!")
+        assert masked == "card 4111 1111 1111 1234, cvv; card ****-****-****-1111!"
+
+    @pytest.mark.parametrize("text", WRITTEN)
+    def test_however_it_is_written(self, text: str) -> None:
+        masked = mask_card_numbers(f"a {text} b")
+        assert not contains_card_number(masked)
+        assert masked.count("*") == sum(character.isdecimal() for character in text) - 4
+        assert len(masked) == len(text) + 4
+
+    @given(st.lists(st.one_of(st.sampled_from(sorted(BRANDS)), st.text("ab ,", max_size=5)), max_size=6))
+    def test_leaves_no_number_whole(self, parts: list[str]) -> None:
+        masked = mask_card_numbers("|".join(parts))
+        assert not any(number in masked for number in BRANDS)
+        assert not contains_card_number(masked)
+
+
+class TestALongText:
+    SIZE = 64 * 1024
+
+    @pytest.mark.parametrize(
+        "piece",
+        [
+            *("1 ", "4 ", "4", "4-_ ", "44444 ", "41111111-", "- ", ". ", "a4", "5 0 ", "٤ ", "0"),
+            *("4111111111111111 ", "41111111-1111-4111-8111-111111111111", "4111-", str(uuid4())),
+        ],
+    )
+    def test_takes_time_in_proportion_to_its_length(self, piece: str) -> None:
+        text = (piece * self.SIZE)[: self.SIZE]
+        began = time.process_time()
+        contains_card_number(text)
+        mask_card_numbers(text)
+        assert (
+            time.process_time() - began < 1.0
+        )  # 0.2 s on a slow machine; 1.7 s and more if each group is retried

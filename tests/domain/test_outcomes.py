@@ -1,0 +1,373 @@
+"""The table of outcomes, cell by cell, and what must hold for every sequence of replies."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.outcomes import (
+    DECLINES,
+    MEANINGS,
+    Answer,
+    Declined,
+    Final,
+    History,
+    InDoubt,
+    NotExecuted,
+    Outcome,
+    Rejected,
+    Succeeded,
+    describe,
+    health_decides,
+    is_silent,
+    leaves_doubt,
+    outcome_of,
+)
+from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.states import OperationKind
+
+EXPIRES_AT = datetime(2026, 11, 28, tzinfo=UTC)
+FRESH = History()
+AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
+AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
+APPROVED = Approval(200, "ref", replayed=False, expires_at=EXPIRES_AT)
+REPLAYED = Approval(200, "ref", replayed=True, expires_at=EXPIRES_AT)
+KINDS = tuple(OperationKind)
+INSTRUCTED = (OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
+
+DOUBT = "in doubt, replay"
+CONTRADICTION = "contradiction"
+NOT_EXECUTED = "not executed"
+SUCCEEDED = "succeeded"
+AWAITING = "succeeded, awaiting statement"
+DECLINED = "declined"
+DECLINED_AWAITING = "declined, awaiting statement"
+REJECTED = "rejected"
+
+
+def spelled(outcome: Outcome) -> str:
+    """An outcome as the table below names it."""
+    match outcome:
+        case Succeeded():
+            return AWAITING if outcome.awaiting_statement else SUCCEEDED
+        case Declined():
+            return DECLINED_AWAITING if outcome.awaiting_statement else DECLINED
+        case Rejected():
+            return REJECTED
+        case NotExecuted():
+            return NOT_EXECUTED
+        case InDoubt():
+            return DOUBT if outcome.retry else CONTRADICTION
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reply after a history, and what it means for an authorize, a capture, a void and a refund."""
+
+    says: str
+    reply: Reply
+    history: History
+    means: tuple[str, str, str, str]
+    healthy: bool | None = None
+
+    def cells(self) -> "list[tuple[OperationKind, Row, str]]":
+        return [(kind, self, cell) for kind, cell in zip(INSTRUCTED, self.means, strict=True)]
+
+
+def everywhere(cell: str) -> tuple[str, str, str, str]:
+    return (cell, cell, cell, cell)
+
+
+NO = (DECLINED, CONTRADICTION, CONTRADICTION, CONTRADICTION)
+NO_AWAITING = (DECLINED_AWAITING, CONTRADICTION, CONTRADICTION, CONTRADICTION)
+UNWELL = (DOUBT, CONTRADICTION, CONTRADICTION, CONTRADICTION)
+TABLE = [
+    Row("200", APPROVED, FRESH, everywhere(SUCCEEDED)),
+    Row("200 replayed", REPLAYED, FRESH, everywhere(SUCCEEDED)),
+    Row("200 after a 500", APPROVED, AFTER_DOUBT, everywhere(SUCCEEDED)),
+    Row("200 replayed after silence", REPLAYED, AFTER_SILENCE, everywhere(SUCCEEDED)),
+    Row("200 anew after silence", APPROVED, AFTER_SILENCE, (AWAITING, SUCCEEDED, SUCCEEDED, SUCCEEDED)),
+    *(
+        row
+        for status, code in ((402, "insufficient_funds"), (400, "invalid_cvv"), (400, "card_expired"))
+        for row in (
+            Row(code, Refusal(status, code), FRESH, NO),
+            Row(f"{code} after a 500", Refusal(status, code), AFTER_DOUBT, NO),
+            Row(f"{code} after silence", Refusal(status, code), AFTER_SILENCE, NO_AWAITING),
+        )
+    ),
+    Row("invalid_card, healthy", Refusal(400, "invalid_card"), FRESH, NO, True),
+    Row(
+        "invalid_card, healthy, after silence", Refusal(400, "invalid_card"), AFTER_SILENCE, NO_AWAITING, True
+    ),
+    Row("invalid_card, unhealthy", Refusal(400, "invalid_card"), FRESH, UNWELL, False),
+    Row("invalid_card, health unknown", Refusal(400, "invalid_card"), FRESH, UNWELL, None),
+    Row("500", Refusal(500, "internal_error"), FRESH, everywhere(DOUBT)),
+    Row("503", Refusal(503, "unavailable"), FRESH, everywhere(DOUBT)),
+    Row("500 insufficient_funds", Refusal(500, "insufficient_funds"), FRESH, everywhere(DOUBT)),
+    Row("503 authorization_expired", Refusal(503, "authorization_expired"), FRESH, everywhere(DOUBT)),
+    Row("429", Refusal(429, "slow_down"), FRESH, everywhere(DOUBT)),
+    Row("429 insufficient_funds", Refusal(429, "insufficient_funds"), FRESH, everywhere(DOUBT)),
+    Row("400 internal_error", Refusal(400, "internal_error"), FRESH, everywhere(DOUBT)),
+    Row("silence", Silence("timeout"), FRESH, everywhere(DOUBT)),
+    Row("unreadable 200", Silence("unreadable answer", 200), FRESH, everywhere(DOUBT)),
+    Row("nothing sent", NotSent("refused"), FRESH, everywhere(NOT_EXECUTED)),
+    Row("nothing sent after a 500", NotSent("refused"), AFTER_DOUBT, everywhere(DOUBT)),
+    Row("nothing sent after silence", NotSent("refused"), AFTER_SILENCE, everywhere(DOUBT)),
+    Row(
+        "authorization_expired",
+        Refusal(400, "authorization_expired"),
+        FRESH,
+        (CONTRADICTION, REJECTED, CONTRADICTION, CONTRADICTION),
+    ),
+    # Deduced by nobody yet, whatever came before: never a guess.
+    *(
+        Row(f"{code} after {before}", Refusal(400, code), history, everywhere(CONTRADICTION))
+        for code in ("authorization_already_used", "already_captured", "already_voided", "already_refunded")
+        for before, history in (("nothing", FRESH), ("a 500", AFTER_DOUBT), ("silence", AFTER_SILENCE))
+    ),
+    *(
+        Row(f"{status} {code}", Refusal(status, code), FRESH, everywhere(CONTRADICTION))
+        for status, code in (
+            (400, "authorization_not_found"),
+            (400, "capture_not_found"),
+            (400, "refund_not_found"),
+            (400, "amount_mismatch"),
+            (400, "invalid_amount"),
+            (400, "missing_idempotency_key"),
+            (402, "a_word_of_its_own"),
+            (404, "not_found"),
+            (401, "unauthorized"),
+        )
+    ),
+    # The issuer's words from somebody who is not the issuer.
+    *(
+        Row(f"{status} {code}", Refusal(status, code), FRESH, everywhere(CONTRADICTION), True)
+        for status in (401, 403, 404, 409, 422)
+        for code in (*DECLINES, "authorization_expired")
+    ),
+    Row("200 of something else", Mismatch(200, "another amount than sent"), FRESH, everywhere(CONTRADICTION)),
+]
+CELLS = [
+    pytest.param(kind, row, cell, id=f"{kind}-{row.says}".replace(" ", "-"))
+    for row in TABLE
+    for kind, row, cell in row.cells()
+]
+
+
+class TestTheTable:
+    @pytest.mark.parametrize(("kind", "row", "cell"), CELLS)
+    def test_says_what_each_reply_means(self, kind: OperationKind, row: Row, cell: str) -> None:
+        assert spelled(outcome_of(kind, row.reply, row.history, bank_healthy=row.healthy)) == cell
+
+    @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.says.replace(" ", "-"))
+    def test_a_release_is_judged_as_a_void_but_never_given_up(self, row: Row) -> None:
+        as_void = spelled(outcome_of(OperationKind.VOID, row.reply, row.history, bank_healthy=row.healthy))
+        expected = DOUBT if as_void == NOT_EXECUTED else as_void
+        release = outcome_of(OperationKind.RELEASE, row.reply, row.history, bank_healthy=row.healthy)
+        assert spelled(release) == expected
+
+    def test_has_a_cell_for_every_answer_to_every_kind(self) -> None:
+        assert set(MEANINGS) == {(answer, kind) for answer in Answer for kind in OperationKind}
+
+    def test_a_success_carries_the_banks_reference_and_the_holds_end(self) -> None:
+        outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, bank_healthy=None)
+        assert outcome == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
+
+    def test_a_no_carries_the_banks_word(self) -> None:
+        refusal = Refusal(402, "insufficient_funds")
+        assert outcome_of(OperationKind.AUTHORIZE, refusal, FRESH, bank_healthy=None) == Declined(
+            "insufficient_funds"
+        )
+        expired = Refusal(400, "authorization_expired")
+        assert outcome_of(OperationKind.CAPTURE, expired, FRESH, bank_healthy=None) == Rejected(
+            "authorization_expired"
+        )
+
+    @pytest.mark.parametrize(
+        "reply",
+        [Refusal(429, "slow_down", 7.0), Refusal(500, "internal_error", 7.0), Silence("busy", 503, 7.0)],
+    )
+    def test_the_banks_wish_for_patience_is_passed_on(self, reply: Reply) -> None:
+        outcome = outcome_of(OperationKind.VOID, reply, FRESH, bank_healthy=None)
+        assert isinstance(outcome, InDoubt)
+        assert outcome.retry_after == 7.0
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_health_is_asked_for_where_it_decides_and_nowhere_else(self, kind: OperationKind) -> None:
+        invalid_card = Refusal(400, "invalid_card")
+        assert health_decides(kind, invalid_card) == (kind is OperationKind.AUTHORIZE)
+        others = [APPROVED, Silence("x"), NotSent("x"), Mismatch(200, "x"), Refusal(500, "invalid_card")]
+        others += [Refusal(402, "insufficient_funds"), Refusal(400, "internal_error")]
+        assert not any(health_decides(kind, other) for other in others)
+
+
+class TestSilence:
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Silence("timeout"),
+            Silence("unreadable answer", 200),
+            Refusal(400, "internal_error"),
+            Mismatch(200, "another amount than sent"),
+        ],
+    )
+    def test_is_what_may_hide_a_hold(self, reply: Reply) -> None:
+        assert is_silent(reply)
+        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=None))
+        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, bank_healthy=None)) == AWAITING
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            APPROVED,
+            NotSent("refused"),
+            Refusal(500, "internal_error"),
+            Refusal(429, "slow_down"),
+            Refusal(400, "invalid_card"),
+            Refusal(404, "not_found"),
+        ],
+    )
+    def test_is_not_what_tells_of_the_attempt(self, reply: Reply) -> None:
+        assert not is_silent(reply)
+        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=None))
+        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, bank_healthy=None)) == SUCCEEDED
+
+
+class TestTheWordsForAReply:
+    @pytest.mark.parametrize(
+        ("reply", "words"),
+        [
+            (NotSent("connection failed"), "connection failed"),
+            (Silence("timeout"), "timeout"),
+            (APPROVED, "200"),
+            (REPLAYED, "200 replayed"),
+            (Refusal(402, "insufficient_funds"), "402 insufficient_funds"),
+            (Mismatch(200, "another amount than sent"), "200 another amount than sent"),
+        ],
+    )
+    def test_are_few_and_ours(self, reply: Reply, words: str) -> None:
+        assert describe(reply) == words
+
+
+CODES = (
+    *(*DECLINES, "internal_error", "authorization_expired", "authorization_already_used", "already_captured"),
+    *("already_voided", "already_refunded", "authorization_not_found", "not_found", "made_up"),
+)
+REPLIES: st.SearchStrategy[Reply] = st.one_of(
+    st.builds(NotSent, st.just("nothing sent")),
+    st.builds(Silence, st.just("silence"), st.sampled_from([None, 200, 302, 502])),
+    st.builds(Approval, st.just(200), st.just("ref"), st.booleans()),
+    st.builds(
+        Refusal, st.sampled_from([400, 401, 402, 403, 404, 409, 429, 500, 503]), st.sampled_from(CODES)
+    ),
+    st.builds(Mismatch, st.just(200), st.just("another amount than sent")),
+)
+STEPS = st.lists(st.tuples(REPLIES, st.sampled_from([True, False, None])), min_size=1, max_size=8)
+
+
+@dataclass(frozen=True)
+class Step:
+    before: History
+    reply: Reply
+    outcome: Outcome
+
+
+def played(kind: OperationKind, steps: list[tuple[Reply, bool | None]]) -> list[Step]:
+    """The attempts of one operation, one after the other, whatever the outcomes."""
+    history, taken = FRESH, []
+    for reply, healthy in steps:
+        outcome = outcome_of(kind, reply, history, bank_healthy=healthy)
+        taken.append(Step(history, reply, outcome))
+        history = history.after(reply, outcome)
+    return taken
+
+
+class TestEverySequenceOfReplies:
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_no_final_outcome_comes_from_silence(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        for step in played(kind, steps):
+            if is_silent(step.reply):
+                assert isinstance(step.outcome, InDoubt)
+                assert leaves_doubt(step.reply, step.outcome)
+
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_not_executed_never_follows_an_attempt_in_doubt(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        taken = played(kind, steps)
+        for number, step in enumerate(taken):
+            if isinstance(step.outcome, NotExecuted):
+                assert isinstance(step.reply, NotSent)
+                earlier = taken[:number]
+                assert not any(leaves_doubt(other.reply, other.outcome) for other in earlier)
+
+    @given(STEPS)
+    def test_a_decline_or_a_new_approval_after_silence_awaits_the_statement(
+        self, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        taken = played(OperationKind.AUTHORIZE, steps)
+        for number, step in enumerate(taken):
+            silent_before = any(is_silent(other.reply) for other in taken[:number])
+            match step.outcome:
+                case Declined(awaiting_statement=awaiting):
+                    assert awaiting == silent_before
+                case Succeeded(awaiting_statement=awaiting):
+                    assert isinstance(step.reply, Approval)
+                    assert awaiting == (silent_before and not step.reply.replayed)
+
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_only_an_approval_of_ours_succeeds(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        for step in played(kind, steps):
+            assert isinstance(step.outcome, Succeeded) == isinstance(step.reply, Approval)
+
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_only_an_authorize_is_declined_and_only_a_capture_rejected(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        for step in played(kind, steps):
+            if isinstance(step.outcome, Declined):
+                assert kind is OperationKind.AUTHORIZE
+                assert step.outcome.code in DECLINES
+            if isinstance(step.outcome, Rejected):
+                assert kind is OperationKind.CAPTURE
+
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_a_doubt_is_never_forgotten(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        for step in played(kind, steps):
+            after = step.before.after(step.reply, step.outcome)
+            assert after.any_in_doubt >= step.before.any_in_doubt
+            assert after.any_silent >= step.before.any_silent
+            assert after.any_silent <= after.any_in_doubt
+            if isinstance(step.reply, NotSent):
+                assert after == step.before
+
+    @given(st.sampled_from(KINDS), STEPS)
+    def test_an_attempt_that_was_sent_and_settled_nothing_leaves_doubt(
+        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
+    ) -> None:
+        for step in played(kind, steps):
+            sent = not isinstance(step.reply, NotSent)
+            assert leaves_doubt(step.reply, step.outcome) == (sent and not isinstance(step.outcome, Final))
+
+    @given(REPLIES, st.booleans(), st.booleans())
+    def test_more_doubt_never_makes_an_outcome_more_certain(
+        self, reply: Reply, healthy: bool, silent: bool
+    ) -> None:
+        certain = outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=healthy)
+        doubtful = outcome_of(
+            OperationKind.AUTHORIZE,
+            reply,
+            History(any_in_doubt=True, any_silent=silent),
+            bank_healthy=healthy,
+        )
+        if isinstance(certain, InDoubt):
+            assert isinstance(doubtful, InDoubt)

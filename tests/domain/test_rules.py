@@ -1,0 +1,213 @@
+"""The small rules: ids, money, states, times and shipping."""
+
+import math
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX, new_id, parse_public_id, public_id
+from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, display
+from payments.domain.shipping import readiness
+from payments.domain.states import (
+    FINISHED_OPERATIONS,
+    HELD_PAYMENTS,
+    LIVE_PAYMENTS,
+    OPERATION_EDGES,
+    PAYMENT_EDGES,
+    UNFINISHED_OPERATIONS,
+    OperationState,
+    PaymentState,
+    since,
+)
+from payments.domain.timing import Timing
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class TestIds:
+    @given(st.uuids())
+    def test_are_read_back_as_they_were_written(self, uuid: UUID) -> None:
+        assert parse_public_id(PAYMENT_PREFIX, public_id(PAYMENT_PREFIX, uuid)) == uuid
+
+    def test_are_a_prefix_and_32_hexadecimal_digits(self) -> None:
+        uuid = UUID("0189f7e0-1234-4abc-8def-0123456789ab")
+        assert public_id(OPERATION_PREFIX, uuid) == "op_0189f7e012344abc8def0123456789ab"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "",
+                "pay_",
+                "pay_123",
+                "0189f7e012344abc8def0123456789ab",
+                "op_0189f7e012344abc8def0123456789ab",
+            ),
+            *("pay_0189F7E012344ABC8DEF0123456789AB", "pay_0189f7e0-1234-4abc-8def-0123456789ab"),
+            *("pay_0189f7e012344abc8def0123456789ab\n", " pay_0189f7e012344abc8def0123456789ab"),
+            *("pay_pay_0189f7e012344abc8def0123456789ab", "pay_0189f7e012344abc8def0123456789a"),
+            *("pay_0189f7e012344abc8def0123456789abc", "pay_\u0660189f7e012344abc8def0123456789ab"),
+            *("pay_0189f7e012344abc8def0123456789ag", "pay_{0189f7e012344abc8def0123456789}"),
+        ],
+    )
+    def test_nothing_else_is_one(self, text: str) -> None:
+        assert parse_public_id(PAYMENT_PREFIX, text) is None
+
+    def test_new_ones_are_random(self) -> None:
+        ids = {new_id() for _ in range(100)}
+        assert len(ids) == 100
+        assert {uuid.version for uuid in ids} == {4}
+
+
+class TestMoney:
+    @pytest.mark.parametrize(
+        ("cents", "shown"),
+        [
+            (MIN_AMOUNT_CENTS, "$0.01"),
+            (5000, "$50.00"),
+            (123456, "$1,234.56"),
+            (MAX_AMOUNT_CENTS, "$999,999.99"),
+            (0, "$0.00"),
+            (-1, "-$0.01"),
+            (-150, "-$1.50"),
+        ],
+    )
+    def test_is_shown_in_dollars_and_cents(self, cents: int, shown: str) -> None:
+        assert display(cents, "USD") == shown
+
+    def test_of_another_currency_is_shown_with_its_code(self) -> None:
+        assert display(5000, "EUR") == "EUR 50.00"
+
+    @given(st.integers(-(10**12), 10**12))
+    def test_loses_no_cent(self, cents: int) -> None:
+        digits = display(cents, "USD").replace("$", "").replace(",", "").replace(".", "")
+        assert int(digits) == cents
+
+
+class TestStates:
+    def test_a_payments_edges_are_the_designs(self) -> None:
+        drawn = """
+            PENDING AUTHORIZED, AUTHORIZED CAPTURED, CAPTURED REFUNDED, AUTHORIZED VOIDED,
+            AUTHORIZED EXPIRED, PENDING DECLINED, PENDING FAILED
+        """
+        assert {f"{source} {target}" for source, target in PAYMENT_EDGES} == {
+            edge.strip() for edge in drawn.split(",")
+        }
+
+    def test_an_operations_edges_are_the_designs(self) -> None:
+        ends = {"SUCCEEDED", "DECLINED", "REJECTED", "NOT_EXECUTED"}
+        edges = {(str(source), str(target)) for source, target in OPERATION_EDGES}
+        assert edges == {("OPEN", end) for end in {*ends, "NEEDS_REVIEW"}} | {
+            ("NEEDS_REVIEW", end) for end in ends
+        }
+
+    def test_no_payment_comes_back_to_where_it_was(self) -> None:
+        for source, target in PAYMENT_EDGES:
+            assert source not in since(target)
+            assert target in since(source)
+
+    def test_what_a_payment_has_been_follows_from_its_state(self) -> None:
+        assert set(since(PaymentState.PENDING)) == set(PaymentState)
+        assert set(since(PaymentState.CAPTURED)) == {PaymentState.CAPTURED, PaymentState.REFUNDED}
+        assert since(PaymentState.FAILED) == (PaymentState.FAILED,)
+        assert {*HELD_PAYMENTS} == {*PaymentState} - {
+            PaymentState.PENDING,
+            PaymentState.DECLINED,
+            PaymentState.FAILED,
+        }
+        targets = [target for _, target in PAYMENT_EDGES]
+        assert len(targets) == len(set(targets))  # one road to each state
+
+    def test_a_live_payment_is_one_whose_money_may_still_be_held_or_kept(self) -> None:
+        assert {*LIVE_PAYMENTS} == {PaymentState.PENDING, PaymentState.AUTHORIZED, PaymentState.CAPTURED}
+
+    def test_every_state_of_an_operation_is_finished_or_not(self) -> None:
+        assert {*FINISHED_OPERATIONS} | {*UNFINISHED_OPERATIONS} == set(OperationState)
+        assert not {*FINISHED_OPERATIONS} & {*UNFINISHED_OPERATIONS}
+        assert not {source for source, _ in OPERATION_EDGES} & {*FINISHED_OPERATIONS}
+
+
+class TestTiming:
+    def test_the_defaults_are_the_designs(self) -> None:
+        timing = Timing()
+        assert (timing.connect, timing.read, timing.attempt) == (2, 30, 35)
+        assert (timing.start_window, timing.client_wait, timing.lease) == (5, 20, 45)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"attempt": 32.0},  # connect and read alone take as long
+            {"read": 33.0},
+            {"connect": 5.0},
+            {"connect": 0.0},
+            {"connect": -1.0},
+            {"read": 0.0},
+            {"start_window": 20.0},
+            {"client_wait": 5.0},
+            {"backoff_base": 0.0},
+            {"backoff_base": 3.0},
+            {"backoff_cap": 6.0},
+            {"lease_margin": 0.0},
+            {"lease_margin": -1.0},
+            {"due_base": 0.0},
+            {"due_cap": 29.0},
+        ],
+    )
+    def test_bounds_that_do_not_fit_each_other_are_refused(self, wrong: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match=r"[a-z]"):
+            Timing(**wrong)
+
+    @pytest.mark.parametrize("name", [field.name for field in fields(Timing)])
+    def test_no_bound_is_no_number(self, name: str) -> None:
+        numbers: Any = {name: math.nan}
+        with pytest.raises(ValueError, match=r"[a-z]"):
+            Timing(**numbers)
+
+    def test_health_is_asked_for_and_recorded_within_the_leases_margin(self) -> None:
+        assert Timing().health == 2
+        assert Timing(lease_margin=1.0).health < 1.0
+
+    def test_an_operation_in_doubt_rests_longer_each_time_up_to_a_bound(self) -> None:
+        timing = Timing()
+        rests = [timing.pause_after(attempts) for attempts in range(1, 2000)]
+        assert rests[:4] == [30, 60, 120, 240]
+        assert rests == sorted(rests)
+        assert rests[-1] == 3600
+
+
+class TestReadyToShip:
+    @pytest.mark.parametrize("state", PaymentState)
+    def test_only_money_held_or_taken_lets_goods_leave(self, state: PaymentState) -> None:
+        verdict = readiness(state, pending=None, expires_at=NOW + timedelta(days=7), now=NOW)
+        assert verdict.ready == (state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED))
+        assert state in verdict.reason
+
+    @pytest.mark.parametrize("state", PaymentState)
+    @pytest.mark.parametrize("pending", ["authorize", "capture", "void", "refund"])
+    def test_an_unfinished_operation_keeps_them(self, state: PaymentState, pending: str) -> None:
+        verdict = readiness(state, pending=pending, expires_at=NOW + timedelta(days=7), now=NOW)
+        assert not verdict.ready
+        assert pending in verdict.reason
+
+    @pytest.mark.parametrize("ago", [timedelta(0), timedelta(microseconds=1), timedelta(days=400)])
+    def test_a_hold_that_has_run_out_keeps_them(self, ago: timedelta) -> None:
+        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=NOW - ago, now=NOW)
+        assert not verdict.ready
+        assert "run out" in verdict.reason
+
+    def test_a_hold_whose_end_nobody_knows_keeps_them(self) -> None:
+        assert not readiness(PaymentState.AUTHORIZED, pending=None, expires_at=None, now=NOW).ready
+
+    def test_a_captured_payment_needs_no_hold_any_more(self) -> None:
+        past = NOW - timedelta(days=1)
+        assert readiness(PaymentState.CAPTURED, pending=None, expires_at=past, now=NOW).ready
+
+    def test_the_reason_names_the_holds_end_in_utc(self) -> None:
+        expires_at = datetime(2026, 11, 28, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=expires_at, now=NOW)
+        assert verdict.reason.endswith("until 2026-11-27T23:30:00Z.")

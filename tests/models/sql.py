@@ -1,0 +1,26 @@
+"""Raw SQL as somebody with a database console writes it, and what PostgreSQL says to it."""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Model
+
+
+def execute(sql: str, *parameters: Any) -> int:
+    """Run a statement and say how many rows it changed. A refused one leaves the transaction usable."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount
+
+
+def update(row: Model, **columns: Any) -> int:
+    """UPDATE one row's columns."""
+    assignments = ", ".join(f"{column} = %s" for column in columns)
+    table = row._meta.db_table
+    return execute(f"UPDATE {table} SET {assignments} WHERE id = %s", *columns.values(), row.pk)
+
+
+def refuses(because: str) -> Any:
+    """`with refuses("one_live_payment_per_order"): ...`: PostgreSQL's refusal, with this in its message."""
+    return pytest.raises(DatabaseError, match=because)

@@ -1,0 +1,279 @@
+"""What PostgreSQL lets happen to a payment's row, whoever asks."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from payments.domain.states import LIVE_PAYMENTS, PAYMENT_EDGES, Mode, PaymentState
+from payments.models import Payment
+from tests.factories import make_merchant, make_payment
+from tests.models.sql import execute, refuses, update
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+# What a row has to say of itself in the state it comes to.
+COMES_WITH: dict[PaymentState, dict[str, Any]] = {
+    PaymentState.AUTHORIZED: {"bank_authorization_id": "auth_1", "authorized_at": NOW},
+    PaymentState.CAPTURED: {"bank_capture_id": "cap_1", "captured_at": NOW},
+    PaymentState.REFUNDED: {"bank_refund_id": "ref_1", "refunded_at": NOW},
+    PaymentState.VOIDED: {"bank_void_id": "void_1", "voided_at": NOW},
+    PaymentState.EXPIRED: {"expired_at": NOW},
+    PaymentState.DECLINED: {"decline_code": "insufficient_funds", "declined_at": NOW},
+    PaymentState.FAILED: {"failed_at": NOW},
+}
+ILLEGAL = [
+    (source, target)
+    for source in PaymentState
+    for target in PaymentState
+    if source is not target and (source, target) not in PAYMENT_EDGES
+]
+
+
+def state_of(payment: Payment) -> str:
+    return Payment.objects.values_list("state", flat=True).get(pk=payment.pk)
+
+
+def insert(**columns: Any) -> int:
+    """INSERT a payment as PostgreSQL sees it, in PENDING unless told otherwise."""
+    row: dict[str, Any] = {
+        "id": "0189f7e0-1234-4abc-8def-0123456789ab",
+        "merchant_id": make_merchant().pk,
+        "mode": "live",
+        "bank": "ficmart",
+        "order_id": "order-inserted",
+        "customer_id": "customer-1",
+        "amount_cents": 5000,
+        "currency": "USD",
+        "state": "PENDING",
+        **dict.fromkeys(("description", "customer_email", "decline_code"), ""),
+        **dict.fromkeys(("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id"), ""),
+        "card_brand": "visa",
+        "card_last4": "1111",
+        "card_expiry_month": 12,
+        "card_expiry_year": 2030,
+        "metadata": "{}",
+    } | columns
+    placeholders = ", ".join(["%s"] * len(row))
+    return execute(
+        f"INSERT INTO payments_payment ({', '.join(row)}) VALUES ({placeholders})",
+        *row.values(),
+    )
+
+
+class TestTransitions:
+    @pytest.mark.parametrize(("source", "target"), PAYMENT_EDGES)
+    def test_along_an_edge_pass(self, source: PaymentState, target: PaymentState) -> None:
+        payment = make_payment(source)
+        assert update(payment, state=target, **COMES_WITH[target]) == 1
+        assert state_of(payment) == target
+
+    @pytest.mark.parametrize(("source", "target"), ILLEGAL)
+    def test_along_no_edge_are_refused(self, source: PaymentState, target: PaymentState) -> None:
+        payment = make_payment(source)
+        with refuses(f'Invalid transition of field "state" from "{source}" to "{target}"'):
+            update(payment, state=target)
+        with refuses("Invalid transition|Cannot update rows"):
+            update(payment, state=target, **COMES_WITH.get(target, {}))
+        assert state_of(payment) == source
+
+    def test_of_many_rows_at_once_are_refused_for_one_that_would_jump(self) -> None:
+        held = [make_payment(PaymentState.AUTHORIZED) for _ in range(3)]
+        make_payment(PaymentState.PENDING)
+        with refuses('from "PENDING" to "CAPTURED"'):
+            execute("UPDATE payments_payment SET state = 'CAPTURED', captured_at = now()")
+        assert {state_of(payment) for payment in held} == {"AUTHORIZED"}
+
+    def test_two_steps_in_one_statement_are_refused(self) -> None:
+        payment = make_payment(PaymentState.PENDING, order_id="order-1")
+        with refuses('from "PENDING" to "CAPTURED"'):
+            execute(
+                "INSERT INTO payments_payment SELECT * FROM payments_payment WHERE id = %s"
+                " ON CONFLICT (id) DO UPDATE SET state = 'CAPTURED', authorized_at = now(),"
+                " captured_at = now(), bank_authorization_id = 'auth_1'",
+                payment.pk,
+            )
+
+    def test_of_a_queryset_are_refused_too(self) -> None:
+        payment = make_payment(PaymentState.REFUNDED)
+        with refuses("Invalid transition"):
+            Payment.objects.filter(pk=payment.pk).update(state=PaymentState.CAPTURED)
+
+    @pytest.mark.parametrize("state", ["", "authorized", "PAID", "PENDING:AUTHORIZED"])
+    def test_to_an_unknown_state_are_refused(self, state: str) -> None:
+        with refuses("Invalid transition|value too long"):
+            update(make_payment(), state=state)
+
+    @pytest.mark.parametrize("state", PaymentState)
+    def test_no_history_begins_anywhere_but_in_pending(self, state: PaymentState) -> None:
+        if state is PaymentState.PENDING:
+            assert insert() == 1
+            return
+        dates = {f"{reached.lower()}_at": NOW for reached in COMES_WITH}
+        with refuses("Cannot insert rows from payments_payment table"):
+            insert(state=state, **dates, bank_authorization_id="auth_1", decline_code="x")
+
+    def test_a_state_cannot_be_null(self) -> None:
+        with refuses("null value|Cannot insert"):
+            insert(state=None)
+        with refuses("null value|Invalid transition"):
+            update(make_payment(), state=None)
+
+
+class TestWhatAStateComesWith:
+    @pytest.mark.parametrize(("source", "target"), PAYMENT_EDGES)
+    def test_its_date(self, source: PaymentState, target: PaymentState) -> None:
+        columns = COMES_WITH[target] | {f"{target.lower()}_at": None}
+        with refuses(f"payment_{target.lower()}_dated"):
+            update(make_payment(source), state=target, **columns)
+
+    def test_a_holds_reference(self) -> None:
+        with refuses("payment_held_with_reference"):
+            update(make_payment(), state="AUTHORIZED", authorized_at=NOW)
+
+    def test_a_declines_code(self) -> None:
+        with refuses("payment_declined_with_code"):
+            update(make_payment(), state="DECLINED", declined_at=NOW)
+
+    @pytest.mark.parametrize(("reached", "columns"), COMES_WITH.items())
+    @pytest.mark.parametrize("state", PaymentState)
+    def test_nothing_of_a_state_that_was_not_reached(
+        self, state: PaymentState, reached: PaymentState, columns: dict[str, Any]
+    ) -> None:
+        payment = make_payment(state)
+        for column, value in columns.items():
+            if getattr(payment, column):
+                continue  # reached, and written once
+            with refuses("_dated|_in_state|_with_code"):
+                update(payment, **{column: value})
+
+
+class TestWhatIsFixed:
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            *(("id", "0189f7e0-1234-4abc-8def-0123456789ab"), ("merchant_id", "other"), ("mode", "test")),
+            *(("bank", "sandbox"), ("order_id", "x"), ("customer_id", "x"), ("amount_cents", 1)),
+            *(("currency", "EUR"), ("created_at", NOW), ("card_brand", "amex"), ("card_last4", "9999")),
+            *(("card_expiry_month", 1), ("card_expiry_year", 2099), ("description", "x")),
+            *(("customer_email", "x@example.com"), ("metadata", '{"a": "b"}')),
+        ],
+    )
+    def test_at_creation_stays(self, column: str, value: Any) -> None:
+        if value == "other":
+            value = make_merchant("another").pk
+        for state in (PaymentState.PENDING, PaymentState.CAPTURED):
+            with refuses("Cannot update rows from payments_payment table"):
+                update(make_payment(state), **{column: value})
+
+    @pytest.mark.parametrize(("state", "columns"), COMES_WITH.items())
+    def test_with_a_state_stays(self, state: PaymentState, columns: dict[str, Any]) -> None:
+        payment = make_payment(state, at=NOW)
+        for column, value in columns.items():
+            for other in (LATER, None) if column.endswith("_at") else ("another", ""):
+                assert other != value
+                with refuses("Cannot update rows from payments_payment table"):
+                    update(payment, **{column: other})
+
+    def test_a_holds_end_stays(self) -> None:
+        payment = make_payment(PaymentState.AUTHORIZED, at=NOW)
+        for other in (LATER, None):
+            with refuses("Cannot update rows"):
+                update(payment, authorization_expires_at=other)
+
+    def test_every_column_is_fixed_or_written_once_or_the_state(self) -> None:
+        """A new column is decided upon here: may it change, and when."""
+        changing = {"state"}
+        fixed = _columns_named_by("fixed_at_creation")
+        once = _columns_named_by("references_written_once") | _columns_named_by("history_written_once")
+        columns = {field.column for field in Payment._meta.concrete_fields}
+        assert columns == fixed | once | changing
+        assert not fixed & once
+
+    def test_the_same_again_is_no_change(self) -> None:
+        payment = Payment.objects.get(pk=make_payment(PaymentState.CAPTURED).pk)
+        payment.save()
+        assert update(payment, state="CAPTURED", bank_capture_id=payment.bank_capture_id) == 1
+
+    def test_it_is_never_deleted(self) -> None:
+        payment = make_payment()
+        with refuses("Cannot delete rows from payments_payment table"):
+            execute("DELETE FROM payments_payment WHERE id = %s", payment.pk)
+        with refuses("Cannot delete rows"), transaction.atomic():
+            Payment.objects.all().delete()
+        assert Payment.objects.filter(pk=payment.pk).exists()
+
+
+def _columns_named_by(trigger: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'payments_payment'::regclass"
+            " AND tgname LIKE %s",
+            [f"pgtrigger_{trigger}%"],
+        )
+        ((definition,),) = cursor.fetchall()
+    return {
+        field.column
+        for field in Payment._meta.concrete_fields
+        if f"new.{field.column})" in definition.lower() or f"new.{field.column} " in definition.lower()
+    }
+
+
+class TestOneLivePaymentPerOrder:
+    @pytest.mark.parametrize("state", LIVE_PAYMENTS)
+    def test_refuses_a_second(self, state: PaymentState) -> None:
+        make_payment(state, order_id="order-1")
+        with refuses("one_live_payment_per_order"):
+            insert(order_id="order-1")
+
+    @pytest.mark.parametrize("state", [state for state in PaymentState if state not in LIVE_PAYMENTS])
+    def test_lets_another_follow_one_that_is_over(self, state: PaymentState) -> None:
+        make_payment(state, order_id="order-1")
+        assert insert(order_id="order-1") == 1
+
+    def test_holds_for_each_merchant_and_mode_alone(self) -> None:
+        make_payment(order_id="order-1")
+        assert make_payment(order_id="order-1", mode=Mode.TEST).pk
+        assert make_payment(order_id="order-1", merchant=make_merchant("another")).pk
+        assert make_payment(order_id="order-2").pk
+
+
+class TestOnePaymentPerHold:
+    def test_refuses_a_second(self) -> None:
+        make_payment(PaymentState.VOIDED, bank_authorization_id="auth_1")
+        with refuses("one_payment_per_hold"):
+            update(make_payment(), state="AUTHORIZED", **COMES_WITH[PaymentState.AUTHORIZED])
+
+    def test_knows_that_another_bank_has_its_own_names(self) -> None:
+        make_payment(PaymentState.AUTHORIZED, bank_authorization_id="auth_1")
+        assert make_payment(PaymentState.AUTHORIZED, bank="sandbox", bank_authorization_id="auth_1").pk
+
+
+class TestValues:
+    @pytest.mark.parametrize("amount", [1, 99_999_999])
+    def test_in_range_are_taken(self, amount: int) -> None:
+        assert insert(amount_cents=amount) == 1
+
+    @pytest.mark.parametrize(
+        ("columns", "because"),
+        [
+            ({"amount_cents": 0}, "payment_amount_in_range"),
+            ({"amount_cents": -1}, "amount"),
+            ({"amount_cents": 100_000_000}, "payment_amount_in_range"),
+            ({"amount_cents": 2**31}, "out of range"),
+            ({"amount_cents": None}, "null value"),
+            ({"currency": "EUR"}, "payment_currency_known"),
+            ({"currency": "usd"}, "payment_currency_known"),
+            ({"currency": ""}, "payment_currency_known"),
+            ({"mode": "prod"}, "payment_mode_known"),
+            ({"mode": ""}, "payment_mode_known"),
+            ({"card_last4": "41111111"}, "value too long"),
+            ({"merchant_id": None}, "null value"),
+        ],
+    )
+    def test_out_of_range_are_refused(self, columns: dict[str, Any], because: str) -> None:
+        with refuses(because):
+            insert(**columns)
