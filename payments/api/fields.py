@@ -5,7 +5,7 @@ number, no control character and nothing that the database cannot keep.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -82,6 +82,7 @@ class StrictCharField(serializers.CharField):
         return data
 
 
+@extend_schema_field({"type": "string", "pattern": _TEXT_PATTERN})
 class TextField(StrictCharField):
     """Text that is stored: printable, and without a card number."""
 
@@ -190,9 +191,13 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         if not (isinstance(data, str) and _RFC_3339.fullmatch(data)):
             self.fail("invalid")
         try:
-            return datetime.fromisoformat(data.upper())
+            moment = datetime.fromisoformat(data.upper())
         except ValueError:
             self.fail("invalid")
+        try:
+            return moment.astimezone(UTC)  # PostgreSQL knows no offset above 15:59
+        except OverflowError:
+            return moment.replace(tzinfo=UTC)  # on the first or last day of the calendar
 
     def to_representation(self, value: Any) -> Any:
         return value

@@ -1,0 +1,200 @@
+"""Every error has the same form, with and without DEBUG, and repeats nothing that was sent."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from payments.models import Merchant
+from tests.api_client import CARDS, ApiClient, order
+from tests.captured_logs import captured_logs
+from tests.simulated_bank import SimulatedBank
+
+NUMBER, CVV = CARDS["visa"]["number"], "8642"
+READS = ["/payments", f"/payments/pay_{'0' * 32}", f"/payments/pay_{'0' * 32}/events", "/orders/o"]
+WRITES = [f"/payments/pay_{'0' * 32}/{verb}" for verb in ("capture", "void", "refund")]
+
+
+@pytest.fixture(params=[False, True], ids=["production", "debug"])
+def debug(request: Any, settings: Any) -> bool:
+    settings.DEBUG = request.param
+    return bool(request.param)
+
+
+class TestMethods:
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO", NUMBER])
+    @pytest.mark.parametrize(("path", "allowed"), [(path, "GET, HEAD") for path in READS[1:]])
+    def test_a_read_takes_get_and_head(
+        self, mistaken: ApiClient, method: str, path: str, allowed: str
+    ) -> None:
+        answer = mistaken.call(method, path)
+        assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
+        assert set(answer.headers["Allow"].split(", ")) == set(allowed.split(", "))
+        assert NUMBER not in answer.body.decode()
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    @pytest.mark.parametrize("path", WRITES)
+    def test_an_operation_takes_post(self, mistaken: ApiClient, method: str, path: str) -> None:
+        response = Client().generic(
+            method, f"/api/v1{path}?a=1", headers={"Authorization": f"Bearer {mistaken.key}"}
+        )
+        assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+    def test_payments_take_both(self, mistaken: ApiClient) -> None:
+        answer = mistaken.call("DELETE", "/payments")
+        assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+    def test_head_is_get_without_the_body(self, mistaken: ApiClient) -> None:
+        headers = {"Authorization": f"Bearer {mistaken.key}"}
+        response = Client().head("/api/v1/payments", headers=headers)
+        assert (response.status_code, response.content) == (200, b"")
+        assert Client().head("/api/v1/payments").status_code == 401
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        "accept", ["text/html", "application/xml", "image/*", ";;", "application/json;q=0"]
+    )
+    def test_json_is_answered_whatever_is_accepted(self, mistaken: ApiClient, accept: str) -> None:
+        assert mistaken.call("GET", "/payments", headers={"Accept": accept}).status == 200
+        assert mistaken.call("GET", "/payments/x", headers={"Accept": accept}).status == 404
+        assert mistaken.call("GET", "/nothing", headers={"Accept": accept}).status == 404
+
+    def test_a_type_a_title_and_a_detail_are_of_the_code(self, mistaken: ApiClient) -> None:
+        problem = mistaken.get("/payments/x").json
+        assert problem["type"] == "urn:ficpay:error:not_found"
+        assert problem["title"] == "Not found"
+        assert problem["detail"] == "There is nothing at this address."
+
+    @pytest.mark.usefixtures("debug")
+    @pytest.mark.parametrize(
+        "path", ["/api/v1/nothing", "/api/v1/a%0Ab", "/api/", "/api/v1/", "/api/v2/payments"]
+    )
+    def test_an_unknown_address_is_a_problem_with_and_without_debug(self, path: str) -> None:
+        response = Client().get(path)
+        assert response.status_code == 404
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["code"] == "not_found"
+
+    @pytest.mark.usefixtures("debug")
+    def test_a_foreign_host_is_a_problem_with_and_without_debug(self, settings: Any) -> None:
+        settings.ALLOWED_HOSTS = ["ficpay.example"]
+        response = Client().get("/api/v1/payments", headers={"Host": f"{NUMBER}.example"})
+        assert (response.status_code, response.json()["code"]) == (400, "validation_error")
+        assert NUMBER not in response.content.decode()
+
+
+class TestOurOwnFailures:
+    """What only a defect or an outage can show is brought about inside."""
+
+    def test_a_defect_is_a_500_that_tells_nothing(
+        self, mistaken: ApiClient, debug: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError(f"secret {NUMBER}")
+
+        monkeypatch.setattr("payments.api.views.authorize_payment", fail)
+        answer = mistaken.post("/payments", order())
+        assert (answer.status, answer.json["code"]) == (500, "internal_error")
+        assert answer.json["money_moved"] == "unknown"
+        assert "secret" not in answer.body.decode()
+        monkeypatch.setattr("payments.api.base.ApiView.payments", fail)
+        answer = mistaken.get("/payments")
+        assert (answer.status, "money_moved" in answer.json) == (500, False)
+
+    def test_a_database_that_is_away_is_a_503(
+        self, mistaken: ApiClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise OperationalError("connection to server at 10.0.0.1 refused")
+
+        monkeypatch.setattr("payments.api.authentication.find_api_key", fail)
+        for answer in (mistaken.get("/payments"), mistaken.post("/payments", order())):
+            assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert "10.0.0.1" not in answer.body.decode()
+
+    def test_no_local_variable_and_no_card_reaches_the_log(
+        self, mistaken: ApiClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*, card: Any, **_: Any) -> None:
+            number, cvv = card.number, card.cvv
+            raise RuntimeError(f"{number}, {len(cvv)}")
+
+        monkeypatch.setattr("payments.api.views.authorize_payment", fail)
+        with captured_logs() as lines:
+            mistaken.post("/payments", order(card=CARDS["visa"] | {"cvv": CVV}))
+        log = lines.getvalue()
+        assert "unforeseen_error" in log
+        assert "************1111" in log
+        assert NUMBER not in log
+        assert CVV not in log
+
+
+@pytest.mark.usefixtures("debug")
+class TestPagesOfPeople:
+    """Addresses outside the API: no page repeats a card number or shows a variable."""
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/nothing", f"/{NUMBER}", "/4111-1111-1111-1111?a=4111111111111111", f"/admin/{NUMBER}/", "/a%0Ab"],
+    )
+    def test_an_unknown_one_is_plain(self, db: None, path: str) -> None:
+        response = Client().get(path)
+        shown = f"{response.content.decode()} {response.headers}"
+        assert response.status_code in (302, 400, 404)
+        assert NUMBER not in shown
+        assert "4111-1111" not in shown
+        assert "urlpatterns" not in shown
+        assert "DEBUG = True" not in shown
+
+    def test_a_defect_shows_neither_body_nor_variables(
+        self, debug: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            hidden = f"{NUMBER} {CVV}"
+            raise RuntimeError(f"about {hidden[:16]}")
+
+        monkeypatch.setattr("ficpay.home.render", fail)
+        response = Client(raise_request_exception=False).get(
+            f"/?q={CVV}", headers={"Accept": "text/html", "User-Agent": CVV, "Cookie": f"a={CVV}"}
+        )
+        shown = response.content.decode()
+        assert response.status_code == 500
+        assert debug == ("Traceback" in shown)
+        assert NUMBER not in shown
+        assert CVV not in shown
+
+
+class TestSmuggledCards:
+    """A card number in places that are not for it is never stored; the secrecy tests search everything."""
+
+    def test_headers_and_queries_are_not_stored(self, live: ApiClient, bank: SimulatedBank) -> None:
+        answer = live.post(
+            "/payments", order(), **{"User-Agent": NUMBER, "X-Request-ID": NUMBER, "Referer": NUMBER}
+        )
+        assert answer.status == 201
+        assert NUMBER not in f"{answer.body.decode()} {answer.headers}"
+
+    @pytest.mark.parametrize(
+        "hidden", [NUMBER, "4111 1111 1111 1111", "4111-1111-1111-1111", f"a{NUMBER}b", "٤١١١١١١١١١١١١١١١"]
+    )
+    @pytest.mark.parametrize(
+        "field", ["description", "metadata", "order_id", "customer_id", "customer_email"]
+    )
+    def test_fields_refuse_it_however_it_is_written(
+        self, mistaken: ApiClient, field: str, hidden: str
+    ) -> None:
+        value: Any = {"note": hidden} if field == "metadata" else hidden
+        answer = mistaken.post("/payments", order(**{field: value}))
+        assert [error["field"].partition(".")[0] for error in answer.json["errors"]] == [field]
+        assert hidden not in answer.body.decode()
+
+    def test_merchants_are_not_named_to_strangers(self, mistaken: ApiClient) -> None:
+        Merchant.objects.update(name="Secretive")
+        assert (
+            "Secretive" not in mistaken.call("GET", "/payments", headers={"Authorization": ""}).body.decode()
+        )

@@ -1,0 +1,68 @@
+"""Merchants and modes never see each other's data: what is another's does not exist."""
+
+from typing import Any
+
+import pytest
+
+from payments.domain.states import Mode, PaymentState
+from payments.models import Event
+from payments.services.merchants import create_merchant, issue_api_key
+from tests.api_client import ApiClient, order
+from tests.factories import make_event, make_merchant, make_payment
+
+OTHERS: list[dict[str, Any]] = [
+    {"mode": Mode.TEST},
+    {"merchant": "other"},
+    {"merchant": "other", "mode": Mode.TEST},
+]
+
+
+@pytest.fixture(params=OTHERS, ids=["other mode", "other merchant", "both"])
+def foreign(request: Any, db: None) -> Any:
+    """A payment that the caller must not see."""
+    fields = dict(request.param)
+    merchant = make_merchant(fields.pop("merchant", "ficmart"))
+    payment = make_payment(
+        PaymentState.AUTHORIZED, merchant=merchant, order_id="order-f", customer_id="customer-f", **fields
+    )
+    make_event(payment, Event.Type.PAYMENT_CREATED)
+    return payment
+
+
+class TestIsolation:
+    def test_anothers_payment_is_a_404_to_every_call(self, mistaken: ApiClient, foreign: Any) -> None:
+        assert mistaken.get(f"/payments/{foreign.public_id}").status == 404
+        assert mistaken.get(f"/payments/{foreign.public_id}/events").status == 404
+        for verb in ("capture", "void", "refund"):
+            answer = mistaken.post(f"/payments/{foreign.public_id}/{verb}")
+            assert (answer.status, answer.json["code"]) == (404, "not_found")
+            assert "payment" not in answer.json
+
+    def test_what_is_anothers_is_told_from_what_never_was_by_nothing(
+        self, mistaken: ApiClient, foreign: Any
+    ) -> None:
+        theirs = mistaken.get(f"/payments/{foreign.public_id}").json
+        nobodys = mistaken.get(f"/payments/pay_{'0' * 32}").json
+        assert theirs | {"request_id": ""} == nobodys | {"request_id": ""}
+
+    def test_anothers_orders_and_customers_are_empty(self, mistaken: ApiClient, foreign: Any) -> None:
+        assert mistaken.get("/orders/order-f").status == 404
+        assert mistaken.get("/customers/customer-f/payments").json["results"] == []
+        assert mistaken.get("/payments").json["results"] == []
+        assert mistaken.get("/payments", order_id="order-f").json["results"] == []
+
+    def test_the_same_order_id_is_another_order(self, mistaken: ApiClient, foreign: Any) -> None:
+        own = make_payment(PaymentState.CAPTURED, order_id="order-f", customer_id="customer-f")
+        answer = mistaken.get("/orders/order-f").json
+        assert [payment["id"] for payment in answer["payments"]] == [own.public_id]
+        listed = mistaken.get("/customers/customer-f/payments").json["results"]
+        assert [payment["id"] for payment in listed] == [own.public_id]
+
+    def test_an_order_is_live_once_a_merchant_and_mode(
+        self, live: ApiClient, test_mode: ApiClient, bank: Any
+    ) -> None:
+        create_merchant(slug="other", name="Other")
+        other = ApiClient(issue_api_key(slug="other", mode=Mode.LIVE).plain)
+        same = order(order_id="order-same")
+        assert [client.post("/payments", same).status for client in (live, test_mode, other)] == [201] * 3
+        assert live.post("/payments", same).status == 409

@@ -1,0 +1,210 @@
+# ruff: noqa: RUF001 - other scripts' digits are part of the attack
+"""Lists: newest first, in pages that stay true while payments are being made, filtered."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from payments.domain.states import PaymentState
+from tests.api.test_validation import problems_of_read
+from tests.api_client import ApiAnswer, ApiClient
+from tests.factories import make_payment
+
+BROKEN_CURSORS = [
+    *("", "x", "o", "cD1nYXJiYWdl", "é", "\x00", "4111111111111111"),
+    *("o" + "g" * 45, "x" + "0" * 45, "o" + "0" * 44, "o" + "0" * 46),
+]
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def made(count: int, **fields: Any) -> list[str]:
+    """So many payments, a second apart, newest first; their ids."""
+    payments = [make_payment(created_at=NOON + timedelta(seconds=age), **fields) for age in range(count)]
+    return [payment.public_id for payment in reversed(payments)]
+
+
+def follow(client: ApiClient, link: str) -> ApiAnswer:
+    parts = urlsplit(link)
+    query = {name: value for name, (value,) in parse_qs(parts.query).items()}
+    return client.get(parts.path.removeprefix("/api/v1"), **query)
+
+
+def ids(answer: ApiAnswer) -> list[str]:
+    assert answer.status == 200, answer
+    return [payment["id"] for payment in answer.json["results"]]
+
+
+class TestPages:
+    def test_payments_come_newest_first_25_at_a_time(self, mistaken: ApiClient) -> None:
+        everything = made(30)
+        first = mistaken.get("/payments")
+        assert ids(first) == everything[:25]
+        assert first.json["previous"] is None
+        second = follow(mistaken, first.json["next"])
+        assert ids(second) == everything[25:]
+        assert second.json["next"] is None
+        assert ids(follow(mistaken, second.json["previous"])) == everything[:25]
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+    def test_forward_and_back_every_payment_is_shown_once(self, mistaken: ApiClient, size: int) -> None:
+        everything = made(7)
+        page, seen = mistaken.get("/payments", page_size=size), []
+        while True:
+            seen += ids(page)
+            if page.json["next"] is None:
+                break
+            page = follow(mistaken, page.json["next"])
+        assert seen == everything
+        back = ids(page)
+        while page.json["previous"]:
+            page = follow(mistaken, page.json["previous"])
+            back = ids(page) + back
+        assert back == everything
+
+    def test_payments_of_one_moment_are_parted_by_their_ids(self, mistaken: ApiClient) -> None:
+        payments = [make_payment(created_at=NOON) for _ in range(5)]
+        everything = sorted((payment.public_id for payment in payments), reverse=True)
+        page = mistaken.get("/payments", page_size=2)
+        assert ids(page) == everything[:2]
+        page = follow(mistaken, page.json["next"])
+        assert ids(page) == everything[2:4]
+        assert ids(follow(mistaken, page.json["next"])) == everything[4:]
+        assert ids(follow(mistaken, page.json["previous"])) == everything[:2]
+
+    def test_payments_made_meanwhile_shift_nothing(self, mistaken: ApiClient) -> None:
+        everything = made(6)
+        page = mistaken.get("/payments", page_size=2)
+        seen = ids(page)
+        while page.json["next"]:
+            make_payment(created_at=NOON + timedelta(hours=1))
+            page = follow(mistaken, page.json["next"])
+            seen += ids(page)
+        assert seen == everything
+
+    def test_going_back_finds_what_was_made_meanwhile(self, mistaken: ApiClient) -> None:
+        made(3)
+        page = follow(mistaken, mistaken.get("/payments", page_size=2).json["next"])
+        new = make_payment(created_at=NOON + timedelta(hours=1)).public_id
+        page = follow(mistaken, page.json["previous"])
+        assert new not in ids(page)
+        assert ids(follow(mistaken, page.json["previous"])) == [new]
+
+    def test_a_link_keeps_filters_and_size_and_the_customers_own_spelling(self, mistaken: ApiClient) -> None:
+        everything = made(3, customer_id="a/b?c#d&e%20")
+        page = mistaken.get("/customers/a/b%3Fc%23d&e%2520/payments", page_size=1)
+        seen = ids(page)
+        while page.json["next"]:
+            parts = urlsplit(page.json["next"])
+            query = {name: value for name, (value,) in parse_qs(parts.query).items()}
+            assert query["page_size"] == "1"
+            page = mistaken.get(parts.path.removeprefix("/api/v1"), **query)
+            seen += ids(page)
+        assert seen == everything
+
+    @pytest.mark.parametrize("cursor", BROKEN_CURSORS)
+    @pytest.mark.parametrize("path", ["/payments", "/customers/c/payments"])
+    def test_a_broken_cursor_is_a_400(self, mistaken: ApiClient, path: str, cursor: str) -> None:
+        assert list(problems_of_read(mistaken.get(path, cursor=cursor))) == ["cursor"]
+
+    @pytest.mark.parametrize("cursor", ["o" + "0" * 45, "n" + "0" * 45, "o" + "f" * 45, "n" + "f" * 45])
+    def test_a_cursor_that_no_list_made_is_a_place_like_any_other(
+        self, mistaken: ApiClient, cursor: str
+    ) -> None:
+        everything = made(1)
+        assert ids(mistaken.get("/payments", cursor=cursor)) in ([], everything)
+
+    def test_a_cursor_of_another_list_shows_nothing_of_that_list(self, mistaken: ApiClient) -> None:
+        made(3, customer_id="c-1")
+        cursor = parse_qs(urlsplit(mistaken.get("/payments", page_size=1).json["next"]).query)["cursor"][0]
+        assert ids(mistaken.get("/customers/c-2/payments", cursor=cursor)) == []
+
+    @pytest.mark.parametrize(
+        "size", ["0", "-1", "101", "abc", "", "1.0", "1e1", "+5", " 5", "1_0", "５", "٥", "0x5", "9" * 2000]
+    )
+    @pytest.mark.parametrize("path", ["/payments", "/customers/c/payments"])
+    def test_a_page_size_is_1_to_100_in_plain_digits(self, mistaken: ApiClient, path: str, size: str) -> None:
+        assert list(problems_of_read(mistaken.get(path, page_size=size))) == ["page_size"]
+
+
+class TestFilters:
+    def test_all_conditions_must_hold(self, mistaken: ApiClient) -> None:
+        wanted = make_payment(PaymentState.VOIDED, order_id="o-1", customer_id="c-1").public_id
+        make_payment(PaymentState.VOIDED, order_id="o-1", customer_id="c-2")
+        make_payment(PaymentState.CAPTURED, order_id="o-1", customer_id="c-1")
+        assert len(ids(mistaken.get("/payments", order_id="o-1"))) == 3
+        assert ids(mistaken.get("/payments", order_id="o-1", customer_id="c-1", state="VOIDED")) == [wanted]
+        assert ids(mistaken.get("/payments", order_id="o-2")) == []
+
+    def test_created_from_is_inclusive_and_created_to_is_not(self, mistaken: ApiClient) -> None:
+        newest, middle, _oldest = made(3)
+        at = "2026-11-21T12:00:01Z"
+        assert ids(mistaken.get("/payments", created_from=at)) == [newest, middle]
+        assert middle not in ids(mistaken.get("/payments", created_to=at))
+        assert ids(mistaken.get("/payments", created_from=at, created_to="2026-11-21T12:00:02Z")) == [middle]
+        assert ids(mistaken.get("/payments", created_from=at, created_to=at)) == []
+
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            "2026-11-21T13:00:00+01:00",
+            "2026-11-21T12:00:00Z",
+            "2026-11-21t12:00:00z",
+            "2026-11-21T12:00:00.000000000Z",
+            "2026-11-22T08:02:00+20:02",
+            "0001-01-01T00:00:00+14:00",
+        ],
+    )
+    def test_times_are_rfc_3339(self, mistaken: ApiClient, moment: str) -> None:
+        everything = made(1)
+        assert ids(mistaken.get("/payments", created_from=moment)) == everything
+        assert ids(mistaken.get("/payments", created_to=moment)) == []
+
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            *("", "now", "2026-11-21", "2026-11-21T12:00:00", "20261121T120000Z", "2026-W47-6T12:00:00Z"),
+            *("2026-11-21 12:00:00Z", "2026-13-01T00:00:00Z", "1763726400", "2026-11-21T12:00:00+0100"),
+            *("２０２６-11-21T12:00:00Z", "2026-11-21T25:00:00Z", "2026-11-21T12:00Z", "\x00"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["created_from", "created_to"])
+    def test_anything_else_is_a_400(self, mistaken: ApiClient, name: str, moment: str) -> None:
+        assert list(problems_of_read(mistaken.get("/payments", **{name: moment}))) == [name]
+
+    @pytest.mark.parametrize("state", ["", "authorized", "DONE", "AUTHORIZED,CAPTURED", "\x00"])
+    def test_a_state_that_is_none_is_a_400(self, mistaken: ApiClient, state: str) -> None:
+        assert list(problems_of_read(mistaken.get("/payments", state=state))) == ["state"]
+
+    def test_every_wrong_parameter_is_named(self, mistaken: ApiClient) -> None:
+        answer = mistaken.get("/payments", sort="x", state="x", order_id="a b", page_size="0", cursor="?")
+        named = problems_of_read(answer)
+        assert set(named) == {"sort", "state", "order_id", "page_size", "cursor"}
+
+    def test_a_parameter_given_twice_is_a_400(self, mistaken: ApiClient) -> None:
+        answer = mistaken.get("/payments", state=["VOIDED", "CAPTURED"])
+        assert problems_of_read(answer) == {"state": "repeated"}
+
+    @pytest.mark.parametrize("value", ["1", ["1", "2"]])
+    def test_a_parameter_named_by_a_card_number_is_not_repeated(
+        self, mistaken: ApiClient, value: Any
+    ) -> None:
+        answer = mistaken.get("/payments", **{"4111111111111111": value})
+        assert list(problems_of_read(answer)) == ["************1111"]
+
+    def test_a_search_for_a_card_number_is_refused(self, mistaken: ApiClient) -> None:
+        answer = mistaken.get("/payments", order_id="4111111111111111")
+        assert problems_of_read(answer) == {"order_id": "card_number"}
+
+
+class TestCustomers:
+    def test_a_customers_payments_are_listed_newest_first(self, mistaken: ApiClient) -> None:
+        own = made(2, customer_id="c-1")
+        made(2, customer_id="c-2")
+        assert ids(mistaken.get("/customers/c-1/payments")) == own
+
+    def test_a_customer_nobody_has_heard_of_has_none(self, mistaken: ApiClient) -> None:
+        assert mistaken.get("/customers/nobody/payments").json == {
+            "next": None, "previous": None, "results": [],
+        }  # fmt: skip

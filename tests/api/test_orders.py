@@ -1,0 +1,90 @@
+"""Whether an order's goods may leave, and what is shown of its payments."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payments.domain.states import OperationKind, OperationState, PaymentState
+from tests.api_client import ApiClient
+from tests.factories import make_operation, make_payment
+
+SHIPPABLE = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
+
+
+class TestOrderStatus:
+    @pytest.mark.parametrize("state", list(PaymentState))
+    def test_it_is_ready_to_ship_when_the_money_is_held_or_taken(
+        self, mistaken: ApiClient, state: PaymentState
+    ) -> None:
+        payment = make_payment(state, order_id="o-1")
+        answer = mistaken.get("/orders/o-1").json
+        assert answer["ready_to_ship"] is (state in SHIPPABLE)
+        assert answer["order_id"] == "o-1"
+        assert state.value in answer["reason"]
+        assert answer["payment"]["id"] == payment.public_id
+        assert answer["payments"] == [answer["payment"]]
+
+    @pytest.mark.parametrize("doubt", [OperationState.OPEN, OperationState.NEEDS_REVIEW])
+    @pytest.mark.parametrize(
+        ("state", "kind"),
+        [
+            (PaymentState.PENDING, OperationKind.AUTHORIZE),
+            (PaymentState.AUTHORIZED, OperationKind.CAPTURE),
+            (PaymentState.AUTHORIZED, OperationKind.VOID),
+            (PaymentState.CAPTURED, OperationKind.REFUND),
+        ],
+    )
+    def test_any_doubt_keeps_the_goods_here(
+        self, mistaken: ApiClient, state: PaymentState, kind: OperationKind, doubt: OperationState
+    ) -> None:
+        make_operation(make_payment(state, order_id="o-1"), kind=kind, state=doubt)
+        answer = mistaken.get("/orders/o-1").json
+        assert answer["ready_to_ship"] is False
+        assert answer["payment"]["pending_operation"] == kind.value
+        assert answer["payment"]["money_moved"] == "unknown"
+
+    def test_a_finished_operation_and_a_release_are_no_doubt(self, mistaken: ApiClient) -> None:
+        payment = make_payment(PaymentState.CAPTURED, order_id="o-1")
+        make_operation(payment, OperationKind.REFUND, OperationState.NOT_EXECUTED)
+        make_operation(payment, OperationKind.RELEASE, OperationState.OPEN)
+        assert mistaken.get("/orders/o-1").json["ready_to_ship"] is True
+
+    @pytest.mark.parametrize(
+        ("left", "ready"), [(timedelta(minutes=1), True), (timedelta(seconds=-1), False)]
+    )
+    def test_a_hold_that_has_run_out_is_not_enough(
+        self, mistaken: ApiClient, left: timedelta, ready: bool
+    ) -> None:
+        make_payment(
+            PaymentState.AUTHORIZED, order_id="o-1", authorization_expires_at=datetime.now(UTC) + left
+        )
+        assert mistaken.get("/orders/o-1").json["ready_to_ship"] is ready
+
+    def test_the_live_payment_is_shown_before_newer_ones(self, mistaken: ApiClient) -> None:
+        noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+        old = make_payment(PaymentState.DECLINED, order_id="o-1", created_at=noon - timedelta(hours=1))
+        new = make_payment(PaymentState.FAILED, order_id="o-1", created_at=noon + timedelta(hours=1))
+        live = make_payment(PaymentState.AUTHORIZED, order_id="o-1", created_at=noon)
+        answer = mistaken.get("/orders/o-1").json
+        assert answer["payment"]["id"] == live.public_id
+        assert [each["id"] for each in answer["payments"]] == [each.public_id for each in (new, live, old)]
+
+    def test_without_a_live_payment_the_newest_is_shown(self, mistaken: ApiClient) -> None:
+        noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+        make_payment(PaymentState.VOIDED, order_id="o-1", created_at=noon)
+        new = make_payment(PaymentState.DECLINED, order_id="o-1", created_at=noon + timedelta(hours=1))
+        answer = mistaken.get("/orders/o-1").json
+        assert (answer["payment"]["id"], answer["ready_to_ship"]) == (new.public_id, False)
+
+    def test_an_order_nobody_has_heard_of_is_a_404(self, mistaken: ApiClient) -> None:
+        assert mistaken.get("/orders/nothing").status == 404
+
+    @pytest.mark.parametrize(
+        ("order_id", "address"),
+        [("a/b", "a/b"), ("a?b#c%20", "a%3Fb%23c%2520"), ("a/", "a/"), ("x" * 64, "x" * 64)],
+    )
+    def test_an_id_of_any_visible_characters_has_an_address(
+        self, mistaken: ApiClient, order_id: str, address: str
+    ) -> None:
+        make_payment(order_id=order_id)
+        assert mistaken.get(f"/orders/{address}").json["order_id"] == order_id
