@@ -26,8 +26,7 @@ EMPTY_CARD = {"number": "5555555555554444", "cvv": "789", "expiry_month": 9, "ex
 TOLD = ("id", "order_id", "state", "pending_operation", "money_moved", "amount", "currency", "code", "detail")
 TOLD_OF_ORDER = ("order_id", "ready_to_ship", "reason")
 # As long as a client should be patient in a demonstration; the gateway itself never gives up on a doubt.
-PATIENCE_SECONDS = 90
-POLL_SECONDS = 2
+PATIENCE_SECONDS = 180
 
 
 class Trouble(Exception):
@@ -76,37 +75,16 @@ class Client:
         if body:
             say(json.dumps(_masked(body)))
         deadline = time.monotonic() + PATIENCE_SECONDS
-        was_refused = False
         while True:
             reply = self._send("POST", path, body, key)
             _tell(reply, TOLD)
-            if reply.status == HTTPStatus.ACCEPTED:
-                return self._settled(reply.body, deadline)
-            if receipt := _left_by_first_request(reply):
-                if not was_refused:
-                    return receipt
-                key += "-again"
-                say(f"That was not executed and never will be, so this is a new instruction: {key}")
-                continue
             if not _is_open(reply):
                 return reply.body
-            was_refused = reply.body.get("money_moved") == "no"
+            if reply.status == HTTPStatus.ACCEPTED:
+                say("No clear answer of the bank: it is in doubt, and FicPay finds out what became of it.")
             say(f"Waiting {reply.retry_after:g} s.")
             _wait(reply.retry_after, deadline)
             say("The same request once more, with the same key:")
-
-    def _settled(self, receipt: dict[str, Any], deadline: float) -> dict[str, Any]:
-        """A 202 says: the bank may have done it. Nobody sends another instruction now; one looks again."""
-        if not receipt.get("pending_operation"):
-            return receipt
-        say("The bank has not answered: it is in doubt, and FicPay finds out what became of it.")
-        say(f"Asking GET /payments/{receipt['id']} every {POLL_SECONDS} s, until no operation is pending.")
-        while True:
-            _wait(POLL_SECONDS, deadline)
-            reply = self._send("GET", f"/payments/{receipt['id']}")
-            if not reply.body.get("pending_operation"):
-                _tell(reply, TOLD)
-                return reply.body
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = "") -> Reply:
         headers = {"Idempotency-Key": key} if key else {}
@@ -225,16 +203,9 @@ def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_open(reply: Reply) -> bool:
-    """Not executed (503), too many requests, or the first request with this key is still on its way."""
-    unavailable = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
-    return reply.status in unavailable or (reply.status == HTTPStatus.CONFLICT and reply.retry_after > 0)
-
-
-def _left_by_first_request(reply: Reply) -> dict[str, Any]:
-    """The receipt, when the key is in use by a request that has come to its end. Otherwise nothing."""
-    receipt: dict[str, Any] = reply.body.get("payment") or {}
-    is_over = reply.body.get("code") == "idempotency_key_in_use" and not receipt.get("pending_operation")
-    return receipt if is_over else {}
+    """In doubt (202), not executed (503), too many requests, or the first request is still on its way."""
+    open_statuses = {HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
+    return reply.status in open_statuses or (reply.status == HTTPStatus.CONFLICT and reply.retry_after > 0)
 
 
 def _wait(seconds: float, deadline: float) -> None:

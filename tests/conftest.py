@@ -50,6 +50,7 @@ def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
     bank_process.reset()
     settings.BANK_URL = bank_process.url
     bank_named.cache_clear()
+    bank_threads.cache_clear()
     yield bank_process
     bank_process.release()
     wait_for_bank_threads()

@@ -183,7 +183,11 @@ _PROBLEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bank_unavailable": (
         "The bank is unavailable",
         "The bank could not be reached, so the authorize was not executed.",
-        {"payment": FAILED, "money_moved": "no"},
+        {
+            "payment": FAILED,
+            "money_moved": "no",
+            "next": "Send the same request again after `Retry-After`, with the same idempotency key.",
+        },
     ),
     "service_unavailable": (
         "FicPay's database is unavailable",
@@ -191,9 +195,13 @@ _PROBLEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"next": "Read the payment or the order before doing anything else."},
     ),
     "idempotency_key_in_use": (
-        "The idempotency key has been used for this request",
-        "This request has been taken before; it made the authorize of the payment shown.",
-        {"payment": AUTHORIZED, "money_moved": "unknown"},
+        "The first request with this idempotency key is unfinished",
+        "The first request with this key is still waiting for its authorize.",
+        {
+            "payment": PENDING,
+            "money_moved": "unknown",
+            "next": "Send the same request again after `Retry-After`, or read the payment.",
+        },
     ),
     "internal_error": (
         "Internal error",

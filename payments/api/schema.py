@@ -98,8 +98,8 @@ def _shown_as(payment: dict[str, Any]) -> OpenApiExample:
 
 
 _DOUBT = (
-    "Unfinished: in flight or in doubt. Nothing is known to have failed. Read the payment until "
-    "`pending_operation` is null; do not send the instruction again under another key."
+    "Unfinished: in flight or in doubt. Nothing is known to have failed. Send the same request again under "
+    "the same key, or read the payment, until `pending_operation` is null; never use another key for it."
 )
 _PAYMENT_ID = OpenApiParameter(
     "payment_id",
@@ -136,6 +136,13 @@ _RETRY_AFTER = OpenApiParameter(
     response=[202, 409, 503],
     description="Seconds to wait before looking or asking again.",
 )
+_REPLAYED = OpenApiParameter(
+    "Idempotent-Replayed",
+    {"type": "string", "enum": ["true"]},
+    OpenApiParameter.HEADER,
+    response=[200, 201, 402, 409],
+    description="Present where this is the stored answer to an earlier request with the same key.",
+)
 _AUTHENTICATE = OpenApiParameter(
     "WWW-Authenticate", {"type": "string"}, OpenApiParameter.HEADER, response=[401], description="`Bearer`."
 )
@@ -149,11 +156,13 @@ def _parameters_of_a_write(verb: str) -> list[OpenApiParameter]:
         {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
         OpenApiParameter.HEADER,
         required=True,
-        description="1 to 255 visible ASCII characters, new for every new instruction. A key is taken once: "
-        "using it again is a 409 for the same request and a 422 for another one.",
+        description="1 to 255 visible ASCII characters, new for every new instruction, the same for every "
+        "retry of it. The same request gets the first one's final answer, to the byte; a 409 while that one "
+        "still waits; a 202 while it is in doubt; a new start after a 503 `bank_unavailable`. Another "
+        "request with the key is a 422. Keys are kept 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )
-    return [*_COMMON, key, _LOCATION, _RETRY_AFTER]
+    return [*_COMMON, key, _LOCATION, _RETRY_AFTER, _REPLAYED]
 
 
 def _operation(

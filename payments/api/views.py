@@ -41,9 +41,7 @@ class PaymentsView(ApiView):
         serializer = AuthorizeSerializer(data=request.data, context=context)
         serializer.is_valid(raise_exception=True)
         return response_of(
-            authorize_payment(
-                order=serializer.order(), card=serializer.presented_card(), request=merchant_request
-            )
+            authorize_payment(merchant_request, order=serializer.order(), card=serializer.presented_card())
         )
 
     @schema.list_payments
@@ -69,10 +67,10 @@ class OperationView(ApiView):
         serializer.is_valid(raise_exception=True)
         return response_of(
             type(self).service(
+                merchant_request,
                 payment_id=parse_payment_id(payment_id),
                 amount_cents=serializer.validated_data.get("amount"),
                 reason=serializer.validated_data.get("reason") or "",
-                request=merchant_request,
             )
         )
 

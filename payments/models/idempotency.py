@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from payments.domain.states import Mode
 from payments.models.clock import ClockTimestamp
@@ -12,7 +13,10 @@ from payments.models.operations import Operation
 
 
 class IdempotencyKey(models.Model):
-    """A key, the request it was first used for (as a keyed fingerprint), and the operation it made."""
+    """A key, the request it stands for (as a keyed fingerprint), its operation, and the final answer.
+
+    The operation is another one only after the first was proven not to have been executed.
+    """
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="+")
     mode = models.CharField(max_length=4, choices=choices(Mode))
@@ -20,13 +24,23 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64)
     fingerprint_key_id = models.CharField(max_length=32)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="idempotency_keys")
+    # The final answer, to the byte; empty while the operation is unfinished or was not executed.
+    answer_status = models.PositiveSmallIntegerField(null=True)
+    answer_headers = models.JSONField(null=True)
+    answer_body = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["merchant", "mode", "key"], name="idempotency_key_claimed_once"),
             models.CheckConstraint(condition=one_of("mode", Mode), name="idempotency_key_mode_known"),
+            models.CheckConstraint(
+                condition=Q(answer_status=None, answer_headers=None, answer_body=None)
+                | Q(answer_status__isnull=False, answer_headers__isnull=False, answer_body__isnull=False),
+                name="idempotency_answer_whole",
+            ),
         ]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_age")]
 
     def __str__(self) -> str:
         return f"idempotency key of {self.operation_id}"

@@ -116,7 +116,7 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
                 code="bank_unavailable",
                 title="The bank is unavailable",
                 detail=f"The bank could not be reached, so the {operation.kind} was not executed.",
-                next_step="Send the request again later with a new idempotency key.",
+                next_step="Send the same request again after `Retry-After`, with the same idempotency key.",
                 retry_after=30,
             )
 

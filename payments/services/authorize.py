@@ -10,7 +10,7 @@ from payments.models import Event, Operation, Payment
 from payments.services import intents, operations
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.idempotency import MerchantRequest
+from payments.services.idempotency import MerchantRequest, answered_once
 from payments.services.leases import Lease
 
 
@@ -27,7 +27,8 @@ class Order:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def authorize_payment(*, order: Order, card: Card, request: MerchantRequest) -> Answer:
+@answered_once
+def authorize_payment(request: MerchantRequest, *, order: Order, card: Card) -> Answer:
     """Hold the order's amount on the card: 201, 402 declined, 503 not executed, or 202 in doubt.
 
     Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.

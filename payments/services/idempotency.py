@@ -1,25 +1,39 @@
-"""The merchants' idempotency keys: claimed with the intent, one request each.
+"""The merchants' idempotency keys: one key, one instruction, one answer.
 
-The claim is a row whose uniqueness the database guards, inserted in the transaction that records the
-operation: either both exist or neither.
+A key is claimed by a row whose uniqueness the database guards, inserted in the transaction that records
+the operation: either both exist or neither, and a refusal of ours leaves neither. The final answer is
+stored in the transaction that records the outcome, and returned to the byte ever after. A proven
+non-execution releases the claim: the same request may then start a new operation.
 """
 
+import functools
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
-from payments.domain.states import OperationKind
-from payments.models import IdempotencyKey, Merchant, payments_with_pending
-from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.models import IdempotencyKey, Merchant, Operation, payments_with_pending
+from payments.models.clock import ClockTimestamp, clock_in
+from payments.services import answers
+from payments.services.answers import Answer
+from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused, Overloaded
+
+P = ParamSpec("P")
 
 CLAIM_CONSTRAINT = "idempotency_key_claimed_once"
+BANK_KEY_CONSTRAINT = "one_operation_per_bank_key"
 RETRY_AFTER_SECONDS = 2
+KEPT = timedelta(days=30)
+# The bank forgets stored answers after 24 to 25 hours; a key older than this must not be sent again.
+_BANK_KEY_LASTS = timedelta(hours=23)
 
 
 @dataclass(frozen=True)
@@ -34,13 +48,67 @@ class MerchantRequest:
     method: str
     path: str
     body: Mapping[str, Any]  # as parsed, the card included; only its fingerprint is kept
+    again_after: UUID | None = None  # the operation, proven not executed, whose claim this one takes over
+    ordinal: int = 0  # grows where the bank must not be sent the earlier key again
+
+
+class KeyClaimed(Exception):
+    """The key stands for an operation already."""
+
+
+class BankKeyUsed(Exception):
+    """The bank key derived for this request belongs to an older instruction."""
+
+
+def answered_once(
+    use_case: Callable[Concatenate[MerchantRequest, P], Answer],
+) -> Callable[Concatenate[MerchantRequest, P], Answer]:
+    """Make a use case idempotent under the request's key.
+
+    Raises IdempotencyKeyReused for another request under the same key, IdempotencyKeyInUse while the
+    first one still waits, and whatever the use case raises.
+    """
+
+    @functools.wraps(use_case)
+    def answer(request: MerchantRequest, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        while True:
+            try:
+                return use_case(request, *args, **kwargs)
+            except BankKeyUsed:
+                request = replace(request, ordinal=request.ordinal + 1)
+            except (KeyClaimed, Overloaded) as obstacle:
+                # A full pool must not keep anybody from an answer that exists.
+                earlier = _find(request)
+                if earlier is None:
+                    if isinstance(obstacle, Overloaded):
+                        raise
+                    continue  # the claim was swept or rolled back at this moment
+                found = _answer_of(earlier, request)
+                if found is not None:
+                    return found
+                if isinstance(obstacle, Overloaded):
+                    raise
+                request = _again(earlier, request)
+
+    return answer
 
 
 def claim(request: MerchantRequest, operation_id: UUID) -> None:
     """Claim the key for the operation that this transaction records.
 
-    Raises IntegrityError (CLAIM_CONSTRAINT) where the key is claimed already; see `refuse_reuse`.
+    Raises IntegrityError (CLAIM_CONSTRAINT) where the key is claimed already, KeyClaimed where somebody
+    else has taken over the claim of an operation that was not executed.
     """
+    if request.again_after is not None:
+        taken_over = IdempotencyKey.objects.filter(
+            merchant=request.merchant,
+            mode=request.mode,
+            key=request.idempotency_key,
+            operation=request.again_after,
+        ).update(operation_id=operation_id, created_at=ClockTimestamp())
+        if not taken_over:
+            raise KeyClaimed
+        return
     key_id = next(iter(settings.FINGERPRINT_KEYS))
     IdempotencyKey.objects.create(
         merchant=request.merchant,
@@ -52,39 +120,102 @@ def claim(request: MerchantRequest, operation_id: UUID) -> None:
     )
 
 
-def refuse_reuse(request: MerchantRequest) -> None:
-    """Say why a claimed key cannot be used: raises IdempotencyKeyReused or IdempotencyKeyInUse."""
-    claimed = IdempotencyKey.objects.select_related("operation").get(
-        merchant=request.merchant, mode=request.mode, key=request.idempotency_key
-    )
-    # A fingerprint whose key has been retired cannot be compared; only a key kept for 30 days avoids it.
-    known = claimed.fingerprint_key_id in settings.FINGERPRINT_KEYS
-    same = known and hmac.compare_digest(
-        claimed.fingerprint, _fingerprint(request, claimed.fingerprint_key_id)
-    )
-    if not same:
-        raise IdempotencyKeyReused("This Idempotency-Key was first used with another method, path or body.")
-    raise IdempotencyKeyInUse(
-        f"This request has been taken before; it made the {claimed.operation.kind} of the payment shown.",
-        payment=payments_with_pending().get(operations=claimed.operation),
-        retry_after=RETRY_AFTER_SECONDS,
+def store_answer(operation: Operation, answer: Answer) -> None:
+    """Keep the final answer to the request that instructed this operation, in the outcome's transaction."""
+    IdempotencyKey.objects.filter(operation=operation).update(
+        answer_status=answer.status, answer_headers=dict(answer.headers), answer_body=answer.body
     )
 
 
-def bank_key(request: MerchantRequest, kind: OperationKind, ordinal: int) -> str:
+def sweep(*, limit: int) -> int:
+    """Forget keys that are older than 30 days and whose operation has ended; how many were forgotten.
+
+    At most `limit`, in one transaction; several processes may sweep at the same time.
+    """
+    with transaction.atomic(durable=True):
+        due = (
+            IdempotencyKey.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(created_at__lt=clock_in(-KEPT.total_seconds()))
+            .exclude(operation__state__in=UNFINISHED_OPERATIONS)
+            .order_by("created_at")[:limit]
+        )
+        swept, _ = IdempotencyKey.objects.filter(pk__in=[key.pk for key in due]).delete()
+    return swept
+
+
+def bank_key(request: MerchantRequest, kind: OperationKind) -> str:
     """The key under which the bank gets to know this instruction.
 
     Derived, so that a client's retry finds the bank's earlier answer even if our record of it is lost.
     """
     return _hmac(
         settings.BANK_KEY_SECRET,
-        [request.merchant.slug, request.mode, request.idempotency_key, kind.value, ordinal],
+        [request.merchant.slug, request.mode, request.idempotency_key, kind.value, request.ordinal],
     )
 
 
 def own_bank_key(operation_id: UUID) -> str:
     """The bank key of an operation that no merchant asked for."""
     return _hmac(settings.BANK_KEY_SECRET, [operation_id.hex])
+
+
+def _find(request: MerchantRequest) -> IdempotencyKey | None:
+    return (
+        IdempotencyKey.objects.select_related("operation__payment")
+        .filter(merchant=request.merchant, mode=request.mode, key=request.idempotency_key)
+        .annotate(now=ClockTimestamp())
+        .first()
+    )
+
+
+def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | None:
+    """What the key's first request was answered, or would be now; None where it may start anew."""
+    _check_fingerprint(claimed, request)
+    if claimed.answer_status is not None:
+        return _replay(claimed)
+    operation = claimed.operation
+    if operation.state == OperationState.NOT_EXECUTED:
+        return None
+    now: datetime = vars(claimed)["now"]
+    waiting = now - operation.created_at < timedelta(seconds=settings.BANK_TIMING.client_wait)
+    if waiting and operation.state in UNFINISHED_OPERATIONS:
+        raise IdempotencyKeyInUse(
+            f"The first request with this key is still waiting for its {operation.kind}.",
+            payment=payments_with_pending().get(operations=operation),
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+    return answers.of_operation(operation.claimed_payment, operation)
+
+
+def _replay(claimed: IdempotencyKey) -> Answer:
+    assert claimed.answer_status is not None  # noqa: S101 - the table's check: all of the answer or nothing
+    headers = {**(claimed.answer_headers or {}), "Idempotent-Replayed": "true"}
+    return Answer(claimed.answer_status, bytes(claimed.answer_body or b""), headers)
+
+
+def _check_fingerprint(claimed: IdempotencyKey, request: MerchantRequest) -> None:
+    # A fingerprint whose key has been retired cannot be compared; only a key kept for 30 days avoids it.
+    known = claimed.fingerprint_key_id in settings.FINGERPRINT_KEYS
+    if not known or not hmac.compare_digest(
+        claimed.fingerprint, _fingerprint(request, claimed.fingerprint_key_id)
+    ):
+        raise IdempotencyKeyReused("This Idempotency-Key was first used with another method, path or body.")
+
+
+def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest:
+    """The request, to be instructed anew after an operation that was not executed.
+
+    The bank key is the same, unless it is so old that the bank may have forgotten it.
+    """
+    operation = claimed.operation
+    now: datetime = vars(claimed)["now"]
+    first_sent = (
+        Operation.objects.filter(bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key)
+        .order_by("created_at")
+        .values_list("created_at", flat=True)[0]
+    )
+    ordinal = operation.ordinal + (1 if now - first_sent > _BANK_KEY_LASTS else 0)
+    return replace(request, again_after=operation.pk, ordinal=ordinal)
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:

@@ -31,8 +31,8 @@ from payments.services.refusals import (
 def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]) -> Iterator[UUID]:
     """The intent's transaction, in which the key is claimed first of all, for the operation id it yields.
 
-    A constraint named in `conflicts` that is violated becomes that refusal. Raises IdempotencyKeyInUse or
-    IdempotencyKeyReused where the key has been used before.
+    A constraint named in `conflicts` that is violated becomes that refusal. Raises KeyClaimed and
+    BankKeyUsed for `idempotency.answered_once` to act on.
     """
     operation_id = new_id()
     try:
@@ -42,7 +42,9 @@ def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]
     except IntegrityError as error:
         constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
         if constraint == idempotency.CLAIM_CONSTRAINT:
-            idempotency.refuse_reuse(request)
+            raise idempotency.KeyClaimed from None
+        if constraint == idempotency.BANK_KEY_CONSTRAINT:
+            raise idempotency.BankKeyUsed from None
         if constraint in conflicts:
             raise conflicts[constraint]() from None
         raise

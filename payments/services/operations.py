@@ -75,6 +75,11 @@ class Recorded:
     operation: Operation
     payment: Payment | None
 
+    @property
+    def answer(self) -> Answer:
+        """To the merchant's request that instructed the operation."""
+        return answers.of_operation(self.operation.claimed_payment, self.operation)
+
 
 class ImpossibleOutcome(Exception):
     """The table of outcomes gives no such outcome to operations of this kind."""
@@ -104,7 +109,8 @@ def record(
         amount_cents=payment.amount_cents,
         currency=payment.currency,
         target_reference=target,
-        bank_idempotency_key=idempotency.bank_key(request, kind, ordinal=0),
+        bank_idempotency_key=idempotency.bank_key(request, kind),
+        ordinal=request.ordinal,
         actor=request.actor,
         request_id=request.request_id,
         reason=reason,
@@ -131,8 +137,7 @@ def run(slot: Slot, lease: Lease, *, settle: Settle, card: Card | None = None) -
     waited = boot_clock() - lease.taken_at
     wait([future], timeout=max(0.0, settings.BANK_TIMING.client_wait - waited))
     recorded = future.result() if future.done() else _read(lease)
-    assert recorded.payment is not None  # noqa: S101 - merchants' operations belong to payments
-    return answers.of_operation(recorded.payment, recorded.operation)
+    return recorded.answer
 
 
 def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Recorded:
@@ -263,7 +268,10 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
             request_id=operation.request_id,
             evidence={"attempt": lease.attempt, **_evidence(ended.reply)},
         )
-    return Recorded(operation, payment)
+        recorded = Recorded(operation, payment)
+        if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
+            idempotency.store_answer(operation, recorded.answer)
+    return recorded
 
 
 _OUTCOME_FIELDS = ["state", "bank_reference", "outcome_code", "awaiting_statement", "finished_at"]

@@ -11,12 +11,13 @@ from payments.models import Event, Operation
 from payments.services import intents, operations
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.idempotency import MerchantRequest
+from payments.services.idempotency import MerchantRequest, answered_once
 from payments.services.leases import Lease
 
 
+@answered_once
 def refund_payment(
-    *, payment_id: UUID, amount_cents: int | None, reason: str, request: MerchantRequest
+    request: MerchantRequest, *, payment_id: UUID, amount_cents: int | None, reason: str
 ) -> Answer:
     """Refund a captured payment in full: 200, 503 not executed, or 202 in doubt.
 

@@ -61,8 +61,12 @@ class AmountMismatch(Refused):
 
 
 class IdempotencyKeyInUse(Refused):
-    status, code, title = 409, "idempotency_key_in_use", "The idempotency key has been used for this request"
-    next_step = "Do not send it again with another key: read the payment instead."
+    status, code, title = (
+        409,
+        "idempotency_key_in_use",
+        "The first request with this idempotency key is unfinished",
+    )
+    next_step = "Send the same request again after `Retry-After`, or read the payment."
     money_moved = "unknown"
 
 

@@ -120,7 +120,7 @@ class TestOurOwnFailures:
     def test_no_local_variable_and_no_card_reaches_the_log(
         self, mistaken: ApiClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(*, card: Any, **_: Any) -> None:
+        def fail(_request: Any, *, card: Any, **_: Any) -> None:
             number, cvv = card.number, card.cvv
             raise RuntimeError(f"{number}, {len(cvv)}")
 

@@ -1,0 +1,258 @@
+"""One key, one instruction, one answer: replays, continuations and new starts."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pgtrigger
+import pytest
+from django.db import connection
+
+from payments.domain.timing import Timing
+from payments.models import IdempotencyKey, Operation, Payment
+from payments.models.clock import clock_in
+from payments.services import idempotency
+from payments.services.bank_threads import bank_threads
+from tests.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.simulated_bank import SimulatedBank
+
+_HEADERS_THAT_MATTER = ("Content-Type", "Location", "Retry-After")
+
+
+def assert_replayed(first: ApiAnswer, again: ApiAnswer) -> None:
+    assert (again.status, again.body) == (first.status, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    for name in _HEADERS_THAT_MATTER:
+        assert again.headers.get(name) == first.headers.get(name)
+
+
+def at_once(count: int, call: Callable[[int], ApiAnswer]) -> list[ApiAnswer]:
+    """So many calls that begin together, on threads of their own."""
+    gate = threading.Barrier(count)
+    found: list[ApiAnswer] = []
+
+    def work(number: int) -> None:
+        try:
+            gate.wait(timeout=10)
+            found.append(call(number))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(found) == count
+    return found
+
+
+class TestReplay:
+    def test_an_authorize_is_replayed_to_the_byte_whatever_became_of_the_payment(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        body, key = order(), uuid.uuid4().hex
+        first = live.post("/payments", body, key=key)
+        live.post(f"/payments/{first.json['id']}/capture")
+        assert_replayed(first, live.post("/payments", body, key=key))
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
+
+    @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
+    def test_the_other_operations_are_replayed_too(
+        self, live: ApiClient, bank: SimulatedBank, verb: str
+    ) -> None:
+        payment = live.captured() if verb == "refund" else live.authorized()
+        path, key = f"/payments/{payment['id']}/{verb}", uuid.uuid4().hex
+        first = live.post(path, {"reason": "once"}, key=key)
+        asked = len(bank.requests())
+        assert first.status == 200
+        assert_replayed(first, live.post(path, {"reason": "once"}, key=key))
+        assert len(bank.requests()) == asked
+
+    def test_a_decline_is_final_and_replayed(self, live: ApiClient, bank: SimulatedBank) -> None:
+        body, key = order(card=CARDS["no-funds"]), uuid.uuid4().hex
+        first = live.post("/payments", body, key=key)
+        assert first.status == 402
+        assert_replayed(first, live.post("/payments", body, key=key))
+        assert len(bank.requests()) == 1
+
+    def test_a_rejection_is_final_and_replayed(self, live: ApiClient, bank: SimulatedBank) -> None:
+        payment, key = live.authorized(), uuid.uuid4().hex
+        bank.move_clock(seconds=8 * 24 * 3600)
+        first = live.post(f"/payments/{payment['id']}/capture", key=key)
+        assert first.json["code"] == "authorization_expired"
+        assert_replayed(first, live.post(f"/payments/{payment['id']}/capture", key=key))
+
+    def test_a_replay_needs_no_free_bank_thread(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        body, key = order(), uuid.uuid4().hex
+        first = live.post("/payments", body, key=key)
+        settings.BANK_THREADS = 1
+        bank_threads.cache_clear()
+        with bank_threads().reserve():
+            assert live.post("/payments", order()).json["code"] == "overloaded"
+            assert_replayed(first, live.post("/payments", body, key=key))
+        bank_threads.cache_clear()
+
+
+class TestReuseForSomethingElse:
+    def test_is_refused_for_another_body_and_for_another_operation_of_the_same_payment(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        """A peer answered 200 to a refund that refunded nothing, because it carried the capture's key."""
+        body, key = order(), uuid.uuid4().hex
+        payment = live.post("/payments", body, key=key).json
+        for path, other in (
+            ("/payments", body | {"amount": 5001}),
+            ("/payments", body | {"card": CARDS["visa-500"]}),
+            (f"/payments/{payment['id']}/capture", None),
+        ):
+            refused = live.post(path, other, key=key)
+            assert (refused.status, refused.json["code"]) == (422, "idempotency_key_reused")
+        capture_key = uuid.uuid4().hex
+        assert live.post(f"/payments/{payment['id']}/capture", key=capture_key).status == 200
+        assert live.post(f"/payments/{payment['id']}/refund", key=capture_key).status == 422
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
+
+
+class TestWhileUnfinished:
+    def test_the_same_request_is_told_to_wait(self, live: ApiClient, bank: SimulatedBank) -> None:
+        body, key = order(), uuid.uuid4().hex
+        bank.hold("authorizations")
+        threading.Thread(target=lambda: (live.post("/payments", body, key=key), connection.close())).start()
+        bank.wait_until_held()
+        waiting = live.post("/payments", body, key=key)
+        assert (waiting.status, waiting.json["code"]) == (409, "idempotency_key_in_use")
+        assert int(waiting.headers["Retry-After"]) > 0
+        assert waiting.json["payment"]["pending_operation"] == "authorize"
+
+    def test_from_the_clients_bound_on_it_is_answered_202_as_it_stands(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any, until: Callable[..., Any]
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.1, client_wait=0.3, backoff_base=0.05, backoff_cap=0.1)
+        payment, key = live.authorized(), uuid.uuid4().hex
+        bank.hold("captures")
+        first = live.post(f"/payments/{payment['id']}/capture", key=key)
+        again = live.post(f"/payments/{payment['id']}/capture", key=key)
+        assert (first.status, again.status) == (202, 202)
+        assert again.json["pending_operation"] == "capture"
+        bank.release()
+        until(lambda: live.receipt(payment["id"])["state"] == "CAPTURED")
+        final = live.post(f"/payments/{payment['id']}/capture", key=key)
+        assert (final.status, final.json["state"]) == (200, "CAPTURED")
+        assert final.headers["Idempotent-Replayed"] == "true"
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
+
+
+class TestNotExecuted:
+    def test_an_authorize_starts_anew_as_a_new_payment_under_the_same_bank_key(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        body, key = order(), uuid.uuid4().hex
+        bank.stop()
+        first = live.post("/payments", body, key=key)
+        second = live.post("/payments", body, key=key)
+        bank.restart()
+        third = live.post("/payments", body, key=key)
+        assert [first.status, second.status, third.status] == [503, 503, 201]
+        assert len({first.json["payment"]["id"], second.json["payment"]["id"], third.json["id"]}) == 3
+        assert_replayed(third, live.post("/payments", body, key=key))
+        assert len(set(Operation.objects.values_list("bank_idempotency_key", flat=True))) == 1
+        assert len(bank.ledger()) == 1
+        reused = live.post("/payments", body | {"amount": 1}, key=key)
+        assert reused.status == 422
+
+    def test_a_capture_starts_anew_on_the_same_payment(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        payment, key = live.authorized(), uuid.uuid4().hex
+        bank.stop()
+        assert live.post(f"/payments/{payment['id']}/capture", key=key).status == 503
+        bank.restart()
+        assert live.post(f"/payments/{payment['id']}/capture", key=key).status == 200
+        assert Operation.objects.filter(kind="capture").count() == 2
+
+    def test_a_bank_key_that_the_bank_may_have_forgotten_is_not_sent_again(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        body, key = order(), uuid.uuid4().hex
+        bank.stop()
+        live.post("/payments", body, key=key)
+        bank.restart()
+        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+            Operation.objects.update(created_at=clock_in(-23 * 3600 - 1))
+        assert live.post("/payments", body, key=key).status == 201
+        assert list(Operation.objects.order_by("created_at").values_list("ordinal", flat=True)) == [0, 1]
+        assert len(set(Operation.objects.values_list("bank_idempotency_key", flat=True))) == 2
+
+    def test_many_that_start_anew_at_once_make_one_operation(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        body, key = order(), uuid.uuid4().hex
+        bank.stop()
+        assert live.post("/payments", body, key=key).status == 503
+        bank.restart()
+        settings.BANK_TIMING = Timing()
+        answers = at_once(8, lambda _: live.post("/payments", body, key=key))
+        assert {answer.status for answer in answers} <= {201, 409}
+        assert 201 in {answer.status for answer in answers}
+        assert Operation.objects.count() == 2
+        assert len(bank.ledger()) == 1
+
+
+class TestManyAtOnce:
+    def test_with_one_key_and_one_body_make_one_payment_and_one_hold(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        body, key = order(), uuid.uuid4().hex
+        answers = at_once(16, lambda _: live.post("/payments", body, key=key))
+        assert {answer.status for answer in answers} <= {201, 409}
+        bodies = {answer.body for answer in answers if answer.status == 201}
+        assert len(bodies) == 1
+        assert (Payment.objects.count(), Operation.objects.count()) == (1, 1)
+        assert len(bank.ledger()) == 1
+        assert set(bank.max_in_flight().values()) == {1}
+
+    def test_with_one_key_and_different_bodies_let_one_win(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        key = uuid.uuid4().hex
+        bodies = [order(amount=1000 + number) for number in range(12)]
+        answers = at_once(12, lambda number: live.post("/payments", bodies[number], key=key))
+        assert sorted(answer.status for answer in answers) == [201] + [422] * 11
+        assert len(bank.ledger()) == 1
+
+
+class TestRetention:
+    def test_keys_are_swept_after_thirty_days_but_never_while_unfinished(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any
+    ) -> None:
+        settings.BANK_TIMING = Timing(start_window=0.1, client_wait=0.3, backoff_base=0.05, backoff_cap=0.1)
+        live.post("/payments", order(), key="finished")
+        live.post("/payments", order(), key="finished-too")
+        bank.script("authorizations", "fail_before", times=1000)
+        live.post("/payments", order(), key="in-doubt")
+        bank.clear_script()
+        live.post("/payments", order(), key="young")
+        IdempotencyKey.objects.exclude(key="young").update(created_at=clock_in(-30 * 24 * 3600 - 1))
+        assert idempotency.sweep(limit=1) == 1
+        assert idempotency.sweep(limit=10) == 1
+        assert idempotency.sweep(limit=10) == 0
+        assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"in-doubt", "young"}
+
+    def test_a_swept_key_is_a_new_instruction_with_a_new_bank_key(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        live.post("/payments", order(), key="again")
+        IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
+        idempotency.sweep(limit=10)
+        assert live.post("/payments", order(), key="again").status == 201
+        assert len(bank.ledger()) == 2
+        assert list(Operation.objects.order_by("created_at").values_list("ordinal", flat=True)) == [0, 1]
