@@ -12,6 +12,7 @@ from payments.domain.states import Mode
 from payments.models import Merchant
 from payments.services.bank_threads import bank_threads
 from payments.services.merchants import create_merchant, issue_api_key
+from payments.services.pacing import pace_of
 from tests.api_client import ApiClient
 from tests.simulated_bank import SimulatedBank
 
@@ -51,6 +52,7 @@ def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
     settings.BANK_URL = bank_process.url
     bank_named.cache_clear()
     bank_threads.cache_clear()
+    pace_of.cache_clear()
     yield bank_process
     bank_process.release()
     wait_for_bank_threads()

@@ -21,17 +21,23 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from payments.banks import registry
+from payments.banks.base import Bank
 from payments.banks.registry import bank_named
 from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.outcomes import (
+    Answer as AnswerKind,
+)
+from payments.domain.outcomes import (
     Declined,
     Final,
+    History,
     InDoubt,
     NotExecuted,
     Outcome,
     Rejected,
     Succeeded,
+    answer_of,
     describe,
     health_decides,
     is_silent,
@@ -47,6 +53,7 @@ from payments.services.answers import Answer
 from payments.services.bank_threads import Slot
 from payments.services.idempotency import MerchantRequest
 from payments.services.leases import Lease, boot_clock
+from payments.services.pacing import pace_of
 from payments.services.refusals import ServiceUnavailable
 
 log = structlog.get_logger("payments.operations")
@@ -56,6 +63,7 @@ log = structlog.get_logger("payments.operations")
 Settle = Callable[[Operation, Final, datetime], Event.Type]
 
 _DATABASE_AWAY = (OperationalError, InterfaceError)
+_NO_SIGN_OF_LIFE = (AnswerKind.TROUBLE, AnswerKind.NOTHING_SENT)
 _DATABASE_PAUSE = 0.5  # seconds between tries to record an outcome
 
 
@@ -132,6 +140,7 @@ def run(slot: Slot, lease: Lease, *, settle: Settle, card: Card | None = None) -
     A 202 means that it is unfinished: still in flight on its bank thread, or in doubt.
     Raises ServiceUnavailable where the outcome could not be recorded before the lease ran out.
     """
+    pace_of(lease.bank).retries.earn()
     _give_connection_back()
     future = slot.submit(partial(carry_out, lease, settle=settle, card=card))
     waited = boot_clock() - lease.taken_at
@@ -177,7 +186,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     bank = bank_named(lease.bank)
     kind = lease.instruction.kind
     started = boot_clock()
-    reply = bank.send(lease.instruction, card=card, may_send=lambda: lease.fits_attempt(settings.BANK_TIMING))
+    reply = _ask(bank, lease, card)
     duration_ms = round((boot_clock() - started) * 1000)
     healthy = bank.is_healthy() if health_decides(kind, reply) else None
     outcome = outcome_of(kind, reply, lease.history, bank_healthy=healthy)
@@ -193,6 +202,26 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     return Ended(reply, outcome, duration_ms)
 
 
+def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
+    """Send the attempt, unless the circuit breaker is open."""
+    breaker = pace_of(lease.bank).breaker
+    if not breaker.admits():
+        return NotSent("circuit breaker open")
+    permitted = True
+
+    def may_send() -> bool:
+        nonlocal permitted
+        permitted = lease.fits_attempt(settings.BANK_TIMING)
+        return permitted
+
+    reply = bank.send(lease.instruction, card=card, may_send=may_send)
+    if permitted:
+        breaker.report(answered=answer_of(reply, History()) not in _NO_SIGN_OF_LIFE)
+    else:
+        breaker.withdraw()
+    return reply
+
+
 def _pause_before_next(lease: Lease, reply: Reply, outcome: Outcome) -> float | None:
     """Seconds until the next attempt, or None where there is none: settled, of no use, or too late."""
     timing = settings.BANK_TIMING
@@ -204,7 +233,7 @@ def _pause_before_next(lease: Lease, reply: Reply, outcome: Outcome) -> float | 
     if isinstance(outcome, InDoubt) and outcome.retry_after is not None:
         pause = max(pause, outcome.retry_after)
     in_time = boot_clock() + pause - lease.taken_at < timing.start_window
-    return pause if in_time else None
+    return pause if in_time and pace_of(lease.bank).retries.spend() else None
 
 
 def _record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:

@@ -19,8 +19,8 @@ def quick(settings: Any, bank: SimulatedBank) -> Timing:
         start_window=1.0,
         client_wait=1.6,
         lease_margin=1.0,
-        backoff_base=0.02,
-        backoff_cap=0.1,
+        backoff_base=0.2,
+        backoff_cap=0.5,
     )
     bank_named.cache_clear()
     timing: Timing = settings.BANK_TIMING

@@ -1,0 +1,96 @@
+"""How hard a bank is asked: a circuit breaker and a retry budget for each bank, in each process.
+
+A bank that is down is not helped by being asked. The breaker stops the calls after failures in a row and
+lets a single one through from time to time; the budget keeps retries to a tenth of the new operations.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+_FAILURES_TO_OPEN = 10  # one failure in twenty is the bank's ordinary weather; ten in a row are not
+_FIRST_REST = 1.0  # seconds; doubled with each single call that fails
+_LONGEST_REST = 30.0
+_RETRIES_PER_OPERATION = 0.1
+_RETRIES_IN_STOCK = 10.0  # so that a quiet process may retry at all
+
+
+class CircuitBreaker:
+    """Closed: calls pass. Open: none. Half open, after a rest: one call passes, and its end decides."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._rest = _FIRST_REST
+        self._opened_at: float | None = None
+        self._trying = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened_at is not None
+
+    def admits(self) -> bool:
+        """Whether a call may be made now. Who is admitted reports its end by `report` or `withdraw`."""
+        with self._lock:
+            if self._opened_at is None:
+                return True
+            if self._trying or self._clock() - self._opened_at < self._rest:
+                return False
+            self._trying = True
+            return True
+
+    def report(self, *, answered: bool) -> None:
+        """The end of an admitted call: whether the bank gave an answer that shows it working."""
+        with self._lock:
+            if answered:
+                self._failures, self._rest, self._opened_at = 0, _FIRST_REST, None
+            else:
+                self._failures += 1
+                if self._trying and self._opened_at is not None:
+                    self._rest = min(self._rest * 2, _LONGEST_REST)
+                    self._opened_at = self._clock()
+                elif self._opened_at is None and self._failures >= _FAILURES_TO_OPEN:
+                    self._opened_at = self._clock()
+            self._trying = False
+
+    def withdraw(self) -> None:
+        """An admitted call was not made after all, so it says nothing of the bank."""
+        with self._lock:
+            self._trying = False
+
+
+class RetryBudget:
+    """Each new operation earns a tenth of a retry; an empty budget ends the retries."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stock = _RETRIES_IN_STOCK
+
+    def earn(self) -> None:
+        with self._lock:
+            self._stock = min(self._stock + _RETRIES_PER_OPERATION, _RETRIES_IN_STOCK)
+
+    def spend(self) -> bool:
+        """Take one retry, or say that there is none."""
+        with self._lock:
+            if self._stock < 1:
+                return False
+            self._stock -= 1
+            return True
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What this process knows of how a bank is doing."""
+
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+
+
+@cache
+def pace_of(_bank: str) -> Pace:
+    """The pace of the bank of that name, one a process."""
+    return Pace()
