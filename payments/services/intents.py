@@ -6,15 +6,18 @@ one use per idempotency key); what it refuses is explained here, after the trans
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django_fsm import can_proceed
 
 from payments.domain.ids import new_id
-from payments.domain.states import LIVE_PAYMENTS, OperationState, PaymentState
-from payments.models import Payment, payments_with_pending, unfinished_operations
-from payments.services import idempotency
+from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
+from payments.models import Event, Payment, payments_with_pending, unfinished_operations
+from payments.services import idempotency, operations
 from payments.services.idempotency import MerchantRequest
+from payments.services.leases import Lease
 from payments.services.refusals import (
     AmountMismatch,
     AuthorizationExpired,
@@ -50,7 +53,43 @@ def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]
         raise
 
 
-def lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
+@dataclass(frozen=True)
+class Step:
+    """An operation that takes an existing payment one state further."""
+
+    kind: OperationKind
+    requested: Event.Type
+    done: str  # the participle of its verb, as `captured`
+    transition: Callable[[Payment], Callable[..., None]]
+    target: Callable[[Payment], str]  # the bank reference that the instruction names
+
+
+def record_step(
+    request: MerchantRequest, step: Step, *, payment_id: UUID, amount_cents: int | None, reason: str
+) -> Lease:
+    """The step's operation, committed, on a payment that allows it.
+
+    Raises PaymentNotFound, InvalidTransition, AuthorizationExpired, AmountMismatch, OperationInProgress
+    or NeedsReview, and what `intent` raises.
+    """
+    conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
+    with intent(request, conflicts) as operation_id:
+        payment = _lock_payment(payment_id, request)
+        if not can_proceed(step.transition(payment)):
+            raise refuse_transition(payment, step.done)
+        _check_amount(payment, amount_cents)
+        return operations.record(
+            operation_id,
+            payment=payment,
+            kind=step.kind,
+            event=step.requested,
+            request=request,
+            reason=reason,
+            target=step.target(payment),
+        )
+
+
+def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
     """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound."""
     payment = (
         Payment.objects.select_for_update()
@@ -62,7 +101,7 @@ def lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
     return payment
 
 
-def check_amount(payment: Payment, amount_cents: int | None) -> None:
+def _check_amount(payment: Payment, amount_cents: int | None) -> None:
     """Full amounts only: the bank's contract. Raises AmountMismatch."""
     if amount_cents is not None and amount_cents != payment.amount_cents:
         raise AmountMismatch(
