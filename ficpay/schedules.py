@@ -9,19 +9,27 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Schedule
 
-from payments.services.releases import send_due_releases
+from payments.services.idempotency import sweep
+from payments.services.recovery import recover_due
 
 _EVERY_MINUTE = {
     "heartbeat": "payments.services.heartbeats.beat",
-    "release-holds": "ficpay.schedules.release_holds",
+    "recovery": "ficpay.schedules.recover",
+    "forget-idempotency-keys": "ficpay.schedules.forget_idempotency_keys",
 }
-# No release is begun after this, so that the last one ends within the task's timeout of 120 s.
-_RELEASES_BEGIN_WITHIN = timedelta(seconds=45)
+# Nothing is begun after this, so that the last attempt ends within the task's timeout of 120 s.
+_RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
+_KEYS_A_SWEEP = 5000
 
 
-def release_holds() -> int:
-    """Send the releases that are due; how many were sent."""
-    return send_due_releases(within=_RELEASES_BEGIN_WITHIN)
+def recover() -> int:
+    """Ask about operations in doubt that are due; how many were asked about."""
+    return recover_due(within=_RECOVERY_BEGINS_WITHIN)
+
+
+def forget_idempotency_keys() -> int:
+    """Forget keys that are older than their retention, a batch at a time; how many were forgotten."""
+    return sweep(limit=_KEYS_A_SWEEP)
 
 
 def install() -> None:

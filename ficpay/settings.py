@@ -50,10 +50,12 @@ DB_POOL = env.int("FICPAY_DB_POOL", 0)
 def _database() -> dict[str, Any]:
     url = env.str("DATABASE_URL", "postgres://ficpay@localhost:5432/ficpay")
     database: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
+    # A host that swallows packets must not hold a thread.
+    database["OPTIONS"] = database.get("OPTIONS", {}) | {"connect_timeout": 5}
     if DB_POOL:
         # A request waits 10 s for a connection at most and is then answered 503.
         pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": 10}
-        database["OPTIONS"] = database.get("OPTIONS", {}) | {"pool": pool}
+        database["OPTIONS"]["pool"] = pool
     else:
         database["CONN_MAX_AGE"] = 60
     return database

@@ -34,7 +34,7 @@ class GatewayServer:
         self.port = 0
         self._log_path = home / "gateway.log"
         self._command = [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
+            *(sys.executable, "-m", "dev.web", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
             *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
             *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
         ]

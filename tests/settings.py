@@ -21,6 +21,7 @@ POSTGRES = EmbeddedPostgres(
         "full_page_writes": "off",
         "max_connections": "300",
         "log_min_messages": "info",
+        "log_line_prefix": "%m ",
         "log_min_error_statement": "error",
     },
 )

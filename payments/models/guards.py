@@ -5,7 +5,14 @@ from enum import StrEnum
 from typing import Any
 
 import pgtrigger
+from django.db import IntegrityError
 from django.db.models import Q
+
+
+def violated_constraint(error: IntegrityError) -> str | None:
+    """The name of the constraint that refused a row."""
+    name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+    return name
 
 
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:

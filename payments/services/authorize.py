@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
+
 from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
-from payments.services import intents, operations
+from payments.services import intents, leases, operations
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.idempotency import MerchantRequest, answered_once
+from payments.services.idempotency import KeyClaimed, MerchantRequest, answered_once
 from payments.services.leases import Lease
 
 
@@ -39,7 +41,12 @@ def authorize_payment(request: MerchantRequest, *, order: Order, card: Card) -> 
 
 
 def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
-    """The payment, PENDING, and its authorize, committed."""
+    """The payment, PENDING, and its authorize, committed; or the one in doubt, taken over."""
+    if request.continues is not None:
+        lease = leases.take_over(request.continues, settings.BANK_TIMING)
+        if lease is None:
+            raise KeyClaimed  # somebody else was quicker
+        return lease
     conflicts = {"one_live_payment_per_order": lambda: intents.order_with_payment(request, order.order_id)}
     with intents.intent(request, conflicts) as operation_id:
         payment = Payment.objects.create(

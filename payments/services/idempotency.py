@@ -49,6 +49,7 @@ class MerchantRequest:
     path: str
     body: Mapping[str, Any]  # as parsed, the card included; only its fingerprint is kept
     again_after: UUID | None = None  # the operation, proven not executed, whose claim this one takes over
+    continues: UUID | None = None  # the authorize in doubt that this request's card lets continue
     ordinal: int = 0  # grows where the bank must not be sent the earlier key again
 
 
@@ -169,7 +170,7 @@ def _find(request: MerchantRequest) -> IdempotencyKey | None:
 
 
 def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | None:
-    """What the key's first request was answered, or would be now; None where it may start anew."""
+    """What the key's first request was answered, or would be now; None where it may start or go on."""
     _check_fingerprint(claimed, request)
     if claimed.answer_status is not None:
         return _replay(claimed)
@@ -184,7 +185,22 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
             payment=payments_with_pending().get(operations=operation),
             retry_after=RETRY_AFTER_SECONDS,
         )
+    if request.continues is None and _can_continue(operation, now):
+        return None
     return answers.of_operation(operation.claimed_payment, operation)
+
+
+def _can_continue(operation: Operation, now: datetime) -> bool:
+    """An authorize in doubt needs the card, which only the merchant's retry brings.
+
+    Later than 23 hours the bank may have forgotten the key: it would be a second hold.
+    """
+    return (
+        operation.kind == OperationKind.AUTHORIZE
+        and operation.state == OperationState.OPEN
+        and operation.lease_expires_at <= now
+        and now - operation.created_at < _BANK_KEY_LASTS
+    )
 
 
 def _replay(claimed: IdempotencyKey) -> Answer:
@@ -199,15 +215,19 @@ def _check_fingerprint(claimed: IdempotencyKey, request: MerchantRequest) -> Non
     if not known or not hmac.compare_digest(
         claimed.fingerprint, _fingerprint(request, claimed.fingerprint_key_id)
     ):
-        raise IdempotencyKeyReused("This Idempotency-Key was first used with another method, path or body.")
+        raise IdempotencyKeyReused(
+            "This Idempotency-Key was first used for another request, or too long ago to be compared."
+        )
 
 
 def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest:
-    """The request, to be instructed anew after an operation that was not executed.
+    """The request, to continue the operation in doubt or to start anew after one that was not executed.
 
-    The bank key is the same, unless it is so old that the bank may have forgotten it.
+    Anew, the bank key is the same, unless it is so old that the bank may have forgotten it.
     """
     operation = claimed.operation
+    if operation.state == OperationState.OPEN:
+        return replace(request, continues=operation.pk)
     now: datetime = vars(claimed)["now"]
     first_sent = (
         Operation.objects.filter(bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key)

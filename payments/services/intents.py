@@ -15,6 +15,7 @@ from django_fsm import can_proceed
 from payments.domain.ids import new_id
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.models import Event, Payment, payments_with_pending, unfinished_operations
+from payments.models.guards import violated_constraint
 from payments.services import idempotency, operations
 from payments.services.idempotency import MerchantRequest
 from payments.services.leases import Lease
@@ -43,7 +44,7 @@ def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]
             idempotency.claim(request, operation_id)
             yield operation_id
     except IntegrityError as error:
-        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        constraint = violated_constraint(error)
         if constraint == idempotency.CLAIM_CONSTRAINT:
             raise idempotency.KeyClaimed from None
         if constraint == idempotency.BANK_KEY_CONSTRAINT:

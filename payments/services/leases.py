@@ -6,11 +6,12 @@ process is stopped, so a sender that wakes too late finds that no attempt fits a
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from payments.banks.base import Instruction
 from payments.domain.outcomes import History
@@ -73,16 +74,25 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     return replace(lease, attempt=number, renewed_at=now)
 
 
-def take_due(kind: OperationKind, timing: Timing) -> Lease | None:
-    """Take over one operation of this kind whose lease has run out, or None where none is due.
+def take_due(kinds: Collection[OperationKind], timing: Timing) -> Lease | None:
+    """Take over one operation of these kinds whose lease has run out, or None where none is due.
 
     Any number of processes may ask at the same time: each gets another one. One transaction.
     """
+    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp()), kind__in=kinds)
+    return _take_over(due, timing)
+
+
+def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
+    """Take over this operation, or None where it has ended or its lease still runs. One transaction."""
+    return _take_over(Operation.objects.filter(pk=operation_id), timing)
+
+
+def _take_over(operations: QuerySet[Operation], timing: Timing) -> Lease | None:
     with transaction.atomic(durable=True):
         operation = (
-            Operation.objects.select_for_update(skip_locked=True)
-            .filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp()))
-            .filter(kind=kind, state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp())
+            operations.select_for_update(skip_locked=True)
+            .filter(state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp())
             .order_by("lease_expires_at")
             .first()
         )

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from payments.banks import registry
 from payments.banks.base import Bank
@@ -48,6 +48,7 @@ from payments.domain.replies import Approval, NotSent, Reply
 from payments.domain.states import OperationKind, OperationState
 from payments.models import Attempt, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
+from payments.models.guards import violated_constraint
 from payments.services import answers, idempotency, leases
 from payments.services.answers import Answer
 from payments.services.bank_threads import Slot
@@ -257,6 +258,11 @@ def _record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
                     return _finish(lease, ended, outcome, settle)
                 case _:
                     assert_never(ended.outcome)
+        except IntegrityError as error:
+            if violated_constraint(error) != "one_payment_per_hold":
+                raise
+            # The bank names a hold that another payment has: a contradiction, and no outcome.
+            ended = replace(ended, outcome=InDoubt("contradiction: another payment's hold", retry=False))
         except _DATABASE_AWAY as error:
             connection.close()
             if boot_clock() + _DATABASE_PAUSE >= lease.ends_at(settings.BANK_TIMING):
@@ -340,13 +346,14 @@ def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
 
 def _leave_open(lease: Lease, ended: Ended) -> Recorded:
     """Record the attempt's end and let go of the lease: the operation stays in doubt, and due later."""
+    retry_after = ended.outcome.retry_after if isinstance(ended.outcome, InDoubt) else None
     with transaction.atomic(durable=True):
         _end_attempt(lease, ended)
         Operation.objects.filter(
             pk=lease.operation_id, state=OperationState.OPEN, lease_epoch=lease.epoch
         ).update(
             lease_expires_at=ClockTimestamp(),
-            due_at=clock_in(settings.BANK_TIMING.pause_after(lease.epoch)),
+            due_at=clock_in(max(settings.BANK_TIMING.pause_after(lease.epoch), retry_after or 0)),
         )
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return _read(lease)

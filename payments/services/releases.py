@@ -1,19 +1,17 @@
 """Releases: voids of our own that free a hold nobody will capture, so that the cardholder has the money.
 
 An expired hold goes on blocking the cardholder's funds until it is voided (the bank's contract). A
-release takes no payment's open slot and changes no payment's state; the worker sends those that are due.
+release takes no payment's open slot and changes no payment's state; recovery sends it.
 """
 
-from datetime import datetime, timedelta
-
-from django.conf import settings
+from datetime import datetime
 
 from payments.domain.ids import new_id
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
-from payments.services import idempotency, leases, operations
+from payments.services import idempotency, operations
 
 SYSTEM_ACTOR = "system"
 
@@ -43,22 +41,6 @@ def request_release(payment: Payment, *, cause: Operation) -> None:
         request_id=cause.request_id,
         evidence={"because_of": cause.public_id},
     )
-
-
-def send_due_releases(*, within: timedelta) -> int:
-    """Send the releases that are due, beginning none later than `within` from now, and say how many.
-
-    Any number of processes may run it at the same time: each release is leased to one of them.
-    """
-    last_begin = leases.boot_clock() + within.total_seconds()
-    sent = 0
-    while leases.boot_clock() < last_begin:
-        lease = leases.take_due(OperationKind.RELEASE, settings.BANK_TIMING)
-        if lease is None:
-            break
-        operations.carry_out(lease, settle=record_outcome)
-        sent += 1
-    return sent
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

@@ -151,7 +151,7 @@ class TestNotExecuted:
     def test_an_authorize_starts_anew_as_a_new_payment_under_the_same_bank_key(
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:
-        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        settings.BANK_TIMING = Timing(start_window=0.1, backoff_base=0.1, backoff_cap=0.1)
         body, key = order(), uuid.uuid4().hex
         bank.stop()
         first = live.post("/payments", body, key=key)
@@ -169,7 +169,7 @@ class TestNotExecuted:
     def test_a_capture_starts_anew_on_the_same_payment(
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:
-        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        settings.BANK_TIMING = Timing(start_window=0.1, backoff_base=0.1, backoff_cap=0.1)
         payment, key = live.authorized(), uuid.uuid4().hex
         bank.stop()
         assert live.post(f"/payments/{payment['id']}/capture", key=key).status == 503
@@ -180,7 +180,7 @@ class TestNotExecuted:
     def test_a_bank_key_that_the_bank_may_have_forgotten_is_not_sent_again(
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:
-        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        settings.BANK_TIMING = Timing(start_window=0.1, backoff_base=0.1, backoff_cap=0.1)
         body, key = order(), uuid.uuid4().hex
         bank.stop()
         live.post("/payments", body, key=key)
@@ -194,7 +194,7 @@ class TestNotExecuted:
     def test_many_that_start_anew_at_once_make_one_operation(
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:
-        settings.BANK_TIMING = Timing(start_window=0.2, backoff_base=0.05, backoff_cap=0.1)
+        settings.BANK_TIMING = Timing(start_window=0.1, backoff_base=0.1, backoff_cap=0.1)
         body, key = order(), uuid.uuid4().hex
         bank.stop()
         assert live.post("/payments", body, key=key).status == 503

@@ -10,7 +10,7 @@ from django.db import connection
 
 from payments.domain.timing import Timing
 from payments.models import Attempt, Event, Operation, Payment
-from payments.services.releases import send_due_releases
+from payments.services.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
 from tests.engine.test_sending import InBackground
 from tests.settings import POSTGRES
@@ -139,6 +139,15 @@ class TestAuthorize:
         answer = live.post("/payments", order())
         assert (answer.status, answer.json["state"]) == (202, "PENDING")
 
+    def test_a_hold_that_another_payment_has_is_no_success(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        first = live.authorized()
+        bank.script("authorizations", "alter", authorization_id=first["bank"]["authorization_id"])
+        answer = live.post("/payments", order())
+        assert (answer.status, answer.json["state"]) == (202, "PENDING")
+        assert attempts()[-1] == ("answered", 200, True)
+
     def test_a_bank_that_answers_too_late_is_waited_for_no_longer_than_an_attempt(
         self, live: ApiClient, bank: SimulatedBank, quick: Timing
     ) -> None:
@@ -222,7 +231,7 @@ class TestExpiredHold:
         assert answer.json["payment"]["state"] == "EXPIRED"
         assert bank.balances()["1111"].held == 5000
 
-        assert send_due_releases(within=timedelta(seconds=5)) == 1
+        assert recover_due(within=timedelta(seconds=5)) == 1
         assert bank.balances()["1111"].held == 0
         assert live.receipt(payment["id"])["pending_operation"] is None
         release = Operation.objects.get(kind="release")
@@ -243,14 +252,14 @@ class TestExpiredHold:
         live.post(f"/payments/{payment['id']}/capture")
         bank.stop()
         try:
-            assert send_due_releases(within=timedelta(seconds=5)) == 1
+            assert recover_due(within=timedelta(seconds=5)) == 1
         finally:
             bank.restart()
         assert Operation.objects.get(kind="release").state == "OPEN"
-        assert send_due_releases(within=timedelta(seconds=5)) == 0  # it rests first
+        assert recover_due(within=timedelta(seconds=5)) == 0  # it rests first
         Operation.objects.filter(kind="release").update(due_at=None)
         bank.move_clock(seconds=_A_WEEK_AND_A_DAY)
-        assert send_due_releases(within=timedelta(seconds=5)) == 1
+        assert recover_due(within=timedelta(seconds=5)) == 1
         assert Operation.objects.get(kind="release").state == "SUCCEEDED"
         assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "VOID"]
 
@@ -262,7 +271,7 @@ class TestExpiredHold:
 
         def work() -> None:
             try:
-                sent.append(send_due_releases(within=timedelta(seconds=5)))
+                sent.append(recover_due(within=timedelta(seconds=5)))
             finally:
                 connection.close()
 

@@ -1,0 +1,232 @@
+"""Operations in doubt are found and settled after their sender is gone, by whoever takes them over."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pgtrigger
+import pytest
+import requests
+from django.db import connection
+
+from payments.domain.timing import Timing
+from payments.models import Attempt, Operation
+from payments.models.clock import ClockTimestamp, clock_in
+from payments.services.pacing import pace_of
+from payments.services.recovery import recover_due
+from tests.api_client import ApiClient, order
+from tests.gateway_server import GatewayServer
+from tests.simulated_bank import SimulatedBank
+
+_VERBS = [("capture", "CAPTURED"), ("void", "VOIDED"), ("refund", "REFUNDED")]
+WITHIN = timedelta(seconds=5)
+
+
+def let_leases_run_out() -> None:
+    """As time would: no lease is alive and everything is due."""
+    Operation.objects.filter(state="OPEN").update(lease_expires_at=ClockTimestamp(), due_at=None)
+
+
+@pytest.mark.parametrize(("verb", "done"), _VERBS)
+class TestAGatewayKilledInTheMiddle:
+    def _killed(
+        self, live: ApiClient, bank: SimulatedBank, home: Path, verb: str, *, at: Any
+    ) -> dict[str, Any]:
+        """Kill the whole gateway while the bank works on the verb; `at` as SimulatedBank.hold has it."""
+        payment = live.captured() if verb == "refund" else live.authorized()
+        connection.close()
+        endpoint: Any = f"{verb}s"
+        bank.script(endpoint, "delay", ms=0, ignores_hangup=True)
+        bank.hold(endpoint, at=at)
+        with GatewayServer(bank.url, home) as server:
+
+            def send() -> None:
+                headers = {"Authorization": f"Bearer {live.key}", "Idempotency-Key": f"the-{verb}"}
+                address = f"{server.url}/api/v1/payments/{payment['id']}/{verb}"
+                with pytest.raises(requests.ConnectionError):
+                    requests.post(address, headers=headers, timeout=30)
+
+            client = threading.Thread(target=send)
+            client.start()
+            bank.wait_until_held()
+            server.kill()
+            client.join()
+        return payment
+
+    @pytest.mark.parametrize("at", ["execution", "storing"])
+    def test_leaves_a_doubt_that_recovery_settles_without_doing_it_twice(
+        self, live: ApiClient, bank: SimulatedBank, tmp_path: Path, verb: str, done: str, at: str
+    ) -> None:
+        payment = self._killed(live, bank, tmp_path, verb, at=at)
+        in_doubt = live.receipt(payment["id"])
+        assert (in_doubt["pending_operation"], in_doubt["money_moved"]) == (verb, "unknown")
+        bank.release()
+        bank.wait_until_idle()
+        entries = len(bank.ledger())
+
+        assert recover_due(within=WITHIN) == 0  # the lease of the dead still runs
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 1
+        settled = live.receipt(payment["id"])
+        assert (settled["state"], settled["pending_operation"]) == (done, None)
+        assert len(bank.ledger()) == entries
+        assert settled["bank"][f"{verb}_id"] == bank.ledger()[-1].id
+
+        again = live.post(f"/payments/{payment['id']}/{verb}", key=f"the-{verb}")
+        assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
+        assert again.json == settled
+        epochs = (
+            Attempt.objects.filter(operation__kind=verb).order_by("number").values_list("epoch", "result")
+        )
+        assert list(epochs) == [(1, ""), (2, "answered")]
+
+
+class TestLeftInDoubt:
+    def test_a_capture_that_found_the_bank_down_is_settled_when_it_is_back(
+        self, live: ApiClient, bank: SimulatedBank, quick: Any
+    ) -> None:
+        payment = live.authorized()
+        bank.script("captures", "fail_before", times=1000)
+        assert live.post(f"/payments/{payment['id']}/capture").status == 202
+        bank.clear_script()
+        assert recover_due(within=WITHIN) == 0  # it rests first
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 1
+        assert live.receipt(payment["id"])["state"] == "CAPTURED"
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
+
+    def test_rests_longer_each_time_the_bank_gives_no_answer(
+        self, live: ApiClient, bank: SimulatedBank, quick: Any
+    ) -> None:
+        payment = live.authorized()
+        bank.script("captures", "fail_before", times=1000)
+        live.post(f"/payments/{payment['id']}/capture")
+        rests = []
+        for _ in range(3):
+            operation = Operation.objects.annotate(now=ClockTimestamp()).get(kind="capture")
+            assert operation.due_at is not None
+            rests.append(round((operation.due_at - operation.now).total_seconds()))
+            let_leases_run_out()
+            recover_due(within=WITHIN)
+        assert rests == [30, 60, 120]
+
+    def test_many_recoveries_at_once_ask_about_each_operation_once(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        payments = [live.authorized() for _ in range(6)]
+        for payment in payments:
+            bank.script("captures", "drop_before", times=1000)
+            assert live.post(f"/payments/{payment['id']}/capture").status == 202
+            bank.clear_script()
+            pace_of.cache_clear()  # six processes, each with a circuit breaker of its own
+        let_leases_run_out()
+        asked: list[int] = []
+
+        def work() -> None:
+            try:
+                asked.append(recover_due(within=WITHIN))
+            finally:
+                connection.close()
+
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert sum(asked) == 6
+        assert {live.receipt(payment["id"])["state"] for payment in payments} == {"CAPTURED"}
+        assert len(bank.ledger()) == 12
+        assert set(bank.max_in_flight().values()) == {1}
+
+    def test_an_authorize_waits_for_the_card(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        bank.script("authorizations", "drop_after", times=1000)
+        assert live.post("/payments", order()).status == 202
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 0
+        assert Operation.objects.get().state == "OPEN"
+
+
+class TestTheMerchantsRetryContinuesAnAuthorize:
+    @pytest.mark.parametrize("stored", [True, False])
+    def test_with_the_card_it_carries(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing, stored: bool
+    ) -> None:
+        """Where the bank has stored no answer there are two holds, and only its statement can show it."""
+        bank.script("authorizations", "drop_after", stored=stored)
+        bank.script("authorizations", "drop_before", times=1000)
+        body = order()
+        first = live.post("/payments", body, key="the-order")
+        assert first.status == 202
+        bank.clear_script()
+        _after_the_clients_bound()
+        second = live.post("/payments", body, key="the-order")
+        assert (second.status, second.json["id"], second.json["state"]) == (
+            201,
+            first.json["id"],
+            "AUTHORIZED",
+        )
+        assert len(bank.ledger()) == (1 if stored else 2)
+        operation = Operation.objects.get()
+        assert operation.awaiting_statement is not stored
+        assert operation.lease_epoch == 2
+        again = live.post("/payments", body, key="the-order")
+        assert (again.body, again.headers["Idempotent-Replayed"]) == (second.body, "true")
+
+    def test_of_a_killed_gateway_too(self, live: ApiClient, bank: SimulatedBank, tmp_path: Path) -> None:
+        connection.close()
+        body = order()
+        headers = {"Authorization": f"Bearer {live.key}", "Idempotency-Key": "the-order"}
+        bank.script("authorizations", "delay", ms=0, ignores_hangup=True)
+        bank.hold("authorizations")
+        with GatewayServer(bank.url, tmp_path) as server:
+
+            def send() -> None:
+                with pytest.raises(requests.ConnectionError):
+                    requests.post(f"{server.url}/api/v1/payments", json=body, headers=headers, timeout=30)
+
+            client = threading.Thread(target=send)
+            client.start()
+            bank.wait_until_held()
+            server.kill()
+            client.join()
+        bank.release()
+        bank.wait_until_idle()
+        _after_the_clients_bound()
+        answer = live.post("/payments", body, key="the-order")
+        assert (answer.status, answer.json["state"]) == (201, "AUTHORIZED")
+        assert len(bank.ledger()) == 1
+
+    def test_not_while_another_sender_holds_the_lease(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        bank.hold("authorizations")
+        body = order()
+        assert live.post("/payments", body, key="the-order").status == 202
+        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+            Operation.objects.update(created_at=clock_in(-25))
+        assert live.post("/payments", body, key="the-order").status == 202
+        assert set(bank.max_in_flight().values()) == {1}
+        bank.release()
+
+    def test_not_later_than_23_hours_after_it_began(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        bank.script("authorizations", "drop_before", times=1000)
+        body = order()
+        live.post("/payments", body, key="the-order")
+        bank.clear_script()
+        asked = len(bank.requests())
+        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+            Operation.objects.update(created_at=clock_in(-23 * 3600 - 1))
+        assert live.post("/payments", body, key="the-order").status == 202
+        assert len(bank.requests()) == asked
+        assert bank.ledger() == []
+
+
+def _after_the_clients_bound() -> None:
+    let_leases_run_out()
+    with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+        Operation.objects.filter(state="OPEN").update(created_at=clock_in(-25))
