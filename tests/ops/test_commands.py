@@ -129,6 +129,24 @@ class TestSeed:
             call_command("seed", credentials=file, stdout=StringIO())
         assert file.read_text() == content
 
+    @pytest.mark.parametrize("debug", [False, True])
+    def test_an_admin_whose_password_is_not_in_the_file_is_taken_over_in_development_only(
+        self, tmp_path: Path, settings: Any, debug: bool
+    ) -> None:
+        settings.DEBUG = debug
+        admin = User.objects.create_superuser("admin", password="somebody-s-own")
+        file = tmp_path / "credentials.json"
+        if debug:
+            call_command("seed", credentials=file, stdout=StringIO())
+        else:
+            with pytest.raises(CommandError, match="changepassword"):
+                call_command("seed", credentials=file, stdout=StringIO())
+        admin = User.objects.get(pk=admin.pk)
+        assert admin.check_password("somebody-s-own") is not debug
+        kept = json.loads(file.read_text())
+        assert find_api_key(kept["live_api_key"])
+        assert ("admin_password" in kept) is debug
+
 
 class TestWorker:
     def test_it_refuses_a_pool_of_connections(self) -> None:
@@ -142,7 +160,11 @@ class TestWorker:
         Schedule.objects.create(name="old", func="gone.away", schedule_type=Schedule.MINUTES)
         for _ in range(2):
             schedules.install()
-        assert set(Schedule.objects.values_list("name", flat=True)) == {"heartbeat", "release-holds"}
+        assert set(Schedule.objects.values_list("name", flat=True)) == {
+            "heartbeat",
+            "recovery",
+            "forget-idempotency-keys",
+        }
 
     @pytest.mark.django_db
     def test_every_schedule_names_a_function_that_is_there(self) -> None:

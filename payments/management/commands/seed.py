@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -36,17 +37,24 @@ class Command(BaseCommand):
             if not find_api_key(kept.get(name, "")):
                 kept[name] = issue_api_key(slug=SLUG, mode=mode).plain
         kept["admin_username"] = ADMIN
+        _write(credentials, kept)  # a key is shown once: it must not be lost to what goes wrong below
         if not authenticate(username=ADMIN, password=kept.get("admin_password", "")):
-            kept["admin_password"] = _reset_admin()
-        _write(credentials, kept)
+            kept["admin_password"] = _set_up_admin()
+            _write(credentials, kept)
         self.stdout.write(f"Merchant {SLUG}, its API keys and the user {ADMIN} are in {credentials}.")
 
 
-def _reset_admin() -> str:
+def _set_up_admin() -> str:
+    """The admin's new password. Somebody's account is not taken over outside development."""
     password = secrets.token_urlsafe(18)
-    user, _ = get_user_model().objects.get_or_create(
+    user, is_new = get_user_model().objects.get_or_create(
         username=ADMIN, defaults={"is_staff": True, "is_superuser": True}
     )
+    if not is_new and not settings.DEBUG:
+        raise CommandError(
+            f"The user {ADMIN} exists, and the file does not hold its password. "
+            f"`manage.py changepassword {ADMIN}` sets a new one."
+        )
     user.set_password(password)
     user.save(update_fields=["password"])
     return password
