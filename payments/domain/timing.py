@@ -20,7 +20,7 @@ class Timing:
     backoff_base: float = 0.1  # first pause between attempts, doubled each time, full jitter
     backoff_cap: float = 2.0
     due_base: float = 30.0  # how long an operation left in doubt rests, doubled each time
-    due_cap: float = 3600.0
+    due_cap: float = 240.0  # after an outage everything is asked about within minutes
 
     def __post_init__(self) -> None:
         if not (self.connect > 0 and self.read > 0):

@@ -199,8 +199,16 @@ def _can_continue(operation: Operation, now: datetime) -> bool:
         operation.kind == OperationKind.AUTHORIZE
         and operation.state == OperationState.OPEN
         and operation.lease_expires_at <= now
-        and now - operation.created_at < _BANK_KEY_LASTS
+        and _bank_key_age(operation, now) < _BANK_KEY_LASTS
     )
+
+
+def _bank_key_age(operation: Operation, now: datetime) -> timedelta:
+    """Since the first operation with its bank key; those that start anew share it."""
+    sharing = Operation.objects.filter(
+        bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key
+    )
+    return now - sharing.order_by("created_at").values_list("created_at", flat=True)[0]
 
 
 def _replay(claimed: IdempotencyKey) -> Answer:
@@ -228,13 +236,8 @@ def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest
     operation = claimed.operation
     if operation.state == OperationState.OPEN:
         return replace(request, continues=operation.pk)
-    now: datetime = vars(claimed)["now"]
-    first_sent = (
-        Operation.objects.filter(bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key)
-        .order_by("created_at")
-        .values_list("created_at", flat=True)[0]
-    )
-    ordinal = operation.ordinal + (1 if now - first_sent > _BANK_KEY_LASTS else 0)
+    is_old = _bank_key_age(operation, vars(claimed)["now"]) >= _BANK_KEY_LASTS
+    ordinal = operation.ordinal + (1 if is_old else 0)
     return replace(request, again_after=operation.pk, ordinal=ordinal)
 
 

@@ -9,11 +9,14 @@ continues it.
 
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 
 from payments.domain.states import OperationKind
 from payments.services import capture, leases, operations, refund, releases, void
 from payments.services.operations import Settle
+
+log = structlog.get_logger("payments.recovery")
 
 # What to do with an outcome, by the operation's kind: as the use case that began it would.
 _SETTLE: dict[OperationKind, Settle] = {
@@ -36,6 +39,10 @@ def recover_due(*, within: timedelta) -> int:
         lease = leases.take_due(_SETTLE.keys(), settings.BANK_TIMING)
         if lease is None:
             break
-        operations.carry_out(lease, settle=_SETTLE[lease.instruction.kind])
         asked += 1
+        try:
+            operations.carry_out(lease, settle=_SETTLE[lease.instruction.kind])
+        except Exception:
+            # It stays open and leased, so it comes back later; the others must not wait for it.
+            log.exception("recovery_failed", operation=lease.operation_id.hex)
     return asked

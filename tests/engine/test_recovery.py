@@ -9,6 +9,7 @@ import pgtrigger
 import pytest
 import requests
 from django.db import connection
+from django.db.models import F
 
 from payments.domain.timing import Timing
 from payments.models import Attempt, Operation
@@ -139,6 +140,33 @@ class TestLeftInDoubt:
         assert len(bank.ledger()) == 12
         assert set(bank.max_in_flight().values()) == {1}
 
+    def test_one_that_cannot_be_settled_does_not_keep_the_others_waiting(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        payments = [live.authorized() for _ in range(3)]
+        bank.script("captures", "drop_before", times=1000)
+        for payment in payments:
+            live.post(f"/payments/{payment['id']}/capture")
+            pace_of.cache_clear()
+        bank.clear_script()
+        let_leases_run_out()
+        poison = Operation.objects.filter(kind="capture").order_by("lease_expires_at")[0]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE payments_event ADD CONSTRAINT poison CHECK "
+                f"(operation_id <> '{poison.pk}' OR type <> 'payment.captured')"
+            )
+        try:
+            assert recover_due(within=WITHIN) == 3
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE payments_event DROP CONSTRAINT poison")
+        states = [live.receipt(payment["id"])["state"] for payment in payments]
+        assert sorted(states) == ["AUTHORIZED", "CAPTURED", "CAPTURED"]
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 1
+        assert {live.receipt(payment["id"])["state"] for payment in payments} == {"CAPTURED"}
+
     def test_an_authorize_waits_for_the_card(
         self, live: ApiClient, bank: SimulatedBank, quick: Timing
     ) -> None:
@@ -223,6 +251,25 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
             Operation.objects.update(created_at=clock_in(-23 * 3600 - 1))
         assert live.post("/payments", body, key="the-order").status == 202
         assert len(bank.requests()) == asked
+        assert bank.ledger() == []
+
+    def test_nor_later_than_that_after_an_earlier_start_with_the_same_bank_key(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
+        body = order()
+        bank.stop()
+        assert live.post("/payments", body, key="the-order").status == 503
+        bank.restart()
+        pace_of.cache_clear()
+        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+            Operation.objects.update(created_at=clock_in(-22 * 3600))
+        bank.script("authorizations", "drop_before", times=1000)
+        assert live.post("/payments", body, key="the-order").status == 202
+        bank.clear_script()
+        let_leases_run_out()
+        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+            Operation.objects.update(created_at=F("created_at") - timedelta(hours=1, seconds=1))
+        assert live.post("/payments", body, key="the-order").status == 202
         assert bank.ledger() == []
 
 

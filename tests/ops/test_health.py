@@ -76,7 +76,8 @@ class TestReadiness:
             requests.Session() as http,
         ):
             http.trust_env = False
-            for path in READY:
+            # A request waits 10 s for a pool's connection, so one address has to do there.
+            for path in READY if pool == "0" else READY[:1]:
                 answer = http.get(f"{server.url}{path}", timeout=20)
                 assert (answer.status_code, answer.json()["database"]) == (503, "unreachable")
             assert http.get(f"{server.url}/health/live", timeout=5).status_code == 200
