@@ -63,7 +63,7 @@ class Journal:
         try:
             yield visit
             visit.ended = visit.ended or "answered"
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionError):
             visit.ended = "caller hung up"
             raise
         finally:

@@ -1,6 +1,8 @@
 """The steps of a script: what happens to one request because a test asked for it."""
 
 import http.client
+import socket
+import struct
 import time
 
 import pytest
@@ -101,6 +103,15 @@ class TestAfterExecution:
         bank.script("health", "dribble", interval_ms=200)
         with requests.Session() as caller:
             caller.get(f"{bank.url}/health", stream=True, timeout=5).close()
+        bank.wait_until_idle()
+
+    def test_a_caller_can_hang_up_in_the_middle_of_a_write(self, bank: SimulatedBank) -> None:
+        bank.script("health", "dribble", interval_ms=0, times=50)
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", bank.port)) as caller:
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                caller.sendall(b"GET /health HTTP/1.1\r\nHost: bank\r\n\r\n")
+                caller.recv(1)
         bank.wait_until_idle()
 
 
