@@ -5,12 +5,12 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
+from payments.models.guards import database_is_away
 from payments.services import answers
 from payments.services.answers import Answer
 from payments.services.refusals import Refused, ServiceUnavailable
@@ -65,7 +65,7 @@ def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
             status=400, code=code, title=title, detail=str(error.detail), request_id=request_id,
             money_moved="no", next_step=next_step,
         )  # fmt: skip
-    if isinstance(error, OperationalError | InterfaceError):
+    if database_is_away(error):
         log.error("database_unavailable", exc_info=error)
         return _database_unavailable(request_id, writes=writes)
     for kind, code, title in _CODES:

@@ -328,7 +328,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    request_id = serializers.CharField()
+    request_id = serializers.CharField(
+        help_text="The request's; in an answer about an operation, that of the request which instructed it."
+    )
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # DRF's own name
     payment = ReceiptSerializer(required=False)
     money_moved = serializers.ChoiceField(

@@ -136,13 +136,15 @@ def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]
 def _reply_of_failure(error: Exception, exchange: Exchange) -> Reply:
     if isinstance(error, SendingForbidden) and not exchange.cut_short:
         return NotSent("there was no room for an attempt")
+    gave_up = exchange.cut_short or isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout)
     if exchange.cut_short:
         reason = "no answer within the bound of an attempt"
-    elif isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout):
+    elif gave_up:
         reason = "timeout"
     else:
         reason = "connection lost" if exchange.sent else "connection failed"
-    return Silence(reason) if exchange.sent else NotSent(reason)
+    # A connection that the bank closed proves that its work is over; our giving up proves nothing.
+    return Silence(reason, is_over=not gave_up) if exchange.sent else NotSent(reason)
 
 
 def _read(response: requests.Response) -> bytes:

@@ -140,6 +140,11 @@ def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
     return isinstance(outcome, InDoubt) and not isinstance(reply, NotSent)
 
 
+def call_is_over(reply: Reply) -> bool:
+    """Whether the bank has certainly stopped working on the attempt: not where we gave up waiting."""
+    return not isinstance(reply, Silence) or reply.is_over
+
+
 def is_silent(reply: Reply) -> bool:
     """Whether the attempt may have made a hold of which no answer tells.
 
@@ -210,7 +215,8 @@ def outcome_of(kind: OperationKind, reply: Reply, history: History, *, bank_heal
         case Meaning.REJECTED:
             return Rejected(_code(reply))
         case Meaning.IN_DOUBT:
-            return InDoubt(describe(reply), retry=True, retry_after=_retry_after(reply))
+            # Beside a call that may still be alive there must not be a second one.
+            return InDoubt(describe(reply), retry=call_is_over(reply), retry_after=_retry_after(reply))
         case Meaning.NOT_SENT:
             if history.any_in_doubt:
                 return InDoubt("an earlier attempt is in doubt", retry=True)

@@ -25,6 +25,7 @@ class Silence:
     reason: str
     status: int | None = None  # HTTP status, where one was read
     retry_after: float | None = None  # seconds, where the bank asks for patience
+    is_over: bool = True  # False where we gave up waiting: the bank may be working on it still
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,23 @@ from enum import StrEnum
 from typing import Any
 
 import pgtrigger
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
 from django.db.models import Q
+
+_READ_ONLY_TRANSACTION = "25006"
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
     """The name of the constraint that refused a row."""
     name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     return name
+
+
+def database_is_away(error: BaseException) -> bool:
+    """Whether the database cannot be reached, or is read-only for the moment of a failover."""
+    if isinstance(error, InternalError):
+        return getattr(error.__cause__, "sqlstate", None) == _READ_ONLY_TRANSACTION
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:

@@ -12,11 +12,13 @@ from contextvars import copy_context
 from functools import cache
 from typing import TypeVar
 
+import structlog
 from django.conf import settings
 from django.db import connection
 
-from payments.services.refusals import Overloaded
+from payments.services.refusals import Overloaded, Refused
 
+log = structlog.get_logger("payments.bank_threads")
 T = TypeVar("T")
 RETRY_AFTER_SECONDS = 5
 
@@ -78,6 +80,11 @@ class Slot:
 def _then_disconnect(work: Callable[[], T]) -> T:
     try:
         return work()
+    except Refused:
+        raise
+    except Exception:
+        log.exception("bank_thread_failed")  # the client may be gone: nobody else would tell of it
+        raise
     finally:
         connection.close()
 

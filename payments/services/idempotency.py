@@ -83,11 +83,15 @@ def answered_once(
                 if earlier is None:
                     if isinstance(obstacle, Overloaded):
                         raise
-                    continue  # the claim was swept or rolled back at this moment
+                    # The claim was swept or rolled back at this moment: begin as if it had never been.
+                    request = replace(request, again_after=None, continues=None)
+                    continue
                 found = _answer_of(earlier, request)
                 if found is not None:
                     return found
                 if isinstance(obstacle, Overloaded):
+                    if earlier.operation.state in UNFINISHED_OPERATIONS:
+                        return answers.of_operation(earlier.operation.claimed_payment, earlier.operation)
                     raise
                 request = _again(earlier, request)
 
@@ -148,11 +152,11 @@ def bank_key(request: MerchantRequest, kind: OperationKind) -> str:
     """The key under which the bank gets to know this instruction.
 
     Derived, so that a client's retry finds the bank's earlier answer even if our record of it is lost.
+    What was asked is part of it, so that no other request can ever share it: not even one with the same
+    merchant's key after that has been forgotten.
     """
-    return _hmac(
-        settings.BANK_KEY_SECRET,
-        [request.merchant.slug, request.mode, request.idempotency_key, kind.value, request.ordinal],
-    )
+    scope = [request.merchant.slug, request.mode, request.idempotency_key, kind.value, request.ordinal]
+    return _hmac(settings.BANK_KEY_SECRET, [*scope, *_asked(request)])
 
 
 def own_bank_key(operation_id: UUID) -> str:
@@ -238,15 +242,20 @@ def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest
         return replace(request, continues=operation.pk)
     is_old = _bank_key_age(operation, vars(claimed)["now"]) >= _BANK_KEY_LASTS
     ordinal = operation.ordinal + (1 if is_old else 0)
-    return replace(request, again_after=operation.pk, ordinal=ordinal)
+    return replace(request, continues=None, again_after=operation.pk, ordinal=ordinal)
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:
-    """Over method, path and body without the CVV, keyed so that no card number can be guessed from it."""
+    """Keyed, so that no card number can be guessed from it."""
+    return _hmac(settings.FINGERPRINT_KEYS[key_id], _asked(request))
+
+
+def _asked(request: MerchantRequest) -> list[Any]:
+    """What makes two requests the same: method, path and body without the CVV."""
     body = dict(request.body)
     if isinstance(body.get("card"), Mapping):
         body["card"] = {name: value for name, value in body["card"].items() if name != "cvv"}
-    return _hmac(settings.FINGERPRINT_KEYS[key_id], [request.method, request.path, body])
+    return [request.method, request.path, body]
 
 
 def _hmac(secret: str, parts: list[Any]) -> str:

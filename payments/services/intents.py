@@ -93,7 +93,7 @@ def record_step(
 def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
     """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound."""
     payment = (
-        Payment.objects.select_for_update()
+        Payment.objects.select_for_update(no_key=True)
         .filter(pk=payment_id, merchant=request.merchant, mode=request.mode)
         .first()
     )

@@ -91,7 +91,7 @@ def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
 def _take_over(operations: QuerySet[Operation], timing: Timing) -> Lease | None:
     with transaction.atomic(durable=True):
         operation = (
-            operations.select_for_update(skip_locked=True)
+            operations.select_for_update(skip_locked=True, no_key=True)
             .filter(state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp())
             .order_by("lease_expires_at")
             .first()
@@ -103,7 +103,10 @@ def _take_over(operations: QuerySet[Operation], timing: Timing) -> Lease | None:
         number = attempts[-1].number + 1 if attempts else 1
         epoch = operation.lease_epoch + 1
         Operation.objects.filter(pk=operation.pk).update(
-            lease_epoch=F("lease_epoch") + 1, lease_expires_at=clock_in(timing.lease)
+            lease_epoch=F("lease_epoch") + 1,
+            lease_expires_at=clock_in(timing.lease),
+            # Where its new holder cannot record an end either, it rests all the same.
+            due_at=clock_in(timing.lease + timing.pause_after(epoch)),
         )
         Attempt.objects.create(operation=operation, number=number, epoch=epoch)
         operation.lease_epoch = epoch
@@ -131,8 +134,15 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
 
 
 def _history_of(attempts: list[Attempt]) -> History:
-    """An attempt without a recorded end is in doubt, and silent."""
+    """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
+
+    An answer that would have settled it came too late to be applied. An attempt without a recorded end
+    is silent, and so is such a late 200: it may have made a hold that nobody has claimed.
+    """
     return History(
-        any_in_doubt=any(attempt.in_doubt is not False for attempt in attempts),
-        any_silent=any(attempt.result in ("", Attempt.Result.SILENT) for attempt in attempts),
+        any_in_doubt=any(attempt.result != Attempt.Result.NOT_SENT for attempt in attempts),
+        any_silent=any(
+            attempt.result in ("", Attempt.Result.SILENT) or attempt.http_status == 200
+            for attempt in attempts
+        ),
     )

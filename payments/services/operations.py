@@ -18,7 +18,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 
 from payments.banks import registry
 from payments.banks.base import Bank
@@ -38,6 +38,7 @@ from payments.domain.outcomes import (
     Rejected,
     Succeeded,
     answer_of,
+    call_is_over,
     describe,
     health_decides,
     is_silent,
@@ -48,7 +49,7 @@ from payments.domain.replies import Approval, NotSent, Reply
 from payments.domain.states import OperationKind, OperationState
 from payments.models import Attempt, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.models.guards import violated_constraint
+from payments.models.guards import database_is_away, violated_constraint
 from payments.services import answers, idempotency, leases
 from payments.services.answers import Answer
 from payments.services.bank_threads import Slot
@@ -63,7 +64,6 @@ log = structlog.get_logger("payments.operations")
 # event tells of it. `operation.payment` is the locked payment.
 Settle = Callable[[Operation, Final, datetime], Event.Type]
 
-_DATABASE_AWAY = (OperationalError, InterfaceError)
 _NO_SIGN_OF_LIFE = (AnswerKind.TROUBLE, AnswerKind.NOTHING_SENT)
 _DATABASE_PAUSE = 0.5  # seconds between tries to record an outcome
 
@@ -164,7 +164,9 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         time.sleep(pause)
         try:
             renewed = _record_next_attempt(lease, ended)
-        except _DATABASE_AWAY:
+        except (DatabaseError, InterfaceError) as error:
+            if not database_is_away(error):
+                raise
             # An attempt that is not recorded is not sent.
             return _record_end(lease, ended, settle)
         if renewed is None:
@@ -205,8 +207,8 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
 
 def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     """Send the attempt, unless the circuit breaker is open."""
-    breaker = pace_of(lease.bank).breaker
-    if not breaker.admits():
+    admission = pace_of(lease.bank).breaker.admit()
+    if admission is None:
         return NotSent("circuit breaker open")
     permitted = True
 
@@ -217,9 +219,9 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
 
     reply = bank.send(lease.instruction, card=card, may_send=may_send)
     if permitted:
-        breaker.report(answered=answer_of(reply, History()) not in _NO_SIGN_OF_LIFE)
+        admission.report(answered=answer_of(reply, History()) not in _NO_SIGN_OF_LIFE)
     else:
-        breaker.withdraw()
+        admission.withdraw()
     return reply
 
 
@@ -263,7 +265,9 @@ def _record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
                 raise
             # The bank names a hold that another payment has: a contradiction, and no outcome.
             ended = replace(ended, outcome=InDoubt("contradiction: another payment's hold", retry=False))
-        except _DATABASE_AWAY as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not database_is_away(error):
+                raise
             connection.close()
             if boot_clock() + _DATABASE_PAUSE >= lease.ends_at(settings.BANK_TIMING):
                 log.error("outcome_not_recorded", operation=lease.operation_id.hex)
@@ -279,13 +283,15 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
     with transaction.atomic(durable=True):
         payment = _lock_payment(lease)
         operation = (
-            Operation.objects.select_for_update().annotate(at=ClockTimestamp()).get(pk=lease.operation_id)
+            Operation.objects.select_for_update(no_key=True)
+            .annotate(at=ClockTimestamp())
+            .get(pk=lease.operation_id)
         )
         at: datetime = operation.at
         _end_attempt(lease, ended)
         if operation.state != OperationState.OPEN or operation.lease_epoch != lease.epoch:
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
-            # Either way the answer stands on its attempt, where the holder reads it.
+            # Either way the answer stands on its attempt, and tells the holder that something was sent.
             log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
             return Recorded(operation, payment)
         operation.payment = payment
@@ -320,7 +326,7 @@ _PAYMENT_FIELDS = [
 def _lock_payment(lease: Lease) -> Payment | None:
     if lease.payment_id is None:
         return None
-    return Payment.objects.select_for_update().get(pk=lease.payment_id)
+    return Payment.objects.select_for_update(no_key=True).get(pk=lease.payment_id)
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
@@ -345,15 +351,19 @@ def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
 
 
 def _leave_open(lease: Lease, ended: Ended) -> Recorded:
-    """Record the attempt's end and let go of the lease: the operation stays in doubt, and due later."""
+    """Record the attempt's end: the operation stays in doubt, and due later.
+
+    The lease is let go of, unless the bank may still be working on the call that was given up: then
+    nobody may send before the lease has run out.
+    """
     retry_after = ended.outcome.retry_after if isinstance(ended.outcome, InDoubt) else None
     with transaction.atomic(durable=True):
         _end_attempt(lease, ended)
         Operation.objects.filter(
             pk=lease.operation_id, state=OperationState.OPEN, lease_epoch=lease.epoch
         ).update(
-            lease_expires_at=ClockTimestamp(),
             due_at=clock_in(max(settings.BANK_TIMING.pause_after(lease.epoch), retry_after or 0)),
+            **({"lease_expires_at": ClockTimestamp()} if call_is_over(ended.reply) else {}),
         )
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return _read(lease)

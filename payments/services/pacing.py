@@ -32,34 +32,52 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         return self._opened_at is not None
 
-    def admits(self) -> bool:
-        """Whether a call may be made now. Who is admitted reports its end by `report` or `withdraw`."""
+    def admit(self) -> "Admission | None":
+        """The leave to make one call now, or None. Whoever gets it reports the call's end."""
         with self._lock:
             if self._opened_at is None:
-                return True
+                return Admission(self, is_trial=False)
             if self._trying or self._clock() - self._opened_at < self._rest:
-                return False
+                return None
             self._trying = True
-            return True
+            return Admission(self, is_trial=True)
+
+    def _answered(self) -> None:
+        with self._lock:
+            self._failures, self._rest, self._opened_at, self._trying = 0, _FIRST_REST, None, False
+
+    def _failed(self, *, is_trial: bool) -> None:
+        with self._lock:
+            self._failures += 1
+            if is_trial:
+                self._rest = min(self._rest * 2, _LONGEST_REST)
+                self._opened_at, self._trying = self._clock(), False
+            elif self._opened_at is None and self._failures >= _FAILURES_TO_OPEN:
+                self._opened_at = self._clock()
+
+    def _not_tried(self) -> None:
+        with self._lock:
+            self._trying = False
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The leave to make one call. Only the single call of a half-open breaker decides what follows it."""
+
+    _breaker: CircuitBreaker
+    is_trial: bool
 
     def report(self, *, answered: bool) -> None:
-        """The end of an admitted call: whether the bank gave an answer that shows it working."""
-        with self._lock:
-            if answered:
-                self._failures, self._rest, self._opened_at = 0, _FIRST_REST, None
-            else:
-                self._failures += 1
-                if self._trying and self._opened_at is not None:
-                    self._rest = min(self._rest * 2, _LONGEST_REST)
-                    self._opened_at = self._clock()
-                elif self._opened_at is None and self._failures >= _FAILURES_TO_OPEN:
-                    self._opened_at = self._clock()
-            self._trying = False
+        """The call's end: whether the bank gave an answer that shows it working."""
+        if answered:
+            self._breaker._answered()
+        else:
+            self._breaker._failed(is_trial=self.is_trial)
 
     def withdraw(self) -> None:
-        """An admitted call was not made after all, so it says nothing of the bank."""
-        with self._lock:
-            self._trying = False
+        """The call was not made after all, so it says nothing of the bank."""
+        if self.is_trial:
+            self._breaker._not_tried()
 
 
 class RetryBudget:

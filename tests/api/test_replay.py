@@ -250,9 +250,12 @@ class TestRetention:
     def test_a_swept_key_is_a_new_instruction_with_a_new_bank_key(
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
-        live.post("/payments", order(), key="again")
+        body = order()
+        first = live.post("/payments", body, key="again").json
+        live.post(f"/payments/{first['id']}/void")
         IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
         idempotency.sweep(limit=10)
-        assert live.post("/payments", order(), key="again").status == 201
-        assert len(bank.ledger()) == 2
-        assert list(Operation.objects.order_by("created_at").values_list("ordinal", flat=True)) == [0, 1]
+        assert live.post("/payments", body, key="again").status == 201
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "VOID", "AUTH_HOLD"]
+        authorizes = Operation.objects.filter(kind="authorize").order_by("created_at")
+        assert list(authorizes.values_list("ordinal", flat=True)) == [0, 1]

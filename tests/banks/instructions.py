@@ -5,7 +5,7 @@ from typing import Any
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
-from payments.domain.replies import Reply
+from payments.domain.replies import Reply, Silence
 from payments.domain.states import OperationKind
 
 # Marked, so that a search for them finds nothing else.
@@ -58,6 +58,10 @@ MADE = {
     OperationKind.REFUND: "refund_id",
     OperationKind.RELEASE: "void_id",
 }
+
+# The bank may still be working on what was given up.
+GAVE_UP = Silence("timeout", is_over=False)
+CUT_SHORT = Silence("no answer within the bound of an attempt", is_over=False)
 
 
 def instruction(kind: OperationKind = OperationKind.AUTHORIZE, **fields: Any) -> Instruction:

@@ -7,7 +7,7 @@ import pytest
 
 from payments.domain.timing import Timing
 from payments.models import Attempt, Operation
-from payments.services.pacing import CircuitBreaker, RetryBudget
+from payments.services.pacing import Admission, CircuitBreaker, RetryBudget
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import SimulatedBank
 
@@ -27,73 +27,80 @@ def clock() -> Clock:
     return Clock()
 
 
+def admitted(breaker: CircuitBreaker) -> Admission:
+    admission = breaker.admit()
+    assert admission is not None
+    return admission
+
+
 def opened(clock: Clock) -> CircuitBreaker:
     breaker = CircuitBreaker(clock)
     for _ in range(10):
-        assert breaker.admits()
-        breaker.report(answered=False)
+        admitted(breaker).report(answered=False)
     return breaker
 
 
 class TestCircuitBreaker:
     def test_opens_after_ten_failures_in_a_row_and_not_before(self, clock: Clock) -> None:
         breaker = CircuitBreaker(clock)
-        for _ in range(9):
-            breaker.report(answered=False)
-        breaker.report(answered=True)
-        for _ in range(9):
-            breaker.report(answered=False)
-        assert breaker.admits()
-        breaker.report(answered=False)
-        assert not breaker.admits()
+        for answered in [False] * 9 + [True] + [False] * 9:
+            admitted(breaker).report(answered=answered)
+        admitted(breaker).report(answered=False)
+        assert breaker.is_open
+        assert breaker.admit() is None
 
     def test_half_open_lets_exactly_one_of_many_threads_through(self, clock: Clock) -> None:
         breaker = opened(clock)
         clock.now += 1.1
-        gate, admitted = threading.Barrier(32), []
+        gate = threading.Barrier(32)
+        found: list[Admission | None] = []
 
         def knock() -> None:
             gate.wait()
-            admitted.append(breaker.admits())
+            found.append(breaker.admit())
 
         threads = [threading.Thread(target=knock) for _ in range(32)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert admitted.count(True) == 1
+        assert len([admission for admission in found if admission]) == 1
 
     def test_closes_when_the_single_call_is_answered(self, clock: Clock) -> None:
         breaker = opened(clock)
         clock.now += 1.1
-        assert breaker.admits()
-        breaker.report(answered=True)
+        admitted(breaker).report(answered=True)
         assert not breaker.is_open
-        assert breaker.admits()
-        assert breaker.admits()
+        admitted(breaker)
+        admitted(breaker)
 
     def test_rests_longer_after_each_single_call_that_fails_up_to_half_a_minute(self, clock: Clock) -> None:
         breaker = opened(clock)
         for rest in (1, 2, 4, 8, 16, 30, 30):
             clock.now += rest - 0.1
-            assert not breaker.admits()
+            assert breaker.admit() is None
             clock.now += 0.2
-            assert breaker.admits()
-            breaker.report(answered=False)
+            admitted(breaker).report(answered=False)
 
     def test_a_call_that_was_not_made_leaves_the_way_to_another(self, clock: Clock) -> None:
         breaker = opened(clock)
         clock.now += 1.1
-        assert breaker.admits()
-        breaker.withdraw()
-        assert breaker.admits()
+        admitted(breaker).withdraw()
+        admitted(breaker)
 
-    def test_late_failures_of_calls_that_were_in_flight_do_not_close_or_reset_it(self, clock: Clock) -> None:
-        breaker = opened(clock)
-        breaker.report(answered=False)
-        assert breaker.is_open
+    @pytest.mark.parametrize("end", ["failed", "withdrawn"])
+    def test_a_call_from_before_it_opened_has_no_say_in_the_trial(self, clock: Clock, end: str) -> None:
+        breaker = CircuitBreaker(clock)
+        old = admitted(breaker)
+        for _ in range(10):
+            admitted(breaker).report(answered=False)
         clock.now += 1.1
-        assert breaker.admits()
+        admitted(breaker)
+        if end == "failed":
+            old.report(answered=False)
+        else:
+            old.withdraw()
+        assert breaker.admit() is None
 
 
 class TestRetryBudget:

@@ -189,7 +189,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         first = live.post("/payments", body, key="the-order")
         assert first.status == 202
         bank.clear_script()
-        _after_the_clients_bound()
+        after_the_clients_bound()
         second = live.post("/payments", body, key="the-order")
         assert (second.status, second.json["id"], second.json["state"]) == (
             201,
@@ -222,7 +222,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
             client.join()
         bank.release()
         bank.wait_until_idle()
-        _after_the_clients_bound()
+        after_the_clients_bound()
         answer = live.post("/payments", body, key="the-order")
         assert (answer.status, answer.json["state"]) == (201, "AUTHORIZED")
         assert len(bank.ledger()) == 1
@@ -273,7 +273,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         assert bank.ledger() == []
 
 
-def _after_the_clients_bound() -> None:
+def after_the_clients_bound() -> None:
     let_leases_run_out()
     with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
         Operation.objects.filter(state="OPEN").update(created_at=clock_in(-25))
