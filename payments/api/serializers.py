@@ -25,8 +25,8 @@ from payments.api.fields import (
 from payments.api.pages import CURSOR_PATTERN, Cursor
 from payments.domain.cards import Card, passes_luhn
 from payments.domain.ids import PAYMENT_PREFIX
+from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
-from payments.domain.outcomes import DECLINES
 from payments.domain.states import OperationKind, PaymentState
 from payments.models import Event
 from payments.services.authorize import Order

@@ -38,6 +38,13 @@ class Bank(Protocol):
         """
         ...
 
+    def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
+        """Ask what is stored under an authorize's key, in a way that cannot hold money. As `send`.
+
+        A stored answer comes back as an approval that is replayed; `invalid_card` where there is none.
+        """
+        ...
+
     def is_healthy(self) -> bool:
         """Whether the bank says of itself that it works."""
         ...

@@ -45,6 +45,8 @@ _ANSWERS = {
 _WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
 _REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _CODE = re.compile(r"[a-z_]{1,64}")  # no digits: what is kept of an answer holds no card number
+# A card that passes the bank's form and cannot exist: no network's numbers begin with 99 or are this long.
+_NO_CARD = Card("9999999999999999998", 12, 2099, "000")
 _LARGEST_ANSWER = 64 * 1024
 _LONGEST_RETRY_AFTER = 60.0
 
@@ -87,6 +89,10 @@ class FicmartBank:
                 log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
             return _reply_of_failure(error, exchange)
         return _without_card(reply, card)
+
+    def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
+        """The bank looks a key up before it reads the body, so a stored answer comes back for any card."""
+        return self.send(instruction, card=_NO_CARD, may_send=may_send)
 
     def is_healthy(self) -> bool:
         try:

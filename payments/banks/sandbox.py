@@ -60,6 +60,10 @@ class SandboxBank:
             return Refusal(402 if decline == "insufficient_funds" else 400, decline)
         return Approval(200, reference, replayed=False, expires_at=now + _HOLD_LASTS)
 
+    def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
+        """It keeps no books, so nothing is ever stored: an interrupted authorize has held nothing."""
+        return Refusal(400, "invalid_card") if may_send() else NotSent("the lease had no room for an attempt")
+
     def is_healthy(self) -> bool:
         return True
 

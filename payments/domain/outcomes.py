@@ -1,84 +1,51 @@
 """From the bank's replies to an operation's outcome.
 
-`MEANINGS` is the table: a row for what the bank may say, a column for what it was asked. An outcome that
-finishes an operation needs evidence; without it the operation stays in doubt, however long that takes.
+An outcome that finishes an operation needs evidence; without it the operation stays in doubt, however
+long that takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum, auto
+from enum import StrEnum
 from typing import assert_never
 
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Meaning, answer_of
+from payments.domain.replies import (
+    Approval,
+    NotSent,
+    Refusal,
+    Reply,
+    Silence,
+    call_is_over,
+    describe,
+    is_silent,
+)
 from payments.domain.states import OperationKind
+from payments.domain.timing import CONTRADICTIONS_APART, NEGATIVE_PROBES_APART
 
 
-class Answer(Enum):
-    """The rows: kinds of replies that mean the same."""
+class Verdict(StrEnum):
+    """What an attempt counts as beside others of its operation, given by a bank in good health around it."""
 
-    APPROVED = auto()
-    APPROVED_ANEW_AFTER_SILENCE = auto()  # 200 without the replay header, after a silent attempt
-    DECLINED_BY_ISSUER = auto()
-    INVALID_CARD = auto()  # also what a database that fails midway makes the bank say
-    TROUBLE = auto()  # 5xx, 429, 400 `internal_error`, timeouts, resets, what cannot be read
-    NOTHING_SENT = auto()
-    AUTHORIZATION_EXPIRED = auto()
-    ANYTHING_ELSE = auto()
+    CONTRADICTION = "contradiction"
+    NEGATIVE_PROBE = "negative_probe"
 
 
-class Meaning(Enum):
-    """The cells: what a reply says about the operation."""
+class ReviewReason(StrEnum):
+    """Why the machine cannot settle an operation."""
 
-    SUCCEEDED = auto()
-    SUCCEEDED_AWAITING_STATEMENT = auto()  # an earlier attempt may have made a second hold
-    DECLINED = auto()
-    DECLINED_IF_HEALTHY = auto()  # a decline only from a bank whose health is good right after
-    REJECTED = auto()
-    IN_DOUBT = auto()  # ask again with the same key
-    NOT_SENT = auto()  # ask again; NOT_EXECUTED if no attempt is in doubt
-    CONTRADICTION = auto()  # the bank disagrees with our books: not asked again at once
-
-
-_OK, _OK_WAIT = Meaning.SUCCEEDED, Meaning.SUCCEEDED_AWAITING_STATEMENT
-_NO, _NO_IF_WELL, _REJECTED = Meaning.DECLINED, Meaning.DECLINED_IF_HEALTHY, Meaning.REJECTED
-_DOUBT, _UNSENT, _CONTRA = Meaning.IN_DOUBT, Meaning.NOT_SENT, Meaning.CONTRADICTION
-_COLUMNS = (OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
-_ROWS = {
-    #                                    authorize    capture    void     refund
-    Answer.APPROVED:                    (_OK,         _OK,       _OK,     _OK),
-    Answer.APPROVED_ANEW_AFTER_SILENCE: (_OK_WAIT,    _OK,       _OK,     _OK),
-    Answer.DECLINED_BY_ISSUER:          (_NO,         _CONTRA,   _CONTRA, _CONTRA),
-    Answer.INVALID_CARD:                (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
-    Answer.TROUBLE:                     (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
-    Answer.NOTHING_SENT:                (_UNSENT,     _UNSENT,   _UNSENT, _UNSENT),
-    Answer.AUTHORIZATION_EXPIRED:       (_CONTRA,     _REJECTED, _CONTRA, _CONTRA),
-    Answer.ANYTHING_ELSE:               (_CONTRA,     _CONTRA,   _CONTRA, _CONTRA),
-}  # fmt: skip
-MEANINGS: dict[tuple[Answer, OperationKind], Meaning] = {
-    (answer, kind): meaning
-    for answer, row in _ROWS.items()
-    for kind, meaning in zip(_COLUMNS, row, strict=True)
-}
-# A release is a void at the bank.
-MEANINGS |= {(answer, OperationKind.RELEASE): MEANINGS[answer, OperationKind.VOID] for answer in Answer}
-# Nobody waits for a release: where nothing could be sent it stays open until the hold is freed.
-MEANINGS[Answer.NOTHING_SENT, OperationKind.RELEASE] = Meaning.IN_DOUBT
-
-# The issuer's no, and what the cardholder's side may be told of it.
-DECLINES = {
-    "insufficient_funds": "The card has insufficient funds.",
-    "card_expired": "The card has expired.",
-    "invalid_card": "The issuer does not know this card.",
-    "invalid_cvv": "The card's security code (CVV) is wrong.",
-}
-# The statuses with which a bank says no of its own judgement. The same word under another one (401, 403,
-# 404...) is somebody else's, and finishes nothing.
-_REFUSING = (400, 402)
+    CAPTURE_ID_UNKNOWN = "capture_id_unknown"  # captured for certain
+    NOT_DEDUCIBLE = "not_deducible"  # done already, perhaps by an earlier operation without an answer
+    CONTRADICTION = "contradiction"  # the bank disagrees with our books, and has said so twice
+    TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten the key
 
 
 @dataclass(frozen=True)
 class Succeeded:
-    """Executed by the bank. `reference` is the bank's id of what it made, `expires_at` (UTC) a hold's end."""
+    """Executed by the bank. `reference` is the bank's id of what it made, `expires_at` (UTC) a hold's end.
+
+    The reference is empty where the success is deduced.
+    """
 
     reference: str
     awaiting_statement: bool = False
@@ -102,9 +69,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class NotExecuted:
-    """Proven not to have been executed, so it may be instructed anew."""
+    """Not executed, so it may be instructed anew: nothing was sent, or the bank knows nothing of it.
+
+    Awaits the statement in the second case: the bank may have lost its answer, but not the hold.
+    """
 
     reason: str
+    awaiting_statement: bool = False
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -113,11 +85,20 @@ class InDoubt:
 
     reason: str
     retry: bool
-    retry_after: float | None = None  # seconds, where the bank asks for patience
+    retry_after: float | None = None  # seconds to rest at least
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class NeedsReview:
+    """The machine will not find out: people decide, or a statement."""
+
+    reason: ReviewReason
+    verdict: Verdict | None = None
 
 
 Final = Succeeded | Declined | Rejected | NotExecuted
-Outcome = Final | InDoubt
+Outcome = Final | InDoubt | NeedsReview
 
 
 @dataclass(frozen=True)
@@ -126,10 +107,13 @@ class History:
 
     any_in_doubt: bool = False
     any_silent: bool = False
+    contradicted: bool = False  # long enough ago for a repetition to count
+    probed_negative: bool = False  # likewise, and nothing was sent since
 
     def after(self, reply: Reply, outcome: Outcome) -> "History":
         """The history that the next attempt has, this one included."""
-        return History(
+        return replace(
+            self,
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
             any_silent=self.any_silent or is_silent(reply),
         )
@@ -137,70 +121,38 @@ class History:
 
 def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
     """Whether the attempt that ended so may have been executed."""
-    return isinstance(outcome, InDoubt) and not isinstance(reply, NotSent)
+    return isinstance(outcome, InDoubt | NeedsReview) and not isinstance(reply, NotSent)
 
 
-def call_is_over(reply: Reply) -> bool:
-    """Whether the bank has certainly stopped working on the attempt: not where we gave up waiting."""
-    return not isinstance(reply, Silence) or reply.is_over
+@dataclass(frozen=True)
+class Surroundings:
+    """What else was found out about an attempt; None where nobody asked, which proves nothing."""
+
+    healthy_before: bool | None = None  # what the bank said of itself right before
+    healthy_after: bool | None = None
+    earlier_answered: bool | None = None  # every earlier operation on the authorization, by the bank itself
+
+    @property
+    def healthy_around(self) -> bool:
+        return bool(self.healthy_before and self.healthy_after)
 
 
-def is_silent(reply: Reply) -> bool:
-    """Whether the attempt may have made a hold of which no answer tells.
-
-    That is so without a readable answer, and after a 400 `internal_error`: the bank's database was down.
-    After an approval of something else, too: an approval of ours that follows it is perhaps the second.
-    """
-    match reply:
-        case Silence() | Mismatch():
-            return True
-        case Refusal(status=status, code=code):
-            return status < 500 and code == "internal_error"
-        case NotSent() | Approval():
-            return False
-        case _:
-            assert_never(reply)
+def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
+    """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
+    if probe:
+        return PROBE_MEANINGS[answer_of(reply, after_silence=True)]
+    answer = answer_of(reply, after_doubt=history.any_in_doubt, after_silence=history.any_silent)
+    return MEANINGS[answer, kind]
 
 
-def answer_of(reply: Reply, history: History) -> Answer:
-    """The table's row for a reply."""
-    match reply:
-        case NotSent():
-            return Answer.NOTHING_SENT
-        case Silence():
-            return Answer.TROUBLE
-        case Approval(replayed=replayed):
-            anew = history.any_silent and not replayed
-            return Answer.APPROVED_ANEW_AFTER_SILENCE if anew else Answer.APPROVED
-        case Refusal():
-            return _answer_of_refusal(reply)
-        case Mismatch():
-            return Answer.ANYTHING_ELSE
-        case _:
-            assert_never(reply)
-
-
-def _answer_of_refusal(refusal: Refusal) -> Answer:
-    if refusal.status >= 500 or refusal.status == 429 or refusal.code == "internal_error":
-        return Answer.TROUBLE
-    if refusal.status not in _REFUSING:
-        return Answer.ANYTHING_ELSE
-    if refusal.code == "invalid_card":
-        return Answer.INVALID_CARD
-    if refusal.code in DECLINES:
-        return Answer.DECLINED_BY_ISSUER
-    if refusal.code == "authorization_expired":
-        return Answer.AUTHORIZATION_EXPIRED
-    return Answer.ANYTHING_ELSE
-
-
-def outcome_of(kind: OperationKind, reply: Reply, history: History, *, bank_healthy: bool | None) -> Outcome:
+def outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
+    kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool = False
+) -> Outcome:
     """What a reply to an operation of this kind means, given what its earlier attempts left behind.
 
-    `bank_healthy` is the bank's health right after the reply; None where nobody needs to ask
-    (`health_decides` says when somebody does).
+    `health_decides` and `earlier_ones_decide` say which of the surroundings are worth finding out.
     """
-    meaning = MEANINGS[answer_of(reply, history), kind]
+    meaning = meaning_of(kind, reply, history, probe=probe)
     match meaning:
         case Meaning.SUCCEEDED | Meaning.SUCCEEDED_AWAITING_STATEMENT:
             assert isinstance(reply, Approval)  # noqa: S101 - the rows of approvals are the only ones that say so
@@ -209,7 +161,7 @@ def outcome_of(kind: OperationKind, reply: Reply, history: History, *, bank_heal
         case Meaning.DECLINED:
             return Declined(_code(reply), awaiting_statement=history.any_silent)
         case Meaning.DECLINED_IF_HEALTHY:
-            if bank_healthy:
+            if around.healthy_after:
                 return Declined(_code(reply), awaiting_statement=history.any_silent)
             return InDoubt("invalid_card from a bank in ill health", retry=True)
         case Meaning.REJECTED:
@@ -221,30 +173,45 @@ def outcome_of(kind: OperationKind, reply: Reply, history: History, *, bank_heal
             if history.any_in_doubt:
                 return InDoubt("an earlier attempt is in doubt", retry=True)
             return NotExecuted(describe(reply))
+        case Meaning.DEDUCED:
+            return Succeeded("") if around.earlier_answered else NeedsReview(ReviewReason.NOT_DEDUCIBLE)
+        case Meaning.CAPTURED_ID_UNKNOWN:
+            known = ReviewReason.CAPTURE_ID_UNKNOWN if around.earlier_answered else ReviewReason.NOT_DEDUCIBLE
+            return NeedsReview(known)
         case Meaning.CONTRADICTION:
-            return InDoubt(f"contradiction: {describe(reply)}", retry=False)
+            return _outcome_of_contradiction(reply, history, around)
+        case Meaning.NEGATIVE_PROBE:
+            return _outcome_of_negative_probe(history, around)
         case _:
             assert_never(meaning)
 
 
-def health_decides(kind: OperationKind, reply: Reply) -> bool:
+def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundings) -> Outcome:
+    counts = Verdict.CONTRADICTION if around.healthy_around else None
+    if counts and history.contradicted:
+        return NeedsReview(ReviewReason.CONTRADICTION, counts)
+    rest = CONTRADICTIONS_APART.total_seconds()
+    return InDoubt(f"contradiction: {describe(reply)}", retry=False, retry_after=rest, verdict=counts)
+
+
+def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcome:
+    if not around.healthy_around:
+        return InDoubt("probed a bank in ill health", retry=False)
+    if history.probed_negative:
+        return NotExecuted("two negative probes", awaiting_statement=True, verdict=Verdict.NEGATIVE_PROBE)
+    rest = NEGATIVE_PROBES_APART.total_seconds()
+    return InDoubt("negative probe", retry=False, retry_after=rest, verdict=Verdict.NEGATIVE_PROBE)
+
+
+def health_decides(meaning: Meaning, around: Surroundings) -> bool:
     """Whether the bank's health right after the reply is needed to judge it."""
-    return MEANINGS[answer_of(reply, History()), kind] is Meaning.DECLINED_IF_HEALTHY
+    counts = meaning in (Meaning.CONTRADICTION, Meaning.NEGATIVE_PROBE) and around.healthy_before
+    return meaning is Meaning.DECLINED_IF_HEALTHY or bool(counts)
 
 
-def describe(reply: Reply) -> str:
-    """A reply in a few words, for events and logs. Holds nothing the bank wrote freely."""
-    match reply:
-        case NotSent(reason=reason) | Silence(reason=reason):
-            return reason
-        case Approval(status=status, replayed=replayed):
-            return f"{status} replayed" if replayed else f"{status}"
-        case Refusal(status=status, code=code):
-            return f"{status} {code}".strip()
-        case Mismatch(status=status, detail=detail):
-            return f"{status} {detail}"
-        case _:
-            assert_never(reply)
+def earlier_ones_decide(meaning: Meaning) -> bool:
+    """Whether it matters how the earlier operations on the authorization ended."""
+    return meaning in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
 
 
 def _retry_after(reply: Reply) -> float | None:

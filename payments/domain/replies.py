@@ -6,6 +6,7 @@ nothing readable came back" (`Silence`), and an answer.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,40 @@ class Mismatch:
 
 
 Reply = NotSent | Silence | Approval | Refusal | Mismatch
+
+
+def call_is_over(reply: Reply) -> bool:
+    """Whether the bank has certainly stopped working on the attempt: not where we gave up waiting."""
+    return not isinstance(reply, Silence) or reply.is_over
+
+
+def is_silent(reply: Reply) -> bool:
+    """Whether the attempt may have made a hold of which no answer tells.
+
+    That is so without a readable answer, and after a 400 `internal_error`: the bank's database was down.
+    After an approval of something else, too: an approval of ours that follows it is perhaps the second.
+    """
+    match reply:
+        case Silence() | Mismatch():
+            return True
+        case Refusal(status=status, code=code):
+            return status < 500 and code == "internal_error"
+        case NotSent() | Approval():
+            return False
+        case _:
+            assert_never(reply)
+
+
+def describe(reply: Reply) -> str:
+    """A reply in a few words, for events and logs. Holds nothing the bank wrote freely."""
+    match reply:
+        case NotSent(reason=reason) | Silence(reason=reason):
+            return reason
+        case Approval(status=status, replayed=replayed):
+            return f"{status} replayed" if replayed else f"{status}"
+        case Refusal(status=status, code=code):
+            return f"{status} {code}".strip()
+        case Mismatch(status=status, detail=detail):
+            return f"{status} {detail}"
+        case _:
+            assert_never(reply)

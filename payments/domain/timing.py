@@ -5,6 +5,15 @@ long and their starts are few.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+# How evidence has to be spaced to count: not two glimpses of one bad moment.
+CONTRADICTIONS_APART = timedelta(seconds=30)
+NEGATIVE_PROBES_APART = timedelta(minutes=10)
+# When an authorize that two probes found not executed is probed again, from its first attempt on.
+LATE_LOOKS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=22))
+# The bank forgets stored answers after 24 to 25 hours; a key older than this must not be sent again.
+BANK_KEY_LASTS = timedelta(hours=23)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,33 @@
 """What the database holds, and what it refuses."""
 
+from payments.models.discrepancies import Discrepancy
 from payments.models.events import Event
 from payments.models.heartbeats import Heartbeat
 from payments.models.idempotency import IdempotencyKey
 from payments.models.merchants import ApiKey, Merchant
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
-from payments.models.queries import payments_with_pending, unfinished_operations
+from payments.models.queries import (
+    bank_key_age,
+    earlier_ones_answered,
+    payments_with_pending,
+    sharing_bank_key,
+    unfinished_operations,
+)
 
 __all__ = [
     "ApiKey",
     "Attempt",
+    "Discrepancy",
     "Event",
     "Heartbeat",
     "IdempotencyKey",
     "Merchant",
     "Operation",
     "Payment",
+    "bank_key_age",
+    "earlier_ones_answered",
     "payments_with_pending",
+    "sharing_bank_key",
     "unfinished_operations",
 ]

@@ -32,6 +32,8 @@ class Event(models.Model):
         REFUND_NOT_EXECUTED = "refund.not_executed"
         RELEASE_REQUESTED = "release.requested"
         RELEASE_SUCCEEDED = "release.succeeded"  # the hold is freed at the bank
+        OPERATION_NEEDS_REVIEW = "operation.needs_review"  # the machine cannot settle it
+        LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="events", null=True)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="events", null=True)

@@ -24,6 +24,8 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64)
     fingerprint_key_id = models.CharField(max_length=32)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="idempotency_keys")
+    # A hold made under the bank key is being voided: the same request must start anew under another one.
+    bank_key_retired = models.BooleanField(default=False)
     # The final answer, to the byte; empty while the operation is unfinished or was not executed.
     answer_status = models.PositiveSmallIntegerField(null=True)
     answer_headers = models.JSONField(null=True)

@@ -13,6 +13,7 @@ from django_fsm import FSMField, transition
 
 from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.outcomes import Verdict
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     OPERATION_EDGES,
@@ -63,6 +64,8 @@ class Operation(models.Model):
     bank_reference = models.CharField(max_length=64, blank=True)  # what the bank made of it
     outcome_code = models.CharField(max_length=64, blank=True)  # the bank's or our word for why not
     awaiting_statement = models.BooleanField(default=False)  # the bank's statement must rule out a stray hold
+    # When a hold that was not found is looked for again. An authorize that two probes found not executed.
+    look_again_at = models.DateTimeField(null=True, blank=True)
 
     actor = models.CharField(max_length=100)
     request_id = models.CharField(max_length=64, blank=True)
@@ -118,6 +121,17 @@ class Operation(models.Model):
             # What is due: the rows that recovery and releases take with SKIP LOCKED.
             models.Index(
                 fields=["lease_expires_at"], condition=Q(state=OperationState.OPEN), name="operation_due"
+            ),
+            models.Index(
+                fields=["look_again_at"],
+                condition=Q(look_again_at__isnull=False),
+                name="operation_late_look",
+            ),
+            # All that were sent under one bank key: a re-run shares it.
+            models.Index(fields=["bank_idempotency_key"], name="operation_by_bank_key"),
+            # What else was done, or tried, with the same authorization or capture.
+            models.Index(
+                fields=["target_reference"], condition=~Q(target_reference=""), name="operation_by_target"
             ),
         ]
         triggers: ClassVar = [
@@ -187,9 +201,22 @@ class Attempt(models.Model):
     bank_reference = models.CharField(max_length=64, blank=True)
     is_replay = models.BooleanField(null=True)  # the bank's stored answer to an earlier attempt
     duration_ms = models.PositiveIntegerField(null=True)
+    # Asked what the bank has stored under the key, with a card that cannot exist.
+    is_probe = models.BooleanField(default=False)
+    verdict = models.CharField(max_length=16, choices=choices(Verdict), blank=True)
+    # Its answer came when its sender no longer had the lease, or the operation had ended.
+    is_late = models.BooleanField(default=False)
+    hold_expires_at = models.DateTimeField(null=True)
 
     class Meta:
+        indexes: ClassVar = [
+            # Answers to be read by whoever holds the operation now, or else holds that nobody claims.
+            models.Index(fields=["operation"], condition=Q(is_late=True), name="attempt_late"),
+        ]
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(verdict="") | one_of("verdict", Verdict), name="attempt_verdict_known"
+            ),
             models.UniqueConstraint(fields=["operation", "number"], name="attempt_numbered_once"),
             models.CheckConstraint(
                 condition=Q(ended_at__isnull=True) ^ ~Q(result=""), name="attempt_ended_with_result"
@@ -204,7 +231,10 @@ class Attempt(models.Model):
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Q(old__ended_at__isnull=False),
             ),
-            pgtrigger.ReadOnly(name="fixed_at_start", fields=["operation", "number", "epoch", "started_at"]),
+            pgtrigger.ReadOnly(
+                name="fixed_at_start",
+                fields=["operation", "number", "epoch", "started_at", "is_probe"],
+            ),
             *never_deleted(),
         ]
 

@@ -127,6 +127,12 @@ class Payment(models.Model):
                 fields=["merchant", "mode", "customer_id", "-created_at"], name="payment_by_customer"
             ),
             models.Index(fields=["merchant", "mode", "state", "-created_at"], name="payment_by_state"),
+            # Holds that have run out.
+            models.Index(
+                fields=["authorization_expires_at"],
+                condition=Q(state=PaymentState.AUTHORIZED),
+                name="payment_hold_ends",
+            ),
             # The back office's search, across merchants.
             models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),
             models.Index(fields=["order_id"], name="payment_search_order"),

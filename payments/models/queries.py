@@ -1,9 +1,11 @@
-"""Questions about payments that several readers ask."""
+"""Questions about payments and operations that several readers ask."""
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from datetime import datetime, timedelta
 
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
-from payments.models.operations import Operation
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 
 
@@ -16,3 +18,43 @@ def payments_with_pending() -> QuerySet[Payment]:
     """Payments with the kind of their unfinished operation, for `Payment.pending_kind`: one statement."""
     pending = unfinished_operations().filter(payment=OuterRef("pk")).values("kind")[:1]
     return Payment.objects.annotate(unfinished_kind=Subquery(pending))
+
+
+def sharing_bank_key(operation: Operation) -> QuerySet[Operation]:
+    """All operations with its bank key, itself included: re-runs after a non-execution share it."""
+    return Operation.objects.filter(
+        bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key
+    ).order_by("created_at")
+
+
+def bank_key_age(operation: Operation, now: datetime) -> timedelta:
+    """How long ago the bank may first have been asked under the operation's key."""
+    return now - sharing_bank_key(operation).values_list("created_at", flat=True)[0]
+
+
+def earlier_ones_answered(operation: Operation) -> bool:
+    """Whether the bank's own answer ended every earlier operation on the same authorization or capture.
+
+    Then nothing but this operation can have done what the bank says is done already. One of which
+    nothing was ever sent cannot have done it either.
+    """
+    same_target = Q(bank=operation.bank, target_reference=operation.target_reference)
+    same_payment = Q(payment=operation.payment) & ~Q(kind=OperationKind.RELEASE)
+    attempts = Attempt.objects.filter(operation=OuterRef("pk"))
+    approved = Q(Exists(attempts.filter(http_status=200, bank_reference=OuterRef("bank_reference"))))
+    refused = Q(
+        Exists(attempts.filter(result=Attempt.Result.ANSWERED, reply__endswith=OuterRef("outcome_code")))
+    )
+    never_sent = ~Q(Exists(attempts.exclude(result=Attempt.Result.NOT_SENT)))
+    by_the_bank = (
+        Q(state=OperationState.SUCCEEDED) & approved
+        | Q(state__in=[OperationState.DECLINED, OperationState.REJECTED]) & refused
+        | Q(state=OperationState.NOT_EXECUTED) & never_sent
+    )
+    earlier = Operation.objects.filter(same_target | same_payment if operation.payment_id else same_target)
+    return not (
+        earlier.exclude(pk=operation.pk)
+        .filter(created_at__lte=operation.created_at)
+        .exclude(by_the_bank)
+        .exists()
+    )

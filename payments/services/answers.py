@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from payments.domain.outcomes import DECLINES
+from payments.domain.meanings import DECLINES
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Operation, Payment
 from payments.services.refusals import Refused

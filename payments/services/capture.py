@@ -6,7 +6,7 @@ from uuid import UUID
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation
-from payments.services import intents, operations, releases
+from payments.services import intents, operations, recording, releases
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.idempotency import MerchantRequest, answered_once
@@ -46,8 +46,14 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
         case NotExecuted():
             return Event.Type.CAPTURE_NOT_EXECUTED
         case Rejected():
-            operation.claimed_payment.become_expired(at=at)
-            releases.request_release(operation.claimed_payment, cause=operation)
+            payment = operation.claimed_payment
+            payment.become_expired(at=at)
+            releases.request_release(
+                payment,
+                hold=payment.bank_authorization_id,
+                because=operation.public_id,
+                request_id=operation.request_id,
+            )
             return Event.Type.PAYMENT_EXPIRED
         case Declined():
-            raise operations.ImpossibleOutcome(f"{operation}: {outcome}")
+            raise recording.ImpossibleOutcome(f"{operation}: {outcome}")

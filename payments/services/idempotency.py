@@ -20,7 +20,8 @@ from django.conf import settings
 from django.db import transaction
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.models import IdempotencyKey, Merchant, Operation, payments_with_pending
+from payments.domain.timing import BANK_KEY_LASTS
+from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_with_pending
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.services import answers
 from payments.services.answers import Answer
@@ -32,8 +33,6 @@ CLAIM_CONSTRAINT = "idempotency_key_claimed_once"
 BANK_KEY_CONSTRAINT = "one_operation_per_bank_key"
 RETRY_AFTER_SECONDS = 2
 KEPT = timedelta(days=30)
-# The bank forgets stored answers after 24 to 25 hours; a key older than this must not be sent again.
-_BANK_KEY_LASTS = timedelta(hours=23)
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class MerchantRequest:
     again_after: UUID | None = None  # the operation, proven not executed, whose claim this one takes over
     continues: UUID | None = None  # the authorize in doubt that this request's card lets continue
     ordinal: int = 0  # grows where the bank must not be sent the earlier key again
+    after_retired_key: bool = False  # whether it has grown because that key was retired
 
 
 class KeyClaimed(Exception):
@@ -110,7 +110,9 @@ def claim(request: MerchantRequest, operation_id: UUID) -> None:
             mode=request.mode,
             key=request.idempotency_key,
             operation=request.again_after,
-        ).update(operation_id=operation_id, created_at=ClockTimestamp())
+            # Judged again under this row's lock: the hold of a late answer may be about to be voided.
+            bank_key_retired=request.after_retired_key,
+        ).update(operation_id=operation_id, created_at=ClockTimestamp(), bank_key_retired=False)
         if not taken_over:
             raise KeyClaimed
         return
@@ -203,16 +205,8 @@ def _can_continue(operation: Operation, now: datetime) -> bool:
         operation.kind == OperationKind.AUTHORIZE
         and operation.state == OperationState.OPEN
         and operation.lease_expires_at <= now
-        and _bank_key_age(operation, now) < _BANK_KEY_LASTS
+        and bank_key_age(operation, now) < BANK_KEY_LASTS
     )
-
-
-def _bank_key_age(operation: Operation, now: datetime) -> timedelta:
-    """Since the first operation with its bank key; those that start anew share it."""
-    sharing = Operation.objects.filter(
-        bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key
-    )
-    return now - sharing.order_by("created_at").values_list("created_at", flat=True)[0]
 
 
 def _replay(claimed: IdempotencyKey) -> Answer:
@@ -235,14 +229,18 @@ def _check_fingerprint(claimed: IdempotencyKey, request: MerchantRequest) -> Non
 def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest:
     """The request, to continue the operation in doubt or to start anew after one that was not executed.
 
-    Anew, the bank key is the same, unless it is so old that the bank may have forgotten it.
+    Anew, the bank key is the same, unless it has been retired, or is so old that the bank may have
+    forgotten it.
     """
     operation = claimed.operation
     if operation.state == OperationState.OPEN:
         return replace(request, continues=operation.pk)
-    is_old = _bank_key_age(operation, vars(claimed)["now"]) >= _BANK_KEY_LASTS
-    ordinal = operation.ordinal + (1 if is_old else 0)
-    return replace(request, continues=None, again_after=operation.pk, ordinal=ordinal)
+    retired = claimed.bank_key_retired
+    is_old = bank_key_age(operation, vars(claimed)["now"]) >= BANK_KEY_LASTS
+    ordinal = operation.ordinal + (1 if retired or is_old else 0)
+    return replace(
+        request, continues=None, again_after=operation.pk, ordinal=ordinal, after_retired_key=retired
+    )
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:

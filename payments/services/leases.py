@@ -6,18 +6,20 @@ process is stopped, so a sender that wakes too late finds that no attempt fits a
 """
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Value
+from django.db.models.functions import Random
 
 from payments.banks.base import Instruction
-from payments.domain.outcomes import History
+from payments.domain.outcomes import History, Verdict
+from payments.domain.replies import Approval
 from payments.domain.states import OperationKind, OperationState
-from payments.domain.timing import Timing
-from payments.models import Attempt, Operation
+from payments.domain.timing import BANK_KEY_LASTS, CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, Timing
+from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
 
 
@@ -34,6 +36,15 @@ class Lease:
     taken_at: float  # boot-time clock, seconds; attempts start only within a window from here
     renewed_at: float  # boot-time clock, seconds, before the database wrote the deadline
     history: History
+    # Nobody waits for the answer, and there is no card: an authorize can only be probed.
+    by_recovery: bool = False
+    is_too_old: bool = False  # the bank may have forgotten the key, so it must not be sent again
+    # The bank's answer to `attempt`, recorded when its sender had no lease any more. Nothing is left to ask.
+    late_answer: Approval | None = None
+
+    @property
+    def is_probe(self) -> bool:
+        return self.by_recovery and self.instruction.kind is OperationKind.AUTHORIZE
 
     def ends_at(self, timing: Timing) -> float:
         return self.renewed_at + timing.lease
@@ -70,47 +81,131 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     if not renewed:
         return None
     number = lease.attempt + 1
-    Attempt.objects.create(operation_id=lease.operation_id, number=number, epoch=lease.epoch)
+    Attempt.objects.create(
+        operation_id=lease.operation_id, number=number, epoch=lease.epoch, is_probe=lease.is_probe
+    )
     return replace(lease, attempt=number, renewed_at=now)
 
 
-def take_due(kinds: Collection[OperationKind], timing: Timing) -> Lease | None:
-    """Take over one operation of these kinds whose lease has run out, or None where none is due.
+def take_due(timing: Timing) -> Lease | None:
+    """Take over one operation for recovery whose lease has run out, or None where none is due.
 
     Any number of processes may ask at the same time: each gets another one. One transaction.
     """
-    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp()), kind__in=kinds)
-    return _take_over(due, timing)
+    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp()))
+    return _take_over(due, timing, by_recovery=True)
+
+
+def take_for_recovery(operation_id: UUID, timing: Timing) -> Lease | None:
+    """Take over this operation for recovery, due or not. Otherwise like `take_over`."""
+    return _take_over(Operation.objects.filter(pk=operation_id), timing, by_recovery=True)
 
 
 def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
-    """Take over this operation, or None where it has ended or its lease still runs. One transaction."""
-    return _take_over(Operation.objects.filter(pk=operation_id), timing)
+    """Take over this operation for a merchant's retry, which has the card.
+
+    None where it has ended or its lease still runs. One transaction.
+    """
+    return _take_over(Operation.objects.filter(pk=operation_id), timing, by_recovery=False)
 
 
-def _take_over(operations: QuerySet[Operation], timing: Timing) -> Lease | None:
+def take_late_look(timing: Timing) -> Lease | None:
+    """Take an authorize that was found not executed, to probe it once more, or None where none is due.
+
+    It stays finished; its lease keeps others from looking at the same time. One transaction.
+    """
     with transaction.atomic(durable=True):
+        now = boot_clock()
+        operation = (
+            Operation.objects.select_for_update(skip_locked=True, no_key=True)
+            .filter(look_again_at__lte=ClockTimestamp(), lease_expires_at__lte=ClockTimestamp())
+            .annotate(at=ClockTimestamp())
+            .order_by("look_again_at")
+            .first()
+        )
+        if operation is None:
+            return None
+        return _next_attempt(operation, list(operation.attempts.order_by("number")), now, timing)
+
+
+def make_due(bank: str, *, within: timedelta) -> int:
+    """Let everything in doubt at a bank that answers again be asked about within that time, spread evenly.
+
+    Returns how many operations were resting for longer.
+    """
+    soon = ExpressionWrapper(ClockTimestamp() + Random() * Value(within), output_field=DateTimeField())
+    latest = clock_in(within.total_seconds())
+    return Operation.objects.filter(bank=bank, state=OperationState.OPEN, due_at__gt=latest).update(
+        due_at=soon
+    )
+
+
+def _take_over(operations: QuerySet[Operation], timing: Timing, *, by_recovery: bool) -> Lease | None:
+    with transaction.atomic(durable=True):
+        now = boot_clock()
         operation = (
             operations.select_for_update(skip_locked=True, no_key=True)
             .filter(state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp())
+            .annotate(at=ClockTimestamp())
             .order_by("lease_expires_at")
             .first()
         )
         if operation is None:
             return None
-        now = boot_clock()
         attempts = list(operation.attempts.order_by("number"))
-        number = attempts[-1].number + 1 if attempts else 1
-        epoch = operation.lease_epoch + 1
-        Operation.objects.filter(pk=operation.pk).update(
-            lease_epoch=F("lease_epoch") + 1,
-            lease_expires_at=clock_in(timing.lease),
-            # Where its new holder cannot record an end either, it rests all the same.
-            due_at=clock_in(timing.lease + timing.pause_after(epoch)),
-        )
-        Attempt.objects.create(operation=operation, number=number, epoch=epoch)
-        operation.lease_epoch = epoch
-        return _lease(operation, attempt=number, taken_at=now, history=_history_of(attempts))
+        answered = next((one for one in attempts if _settles(one)), None)
+        if answered is not None:
+            return _to_adopt(operation, attempts, answered, now, timing)
+        return _next_attempt(operation, attempts, now, timing, by_recovery=by_recovery)
+
+
+def _next_attempt(
+    operation: Operation, attempts: list[Attempt], now: float, timing: Timing, *, by_recovery: bool = True
+) -> Lease:
+    """Take the operation for another attempt, which is recorded."""
+    _extend(operation, timing)
+    number = attempts[-1].number + 1 if attempts else 1
+    at = vars(operation)["at"]
+    is_authorize = operation.kind == OperationKind.AUTHORIZE
+    lease = replace(
+        _lease(operation, attempt=number, taken_at=now, history=_history_of(attempts, at)),
+        by_recovery=by_recovery,
+        is_too_old=is_authorize and bank_key_age(operation, at) >= BANK_KEY_LASTS,
+    )
+    Attempt.objects.create(
+        operation=operation, number=number, epoch=operation.lease_epoch, is_probe=lease.is_probe
+    )
+    return lease
+
+
+def _to_adopt(
+    operation: Operation, attempts: list[Attempt], answered: Attempt, now: float, timing: Timing
+) -> Lease:
+    """Take the operation to record the answer that has come already."""
+    _extend(operation, timing)
+    earlier = [one for one in attempts if one.number < answered.number]
+    history = _history_of(earlier, vars(operation)["at"])
+    answer = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
+    return replace(
+        _lease(operation, attempt=answered.number, taken_at=now, history=history), late_answer=answer
+    )
+
+
+def _extend(operation: Operation, timing: Timing) -> None:
+    """The next epoch's lease, inside the caller's transaction, which has locked the row."""
+    operation.lease_epoch += 1
+    Operation.objects.filter(pk=operation.pk).update(
+        lease_epoch=operation.lease_epoch,
+        lease_expires_at=clock_in(timing.lease),
+        # Where its new holder cannot record an end either, it rests all the same.
+        due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch)),
+    )
+
+
+def _settles(attempt: Attempt) -> bool:
+    """A late answer that an operation still OPEN can be settled with. A probe's must be a stored one."""
+    known = attempt.is_late and attempt.http_status == 200 and attempt.bank_reference != ""
+    return known and (not attempt.is_probe or bool(attempt.is_replay))
 
 
 def _lease(operation: Operation, *, attempt: int, taken_at: float, history: History) -> Lease:
@@ -133,16 +228,27 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
     )
 
 
-def _history_of(attempts: list[Attempt]) -> History:
+def _history_of(attempts: list[Attempt], at: datetime) -> History:
     """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
 
     An answer that would have settled it came too late to be applied. An attempt without a recorded end
-    is silent, and so is such a late 200: it may have made a hold that nobody has claimed.
+    is silent, and so is such a late 200: it may have made a hold that nobody has claimed. `at` is the
+    database's time.
     """
+    instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
+    last = max((one.number for one in instructed), default=0)
+    since = [one for one in attempts if one.number > last]
     return History(
-        any_in_doubt=any(attempt.result != Attempt.Result.NOT_SENT for attempt in attempts),
+        any_in_doubt=bool(instructed),
         any_silent=any(
-            attempt.result in ("", Attempt.Result.SILENT) or attempt.http_status == 200
-            for attempt in attempts
+            one.result in ("", Attempt.Result.SILENT) or one.http_status == 200 for one in instructed
         ),
+        contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
+        probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
+    )
+
+
+def _counted(attempts: list[Attempt], verdict: Verdict, *, before: datetime) -> bool:
+    return any(
+        one.verdict == verdict and one.ended_at is not None and one.ended_at <= before for one in attempts
     )

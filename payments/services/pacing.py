@@ -27,6 +27,7 @@ class CircuitBreaker:
         self._rest = _FIRST_REST
         self._opened_at: float | None = None
         self._trying = False
+        self._closing = False
 
     @property
     def is_open(self) -> bool:
@@ -42,8 +43,15 @@ class CircuitBreaker:
             self._trying = True
             return Admission(self, is_trial=True)
 
+    def take_closing(self) -> bool:
+        """Whether it has closed since this was last asked; only one caller is told."""
+        with self._lock:
+            closing, self._closing = self._closing, False
+        return closing
+
     def _answered(self) -> None:
         with self._lock:
+            self._closing = self._closing or self._opened_at is not None
             self._failures, self._rest, self._opened_at, self._trying = 0, _FIRST_REST, None, False
 
     def _failed(self, *, is_trial: bool) -> None:

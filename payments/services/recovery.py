@@ -1,25 +1,31 @@
 """Recovery: operations whose outcome nobody waits for any more are asked about again until it is known.
 
-Takes those whose lease has run out (their sender has crashed, or has left them in doubt) and sends the
-same instruction under the same key. At the bank a capture, a void and a refund happen once whatever the
-keys, so repeating one is safe at any age. An authorize is not repeated here: the card is not kept, and
-a key that the bank has forgotten would make a second hold. The merchant's retry, which carries the card,
-continues it.
+Takes those whose lease has run out: their sender has crashed, or has left them in doubt. At the bank a
+capture, a void and a refund happen once whatever the keys, so repeating one is safe at any age. An
+authorize is not repeated but probed: the card is not kept, and a key that the bank has forgotten would
+make a second hold. The merchant's retry, which carries the card, continues it.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 
-from payments.domain.states import OperationKind
-from payments.services import capture, leases, operations, refund, releases, void
-from payments.services.operations import Settle
+from payments.domain.states import OperationKind, OperationState
+from payments.models import Operation
+from payments.models.clock import ClockTimestamp
+from payments.services import authorize, capture, late_holds, leases, operations, refund, releases, void
+from payments.services.leases import Lease
+from payments.services.recording import Settle
 
 log = structlog.get_logger("payments.recovery")
 
 # What to do with an outcome, by the operation's kind: as the use case that began it would.
 _SETTLE: dict[OperationKind, Settle] = {
+    OperationKind.AUTHORIZE: authorize.record_outcome,
     OperationKind.CAPTURE: capture.record_outcome,
     OperationKind.VOID: void.record_outcome,
     OperationKind.REFUND: refund.record_outcome,
@@ -27,22 +33,50 @@ _SETTLE: dict[OperationKind, Settle] = {
 }
 
 
-def recover_due(*, within: timedelta) -> int:
-    """Ask the bank about operations that are due, beginning none later than `within` from now.
+def in_doubt() -> QuerySet[Operation]:
+    """OPEN operations whose sender is gone, oldest first; a running lease is no doubt yet."""
+    return Operation.objects.filter(
+        state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp()
+    ).order_by("created_at")
 
-    Returns how many were asked about. Any number of processes may run it at the same time: each
-    operation is leased to one of them.
+
+def recover(operation_id: UUID) -> bool:
+    """Ask the bank about one operation now, due or not. False where it has ended or its lease runs."""
+    lease = leases.take_for_recovery(operation_id, settings.BANK_TIMING)
+    return lease is not None and _do(_ask, lease)
+
+
+def recover_next() -> bool:
+    """Do one thing that is due: ask about a doubt, look late, or release a late hold. False: nothing was."""
+    lease = leases.take_due(settings.BANK_TIMING)
+    if lease is not None:
+        return _do(_ask, lease)
+    late = leases.take_late_look(settings.BANK_TIMING)
+    if late is not None:
+        return _do(operations.look_late, late)
+    return late_holds.release_late_holds() > 0
+
+
+def recover_due(*, within: timedelta) -> int:
+    """Do what is due, beginning nothing later than `within` from now; how many things were done.
+
+    Any number of processes may run it at the same time: each operation is leased to one of them.
     """
     last_begin = leases.boot_clock() + within.total_seconds()
-    asked = 0
-    while leases.boot_clock() < last_begin:
-        lease = leases.take_due(_SETTLE.keys(), settings.BANK_TIMING)
-        if lease is None:
-            break
-        asked += 1
-        try:
-            operations.carry_out(lease, settle=_SETTLE[lease.instruction.kind])
-        except Exception:
-            # It stays open and leased, so it comes back later; the others must not wait for it.
-            log.exception("recovery_failed", operation=lease.operation_id.hex)
-    return asked
+    done = 0
+    while leases.boot_clock() < last_begin and recover_next():
+        done += 1
+    return done
+
+
+def _ask(lease: Lease) -> None:
+    operations.carry_out(lease, settle=_SETTLE[lease.instruction.kind])
+
+
+def _do(ask: Callable[[Lease], None], lease: Lease) -> bool:
+    try:
+        ask(lease)
+    except Exception:
+        # It stays as it is and leased, so it comes back later; the others must not wait for it.
+        log.exception("recovery_failed", operation=lease.operation_id.hex)
+    return True

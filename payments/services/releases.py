@@ -11,13 +11,17 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
-from payments.services import idempotency, operations
+from payments.services import idempotency, recording
 
 SYSTEM_ACTOR = "system"
 
 
-def request_release(payment: Payment, *, cause: Operation) -> None:
-    """Record that the payment's hold is to be voided, inside the caller's transaction. It is due at once."""
+def request_release(payment: Payment, *, hold: str, because: str, request_id: str = "") -> Operation:
+    """Record that a hold made for the payment is to be voided, inside the caller's transaction.
+
+    `hold` is the bank's id of the authorization, which need not be the payment's own; `because` is for
+    the history. It is due at once.
+    """
     operation_id = new_id()
     operation = Operation.objects.create(
         id=operation_id,
@@ -26,27 +30,29 @@ def request_release(payment: Payment, *, cause: Operation) -> None:
         bank=payment.bank,
         amount_cents=payment.amount_cents,
         currency=payment.currency,
-        target_reference=payment.bank_authorization_id,
+        target_reference=hold,
         bank_idempotency_key=idempotency.own_bank_key(operation_id),
         lease_epoch=0,
         lease_expires_at=ClockTimestamp(),
         actor=SYSTEM_ACTOR,
-        request_id=cause.request_id,
+        request_id=request_id,
     )
     Event.objects.create(
         payment=payment,
         operation=operation,
         type=Event.Type.RELEASE_REQUESTED,
         actor=SYSTEM_ACTOR,
-        request_id=cause.request_id,
-        evidence={"because_of": cause.public_id},
+        request_id=request_id,
+        evidence={"because_of": because},
     )
+    return operation
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
     """A release changes nothing but its own operation, which stays open until the hold is freed."""
     match outcome:
         case Succeeded():
+            operation.discrepancies.filter(closed_at=None).update(closed_at=at)
             return Event.Type.RELEASE_SUCCEEDED
         case NotExecuted() | Rejected() | Declined():
-            raise operations.ImpossibleOutcome(f"{operation}: {outcome} at {at}")
+            raise recording.ImpossibleOutcome(f"{operation}: {outcome}")

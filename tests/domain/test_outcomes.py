@@ -7,28 +7,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payments.domain.meanings import DECLINES, MEANINGS, Answer
 from payments.domain.outcomes import (
-    DECLINES,
-    MEANINGS,
-    Answer,
     Declined,
     Final,
     History,
     InDoubt,
+    NeedsReview,
     NotExecuted,
     Outcome,
     Rejected,
     Succeeded,
-    describe,
+    Surroundings,
     health_decides,
-    is_silent,
     leaves_doubt,
+    meaning_of,
     outcome_of,
 )
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.replies import (
+    Approval,
+    Mismatch,
+    NotSent,
+    Refusal,
+    Reply,
+    Silence,
+    describe,
+    is_silent,
+)
 from payments.domain.states import OperationKind
 
 EXPIRES_AT = datetime(2026, 11, 28, tzinfo=UTC)
+UNKNOWN = Surroundings()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
 AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
@@ -45,6 +54,7 @@ AWAITING = "succeeded, awaiting statement"
 DECLINED = "declined"
 DECLINED_AWAITING = "declined, awaiting statement"
 REJECTED = "rejected"
+REVIEW = "needs review"
 
 
 def spelled(outcome: Outcome) -> str:
@@ -60,6 +70,8 @@ def spelled(outcome: Outcome) -> str:
             return NOT_EXECUTED
         case InDoubt():
             return DOUBT if outcome.retry else CONTRADICTION
+        case NeedsReview():
+            return REVIEW
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,11 @@ class Row:
     history: History
     means: tuple[str, str, str, str]
     healthy: bool | None = None
+    earlier: bool | None = None
+
+    @property
+    def around(self) -> Surroundings:
+        return Surroundings(healthy_after=self.healthy, earlier_answered=self.earlier)
 
     def cells(self) -> "list[tuple[OperationKind, Row, str]]":
         return [(kind, self, cell) for kind, cell in zip(INSTRUCTED, self.means, strict=True)]
@@ -83,6 +100,12 @@ def everywhere(cell: str) -> tuple[str, str, str, str]:
 NO = (DECLINED, CONTRADICTION, CONTRADICTION, CONTRADICTION)
 NO_AWAITING = (DECLINED_AWAITING, CONTRADICTION, CONTRADICTION, CONTRADICTION)
 UNWELL = (DOUBT, CONTRADICTION, CONTRADICTION, CONTRADICTION)
+ALREADY = {
+    "authorization_already_used": (CONTRADICTION, REVIEW, SUCCEEDED, CONTRADICTION),
+    "already_captured": (CONTRADICTION, REVIEW, CONTRADICTION, CONTRADICTION),
+    "already_voided": (CONTRADICTION, CONTRADICTION, SUCCEEDED, CONTRADICTION),
+    "already_refunded": (CONTRADICTION, CONTRADICTION, CONTRADICTION, SUCCEEDED),
+}
 TABLE = [
     Row("200", APPROVED, FRESH, everywhere(SUCCEEDED)),
     Row("200 replayed", REPLAYED, FRESH, everywhere(SUCCEEDED)),
@@ -122,11 +145,17 @@ TABLE = [
         FRESH,
         (CONTRADICTION, REJECTED, CONTRADICTION, CONTRADICTION),
     ),
-    # Deduced by nobody yet, whatever came before: never a guess.
+    # Done by whom? Nobody knows, unless an attempt of ours is in doubt.
+    *(Row(code, Refusal(400, code), FRESH, everywhere(CONTRADICTION)) for code in ALREADY),
     *(
-        Row(f"{code} after {before}", Refusal(400, code), history, everywhere(CONTRADICTION))
-        for code in ("authorization_already_used", "already_captured", "already_voided", "already_refunded")
-        for before, history in (("nothing", FRESH), ("a 500", AFTER_DOUBT), ("silence", AFTER_SILENCE))
+        Row(f"{code} after {before}, B {known}", Refusal(400, code), history, means, earlier=known)
+        for code, means_deduced in ALREADY.items()
+        for before, history in (("a 500", AFTER_DOUBT), ("silence", AFTER_SILENCE))
+        for known, means in (
+            (True, means_deduced),
+            (False, tuple(REVIEW if cell == SUCCEEDED else cell for cell in means_deduced)),
+            (None, tuple(REVIEW if cell == SUCCEEDED else cell for cell in means_deduced)),
+        )
     ),
     *(
         Row(f"{status} {code}", Refusal(status, code), FRESH, everywhere(CONTRADICTION))
@@ -160,48 +189,50 @@ CELLS = [
 class TestTheTable:
     @pytest.mark.parametrize(("kind", "row", "cell"), CELLS)
     def test_says_what_each_reply_means(self, kind: OperationKind, row: Row, cell: str) -> None:
-        assert spelled(outcome_of(kind, row.reply, row.history, bank_healthy=row.healthy)) == cell
+        assert spelled(outcome_of(kind, row.reply, row.history, row.around)) == cell
 
     @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.says.replace(" ", "-"))
     def test_a_release_is_judged_as_a_void_but_never_given_up(self, row: Row) -> None:
-        as_void = spelled(outcome_of(OperationKind.VOID, row.reply, row.history, bank_healthy=row.healthy))
+        as_void = spelled(outcome_of(OperationKind.VOID, row.reply, row.history, row.around))
         expected = DOUBT if as_void == NOT_EXECUTED else as_void
-        release = outcome_of(OperationKind.RELEASE, row.reply, row.history, bank_healthy=row.healthy)
+        release = outcome_of(OperationKind.RELEASE, row.reply, row.history, row.around)
         assert spelled(release) == expected
 
     def test_has_a_cell_for_every_answer_to_every_kind(self) -> None:
         assert set(MEANINGS) == {(answer, kind) for answer in Answer for kind in OperationKind}
 
     def test_a_success_carries_the_banks_reference_and_the_holds_end(self) -> None:
-        outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, bank_healthy=None)
+        outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, UNKNOWN)
         assert outcome == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
 
     def test_a_no_carries_the_banks_word(self) -> None:
         refusal = Refusal(402, "insufficient_funds")
-        assert outcome_of(OperationKind.AUTHORIZE, refusal, FRESH, bank_healthy=None) == Declined(
-            "insufficient_funds"
-        )
+        assert outcome_of(OperationKind.AUTHORIZE, refusal, FRESH, UNKNOWN) == Declined("insufficient_funds")
         expired = Refusal(400, "authorization_expired")
-        assert outcome_of(OperationKind.CAPTURE, expired, FRESH, bank_healthy=None) == Rejected(
-            "authorization_expired"
-        )
+        assert outcome_of(OperationKind.CAPTURE, expired, FRESH, UNKNOWN) == Rejected("authorization_expired")
 
     @pytest.mark.parametrize(
         "reply",
         [Refusal(429, "slow_down", 7.0), Refusal(500, "internal_error", 7.0), Silence("busy", 503, 7.0)],
     )
     def test_the_banks_wish_for_patience_is_passed_on(self, reply: Reply) -> None:
-        outcome = outcome_of(OperationKind.VOID, reply, FRESH, bank_healthy=None)
+        outcome = outcome_of(OperationKind.VOID, reply, FRESH, UNKNOWN)
         assert isinstance(outcome, InDoubt)
         assert outcome.retry_after == 7.0
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_health_is_asked_for_where_it_decides_and_nowhere_else(self, kind: OperationKind) -> None:
-        invalid_card = Refusal(400, "invalid_card")
-        assert health_decides(kind, invalid_card) == (kind is OperationKind.AUTHORIZE)
-        others = [APPROVED, Silence("x"), NotSent("x"), Mismatch(200, "x"), Refusal(500, "invalid_card")]
-        others += [Refusal(402, "insufficient_funds"), Refusal(400, "internal_error")]
-        assert not any(health_decides(kind, other) for other in others)
+        def decides(reply: Reply, *, healthy_before: bool | None = None) -> bool:
+            meaning = meaning_of(kind, reply, FRESH, probe=False)
+            return health_decides(meaning, Surroundings(healthy_before=healthy_before))
+
+        invalid_card, contradiction = Refusal(400, "invalid_card"), Mismatch(200, "another amount than sent")
+        assert decides(invalid_card) == (kind is OperationKind.AUTHORIZE)
+        assert decides(invalid_card, healthy_before=True)
+        assert decides(contradiction, healthy_before=True)
+        assert not decides(contradiction, healthy_before=False)
+        for reply in (APPROVED, Silence("x"), NotSent("x"), Refusal(500, "invalid_card")):
+            assert not decides(reply, healthy_before=True)
 
 
 class TestSilence:
@@ -216,8 +247,8 @@ class TestSilence:
     )
     def test_is_what_may_hide_a_hold(self, reply: Reply) -> None:
         assert is_silent(reply)
-        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=None))
-        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, bank_healthy=None)) == AWAITING
+        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, UNKNOWN))
+        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, UNKNOWN)) == AWAITING
 
     @pytest.mark.parametrize(
         "reply",
@@ -232,8 +263,8 @@ class TestSilence:
     )
     def test_is_not_what_tells_of_the_attempt(self, reply: Reply) -> None:
         assert not is_silent(reply)
-        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=None))
-        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, bank_healthy=None)) == SUCCEEDED
+        after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, UNKNOWN))
+        assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, UNKNOWN)) == SUCCEEDED
 
 
 class TestTheWordsForAReply:
@@ -279,7 +310,7 @@ def played(kind: OperationKind, steps: list[tuple[Reply, bool | None]]) -> list[
     """The attempts of one operation, one after the other, whatever the outcomes."""
     history, taken = FRESH, []
     for reply, healthy in steps:
-        outcome = outcome_of(kind, reply, history, bank_healthy=healthy)
+        outcome = outcome_of(kind, reply, history, Surroundings(healthy_after=healthy))
         taken.append(Step(history, reply, outcome))
         history = history.after(reply, outcome)
     return taken
@@ -362,12 +393,12 @@ class TestEverySequenceOfReplies:
     def test_more_doubt_never_makes_an_outcome_more_certain(
         self, reply: Reply, healthy: bool, silent: bool
     ) -> None:
-        certain = outcome_of(OperationKind.AUTHORIZE, reply, FRESH, bank_healthy=healthy)
+        certain = outcome_of(OperationKind.AUTHORIZE, reply, FRESH, Surroundings(healthy_after=healthy))
         doubtful = outcome_of(
             OperationKind.AUTHORIZE,
             reply,
             History(any_in_doubt=True, any_silent=silent),
-            bank_healthy=healthy,
+            Surroundings(healthy_after=healthy),
         )
         if isinstance(certain, InDoubt):
             assert isinstance(doubtful, InDoubt)

@@ -1,5 +1,6 @@
 """Quicker clocks for tests in which somebody waits in vain."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,5 +24,13 @@ def quick(settings: Any, bank: SimulatedBank) -> Timing:
         backoff_cap=0.5,
     )
     bank_named.cache_clear()
+    timing: Timing = settings.BANK_TIMING
+    return timing
+
+
+@pytest.fixture
+def brief(settings: Any, quick: Timing) -> Timing:
+    """As `quick`, with hardly any time for second attempts: for operations that are to end in doubt."""
+    settings.BANK_TIMING = replace(quick, start_window=0.15, backoff_base=0.05, backoff_cap=0.1)
     timing: Timing = settings.BANK_TIMING
     return timing

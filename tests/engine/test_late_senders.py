@@ -31,7 +31,7 @@ from tests.simulated_bank import SimulatedBank
 
 class TestALateAnswer:
     @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
-    def test_that_came_to_nothing_keeps_the_operation_from_ending_not_executed(
+    def test_is_read_by_whoever_takes_the_operation_over_and_needs_no_bank(
         self, live: ApiClient, bank: SimulatedBank, settings: Any, verb: str
     ) -> None:
         """A transaction holds the payment's row while the bank's 200 waits and the lease runs out."""
@@ -54,12 +54,9 @@ class TestALateAnswer:
         wait_for_bank_threads()
         let_leases_run_out()
         recover_due(within=WITHIN)
+        operation = Operation.objects.get(kind=verb)
         bank.restart()
-        pace_of.cache_clear()
-        assert Operation.objects.get(kind=verb).state == "OPEN"
-        let_leases_run_out()
-        recover_due(within=WITHIN)
-        assert Operation.objects.get(kind=verb).state == "SUCCEEDED"
+        assert (operation.state, operation.bank_reference) == ("SUCCEEDED", bank.ledger()[-1].id)
         assert len(bank.ledger()) == executed
 
 

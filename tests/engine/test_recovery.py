@@ -167,15 +167,6 @@ class TestLeftInDoubt:
         assert recover_due(within=WITHIN) == 1
         assert {live.receipt(payment["id"])["state"] for payment in payments} == {"CAPTURED"}
 
-    def test_an_authorize_waits_for_the_card(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
-    ) -> None:
-        bank.script("authorizations", "drop_after", times=1000)
-        assert live.post("/payments", order()).status == 202
-        let_leases_run_out()
-        assert recover_due(within=WITHIN) == 0
-        assert Operation.objects.get().state == "OPEN"
-
 
 class TestTheMerchantsRetryContinuesAnAuthorize:
     @pytest.mark.parametrize("stored", [True, False])

@@ -1,0 +1,52 @@
+"""Discrepancies: where the bank and our books disagree, until somebody or something has closed them.
+
+Each is a row in the review queue.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from payments.domain.outcomes import ReviewReason
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import never_deleted, one_of
+from payments.models.operations import Operation
+from payments.models.payments import Payment
+
+LATE_HOLD = "late_hold"
+
+
+class Discrepancy(models.Model):
+    """What was found, about which operation, and with which evidence."""
+
+    class Kind(models.TextChoices):
+        """What disagrees."""
+
+        CAPTURE_ID_UNKNOWN = ReviewReason.CAPTURE_ID_UNKNOWN.value, "Captured, the capture's id is unknown"
+        NOT_DEDUCIBLE = ReviewReason.NOT_DEDUCIBLE.value, "Done, but perhaps by an earlier operation"
+        CONTRADICTION = ReviewReason.CONTRADICTION.value, "The bank disagrees with our books"
+        TOO_OLD_TO_ASK = ReviewReason.TOO_OLD_TO_ASK.value, "Too old to ask the bank about"
+        LATE_HOLD = LATE_HOLD, "A hold that no payment claims"
+
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="discrepancies")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="discrepancies", null=True)
+    evidence = models.JSONField(default=dict)
+    opened_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "discrepancies"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(kind=LATE_HOLD) | one_of("kind", ReviewReason), name="discrepancy_kind_known"
+            ),
+            models.UniqueConstraint(
+                fields=["operation"], condition=Q(closed_at=None), name="one_open_discrepancy_per_operation"
+            ),
+        ]
+        triggers: ClassVar = never_deleted()
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.operation_id}"

@@ -1,0 +1,310 @@
+"""What came of an attempt, recorded: the outcome with all its consequences in one transaction.
+
+The payment is locked first, then the operation. Whoever has lost the lease records the bank's answer on
+the attempt, and changes nothing else.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+
+from payments.domain.outcomes import (
+    Declined,
+    Final,
+    InDoubt,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    Rejected,
+    Succeeded,
+    Verdict,
+    leaves_doubt,
+)
+from payments.domain.replies import Approval, NotSent, Reply, call_is_over, describe, is_silent
+from payments.domain.states import OperationKind, OperationState
+from payments.domain.timing import LATE_LOOKS
+from payments.models import Attempt, Discrepancy, Event, Operation, Payment, bank_key_age
+from payments.models.clock import ClockTimestamp, clock_in
+from payments.models.guards import database_is_away, violated_constraint
+from payments.services import answers, idempotency, leases
+from payments.services.answers import Answer
+from payments.services.leases import Lease, boot_clock
+from payments.services.refusals import ServiceUnavailable
+
+log = structlog.get_logger("payments.operations")
+
+# What to do with an outcome, inside its transaction, both rows locked: change the payment and say which
+# event tells of it. `operation.payment` is the locked payment.
+Settle = Callable[[Operation, Final, datetime], Event.Type]
+
+_DATABASE_PAUSE = 0.5  # seconds between tries to record an outcome
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt's end, not yet recorded."""
+
+    reply: Reply
+    outcome: Outcome
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Both rows as the transaction that recorded them left them."""
+
+    operation: Operation
+    payment: Payment | None
+
+    @property
+    def answer(self) -> Answer:
+        """To the merchant's request that instructed the operation."""
+        return answers.of_operation(self.operation.claimed_payment, self.operation)
+
+
+class ImpossibleOutcome(Exception):
+    """The table of outcomes gives no such outcome to operations of this kind."""
+
+
+def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
+    """Record an attempt's end and the next one before it is sent; None where the lease is lost."""
+    with transaction.atomic(durable=True):
+        _end_attempt(lease, ended)
+        renewed = leases.renew(lease, settings.BANK_TIMING)
+    if renewed is None:
+        log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
+        return None
+    return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
+
+
+def record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
+    """Record the last attempt's end. While the database is away it is kept in memory and tried again.
+
+    Raises ServiceUnavailable where that takes longer than the lease.
+    """
+    while True:
+        try:
+            match ended.outcome:
+                case InDoubt():
+                    return _leave_open(lease, ended)
+                case NeedsReview() as review:
+                    return _hand_over(lease, ended, review)
+                case Succeeded() | Declined() | Rejected() | NotExecuted() as outcome:
+                    return _finish(lease, ended, outcome, settle)
+                case _:
+                    assert_never(ended.outcome)
+        except IntegrityError as error:
+            if violated_constraint(error) != "one_payment_per_hold":
+                raise
+            # The bank names a hold that another payment has: a contradiction, and no outcome.
+            ended = replace(ended, outcome=InDoubt("contradiction: another payment's hold", retry=False))
+        except (DatabaseError, InterfaceError) as error:
+            if not database_is_away(error):
+                raise
+            connection.close()
+            if boot_clock() + _DATABASE_PAUSE >= lease.ends_at(settings.BANK_TIMING):
+                log.error("outcome_not_recorded", operation=lease.operation_id.hex)
+                raise ServiceUnavailable(
+                    "The bank has answered, but its answer could not be recorded. Recovery will find it."
+                ) from error
+            log.warning("database_away", operation=lease.operation_id.hex)
+            time.sleep(_DATABASE_PAUSE)
+
+
+def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recorded:
+    """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
+    with transaction.atomic(durable=True):
+        payment, operation = _lock(lease)
+        at: datetime = vars(operation)["at"]
+        if not _still_held(operation, lease):
+            # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
+            # Either way the answer stands on its attempt, for whoever holds the operation to read.
+            _end_attempt(lease, ended, is_late=True)
+            log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
+            return Recorded(operation, payment)
+        _end_attempt(lease, ended)
+        operation.payment = payment
+        event = settle(operation, outcome, at)
+        _apply(operation, outcome, at)
+        operation.save(update_fields=_OUTCOME_FIELDS)
+        if payment is not None:
+            payment.save(update_fields=_PAYMENT_FIELDS)
+        Event.objects.create(
+            payment=payment,
+            operation=operation,
+            type=event,
+            at=at,
+            actor=operation.actor,
+            request_id=operation.request_id,
+            evidence={"attempt": lease.attempt, **_evidence(ended.reply)},
+        )
+        recorded = Recorded(operation, payment)
+        if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
+            idempotency.store_answer(operation, recorded.answer)
+    return recorded
+
+
+_OUTCOME_FIELDS = [
+    *("state", "bank_reference", "outcome_code", "awaiting_statement", "look_again_at", "finished_at"),
+]
+_PAYMENT_FIELDS = [
+    *("state", "bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
+    *("authorization_expires_at", "authorized_at", "captured_at", "refunded_at", "voided_at", "expired_at"),
+    *("declined_at", "failed_at"),
+]
+
+
+def _lock(lease: Lease) -> tuple[Payment | None, Operation]:
+    """Both rows until the transaction ends, always in this order; the operation with the time as `at`."""
+    payment = None
+    if lease.payment_id is not None:
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=lease.payment_id)
+    operation = Operation.objects.select_for_update(no_key=True).annotate(at=ClockTimestamp())
+    return payment, operation.get(pk=lease.operation_id)
+
+
+def _still_held(operation: Operation, lease: Lease) -> bool:
+    return operation.state == OperationState.OPEN and operation.lease_epoch == lease.epoch
+
+
+def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
+    operation.finished_at = at
+    match outcome:
+        case Succeeded(reference=reference, awaiting_statement=awaiting):
+            operation.become_succeeded()
+            operation.bank_reference = reference
+            operation.awaiting_statement = awaiting
+        case Declined(code=code, awaiting_statement=awaiting):
+            operation.become_declined()
+            operation.outcome_code = code
+            operation.awaiting_statement = awaiting
+        case Rejected(code=code):
+            operation.become_rejected()
+            operation.outcome_code = code
+        case NotExecuted(awaiting_statement=awaiting):
+            operation.become_not_executed()
+            operation.outcome_code = "bank_unavailable"
+            operation.awaiting_statement = awaiting
+            if awaiting:
+                operation.look_again_at = _next_look(operation, at)
+        case _:
+            assert_never(outcome)
+
+
+def _next_look(operation: Operation, at: datetime) -> datetime | None:
+    """When a hold that was not found is looked for again, or None where it was often enough."""
+    age = bank_key_age(operation, at)
+    return next((at - age + look for look in LATE_LOOKS if look > age), None)
+
+
+def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
+    """The machine's last word on an operation: people, or a statement, settle it."""
+    with transaction.atomic(durable=True):
+        payment, operation = _lock(lease)
+        held = _still_held(operation, lease)
+        _end_attempt(lease, ended, is_late=not held)
+        operation.payment = payment
+        if held:
+            evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
+            operation.become_needs_review()
+            operation.save(update_fields=["state"])
+            Discrepancy.objects.create(
+                kind=review.reason.value, operation=operation, payment=payment, evidence=evidence
+            )
+            Event.objects.create(
+                payment=payment,
+                operation=operation,
+                type=Event.Type.OPERATION_NEEDS_REVIEW,
+                at=vars(operation)["at"],
+                actor=operation.actor,
+                request_id=operation.request_id,
+                evidence=evidence,
+            )
+    log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
+    return Recorded(operation, payment)
+
+
+def record_look(lease: Lease, ended: Ended) -> None:
+    """Record what a late look has found, and when the next one is due."""
+    found = isinstance(ended.outcome, Succeeded)
+    is_certain = _verdict(ended.outcome) is not None or isinstance(ended.outcome, NeedsReview)
+    with transaction.atomic(durable=True):
+        _, operation = _lock(lease)
+        _end_attempt(lease, ended, is_late=found)
+        if operation.lease_epoch != lease.epoch:
+            return
+        at: datetime = vars(operation)["at"]
+        pause = timedelta(seconds=settings.BANK_TIMING.due_cap)
+        again = _next_look(operation, at) if is_certain else at + pause
+        Operation.objects.filter(pk=operation.pk).update(
+            look_again_at=None if found else again, lease_expires_at=ClockTimestamp()
+        )
+
+
+def _leave_open(lease: Lease, ended: Ended) -> Recorded:
+    """Record the attempt's end: the operation stays in doubt, and due later.
+
+    The lease is let go of, unless the bank may still be working on the call that was given up: then
+    nobody may send before the lease has run out.
+    """
+    retry_after = ended.outcome.retry_after if isinstance(ended.outcome, InDoubt) else None
+    with transaction.atomic(durable=True):
+        _end_attempt(lease, ended)
+        Operation.objects.filter(
+            pk=lease.operation_id, state=OperationState.OPEN, lease_epoch=lease.epoch
+        ).update(
+            due_at=clock_in(max(settings.BANK_TIMING.pause_after(lease.epoch), retry_after or 0)),
+            **({"lease_expires_at": ClockTimestamp()} if call_is_over(ended.reply) else {}),
+        )
+    log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
+    return read(lease)
+
+
+def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
+    reply = ended.reply
+    if isinstance(reply, NotSent):
+        result = Attempt.Result.NOT_SENT
+    elif is_silent(reply):
+        result = Attempt.Result.SILENT
+    else:
+        result = Attempt.Result.ANSWERED
+    evidence = _evidence(reply)
+    Attempt.objects.filter(operation_id=lease.operation_id, number=lease.attempt, ended_at=None).update(
+        ended_at=ClockTimestamp(),
+        result=result,
+        in_doubt=leaves_doubt(reply, ended.outcome),
+        http_status=evidence.get("status"),
+        reply=evidence["reply"],
+        bank_reference=evidence.get("reference", ""),
+        is_replay=evidence.get("replayed"),
+        duration_ms=ended.duration_ms,
+        verdict=_verdict(ended.outcome) or "",
+        is_late=is_late,
+        hold_expires_at=reply.expires_at if isinstance(reply, Approval) else None,
+    )
+
+
+def _verdict(outcome: Outcome) -> Verdict | None:
+    return outcome.verdict if isinstance(outcome, InDoubt | NeedsReview | NotExecuted) else None
+
+
+def _evidence(reply: Reply) -> dict[str, str | int | bool]:
+    """What the bank said, as far as it may be kept: its status, code and reference, not its prose."""
+    evidence: dict[str, str | int | bool] = {"reply": describe(reply)[:200]}
+    if not isinstance(reply, NotSent) and reply.status is not None:
+        evidence["status"] = reply.status
+    if isinstance(reply, Approval):
+        evidence |= {"reference": reply.reference, "replayed": reply.replayed}
+    return evidence
+
+
+def read(lease: Lease) -> Recorded:
+    """Both rows as they are now, in one statement."""
+    operation = Operation.objects.select_related("payment").get(pk=lease.operation_id)
+    return Recorded(operation, operation.payment)
