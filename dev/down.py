@@ -42,8 +42,9 @@ def stop(environment: Environment) -> None:
         os.kill(supervisor, signal.SIGCONT)  # if it was suspended by Ctrl-Z
         _wait_for(instance)
         running = instance.pids()
-    for names in (("web", "worker"), ("bank",)):
-        if left := {name: pid for name, pid in running.items() if name in names}:
+    bank = {name: pid for name, pid in running.items() if name == "bank"}
+    for left in ({name: pid for name, pid in running.items() if name not in bank}, bank):
+        if left:
             print(f"Stopping {' and '.join(left)}, left behind by a `make up` that was killed.")
             terminate(list(left.values()), STOP_SECONDS)
     if postgres.running():

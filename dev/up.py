@@ -81,6 +81,11 @@ def programs(environment: Environment, variables: dict[str, str]) -> list[Progra
     programs = [
         Program("web", web.command(environment.port), variables | {"FICPAY_DB_POOL": "6"}),
         Program("worker", [python, "manage.py", "worker"], variables | {"FICPAY_DB_POOL": "0"}),
+        Program(
+            "recovery",
+            [python, "manage.py", "reconcile", "pending", "--watch"],
+            variables | {"FICPAY_DB_POOL": "0"},
+        ),
     ]
     if not environment.given_bank_url:
         # The bank listens where PORT says, as the real one does; a PORT in the shell is not meant for it.

@@ -1,7 +1,7 @@
 """Whether this process lives, and whether it can do its work.
 
-Readiness fails on what no request can do without: the database and its migrations. The worker and the
-banks are shown, not judged: without them reads and replays still work.
+Readiness fails on what no request can do without: the database and its migrations. The worker, recovery
+and the banks are shown, not judged: without them reads and replays still work.
 """
 
 from datetime import timedelta
@@ -16,9 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from payments.models import Heartbeat
-from payments.services.heartbeats import WORKER
+from payments.services.heartbeats import RECOVERY, WORKER
 
-# A beat a minute, and schedules are looked at twice a minute.
+# The worker beats once a minute, and schedules are looked at twice a minute.
 _ALIVE_WITHIN = timedelta(minutes=3)
 
 
@@ -39,22 +39,25 @@ def ready(_request: HttpRequest) -> JsonResponse:
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             report |= {"status": "not ready", "migrations": "missing"}
         else:
-            report |= _worker_and_banks()
+            report |= _processes_and_banks()
     except DatabaseError:
         report |= {"status": "not ready", "database": "unreachable", "migrations": "unknown"}
     return JsonResponse(report, status=200 if report["status"] == "ready" else 503)
 
 
-def _worker_and_banks() -> dict[str, Any]:
-    heartbeat = Heartbeat.objects.filter(process=WORKER).first()
-    if heartbeat is None:
-        return {"worker": {"status": "never seen"}, "banks": {}}
-    beat_at = heartbeat.beat_at
-    alive = timezone.now() - beat_at < _ALIVE_WITHIN
-    return {
-        "worker": {"status": "alive" if alive else "silent", "last_beat_at": beat_at.isoformat()},
-        "banks": {
-            name: {"status": "healthy" if healthy else "unhealthy", "checked_at": beat_at.isoformat()}
-            for name, healthy in heartbeat.banks.items()
-        },
+def _processes_and_banks() -> dict[str, Any]:
+    beats = {beat.process: beat for beat in Heartbeat.objects.all()}
+    worker = beats.get(WORKER)
+    banks = {
+        name: {"status": "healthy" if healthy else "unhealthy", "checked_at": worker.beat_at.isoformat()}
+        for name, healthy in (worker.banks if worker else {}).items()
+        if worker
     }
+    return {"worker": _life(worker), "recovery": _life(beats.get(RECOVERY)), "banks": banks}
+
+
+def _life(beat: Heartbeat | None) -> dict[str, str]:
+    if beat is None:
+        return {"status": "never seen"}
+    alive = timezone.now() - beat.beat_at < _ALIVE_WITHIN
+    return {"status": "alive" if alive else "silent", "last_beat_at": beat.beat_at.isoformat()}

@@ -9,22 +9,30 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Schedule
 
+from payments.services.expirations import expire_due
 from payments.services.idempotency import sweep
 from payments.services.recovery import recover_due
 
 _EVERY_MINUTE = {
     "heartbeat": "payments.services.heartbeats.beat",
     "recovery": "ficpay.schedules.recover",
+    "expirations": "ficpay.schedules.expire",
     "forget-idempotency-keys": "ficpay.schedules.forget_idempotency_keys",
 }
 # Nothing is begun after this, so that the last attempt ends within the task's timeout of 120 s.
 _RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
+_EXPIRATIONS_A_MINUTE = 2000
 _KEYS_A_SWEEP = 5000
 
 
 def recover() -> int:
-    """Ask about operations in doubt that are due; how many were asked about."""
+    """Do what recovery would, in case its own process is away; how many things were done."""
     return recover_due(within=_RECOVERY_BEGINS_WITHIN)
+
+
+def expire() -> int:
+    """Let payments expire whose hold has run out; how many did."""
+    return len(expire_due(limit=_EXPIRATIONS_A_MINUTE))
 
 
 def forget_idempotency_keys() -> int:

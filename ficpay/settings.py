@@ -41,6 +41,8 @@ BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
 # stalled bank leaves threads for reads.
 BANK_THREADS = env.int("FICPAY_BANK_THREADS", 48)
 BANK_TIMING = Timing()
+# Operations in doubt that the process of recovery asks about at the same time.
+RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
 # --- The database ----------------------------------------------------------------------------
 # Connections a process keeps. 0 means none kept in a pool, which forking workers need.
@@ -81,6 +83,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "payments",
+    "reconciliation",
     "ficpay",
 ]
 MIDDLEWARE = [

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 
 from payments.banks.registry import bank_named
 from payments.domain.states import Mode
+from payments.domain.timing import Timing
 from payments.models import Merchant
 from payments.services.bank_threads import bank_threads
 from payments.services.merchants import create_merchant, issue_api_key
@@ -96,3 +98,29 @@ def until() -> Callable[[Callable[[], Any]], Any]:
         return found
 
     return wait
+
+
+@pytest.fixture
+def quick(settings: Any, bank: SimulatedBank) -> Timing:
+    """Bounds of a second or so, in the proportions of the real ones."""
+    settings.BANK_TIMING = Timing(
+        connect=0.5,
+        read=0.6,
+        attempt=1.5,
+        start_window=1.0,
+        client_wait=1.6,
+        lease_margin=1.0,
+        backoff_base=0.2,
+        backoff_cap=0.5,
+    )
+    bank_named.cache_clear()
+    timing: Timing = settings.BANK_TIMING
+    return timing
+
+
+@pytest.fixture
+def brief(settings: Any, quick: Timing) -> Timing:
+    """As `quick`, with hardly any time for second attempts: for operations that are to end in doubt."""
+    settings.BANK_TIMING = replace(quick, start_window=0.15, backoff_base=0.05, backoff_cap=0.1)
+    timing: Timing = settings.BANK_TIMING
+    return timing

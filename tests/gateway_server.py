@@ -19,6 +19,19 @@ PROJECT = Path(__file__).resolve().parent.parent
 PORTS = range(20_000, 32_000)
 
 
+def environment_of_a_process(bank_url: str) -> dict[str, str]:
+    """For a process of FicPay's on the tests' database."""
+    settings = connection.settings_dict
+    host = settings["HOST"].replace("/", "%2F")
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "ficpay.settings",
+        "DATABASE_URL": f"postgres://{settings['USER']}@{host}/{settings['NAME']}",
+        "BANK_URL": bank_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 class GatewayServer:
     """One granian process tree. `with GatewayServer(bank.url, home) as server: requests.get(server.url)`."""
 
@@ -38,16 +51,7 @@ class GatewayServer:
             *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
             *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
         ]
-        settings = connection.settings_dict
-        host = settings["HOST"].replace("/", "%2F")
-        self._environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "ficpay.settings",
-            "DATABASE_URL": f"postgres://{settings['USER']}@{host}/{settings['NAME']}",
-            "BANK_URL": bank_url,
-            "PYTHONUNBUFFERED": "1",
-            **(environment or {}),
-        }
+        self._environment = environment_of_a_process(bank_url) | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

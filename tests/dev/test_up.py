@@ -122,7 +122,7 @@ class TestGivenAddresses:
             env = environment(var, FICPAY_PORT=free_port(), DATABASE_URL=postgres.url("shop"), BANK_URL=bank)
             with Up(env) as up:
                 assert f"the bank at {bank}" in up.wait_until_ready()
-                assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker"}
+                assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker", "recovery"}
                 assert not (var / "postgres").exists()
                 up.end(signal.SIGTERM)
             assert postgres.running()

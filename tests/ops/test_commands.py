@@ -163,6 +163,7 @@ class TestWorker:
         assert set(Schedule.objects.values_list("name", flat=True)) == {
             "heartbeat",
             "recovery",
+            "expirations",
             "forget-idempotency-keys",
         }
 

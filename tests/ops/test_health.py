@@ -43,6 +43,7 @@ class TestReadiness:
             "database": "ok",
             "migrations": "ok",
             "worker": {"status": "never seen"},
+            "recovery": {"status": "never seen"},
             "banks": {},
         }
 
@@ -52,8 +53,10 @@ class TestReadiness:
     def test_the_worker_and_the_banks_are_shown_and_not_judged(self, db: None, age: int, status: str) -> None:
         beat_at = datetime.now(UTC) - timedelta(seconds=age)
         Heartbeat.objects.create(process="worker", beat_at=beat_at, banks={"ficmart": False, "sandbox": True})
+        Heartbeat.objects.create(process="recovery", beat_at=beat_at)
         response = Client().get("/health/ready")
         assert response.status_code == 200
+        assert response.json()["recovery"] == {"status": status, "last_beat_at": beat_at.isoformat()}
         assert response.json()["worker"] == {"status": status, "last_beat_at": beat_at.isoformat()}
         banks = {name: bank["status"] for name, bank in response.json()["banks"].items()}
         assert banks == {"ficmart": "unhealthy", "sandbox": "healthy"}

@@ -10,7 +10,7 @@ from ficpay import schedules
 
 
 class Command(BaseCommand):
-    help = "Carry out the schedules: heartbeats and the release of expired holds."
+    help = "Carry out the schedules: heartbeats, expirations, retention, and recovery's fallback."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         if settings.DB_POOL:

@@ -1,0 +1,177 @@
+"""`manage.py reconcile`: what is in doubt, what has run out, why a payment stands where it stands.
+
+Exit codes: 0 all is well, 1 something is still in doubt or violated, 2 the command could not do its work.
+"""
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
+from tqdm import tqdm
+
+from payments.domain.ids import PAYMENT_PREFIX, parse_public_id, public_id
+from payments.domain.money import display
+from payments.models import Payment
+from payments.services import expirations, recovery
+from reconciliation.services import audit, pending
+from reconciliation.services.audit_rules import RULES
+from reconciliation.services.explain import explain
+from reconciliation.services.pending import Doubt
+from reconciliation.services.watch import watch
+
+STILL_IN_DOUBT, FAILED = 1, 2
+_EXPIRATIONS_AT_ONCE = 1000
+
+
+class Command(BaseCommand):
+    help = (
+        "Settle operations in doubt, let holds expire, explain a payment, audit the books. "
+        "Exit code 0: nothing is left; 1: something is still in doubt, or violated; 2: an error."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+
+        asked = commands.add_parser("pending", help="ask the bank about what is in doubt, due or not")
+        asked.add_argument("--watch", action="store_true", help="do what is due, until stopped")
+        asked.add_argument("--limit", type=_positive, metavar="N", help="ask about N operations at most")
+        asked.add_argument("--payment", metavar="PAY_ID", help="only about this payment (pay_...)")
+        _shared(asked, dry_run="list what is in doubt, ask nobody")
+
+        expired = commands.add_parser("expirations", help="expire payments whose hold has run out")
+        expired.add_argument("--limit", type=_positive, metavar="N", help="N payments at most")
+        _shared(expired, dry_run="list the holds that have run out, change nothing")
+
+        told = commands.add_parser("explain", help="tell a payment's chain of evidence in sentences")
+        told.add_argument("payment", metavar="PAY_ID", help="the payment (pay_...)")
+        _shared(told)
+
+        _shared(commands.add_parser("audit", help="check every invariant of the books, name every violation"))
+
+    def handle(self, *_args: Any, what: str, **options: Any) -> None:
+        commands: dict[str, Callable[..., bool]] = {
+            "pending": self._pending,
+            "expirations": self._expirations,
+            "explain": self._explain,
+            "audit": self._audit,
+        }
+        try:
+            is_well = commands[what](**options)
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError(
+                f"The database did not answer ({type(error).__name__}). "
+                "On a development machine `make up` starts it; else see DATABASE_URL.",
+                returncode=FAILED,
+            ) from None
+        if not is_well:
+            sys.exit(STILL_IN_DOUBT)
+
+    def _pending(
+        self, *, watch: bool, limit: int | None, payment: str | None, dry_run: bool, json: bool, **_: Any
+    ) -> bool:
+        if watch:
+            if limit or payment or dry_run or json:
+                _fail("--watch does everything that is due; it goes with no other option.")
+            return _watch()
+        found = pending.in_doubt(_payment(payment) if payment else None)
+        if not dry_run:
+            asked = found[:limit]
+            quiet = json or not sys.stderr.isatty()
+            for doubt in tqdm(asked, desc="Asking the bank", unit="", disable=quiet, leave=False):
+                recovery.recover(doubt.operation_id)
+            found = pending.look_again(found)
+        report = pending.Report.of(found)
+        if json:
+            self._print_json(report.as_dict())
+        else:
+            self._print_doubts(found, report, dry_run=dry_run)
+        return report.in_doubt == 0 and report.needs_review == 0
+
+    def _expirations(self, *, limit: int | None, dry_run: bool, json: bool, **_: Any) -> bool:
+        most = limit or _EXPIRATIONS_AT_ONCE
+        if dry_run:
+            ids = list(
+                expirations.expired_holds()
+                .order_by("authorization_expires_at")
+                .values_list("pk", flat=True)[:most]
+            )
+        else:
+            ids = expirations.expire_due(limit=most)
+        names = [public_id(PAYMENT_PREFIX, one) for one in ids]
+        left = 0 if dry_run else expirations.expired_holds().count()
+        if json:
+            self._print_json({"dry_run": dry_run, "expired": names, "left": left})
+        else:
+            for name in names:
+                self.stdout.write(f"{name} {'would expire' if dry_run else 'has expired'}")
+            self.stdout.write(f"{len(names)} {'to expire' if dry_run else 'expired'}, {left} left.")
+        return left == 0
+
+    def _explain(self, *, payment: str, json: bool, **_: Any) -> bool:
+        sentences = explain(_payment(payment))
+        if json:
+            self._print_json({"payment": payment, "sentences": [one.strip() for one in sentences]})
+        else:
+            self.stdout.write("\n".join(sentences))
+        return True
+
+    def _audit(self, *, json: bool, **_: Any) -> bool:
+        found = audit.violations()
+        if json:
+            self._print_json({"rules": len(RULES), "violations": [vars(one) for one in found]})
+            return not found
+        for one in found:
+            self.stdout.write(f"{one.rule}: {one.subject}: {one.detail}\n    {one.says}")
+        self.stdout.write(f"{len(RULES)} rules, {len(found)} violations.")
+        return not found
+
+    def _print_doubts(self, doubts: list[Doubt], report: pending.Report, *, dry_run: bool) -> None:
+        for one in doubts:
+            amount = display(one.amount_cents, one.currency)
+            self.stdout.write(f"{one.operation} {one.kind} of {amount} for {one.payment}: {one.state}")
+        left = f"{report.in_doubt} in doubt, {report.needs_review} under review, {report.in_flight} in flight"
+        self.stdout.write(f"{left}." if dry_run else f"{report.settled} settled; {left}.")
+
+    def _print_json(self, report: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(report, indent=2, default=str))
+
+
+def _watch() -> bool:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    watch(stop, threads=settings.RECOVERY_THREADS)
+    return True
+
+
+def _shared(parser: Any, *, dry_run: str = "") -> None:
+    if dry_run:
+        parser.add_argument("--dry-run", action="store_true", help=dry_run)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _payment(text: str) -> Payment:
+    payment_id = parse_public_id(PAYMENT_PREFIX, text)
+    if payment_id is None:
+        _fail(f"{text} is no payment's id: those are `pay_` and 32 hexadecimal digits.")
+    payment = Payment.objects.filter(pk=payment_id).first()
+    if payment is None:
+        _fail(f"There is no payment {text}.")
+    return payment
+
+
+def _fail(message: str) -> NoReturn:
+    raise CommandError(message, returncode=FAILED)

@@ -1,0 +1,46 @@
+"""The audit: what must hold for the books of every FicPay at every moment, and what does not.
+
+Each rule is a sentence and a query for its violations. Most are guaranteed by a constraint, a trigger or
+a transaction as well; the audit asks the rows all the same, whoever wrote them.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from payments.domain.timing import BANK_KEY_LASTS, NEGATIVE_PROBES_APART
+from reconciliation.services.audit_rules import RULES
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that does not hold, for whom, and how."""
+
+    rule: str
+    says: str  # the rule's sentence
+    subject: str  # a payment's, an operation's or an attempt's id, as our other tools show it
+    detail: str
+
+
+def violations() -> list[Violation]:
+    """Every violation of every rule, from one consistent view of the database. Changes nothing."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return found_by(cursor)
+
+
+def found_by(cursor: CursorWrapper) -> list[Violation]:
+    """Every violation that this cursor's transaction sees."""
+    bounds = {
+        "attempt": f"{settings.BANK_TIMING.attempt} seconds",
+        "patience": "10 minutes",  # what recovery has to notice something before it is called overdue
+        "bank_key_lasts": f"{BANK_KEY_LASTS.total_seconds()} seconds",
+        "probes_apart": f"{NEGATIVE_PROBES_APART.total_seconds()} seconds",
+    }
+    found = []
+    for rule in RULES:
+        cursor.execute(rule.violations, bounds)
+        found += [Violation(rule.name, rule.says, *row) for row in cursor.fetchall()]
+    return found

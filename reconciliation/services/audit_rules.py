@@ -1,0 +1,246 @@
+"""The audit's rules. Each query gives a row (subject, detail) for each violation.
+
+`%(attempt)s`, `%(patience)s`, `%(bank_key_lasts)s` and `%(probes_apart)s` are intervals.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A sentence that must hold, and the query for where it does not."""
+
+    name: str
+    says: str
+    violations: str
+
+
+# How our tools name things.
+_PAYMENT = "'pay_' || replace(p.id::text, '-', '')"
+_OPERATION = "'op_' || replace(o.id::text, '-', '')"
+_UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
+_HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
+
+_STATES = [
+    Rule(
+        "one_unfinished_operation",
+        "A payment has at most one unfinished operation.",
+        f"""
+        SELECT {_PAYMENT}, string_agg(o.kind, ' and ') FROM payments_payment p
+        JOIN payments_operation o ON o.payment_id = p.id
+        WHERE o.kind <> 'release' AND o.state IN {_UNFINISHED}
+        GROUP BY p.id HAVING count(*) > 1""",
+    ),
+    Rule(
+        "one_live_payment_per_order",
+        "An order has at most one payment that is PENDING, AUTHORIZED or CAPTURED.",
+        """
+        SELECT order_id, count(*) || ' live payments' FROM payments_payment
+        WHERE state IN ('PENDING', 'AUTHORIZED', 'CAPTURED')
+        GROUP BY merchant_id, mode, order_id HAVING count(*) > 1""",
+    ),
+    Rule(
+        "state_follows_from_the_authorize",
+        "A payment's state agrees with its one authorize, and its hold is the one the bank named.",
+        f"""
+        SELECT {_PAYMENT}, p.state || ' with authorize ' || coalesce(string_agg(o.state, ', '), 'missing')
+        FROM payments_payment p
+        LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.kind = 'authorize'
+        GROUP BY p.id HAVING count(o.id) <> 1 OR NOT bool_and(CASE
+            WHEN p.state = 'PENDING' THEN o.state IN {_UNFINISHED}
+            WHEN p.state = 'DECLINED' THEN o.state = 'DECLINED' AND o.outcome_code = p.decline_code
+            WHEN p.state = 'FAILED' THEN o.state = 'NOT_EXECUTED'
+            ELSE o.state = 'SUCCEEDED' AND o.bank_reference = p.bank_authorization_id END)""",
+    ),
+    *(
+        Rule(
+            f"state_follows_from_the_{kind}",
+            f"A payment is {' or '.join(states)} if and only if one {kind} succeeded, with the same reference.",
+            f"""
+            SELECT {_PAYMENT}, p.state || ' with ' || count(o.id) || ' {kind}s that succeeded'
+            FROM payments_payment p LEFT JOIN payments_operation o
+                ON o.payment_id = p.id AND o.kind = '{kind}' AND o.state = 'SUCCEEDED'
+            GROUP BY p.id
+            HAVING count(o.id) <> CASE WHEN p.state IN ({", ".join(f"'{s}'" for s in states)}) THEN 1 ELSE 0 END
+                OR bool_or(o.bank_reference <> p.{column})""",
+        )
+        for kind, states, column in (
+            ("capture", ("CAPTURED", "REFUNDED"), "bank_capture_id"),
+            ("void", ("VOIDED",), "bank_void_id"),
+            ("refund", ("REFUNDED",), "bank_refund_id"),
+        )
+    ),
+    Rule(
+        "expired_with_reason_and_released",
+        "An EXPIRED payment's hold had run out, or the bank said so, and its release is recorded.",
+        f"""
+        SELECT {_PAYMENT}, 'expired at ' || p.expired_at FROM payments_payment p WHERE p.state = 'EXPIRED' AND (
+            NOT (p.authorization_expires_at <= p.expired_at OR EXISTS (SELECT 1 FROM payments_operation o
+                WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state = 'REJECTED'))
+            OR NOT EXISTS (SELECT 1 FROM payments_operation o WHERE o.payment_id = p.id
+                AND o.kind = 'release' AND o.target_reference = p.bank_authorization_id))""",
+    ),
+    Rule(
+        "operations_are_the_payments",
+        "An operation is about its payment's full amount, at its bank, and names its hold or its capture.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' of ' || o.amount_cents || ' for ' || o.target_reference
+        FROM payments_operation o JOIN payments_payment p ON p.id = o.payment_id
+        WHERE o.amount_cents <> p.amount_cents OR o.currency <> p.currency OR o.bank <> p.bank
+            OR o.kind IN ('capture', 'void') AND o.target_reference <> p.bank_authorization_id
+            OR o.kind = 'refund' AND o.target_reference <> p.bank_capture_id""",
+    ),
+    Rule(
+        "one_payment_per_hold",
+        "No hold pays for two payments.",
+        f"""
+        SELECT bank_authorization_id, count(*) || ' payments' FROM payments_payment p
+        WHERE p.state IN {_HELD} GROUP BY bank, bank_authorization_id HAVING count(*) > 1""",
+    ),
+]
+
+_EVIDENCE = [
+    Rule(
+        "success_on_evidence",
+        "An operation SUCCEEDED because the bank said so: 200 with its reference, or `already` after a doubt.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' ' || o.bank_reference FROM payments_operation o
+        WHERE o.state = 'SUCCEEDED' AND NOT EXISTS (SELECT 1 FROM payments_attempt a
+            WHERE a.operation_id = o.id AND (
+                o.bank_reference <> '' AND a.http_status = 200 AND a.bank_reference = o.bank_reference
+                OR o.bank_reference = '' AND o.kind IN ('void', 'refund', 'release')
+                    AND a.http_status = 400 AND a.reply LIKE '%%already%%'))""",
+    ),
+    Rule(
+        "refusal_on_evidence",
+        "An operation is DECLINED or REJECTED because the bank said that word.",
+        f"""
+        SELECT {_OPERATION}, o.outcome_code FROM payments_operation o
+        WHERE o.state IN ('DECLINED', 'REJECTED') AND NOT EXISTS (SELECT 1 FROM payments_attempt a
+            WHERE a.operation_id = o.id AND a.http_status IN (400, 402)
+                AND a.reply = a.http_status || ' ' || o.outcome_code)""",
+    ),
+    Rule(
+        "not_executed_on_evidence",
+        "An operation is NOT_EXECUTED because nothing was sent, or after two negative probes of an authorize.",
+        f"""
+        SELECT {_OPERATION}, o.kind FROM payments_operation o
+        WHERE o.state = 'NOT_EXECUTED' AND EXISTS (SELECT 1 FROM payments_attempt a
+                WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe)
+            AND NOT (o.kind = 'authorize' AND o.awaiting_statement AND EXISTS (
+                SELECT 1 FROM payments_attempt one JOIN payments_attempt two
+                    ON two.operation_id = one.operation_id AND two.number > one.number
+                WHERE one.operation_id = o.id
+                    AND one.verdict = 'negative_probe' AND two.verdict = 'negative_probe'
+                    AND two.started_at >= one.ended_at + interval %(probes_apart)s
+                    AND NOT EXISTS (SELECT 1 FROM payments_attempt sent
+                        WHERE sent.operation_id = o.id AND sent.number > one.number AND sent.number < two.number
+                            AND sent.result <> 'not_sent' AND NOT sent.is_probe)))""",
+    ),
+    Rule(
+        "every_change_has_its_event",
+        "Every state a payment has reached has exactly one event.",
+        " UNION ALL ".join(
+            f"""
+            SELECT {_PAYMENT}, count(e.id) || ' events {event}' FROM payments_payment p
+            LEFT JOIN payments_event e ON e.payment_id = p.id AND e.type = '{event}'
+            GROUP BY p.id HAVING count(e.id) <> CASE WHEN {reached} THEN 1 ELSE 0 END"""
+            for event, reached in (
+                ("payment.created", "true"),
+                *(
+                    (f"payment.{state}", f"p.{state}_at IS NOT NULL")
+                    for state in (
+                        *("authorized", "captured", "voided", "refunded", "expired", "declined", "failed"),
+                    )
+                ),
+            )
+        ),
+    ),
+    Rule(
+        "every_outcome_has_its_event",
+        "Every operation that has ended, or is under review, has an event that tells the evidence.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
+        WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.operation_id = o.id AND e.evidence ? 'reply')""",
+    ),
+    Rule(
+        "reviews_are_in_the_queue",
+        "Every operation under review has an open discrepancy.",
+        f"""
+        SELECT {_OPERATION}, o.kind FROM payments_operation o
+        WHERE o.state = 'NEEDS_REVIEW' AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
+            WHERE d.operation_id = o.id AND d.closed_at IS NULL)""",
+    ),
+]
+
+_SENDING = [
+    Rule(
+        "one_call_in_flight",
+        "An attempt starts only when the one before it has ended, or cannot be in flight any more.",
+        f"""
+        SELECT {_OPERATION}, 'attempt ' || later.number || ' beside attempt ' || a.number
+        FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
+        JOIN payments_attempt later ON later.operation_id = o.id AND later.number > a.number
+        WHERE later.started_at < least(
+            coalesce(a.ended_at, 'infinity'), a.started_at + interval %(attempt)s)""",
+    ),
+    Rule(
+        "a_bank_key_is_one_instruction",
+        "Operations that share a bank key are one instruction, run again after it was not executed.",
+        """
+        SELECT o.bank_idempotency_key, count(*) || ' operations' FROM payments_operation o
+        LEFT JOIN payments_payment p ON p.id = o.payment_id
+        GROUP BY o.bank, o.bank_idempotency_key HAVING count(*) > 1 AND (
+            count(*) FILTER (WHERE o.state <> 'NOT_EXECUTED') > 1
+            OR count(DISTINCT (o.kind, o.amount_cents, o.target_reference, p.order_id)) > 1)""",
+    ),
+    Rule(
+        "no_hold_is_forgotten",
+        "A hold the bank named to us is a payment's, is released, or may still be claimed.",
+        f"""
+        SELECT {_OPERATION}, a.bank_reference FROM payments_attempt a
+        JOIN payments_operation o ON o.id = a.operation_id AND o.kind = 'authorize'
+        WHERE a.http_status = 200 AND a.bank_reference <> '' AND (a.is_replay OR NOT a.is_probe)
+            AND a.ended_at < clock_timestamp() - interval %(patience)s
+            AND NOT EXISTS (SELECT 1 FROM payments_payment p
+                WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)
+            AND NOT EXISTS (SELECT 1 FROM payments_operation r WHERE r.bank = o.bank
+                AND r.kind = 'release' AND r.target_reference = a.bank_reference)
+            AND NOT EXISTS (SELECT 1 FROM payments_operation other WHERE other.bank = o.bank
+                AND other.bank_idempotency_key = o.bank_idempotency_key AND other.state IN {_UNFINISHED})""",
+    ),
+    Rule(
+        "doubts_are_asked_about",
+        "No doubt rests longer than it should: somebody asks the bank about it.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' due since ' || greatest(o.lease_expires_at, o.due_at)
+        FROM payments_operation o WHERE o.state = 'OPEN'
+            AND greatest(o.lease_expires_at, o.due_at) < clock_timestamp() - interval %(patience)s""",
+    ),
+    Rule(
+        "doubts_are_bounded_in_time",
+        "An authorize the bank may have forgotten is under review.",
+        f"""
+        SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
+        WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
+            clock_timestamp() - interval %(bank_key_lasts)s - interval %(patience)s""",
+    ),
+]
+
+_ANSWERS = [
+    Rule(
+        "final_answers_are_kept",
+        "An idempotency key keeps the final answer of its operation, and none before.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' answered ' || coalesce(k.answer_status::text, 'never')
+        FROM payments_idempotencykey k JOIN payments_operation o ON o.id = k.operation_id
+        WHERE k.answer_status IS DISTINCT FROM CASE
+            WHEN o.state = 'SUCCEEDED' AND o.kind = 'authorize' THEN 201
+            WHEN o.state = 'SUCCEEDED' THEN 200
+            WHEN o.state = 'DECLINED' THEN 402
+            WHEN o.state = 'REJECTED' THEN 409 END""",
+    ),
+]
+
+RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_ANSWERS]

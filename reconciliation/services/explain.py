@@ -1,0 +1,141 @@
+"""A payment's chain of evidence, told in sentences: what was asked, what the bank said, what follows.
+
+Written for people who have to answer "why is this stuck?". Times are UTC, amounts in the currency's units.
+"""
+
+from datetime import UTC, datetime
+
+from payments.domain.money import display
+from payments.domain.outcomes import ReviewReason, Verdict
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
+from payments.models import Attempt, Operation, Payment
+from payments.models.clock import read_clock
+
+_REVIEW = {
+    ReviewReason.CAPTURE_ID_UNKNOWN: "The bank has captured for certain, but the capture's id is unknown.",
+    ReviewReason.NOT_DEDUCIBLE: "The bank says that it is done, but an earlier operation may have done it.",
+    ReviewReason.CONTRADICTION: "The bank contradicts our books, and has repeated it in good health.",
+    ReviewReason.TOO_OLD_TO_ASK: "The bank may have forgotten the key, so it must not be asked again.",
+}
+_MONEY = {
+    PaymentState.PENDING: "Nobody knows yet whether the money is held.",
+    PaymentState.AUTHORIZED: "The money is held, not taken.",
+    PaymentState.CAPTURED: "The money is taken.",
+    PaymentState.REFUNDED: "The money was taken and given back.",
+    PaymentState.VOIDED: "The hold was released; no money was taken.",
+    PaymentState.EXPIRED: "The hold ran out; no money was taken.",
+    PaymentState.DECLINED: "The issuer said no; no money was taken.",
+    PaymentState.FAILED: "Not executed, as far as the bank can say; no money was taken.",
+}
+
+
+def explain(payment: Payment) -> list[str]:
+    """The sentences, in order."""
+    operations = list(payment.operations.order_by("created_at").prefetch_related("attempts", "events"))
+    now = read_clock()
+    amount = display(payment.amount_cents, payment.currency)
+    return [
+        f"{payment.public_id}: {amount} for order {payment.order_id} of customer {payment.customer_id}, "
+        f"in {payment.mode} mode at {payment.bank}. It is {payment.state}.",
+        *(sentence for operation in operations for sentence in _chain(operation, now)),
+        what_now(payment, operations, now),
+    ]
+
+
+def what_now(payment: Payment, operations: list[Operation], now: datetime) -> str:
+    """Where the money is, and what happens next and when."""
+    sentences = [_MONEY[PaymentState(payment.state)]]
+    unfinished = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
+    sentences += [_what_next(one, now) for one in unfinished]
+    if not unfinished and payment.state == PaymentState.AUTHORIZED and payment.authorization_expires_at:
+        end = moment(payment.authorization_expires_at)
+        sentences.append(f"It can be captured or voided until {end}; then it expires and the hold is voided.")
+    if not unfinished and payment.state == PaymentState.CAPTURED:
+        sentences.append("It can be refunded.")
+    for one in operations:
+        if one.awaiting_statement:
+            sentences.append(
+                f"The {one.kind} awaits the bank's statement, which must show no unclaimed hold of "
+                f"{display(one.amount_cents, one.currency)} around {moment(one.created_at)}."
+            )
+        if one.look_again_at:
+            sentences.append(f"The hold is looked for once more at {moment(one.look_again_at)}.")
+    return " ".join(sentences)
+
+
+def moment(at: datetime) -> str:
+    """`2026-11-21 09:30:00 UTC`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _chain(operation: Operation, now: datetime) -> list[str]:
+    by = f"by {operation.actor}" + (f" in request {operation.request_id}" if operation.request_id else "")
+    target = f" of {operation.target_reference}" if operation.target_reference else ""
+    recorded = (
+        f"{moment(operation.created_at)}: {operation.kind}{target} was recorded as {operation.public_id} "
+        f"{by}, under the bank key {operation.bank_idempotency_key}."
+    )
+    attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
+    return [recorded, *(_attempt(attempt) for attempt in attempts), _ending(operation, now)]
+
+
+def _attempt(attempt: Attempt) -> str:
+    name = f"{'Probe' if attempt.is_probe else 'Attempt'} {attempt.number}"
+    said = f"  {moment(attempt.started_at)}: {name} {_result(attempt)}"
+    if attempt.verdict == Verdict.NEGATIVE_PROBE:
+        said += " The bank was healthy before and after: it has nothing stored under the key."
+    if attempt.verdict == Verdict.CONTRADICTION:
+        said += " The bank was healthy before and after, so it counts as a contradiction."
+    if attempt.is_late:
+        said += " The answer came late: its sender had lost the lease, or the operation had ended."
+    return said
+
+
+def _result(attempt: Attempt) -> str:
+    match attempt.result:
+        case Attempt.Result.NOT_SENT:
+            return f"was not sent ({attempt.reply}), so the bank has not been asked."
+        case Attempt.Result.SILENT:
+            doubt = "" if attempt.is_probe else " The bank may have executed it."
+            return f"got no readable answer ({attempt.reply}) in {attempt.duration_ms} ms.{doubt}"
+        case Attempt.Result.ANSWERED:
+            named = f" and {attempt.bank_reference}" if attempt.bank_reference else ""
+            settles = " It settles nothing." if attempt.in_doubt else ""
+            return f"was answered {attempt.reply}{named} in {attempt.duration_ms} ms.{settles}"
+        case _:
+            return (
+                "has no recorded end: it is in flight, or its sender has died. The bank may have executed it."
+            )
+
+
+def _ending(operation: Operation, now: datetime) -> str:
+    if operation.finished_at is None:
+        return f"  It is {operation.state}. {_what_next(operation, now)}"
+    ended = f"  {moment(operation.finished_at)}: It {_ENDINGS[OperationState(operation.state)]}"
+    if operation.state == OperationState.SUCCEEDED and not operation.bank_reference:
+        return f"{ended}: done already, says the bank, and only this can have done it. Its id is unknown."
+    because = f": {operation.outcome_code}" if operation.outcome_code else ""
+    named = f": {operation.bank_reference}" if operation.bank_reference else because
+    return f"{ended}{named}."
+
+
+_ENDINGS = {
+    OperationState.SUCCEEDED: "SUCCEEDED",
+    OperationState.DECLINED: "was DECLINED",
+    OperationState.REJECTED: "was REJECTED",
+    OperationState.NOT_EXECUTED: "was found NOT_EXECUTED",
+}
+
+
+def _what_next(operation: Operation, now: datetime) -> str:
+    if operation.state == OperationState.NEEDS_REVIEW:
+        discrepancy = operation.discrepancies.filter(closed_at=None).first()
+        why = _REVIEW[ReviewReason(discrepancy.kind)] if discrepancy else "The machine cannot settle it."
+        return f"The {operation.kind} needs review. {why} People, or the bank's statement, settle it."
+    if operation.lease_expires_at > now:
+        end = moment(operation.lease_expires_at)
+        return f"The {operation.kind} is being sent; if nothing comes, recovery takes it over after {end}."
+    due = max(filter(None, [operation.due_at, operation.lease_expires_at]))
+    when = f"at {moment(due)}" if due > now else "within seconds"
+    how = "probes the bank for it" if operation.kind == OperationKind.AUTHORIZE else "asks the bank again"
+    return f"The {operation.kind} is in doubt: recovery {how} {when}."

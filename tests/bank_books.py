@@ -1,0 +1,51 @@
+"""The bank's ledger beside our receipts: every entry is one of ours, and every receipt is kept."""
+
+from collections import Counter
+
+from payments.models import Operation, Payment
+from tests.simulated_bank import LedgerEntry, SimulatedBank
+
+_COLUMNS = {
+    "AUTH_HOLD": "bank_authorization_id",
+    "CAPTURE": "bank_capture_id",
+    "VOID": "bank_void_id",
+    "REFUND": "bank_refund_id",
+}
+
+
+def disagreements(bank: SimulatedBank, *, settled: bool = False) -> list[str]:
+    """Sentences about what does not agree between the bank's ledger and our live payments.
+
+    An entry that no receipt names needs an excuse: an operation of its key that is unfinished, awaits the
+    statement, was a release, or succeeded with an unknown id. `settled` says that nothing may be
+    unfinished any more.
+    """
+    entries = bank.ledger()
+    found = [one for entry in entries for one in _unclaimed(entry)]
+    by_type = Counter((entry.type, entry.reference_id or entry.id) for entry in entries)
+    found += [f"{kind} of {what} {count} times" for (kind, what), count in by_type.items() if count > 1]
+    known = {entry.id for entry in entries}
+    for payment in Payment.objects.filter(mode="live"):
+        named = [getattr(payment, column) for column in _COLUMNS.values()]
+        found += [f"{payment} names {one}, the bank does not" for one in named if one and one not in known]
+    if settled:
+        left = Operation.objects.filter(state__in=["OPEN", "NEEDS_REVIEW"])
+        found += [f"{one} is {one.state}" for one in left]
+    return found
+
+
+def _unclaimed(entry: LedgerEntry) -> list[str]:
+    if Payment.objects.filter(**{_COLUMNS[entry.type]: entry.id}).exists():
+        return []
+    if entry.type == "VOID" and Operation.objects.filter(kind="release", bank_reference=entry.id).exists():
+        return []
+    released = Operation.objects.filter(kind="release", target_reference=entry.id)
+    if entry.type == "AUTH_HOLD" and released.exists():
+        return []
+    ours = list(Operation.objects.filter(bank_idempotency_key=entry.idempotency_key))
+    unknown_id = [one for one in ours if one.state == "SUCCEEDED" and not one.bank_reference]
+    unfinished = [one for one in ours if one.state in ("OPEN", "NEEDS_REVIEW")]
+    awaiting = [one for one in ours if one.awaiting_statement]
+    if unknown_id or unfinished or awaiting:
+        return []
+    return [f"{entry.type} {entry.id} belongs to no receipt ({[(str(one), one.state) for one in ours]})"]

@@ -1,0 +1,120 @@
+"""The audit finds what raw SQL has broken, and nothing in books that were kept by the gateway."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from payments.services.expirations import expire_due
+from payments.services.recovery import recover_due
+from reconciliation.services.audit import found_by, violations
+from reconciliation.services.audit_rules import RULES
+from tests.api_client import CARDS, ApiClient, order
+from tests.simulated_bank import SimulatedBank
+from tests.time_travel import let_pass
+
+pytestmark = pytest.mark.usefixtures("brief")
+
+
+@pytest.fixture
+def books(live: ApiClient, bank: SimulatedBank) -> None:
+    """Some of everything: captured, refunded, voided, declined, expired, failed, in doubt, under review."""
+    live.authorized()
+    refunded = live.captured()
+    live.post(f"/payments/{refunded['id']}/refund")
+    live.captured()
+    live.post(f"/payments/{live.authorized()['id']}/void")
+    live.post("/payments", order(card=CARDS["no-funds"]))
+    bank.script("authorizations", "drop_before", times=1000)
+    live.post("/payments", order(), key="failed")
+    bank.clear_script()
+    for minutes in (5, 11):
+        let_pass(timedelta(minutes=minutes), bank)
+        recover_due(within=timedelta(seconds=5))
+    let_pass(timedelta(days=7), bank)
+    expire_due(limit=10)
+    recover_due(within=timedelta(seconds=5))
+    contradicted = live.authorized()
+    bank.script("captures", "fail_before", status=400, code="authorization_not_found", times=1000)
+    live.post(f"/payments/{contradicted['id']}/capture")
+    for _ in range(2):
+        let_pass(timedelta(minutes=5), bank)
+        recover_due(within=timedelta(seconds=5))
+    bank.clear_script()
+    bank.script("authorizations", "drop_after", times=1000)
+    live.post("/payments", order())
+    bank.clear_script()
+
+
+def test_books_kept_by_the_gateway_have_no_violations(books: None) -> None:
+    assert violations() == []
+
+
+BROKEN = {
+    "one_unfinished_operation": """
+        UPDATE payments_operation SET state = 'OPEN', finished_at = NULL
+        WHERE payment_id = (SELECT id FROM payments_payment WHERE state = 'REFUNDED')
+        AND kind <> 'authorize'""",
+    "state_follows_from_the_authorize": """
+        UPDATE payments_payment SET bank_authorization_id = 'auth_other' WHERE state = 'CAPTURED'""",
+    "state_follows_from_the_capture": """
+        UPDATE payments_operation SET bank_reference = 'cap_other'
+        WHERE kind = 'capture' AND state = 'SUCCEEDED'""",
+    "state_follows_from_the_void": """
+        UPDATE payments_payment SET bank_void_id = 'void_x' WHERE state = 'VOIDED'""",
+    "state_follows_from_the_refund": """
+        UPDATE payments_payment SET state = 'REFUNDED', refunded_at = now() WHERE state = 'CAPTURED'""",
+    "expired_with_reason_and_released": """
+        UPDATE payments_operation SET target_reference = 'auth_other' WHERE kind = 'release'""",
+    "operations_are_the_payments": "UPDATE payments_operation SET amount_cents = 1 WHERE kind = 'refund'",
+    "success_on_evidence": "UPDATE payments_attempt SET http_status = 500 WHERE http_status = 200",
+    "refusal_on_evidence": "UPDATE payments_attempt SET reply = '402 no' WHERE http_status = 402",
+    "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
+    "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
+    "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
+    "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
+    "one_call_in_flight": """
+        UPDATE payments_attempt SET started_at = (
+            SELECT min(one.started_at) FROM payments_attempt one
+            WHERE one.operation_id = payments_attempt.operation_id), ended_at = NULL, result = ''
+        WHERE operation_id IN (SELECT operation_id FROM payments_attempt WHERE number = 2)""",
+    "a_bank_key_is_one_instruction": """
+        UPDATE payments_operation SET bank_idempotency_key = 'shared', bank = state
+        WHERE kind IN ('capture', 'void') AND state = 'SUCCEEDED'""",
+    "no_hold_is_forgotten": """
+        UPDATE payments_attempt SET bank_reference = 'auth_stray' WHERE http_status = 200
+        AND operation_id = (SELECT id FROM payments_operation WHERE kind = 'authorize' AND state = 'SUCCEEDED'
+            ORDER BY created_at LIMIT 1)""",
+    "doubts_are_asked_about": """
+        UPDATE payments_operation SET lease_expires_at = now() - interval '1 day', due_at = NULL
+        WHERE state = 'OPEN'""",
+    "doubts_are_bounded_in_time": """
+        UPDATE payments_operation SET created_at = now() - interval '1 day' WHERE state = 'OPEN'""",
+    "final_answers_are_kept": """
+        UPDATE payments_idempotencykey SET answer_status = 500 WHERE answer_status = 402""",
+}
+
+
+def test_each_rule_finds_what_breaks_it(books: None) -> None:
+    """Constraints and triggers refuse most of this, so they are taken away for a moment."""
+    for rule, broken in BROKEN.items():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(
+                "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', conrelid::regclass, conname) "
+                "FROM pg_constraint WHERE contype IN ('c', 'f') "
+                "AND conrelid::regclass::text LIKE 'payments_%'"
+            )
+            for (drop,) in cursor.fetchall():
+                cursor.execute(drop)
+            cursor.execute("DROP INDEX one_open_operation_per_payment, one_operation_per_bank_key")
+            cursor.execute(broken)
+            assert cursor.rowcount > 0, rule
+            found = {one.rule for one in found_by(cursor)}
+            assert rule in found, f"{rule} is broken, and only {found} are found"
+            transaction.set_rollback(True)
+
+
+def test_every_rule_is_broken_once() -> None:
+    guarded_by_an_index = {"one_live_payment_per_order", "one_payment_per_hold"}
+    assert set(BROKEN) | guarded_by_an_index == {rule.name for rule in RULES}
