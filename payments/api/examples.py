@@ -204,6 +204,7 @@ _PROBLEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "next": "Send the same request again after `Retry-After`, or read the payment.",
         },
     ),
+    "not_found": ("Not found", "There is no such payment.", {}),
     "internal_error": (
         "Internal error",
         "FicPay failed to answer. The error is recorded under this request id.",
