@@ -161,9 +161,9 @@ class TestGivenAddresses:
 class TestAccidents:
     @pytest.mark.parametrize("name", ["FICPAY_PORT", "BANK_PORT"])
     def test_a_taken_port_is_named_with_what_to_do(self, var: Path, env: dict[str, str], name: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
-            done = make("up", env | {name: str(port)})
+        port = int(env[name])
+        with socket.create_server(("127.0.0.1", port)):
+            done = make("up", env)
         assert done.returncode != 0
         assert f"Port {port} is taken by another program. Choose another one: FICPAY_PORT=" in done.stderr
         assert "Traceback" not in done.stderr
