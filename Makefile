@@ -71,7 +71,7 @@ logs: ## follow the logs of the running FicPay
 	@set -- "$${FICPAY_VAR:-var}"/log/*.log; \
 	if [ -e "$$1" ]; then exec tail -n 20 -F "$$@"; else echo 'No logs yet: `make up` writes them.'; exit 1; fi
 
-down: $(INSTALLED) ## stop what a closed terminal or a crash has left running
+down: $(INSTALLED) ## stop FicPay from another terminal, or what a crash has left running
 	@exec $(VENV) -m dev.down
 
 reset: $(INSTALLED) ## stop everything and delete data, keys and logs

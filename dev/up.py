@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import chain
 from types import FrameType
 from typing import NoReturn
 
@@ -150,9 +151,22 @@ def _refuse_taken_ports(environment: Environment) -> None:
     wanted = {"FICPAY_PORT": environment.port}
     if not environment.given_bank_url:
         wanted["BANK_PORT"] = environment.bank_port
+    proposed = dict(wanted)
+    problems = []
     for name, port in wanted.items():
         if problem := _problem_with(port):
-            raise Trouble(f"Port {port} {problem}. Choose another one: {name}={port + 1} make up")
+            problems.append(f"Port {port} {problem}.")
+            proposed[name] = _free_port(port, avoid=set(proposed.values()))
+    if problems:
+        # All of them: whoever pastes the line must not lose a port that was given.
+        line = " ".join(f"{name}={port}" for name, port in proposed.items())
+        raise Trouble(f"{' '.join(problems)} Choose another one: {line} make up")
+
+
+def _free_port(taken: int, *, avoid: set[int]) -> int:
+    """The next one that is free; behind the last one the search begins anew."""
+    ports = chain(range(taken + 1, 65536), range(1024, taken))
+    return next(port for port in ports if port not in avoid and not _problem_with(port))
 
 
 def _problem_with(port: int) -> str:

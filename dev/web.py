@@ -1,10 +1,11 @@
-"""The web server of `make up`: granian's own command line, with one fault mended.
+"""The web server of `make up`: granian's own command line, with one fault mended and one warning left out.
 
 A worker is forked with its parent's signal handler in place and replaces it when it has loaded the
 application. A SIGTERM in that second is swallowed: the worker then serves on until it is killed, and a
 Ctrl-C soon after the start takes a minute. It has no request yet that could be lost, so it may just end.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -30,11 +31,17 @@ def command(port: int) -> list[str]:
 
 def main() -> None:
     os.register_at_fork(after_in_child=_forget_parents_handler)
+    logging.getLogger("_granian").addFilter(_is_no_warning_about_threads)
     entrypoint()  # type: ignore[no-untyped-call]
 
 
 def _forget_parents_handler() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _is_no_warning_about_threads(record: logging.LogRecord) -> bool:
+    """It fears for the cores. Ours are many on purpose, and `command` says why."""
+    return "Python threads" not in record.getMessage()
 
 
 if __name__ == "__main__":

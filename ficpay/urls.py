@@ -17,6 +17,10 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health", health.ready),
     path("readiness", health.ready),
+    # Typed without the slash. Everything below /api/v1/ has none, so Django's APPEND_SLASH is off.
+    path("api/schema", RedirectView.as_view(pattern_name="schema", query_string=True)),
+    path("api/docs", RedirectView.as_view(pattern_name="docs", query_string=True)),
+    path("api/redoc", RedirectView.as_view(pattern_name="redoc", query_string=True)),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path("", home.nowhere),

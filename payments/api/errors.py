@@ -13,7 +13,7 @@ from payments.domain.cards import mask_card_numbers
 from payments.models.guards import database_is_away
 from payments.services import answers
 from payments.services.answers import Answer
-from payments.services.refusals import Refused, ServiceUnavailable
+from payments.services.refusals import NO_SUCH_PAYMENT, Refused, ServiceUnavailable
 
 log = structlog.get_logger("payments.api")
 
@@ -39,7 +39,8 @@ _CODES: tuple[tuple[type[Exception], str, str], ...] = (
 )
 _LONGEST_NAME = 64  # as long as a metadata key may be
 _DETAILS = {
-    "not_found": "There is nothing at this address.",
+    # Of a payment or an order; addresses that are none never get as far as here.
+    "not_found": NO_SUCH_PAYMENT,
     "permission_denied": "This merchant is not active.",
     "unsupported_media_type": "Send a JSON body with `Content-Type: application/json`.",
     "method_not_allowed": "This address takes the methods of its `Allow` header.",

@@ -196,13 +196,15 @@ _PROBLEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "idempotency_key_in_use": (
         "The first request with this idempotency key is unfinished",
-        "The first request with this key is still waiting for its authorize.",
+        "The first request with this key is unfinished: its authorize has no known outcome yet. "
+        "Retry with the same key.",
         {
             "payment": PENDING,
             "money_moved": "unknown",
             "next": "Send the same request again after `Retry-After`, or read the payment.",
         },
     ),
+    "not_found": ("Not found", "There is no such payment.", {}),
     "internal_error": (
         "Internal error",
         "FicPay failed to answer. The error is recorded under this request id.",

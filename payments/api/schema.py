@@ -157,9 +157,9 @@ def _parameters_of_a_write(verb: str) -> list[OpenApiParameter]:
         OpenApiParameter.HEADER,
         required=True,
         description="1 to 255 visible ASCII characters, new for every new instruction, the same for every "
-        "retry of it. The same request gets the first one's final answer, to the byte; a 409 while that one "
-        "still waits; a 202 while it is in doubt; a new start after a 503 `bank_unavailable`. Another "
-        "request with the key is a 422. Keys are kept 30 days.",
+        "retry of it. The same request gets the first one's final answer, to the byte; while that one is "
+        "unfinished a 409, and from 20 seconds on a 202; a new start after a 503 `bank_unavailable`. "
+        "Another request with the key is a 422. Keys are kept 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )
     return [*_COMMON, key, _LOCATION, _RETRY_AFTER, _REPLAYED]

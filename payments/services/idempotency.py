@@ -187,7 +187,8 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
     waiting = now - operation.created_at < timedelta(seconds=settings.BANK_TIMING.client_wait)
     if waiting and operation.state in UNFINISHED_OPERATIONS:
         raise IdempotencyKeyInUse(
-            f"The first request with this key is still waiting for its {operation.kind}.",
+            f"The first request with this key is unfinished: its {operation.kind} has no known outcome yet. "
+            "Retry with the same key.",
             payment=payments_with_pending().get(operations=operation),
             retry_after=RETRY_AFTER_SECONDS,
         )

@@ -20,6 +20,7 @@ from payments.services import idempotency, operations
 from payments.services.idempotency import MerchantRequest
 from payments.services.leases import Lease
 from payments.services.refusals import (
+    NO_SUCH_PAYMENT,
     AmountMismatch,
     AuthorizationExpired,
     InvalidTransition,
@@ -98,7 +99,7 @@ def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
         .first()
     )
     if payment is None:
-        raise PaymentNotFound("There is no such payment.")
+        raise PaymentNotFound(NO_SUCH_PAYMENT)
     return payment
 
 

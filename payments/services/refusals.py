@@ -26,6 +26,9 @@ class Refused(Exception):
         self.retry_after = retry_after  # seconds
 
 
+NO_SUCH_PAYMENT = "There is no such payment."  # reads of the API say it too
+
+
 class PaymentNotFound(Refused):
     status, code, title = 404, "not_found", "Not found"
 

@@ -130,6 +130,12 @@ class TestDocument:
 
 
 class TestPages:
+    @pytest.mark.parametrize("path", ["/api/docs", "/api/redoc", "/api/schema"])
+    def test_they_are_found_without_the_slash(self, path: str) -> None:
+        response = Client().get(path, follow=True)
+        assert (response.status_code, response.redirect_chain) == (200, [(f"{path}/", 302)])
+        assert Client().get(f"{path}?format=json").headers["Location"] == f"{path}/?format=json"
+
     @pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc/"])
     def test_they_load_nothing_from_elsewhere(self, db: None, path: str) -> None:
         page = Client().get(path).content.decode()

@@ -67,7 +67,17 @@ class TestForm:
         problem = mistaken.get("/payments/x").json
         assert problem["type"] == "urn:ficpay:error:not_found"
         assert problem["title"] == "Not found"
-        assert problem["detail"] == "There is nothing at this address."
+        assert problem["detail"] == "There is no such payment."
+
+    @pytest.mark.parametrize("payment_id", ["x", f"pay_{'0' * 32}"])
+    def test_a_payment_that_is_none_is_told_in_the_same_words_everywhere(
+        self, mistaken: ApiClient, payment_id: str
+    ) -> None:
+        reads = [mistaken.get(f"/payments/{payment_id}{path}") for path in ("", "/events")]
+        writes = [mistaken.post(f"/payments/{payment_id}/{verb}") for verb in ("capture", "void", "refund")]
+        assert {(answer.json["title"], answer.json["detail"]) for answer in [*reads, *writes]} == {
+            ("Not found", "There is no such payment.")
+        }
 
     @pytest.mark.usefixtures("debug")
     @pytest.mark.parametrize(

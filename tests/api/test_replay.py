@@ -126,6 +126,10 @@ class TestWhileUnfinished:
         bank.wait_until_held()
         waiting = live.post("/payments", body, key=key)
         assert (waiting.status, waiting.json["code"]) == (409, "idempotency_key_in_use")
+        assert waiting.json["detail"] == (
+            "The first request with this key is unfinished: its authorize has no known outcome yet. "
+            "Retry with the same key."
+        )
         assert int(waiting.headers["Retry-After"]) > 0
         assert waiting.json["payment"]["pending_operation"] == "authorize"
 

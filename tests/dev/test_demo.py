@@ -71,11 +71,11 @@ class TestClient:
         assert client.post("/payments", ORDER, "a") == AUTHORIZED
         assert gateway.asked == [("POST /payments", "demo-1-a")] * 2
 
-    def test_asks_again_with_the_same_key_when_in_doubt_or_still_waiting(
+    def test_asks_again_with_the_same_key_when_in_doubt_or_unfinished(
         self, client: Client, gateway: Gateway
     ) -> None:
-        waiting = (409, {"code": "idempotency_key_in_use", "payment": IN_DOUBT})
-        gateway.answers((202, IN_DOUBT), waiting, (202, IN_DOUBT), (201, AUTHORIZED))
+        unfinished = (409, {"code": "idempotency_key_in_use", "payment": IN_DOUBT})
+        gateway.answers((202, IN_DOUBT), unfinished, (202, IN_DOUBT), (201, AUTHORIZED))
         assert client.post("/payments", ORDER, "a") == AUTHORIZED
         assert gateway.asked == [("POST /payments", "demo-1-a")] * 4
 

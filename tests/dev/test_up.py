@@ -49,6 +49,19 @@ def env(var: Path) -> dict[str, str]:
     return environment(var, FICPAY_PORT=free_port(), BANK_PORT=free_port())
 
 
+def proposed(said: str) -> dict[str, str]:
+    """The ports of the line that is to be pasted."""
+    return dict(re.findall(r"(\w+_PORT)=(\d+)", said))
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def paste(line: str) -> dict[str, object]:
     """Run a line as a newcomer does, in the plainest shell."""
     done = subprocess.run(["/bin/sh"], input=line, capture_output=True, text=True, check=True)
@@ -61,6 +74,7 @@ class TestFirstRun:
     def test_leads_from_nothing_to_payments_and_back(self, var: Path, env: dict[str, str]) -> None:
         with Up(env) as up:
             said = up.wait_until_ready()
+            assert "WARNING" not in up.output
             credentials = json.loads((var / "credentials.json").read_text())
             self.check_what_a_newcomer_is_told(said, credentials, env["FICPAY_PORT"])
             self.check_that_nobody_else_can_read(var)
@@ -147,13 +161,35 @@ class TestGivenAddresses:
 class TestAccidents:
     @pytest.mark.parametrize("name", ["FICPAY_PORT", "BANK_PORT"])
     def test_a_taken_port_is_named_with_what_to_do(self, var: Path, env: dict[str, str], name: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
-            done = make("up", env | {name: str(port)})
+        port = int(env[name])
+        with socket.create_server(("127.0.0.1", port)):
+            done = make("up", env)
         assert done.returncode != 0
-        assert f"Port {port} is taken by another program. Choose another one: {name}=" in done.stderr
+        assert f"Port {port} is taken by another program. Choose another one: FICPAY_PORT=" in done.stderr
         assert "Traceback" not in done.stderr
         assert not (var / "postgres").exists()
+        (other_name,) = {"FICPAY_PORT", "BANK_PORT"} - {name}
+        assert proposed(done.stderr)[other_name] == env[other_name]
+
+    @pytest.mark.parametrize("name", ["FICPAY_PORT", "BANK_PORT"])
+    def test_the_proposed_ports_are_free_and_two(self, env: dict[str, str], name: str) -> None:
+        """The next port belongs to the other service, and the one after it to another program."""
+        rows = ((port, port + 1, port + 2) for port in range(21_000, 31_000))
+        taken, ours, taken_too = next(row for row in rows if all(map(is_free, row)))
+        (other_name,) = {"FICPAY_PORT", "BANK_PORT"} - {name}
+        with socket.create_server(("127.0.0.1", taken)), socket.create_server(("127.0.0.1", taken_too)):
+            hint = proposed(make("up", env | {name: str(taken), other_name: str(ours)}).stderr)
+            assert hint[other_name] == str(ours)
+            assert hint[name] != str(ours)
+            assert is_free(int(hint[name]))
+
+    def test_two_taken_ports_are_named_at_once(self, env: dict[str, str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+            ports = {"FICPAY_PORT": one.getsockname()[1], "BANK_PORT": two.getsockname()[1]}
+            done = make("up", env | {name: str(port) for name, port in ports.items()})
+            hint = proposed(done.stderr)
+        assert all(f"Port {port} is taken by another program." in done.stderr for port in ports.values())
+        assert len({*hint.values(), *map(str, ports.values())}) == 4
 
     @pytest.mark.usefixtures("used")
     def test_a_program_that_dies_is_named_and_all_others_end(self, var: Path, env: dict[str, str]) -> None:

@@ -33,10 +33,61 @@ def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+NO_DATABASE = "postgres://ficpay@127.0.0.1:1/ficpay"
+
+
 def issued(merchant: str, mode: str) -> str:
     printed = StringIO()
     call_command("issue_api_key", merchant, mode=mode, stdout=printed)
     return printed.getvalue()
+
+
+class TestManage:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["migrate"],
+            ["seed", "--credentials", "never-written.json"],
+            ["issue_api_key", "ficmart", "--mode", "live"],
+            ["worker"],
+            ["changepassword", "admin"],
+            ["shell", "-v0", "-c", "Payment.objects.count()"],
+        ],
+        ids=lambda command: command[0],
+    )
+    def test_a_database_that_is_away_is_one_plain_line(self, command: list[str]) -> None:
+        done = run(*command, DATABASE_URL=NO_DATABASE)
+        assert (done.returncode, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("The database is away (connection failed: ")
+        assert "`make up`" in line
+        assert "DATABASE_URL" in line
+
+    def test_a_missing_setting_is_one_plain_line(self) -> None:
+        done = run("issue_api_key", "ficmart", "--mode", "live", DJANGO_SECRET_KEY="")
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("DJANGO_SECRET_KEY is not set.")
+
+    @pytest.mark.django_db
+    def test_a_defect_keeps_its_traceback(self) -> None:
+        done = run(
+            "shell", "-v0", "-c", "from django.db import connection as c; c.cursor().execute('NONSENSE')"
+        )
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+        assert "The database is away" not in done.stderr
+
+    def test_a_traceback_that_is_asked_for_is_shown(self) -> None:
+        assert "Traceback" in run("migrate", "--traceback", DATABASE_URL=NO_DATABASE).stderr
+
+    def test_it_is_a_program_that_says_where_its_python_is(self) -> None:
+        assert os.access(PROJECT / "manage.py", os.X_OK)
+        without_packages = [sys.executable, "-S", "manage.py", "help"]
+        done = subprocess.run(without_packages, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert ".venv/bin/python manage.py" in line
 
 
 @pytest.mark.django_db
