@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants openapi
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak openapi
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -48,6 +48,9 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, the API's doc
 	@echo 'Dependencies (pip)'
 	@$(VENV) -m pip --disable-pip-version-check check
 	@echo 'All checks passed.'
+
+soak: $(INSTALLED) ## shoppers, bad weather and SIGKILLs for SOAK_SECONDS (120), then the books
+	@exec $(VENV) -m tests.soak
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn

@@ -34,6 +34,13 @@ def disagreements(bank: SimulatedBank, *, settled: bool = False) -> list[str]:
     return found
 
 
+def stray_holds(bank: SimulatedBank) -> list[LedgerEntry]:
+    """Holds that no receipt names and nobody has released; see `disagreements` for their excuses."""
+    named = set(Payment.objects.values_list("bank_authorization_id", flat=True))
+    named |= set(Operation.objects.filter(kind="release").values_list("target_reference", flat=True))
+    return [entry for entry in bank.ledger() if entry.type == "AUTH_HOLD" and entry.id not in named]
+
+
 def _unclaimed(entry: LedgerEntry) -> list[str]:
     if Payment.objects.filter(**{_COLUMNS[entry.type]: entry.id}).exists():
         return []

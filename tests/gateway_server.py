@@ -75,6 +75,11 @@ class GatewayServer:
     ) -> None:
         self.stop()
 
+    def restart(self) -> None:
+        """Start again on the same port, after stop() or kill()."""
+        if not self._start():
+            raise AssertionError(f"the gateway did not start again: {self.log[-2000:]}")
+
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
         if self._process is not None and self._process.poll() is None:
