@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('operation',), name='one_open_discrepancy_per_operation'),
+            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('operation', 'kind'), name='discrepancy_open_once'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='discrepancy',

@@ -43,7 +43,7 @@ class Discrepancy(models.Model):
                 condition=Q(kind=LATE_HOLD) | one_of("kind", ReviewReason), name="discrepancy_kind_known"
             ),
             models.UniqueConstraint(
-                fields=["operation"], condition=Q(closed_at=None), name="one_open_discrepancy_per_operation"
+                fields=["operation", "kind"], condition=Q(closed_at=None), name="discrepancy_open_once"
             ),
         ]
         triggers: ClassVar = never_deleted()

@@ -22,6 +22,7 @@ from payments.domain.outcomes import (
     NotExecuted,
     Outcome,
     Rejected,
+    ReviewReason,
     Succeeded,
     Verdict,
     leaves_doubt,
@@ -102,8 +103,8 @@ def record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
         except IntegrityError as error:
             if violated_constraint(error) != "one_payment_per_hold":
                 raise
-            # The bank names a hold that another payment has: a contradiction, and no outcome.
-            ended = replace(ended, outcome=InDoubt("contradiction: another payment's hold", retry=False))
+            # The bank names a hold that another payment has. That is no slip to be asked about again.
+            ended = replace(ended, outcome=NeedsReview(ReviewReason.CONTRADICTION))
         except (DatabaseError, InterfaceError) as error:
             if not database_is_away(error):
                 raise

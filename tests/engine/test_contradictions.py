@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payments.models import Discrepancy, Event, Operation, Payment
+from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
 from tests.api_client import ApiClient
 from tests.simulated_bank import SimulatedBank
@@ -158,6 +159,25 @@ class TestAContradiction:
         assert recovered(bank).state == "SUCCEEDED"
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
         assert Discrepancy.objects.count() == 0
+
+
+class TestAReleaseThatIsContradicted:
+    def test_is_for_people_although_its_late_hold_is_in_the_queue_already(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        payment = live.authorized()
+        let_pass(timedelta(days=7), bank)
+        expire_due(limit=1)
+        release = Operation.objects.get(kind="release")
+        Discrepancy.objects.create(kind="late_hold", operation=release, evidence={})
+        bank.script("voids", "fail_before", status=400, code="authorization_not_found", times=1000)
+        for _ in range(2):
+            recovered(bank)
+        release = Operation.objects.get(kind="release")
+        assert release.state == "NEEDS_REVIEW"
+        kinds = Discrepancy.objects.filter(closed_at=None).order_by("id").values_list("kind", flat=True)
+        assert list(kinds) == ["late_hold", "contradiction"]
+        assert live.receipt(payment["id"])["pending_operation"] is None
 
 
 def _finish_by_hand(operation: Operation) -> None:

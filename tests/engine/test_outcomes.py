@@ -147,6 +147,7 @@ class TestAuthorize:
         answer = live.post("/payments", order())
         assert (answer.status, answer.json["state"]) == (202, "PENDING")
         assert attempts()[-1] == ("answered", 200, True)
+        assert Operation.objects.latest("created_at").state == "NEEDS_REVIEW"
 
     def test_a_bank_that_answers_too_late_is_waited_for_no_longer_than_an_attempt(
         self, live: ApiClient, bank: SimulatedBank, quick: Timing
