@@ -44,6 +44,10 @@ BANK_TIMING = Timing()
 # Operations in doubt that the process of recovery asks about at the same time.
 RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
+# --- Staff -----------------------------------------------------------------------------------
+# What members of staff decide about more than this needs a second person (cents).
+FOUR_EYES_ABOVE_CENTS = env.int("FICPAY_FOUR_EYES_ABOVE_CENTS", 50_000)
+
 # --- The database ----------------------------------------------------------------------------
 # Connections a process keeps. 0 means none kept in a pool, which forking workers need.
 DB_POOL = env.int("FICPAY_DB_POOL", 0)
@@ -172,7 +176,7 @@ SPECTACULAR_SETTINGS = {
         "MoneyMoved": "payments.api.serializers.MONEY_MOVED",
         "Actor": "payments.api.serializers.ACTORS",
         "DeclineCode": "payments.api.serializers.DECLINE_CODES",
-        "EventType": "payments.models.Event.Type",
+        "EventType": "payments.api.serializers.EVENT_TYPES",
         "Currency": "payments.domain.money.Currency",
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

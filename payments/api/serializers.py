@@ -286,11 +286,15 @@ class PaymentPageSerializer(serializers.Serializer[Any]):
     results = ReceiptSerializer(many=True)
 
 
+# What staff did among themselves is not told to merchants.
+EVENT_TYPES = [choice for choice in Event.Type.choices if choice[0] not in Event.OF_STAFF]
+
+
 class EventSerializer(serializers.Serializer[Any]):
     """Something that happened to the payment."""
 
     id = serializers.CharField()
-    type = serializers.ChoiceField(choices=Event.Type.choices)
+    type = serializers.ChoiceField(choices=EVENT_TYPES)
     at = serializers.DateTimeField()
     actor = serializers.ChoiceField(choices=ACTORS)
     operation_id = serializers.CharField(allow_null=True)

@@ -102,7 +102,8 @@ class RefundView(OperationView):
 class EventsView(ApiView):
     @schema.read_events
     def get(self, request: Request, payment_id: str) -> Response:
-        events = Event.objects.filter(payment=self.payment(payment_id)).select_related("operation")
+        told = Event.objects.filter(payment=self.payment(payment_id)).exclude(type__in=Event.OF_STAFF)
+        events = told.select_related("operation")
         return Response({"results": [_shown_event(event) for event in events.order_by("id")]})
 
 

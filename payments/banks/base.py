@@ -9,7 +9,7 @@ from typing import Protocol
 
 from payments.domain.cards import Card
 from payments.domain.money import Currency
-from payments.domain.replies import Reply
+from payments.domain.replies import LookUp, Reply
 from payments.domain.states import OperationKind
 
 
@@ -43,6 +43,10 @@ class Bank(Protocol):
 
         A stored answer comes back as an approval that is replayed; `invalid_card` where there is none.
         """
+        ...
+
+    def look_up(self, kind: OperationKind, reference: str) -> LookUp:
+        """What the bank knows of a hold, a capture or a refund by its own id. Raises nothing."""
         ...
 
     def is_healthy(self) -> bool:

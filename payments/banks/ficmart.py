@@ -21,7 +21,18 @@ from payments.banks.base import Instruction
 from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session
 from payments.domain.cards import Card
 from payments.domain.money import Currency
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.replies import (
+    Approval,
+    Found,
+    LookUp,
+    Mismatch,
+    NotSent,
+    NotThere,
+    Refusal,
+    Reply,
+    Silence,
+    Unclear,
+)
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 
@@ -42,6 +53,18 @@ _ANSWERS = {
     OperationKind.RELEASE: ("void_id", "voided", "authorization_id"),
     OperationKind.REFUND: ("refund_id", "refunded", "capture_id"),
 }
+# What can be looked up by its own id, and the instant it was made: there is nothing for voids.
+_LOOK_UPS = {
+    OperationKind.AUTHORIZE: "/api/v1/authorizations",
+    OperationKind.CAPTURE: "/api/v1/captures",
+    OperationKind.REFUND: "/api/v1/refunds",
+}
+_MADE_AT = {
+    OperationKind.AUTHORIZE: "created_at",
+    OperationKind.CAPTURE: "captured_at",
+    OperationKind.REFUND: "refunded_at",
+}
+_LOOK_UP_TRIES = 3  # one answer in twenty is the bank's weather
 _WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
 _REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _CODE = re.compile(r"[a-z_]{1,64}")  # no digits: what is kept of an answer holds no card number
@@ -94,18 +117,38 @@ class FicmartBank:
         """The bank looks a key up before it reads the body, so a stored answer comes back for any card."""
         return self.send(instruction, card=_NO_CARD, may_send=may_send)
 
+    def look_up(self, kind: OperationKind, reference: str) -> LookUp:
+        if kind not in _LOOK_UPS or not _REFERENCE.fullmatch(reference):
+            return NotThere() if kind in _LOOK_UPS else Unclear("the bank has no look-up for this")
+        for _ in range(_LOOK_UP_TRIES):
+            status, body = self._get(f"{_LOOK_UPS[kind]}/{reference}", self._timing.read)
+            if status in (200, 404):
+                break
+        if status == 404:
+            # While its database is down the bank knows nothing at all, and says so with a 404.
+            return NotThere() if self.is_healthy() else Unclear("the bank is in ill health")
+        return (
+            _read_look_up(kind, reference, body)
+            if status == 200
+            else Unclear(f"answered {status or 'never'}")
+        )
+
     def is_healthy(self) -> bool:
+        status, body = self._get("/health", self._timing.health)
+        return status == 200 and body is not None and body.get("status") == "healthy"
+
+    def _get(self, path: str, seconds: float) -> tuple[int | None, dict[str, Any] | None]:
+        """Status and JSON of a question that moves no money; None for what did not come or is none."""
         try:
             with (
-                Exchange(self._timing.health, lambda: True),
+                Exchange(seconds, lambda: True),
                 self._session().get(
-                    f"{self._url}/health", timeout=self._timing.health, allow_redirects=False, stream=True
+                    self._url + path, timeout=seconds, allow_redirects=False, stream=True
                 ) as response,
             ):
-                body = _json_object(_read(response))
-            return response.status_code == 200 and body is not None and body.get("status") == "healthy"
-        except Exception:  # noqa: BLE001 - whatever it was, the bank did not say that it is well
-            return False
+                return response.status_code, _json_object(_read(response))
+        except Exception:  # noqa: BLE001 - whatever it was, the bank has not answered
+            return None, None
 
     def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
         """Not asked either where finding and connecting took so long that the bound would cut the read."""
@@ -207,6 +250,23 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
         if expires_at is None:
             return Silence("answer without an expiry", 200)
     return Approval(200, reference, replayed, expires_at)
+
+
+def _read_look_up(kind: OperationKind, reference: str, body: dict[str, Any] | None) -> LookUp:
+    id_field, _, target_field = _ANSWERS[kind]
+    body = body or {}
+    amount, currency = body.get("amount"), body.get("currency")
+    target = body.get(target_field) if target_field else ""
+    made_at = _timestamp(body.get(_MADE_AT[kind]))
+    if (
+        body.get(id_field) == reference
+        and type(amount) is int
+        and isinstance(currency, str)
+        and isinstance(target, str)
+        and made_at is not None
+    ):
+        return Found(reference, amount, currency, target, made_at)
+    return Unclear("its answer could not be read")
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from payments.banks.base import Instruction
 from payments.domain.cards import Card
 from payments.domain.money import Currency
-from payments.domain.replies import Approval, NotSent, Refusal, Reply
+from payments.domain.replies import Approval, LookUp, NotSent, Refusal, Reply, Unclear
 from payments.domain.states import OperationKind
 
 _NAMESPACE = UUID("5ca1ab1e-0000-4000-8000-000000000000")
@@ -63,6 +63,9 @@ class SandboxBank:
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
         """It keeps no books, so nothing is ever stored: an interrupted authorize has held nothing."""
         return Refusal(400, "invalid_card") if may_send() else NotSent("the lease had no room for an attempt")
+
+    def look_up(self, kind: OperationKind, reference: str) -> LookUp:
+        return Unclear("the sandbox keeps no books")
 
     def is_healthy(self) -> bool:
         return True

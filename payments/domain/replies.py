@@ -59,6 +59,32 @@ class Mismatch:
 Reply = NotSent | Silence | Approval | Refusal | Mismatch
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the bank knows of an object that was looked up by its own id. `amount_cents` in cents."""
+
+    reference: str
+    amount_cents: int
+    currency: str
+    target_reference: str  # the authorization of a capture, the capture of a refund, empty for a hold
+    made_at: datetime  # UTC
+
+
+@dataclass(frozen=True)
+class NotThere:
+    """A bank in good health knows no object of that id."""
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """The bank could not be asked, or its answer could not be read: that says nothing of the object."""
+
+    reason: str
+
+
+LookUp = Found | NotThere | Unclear
+
+
 def call_is_over(reply: Reply) -> bool:
     """Whether the bank has certainly stopped working on the attempt: not where we gave up waiting."""
     return not isinstance(reply, Silence) or reply.is_over

@@ -14,9 +14,11 @@ from payments.models.queries import (
     sharing_bank_key,
     unfinished_operations,
 )
+from payments.models.resolutions import Assignment, Resolution
 
 __all__ = [
     "ApiKey",
+    "Assignment",
     "Attempt",
     "Discrepancy",
     "Event",
@@ -25,6 +27,7 @@ __all__ = [
     "Merchant",
     "Operation",
     "Payment",
+    "Resolution",
     "bank_key_age",
     "earlier_ones_answered",
     "payments_with_pending",

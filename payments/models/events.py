@@ -33,7 +33,21 @@ class Event(models.Model):
         RELEASE_REQUESTED = "release.requested"
         RELEASE_SUCCEEDED = "release.succeeded"  # the hold is freed at the bank
         OPERATION_NEEDS_REVIEW = "operation.needs_review"  # the machine cannot settle it
+        NOTE_ADDED = "note.added"
+        OPERATION_ASSIGNED = "operation.assigned"
+        OPERATION_ASKED_AGAIN = "operation.asked_again"
+        RESOLUTION_PROPOSED = "resolution.proposed"
+        RESOLUTION_APPLIED = "resolution.applied"
+        RESOLUTION_REFUSED = "resolution.refused"
+        API_KEY_DISABLED = "api_key.disabled"
+        PAYMENTS_EXPORTED = "payments.exported"
         LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
+
+    # What staff did, which merchants are not shown: what came of it has an event of its own.
+    OF_STAFF = (
+        *(Type.NOTE_ADDED, Type.OPERATION_ASSIGNED, Type.OPERATION_ASKED_AGAIN, Type.RESOLUTION_PROPOSED),
+        *(Type.RESOLUTION_APPLIED, Type.RESOLUTION_REFUSED, Type.API_KEY_DISABLED, Type.PAYMENTS_EXPORTED),
+    )
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="events", null=True)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="events", null=True)

@@ -6,6 +6,7 @@ process is stopped, so a sender that wakes too late finds that no attempt fits a
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,7 +18,7 @@ from django.db.models.functions import Random
 from payments.banks.base import Instruction
 from payments.domain.outcomes import History, Verdict
 from payments.domain.replies import Approval
-from payments.domain.states import OperationKind, OperationState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import BANK_KEY_LASTS, CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, Timing
 from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
@@ -76,7 +77,7 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     """
     now = boot_clock()
     renewed = Operation.objects.filter(
-        pk=lease.operation_id, state=OperationState.OPEN, lease_epoch=lease.epoch
+        pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
     ).update(lease_expires_at=clock_in(timing.lease))
     if not renewed:
         return None
@@ -97,8 +98,9 @@ def take_due(timing: Timing) -> Lease | None:
 
 
 def take_for_recovery(operation_id: UUID, timing: Timing) -> Lease | None:
-    """Take over this operation for recovery, due or not. Otherwise like `take_over`."""
-    return _take_over(Operation.objects.filter(pk=operation_id), timing, by_recovery=True)
+    """Take over this operation for recovery, due or not, under review or not. Otherwise like `take_over`."""
+    chosen = Operation.objects.filter(pk=operation_id)
+    return _take_over(chosen, timing, by_recovery=True, states=UNFINISHED_OPERATIONS)
 
 
 def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
@@ -140,12 +142,18 @@ def make_due(bank: str, *, within: timedelta) -> int:
     )
 
 
-def _take_over(operations: QuerySet[Operation], timing: Timing, *, by_recovery: bool) -> Lease | None:
+def _take_over(
+    operations: QuerySet[Operation],
+    timing: Timing,
+    *,
+    by_recovery: bool,
+    states: Collection[OperationState] = (OperationState.OPEN,),
+) -> Lease | None:
     with transaction.atomic(durable=True):
         now = boot_clock()
         operation = (
             operations.select_for_update(skip_locked=True, no_key=True)
-            .filter(state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp())
+            .filter(state__in=states, lease_expires_at__lte=ClockTimestamp())
             .annotate(at=ClockTimestamp())
             .order_by("lease_expires_at")
             .first()

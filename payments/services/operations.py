@@ -36,7 +36,7 @@ from payments.domain.outcomes import (
     meaning_of,
     outcome_of,
 )
-from payments.domain.replies import NotSent, Reply, describe
+from payments.domain.replies import LookUp, NotSent, Reply, describe
 from payments.domain.states import OperationKind
 from payments.models import (
     Event,
@@ -149,6 +149,12 @@ def look_late(lease: Lease) -> None:
     """
     _give_connection_back()
     recording.record_look(lease, _attempt(lease, card=None))
+
+
+def look_up(bank: str, kind: OperationKind, reference: str) -> LookUp:
+    """What a bank knows of a hold, a capture or a refund by its own id. Asks now, with no connection held."""
+    _give_connection_back()
+    return bank_named(bank).look_up(kind, reference)
 
 
 def currencies_of(bank: str) -> frozenset[Currency]:

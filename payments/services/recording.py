@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -28,7 +29,7 @@ from payments.domain.outcomes import (
     leaves_doubt,
 )
 from payments.domain.replies import Approval, NotSent, Reply, call_is_over, describe, is_silent
-from payments.domain.states import OperationKind, OperationState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
@@ -67,6 +68,10 @@ class Recorded:
     def answer(self) -> Answer:
         """To the merchant's request that instructed the operation."""
         return answers.of_operation(self.operation.claimed_payment, self.operation)
+
+
+class Outdated(Exception):
+    """What somebody wanted to record was found out for another state of things."""
 
 
 class ImpossibleOutcome(Exception):
@@ -121,7 +126,7 @@ def record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
 def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recorded:
     """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
     with transaction.atomic(durable=True):
-        payment, operation = _lock(lease)
+        payment, operation = _lock(lease.operation_id, lease.payment_id)
         at: datetime = vars(operation)["at"]
         if not _still_held(operation, lease):
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
@@ -130,24 +135,74 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
             log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
             return Recorded(operation, payment)
         _end_attempt(lease, ended)
-        operation.payment = payment
-        event = settle(operation, outcome, at)
-        _apply(operation, outcome, at)
-        operation.save(update_fields=_OUTCOME_FIELDS)
-        if payment is not None:
-            payment.save(update_fields=_PAYMENT_FIELDS)
-        Event.objects.create(
-            payment=payment,
-            operation=operation,
-            type=event,
-            at=at,
-            actor=operation.actor,
-            request_id=operation.request_id,
-            evidence={"attempt": lease.attempt, **_evidence(ended.reply)},
-        )
-        recorded = Recorded(operation, payment)
-        if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
-            idempotency.store_answer(operation, recorded.answer)
+        evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+        return _conclude(payment, operation, outcome, settle, at, evidence=evidence)
+
+
+def conclude_by_hand(
+    operation_id: UUID,
+    outcome: Final,
+    settle: Settle,
+    *,
+    seen_epoch: int,
+    actor: str,
+    request_id: str,
+    evidence: dict[str, Any],
+) -> Recorded:
+    """The outcome that people have found, inside the caller's transaction, with all its consequences.
+
+    Raises Outdated where the operation is not as they saw it any more, or is being asked about.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = _lock(operation_id, payment_id)
+    at: datetime = vars(operation)["at"]
+    if operation.state not in UNFINISHED_OPERATIONS:
+        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+    if operation.lease_expires_at > at:
+        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+    if operation.lease_epoch != seen_epoch:
+        raise Outdated(f"The bank has been asked about the {operation.kind} since.")
+    # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
+    operation.lease_epoch += 1
+    operation.save(update_fields=["lease_epoch"])
+    return _conclude(
+        payment, operation, outcome, settle, at, evidence=evidence, actor=actor, request_id=request_id
+    )
+
+
+def _conclude(
+    payment: Payment | None,
+    operation: Operation,
+    outcome: Final,
+    settle: Settle,
+    at: datetime,
+    *,
+    evidence: dict[str, Any],
+    actor: str = "",
+    request_id: str = "",
+) -> Recorded:
+    """The transition with its event and its stored answer; both rows are locked."""
+    operation.payment = payment
+    was_under_review = operation.state == OperationState.NEEDS_REVIEW
+    event = settle(operation, outcome, at)
+    _apply(operation, outcome, at)
+    operation.save(update_fields=_OUTCOME_FIELDS)
+    if payment is not None:
+        payment.save(update_fields=_PAYMENT_FIELDS)
+    if was_under_review:
+        operation.discrepancies.filter(closed_at=None).update(closed_at=at)
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=event,
+        at=at,
+        actor=actor or operation.actor,
+        request_id=request_id or operation.request_id,
+        evidence=evidence,
+    )
+    recorded = Recorded(operation, payment)
+    if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
+        idempotency.store_answer(operation, recorded.answer)
     return recorded
 
 
@@ -161,17 +216,17 @@ _PAYMENT_FIELDS = [
 ]
 
 
-def _lock(lease: Lease) -> tuple[Payment | None, Operation]:
+def _lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
     """Both rows until the transaction ends, always in this order; the operation with the time as `at`."""
     payment = None
-    if lease.payment_id is not None:
-        payment = Payment.objects.select_for_update(no_key=True).get(pk=lease.payment_id)
+    if payment_id is not None:
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
     operation = Operation.objects.select_for_update(no_key=True).annotate(at=ClockTimestamp())
-    return payment, operation.get(pk=lease.operation_id)
+    return payment, operation.get(pk=operation_id)
 
 
 def _still_held(operation: Operation, lease: Lease) -> bool:
-    return operation.state == OperationState.OPEN and operation.lease_epoch == lease.epoch
+    return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
@@ -207,11 +262,11 @@ def _next_look(operation: Operation, at: datetime) -> datetime | None:
 def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
     """The machine's last word on an operation: people, or a statement, settle it."""
     with transaction.atomic(durable=True):
-        payment, operation = _lock(lease)
+        payment, operation = _lock(lease.operation_id, lease.payment_id)
         held = _still_held(operation, lease)
         _end_attempt(lease, ended, is_late=not held)
         operation.payment = payment
-        if held:
+        if held and operation.state == OperationState.OPEN:
             evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
             operation.become_needs_review()
             operation.save(update_fields=["state"])
@@ -236,7 +291,7 @@ def record_look(lease: Lease, ended: Ended) -> None:
     found = isinstance(ended.outcome, Succeeded)
     is_certain = _verdict(ended.outcome) is not None or isinstance(ended.outcome, NeedsReview)
     with transaction.atomic(durable=True):
-        _, operation = _lock(lease)
+        _, operation = _lock(lease.operation_id, lease.payment_id)
         _end_attempt(lease, ended, is_late=found)
         if operation.lease_epoch != lease.epoch:
             return
@@ -258,7 +313,7 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
     with transaction.atomic(durable=True):
         _end_attempt(lease, ended)
         Operation.objects.filter(
-            pk=lease.operation_id, state=OperationState.OPEN, lease_epoch=lease.epoch
+            pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
         ).update(
             due_at=clock_in(max(settings.BANK_TIMING.pause_after(lease.epoch), retry_after or 0)),
             **({"lease_expires_at": ClockTimestamp()} if call_is_over(ended.reply) else {}),

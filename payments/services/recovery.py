@@ -24,7 +24,7 @@ from payments.services.recording import Settle
 log = structlog.get_logger("payments.recovery")
 
 # What to do with an outcome, by the operation's kind: as the use case that began it would.
-_SETTLE: dict[OperationKind, Settle] = {
+SETTLE: dict[OperationKind, Settle] = {
     OperationKind.AUTHORIZE: authorize.record_outcome,
     OperationKind.CAPTURE: capture.record_outcome,
     OperationKind.VOID: void.record_outcome,
@@ -70,7 +70,7 @@ def recover_due(*, within: timedelta) -> int:
 
 
 def _ask(lease: Lease) -> None:
-    operations.carry_out(lease, settle=_SETTLE[lease.instruction.kind])
+    operations.carry_out(lease, settle=SETTLE[lease.instruction.kind])
 
 
 def _do(ask: Callable[[Lease], None], lease: Lease) -> bool:

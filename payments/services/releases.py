@@ -4,6 +4,7 @@ An expired hold goes on blocking the cardholder's funds until it is voided (the 
 release takes no payment's open slot and changes no payment's state; recovery sends it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from payments.domain.ids import new_id
@@ -16,32 +17,57 @@ from payments.services import idempotency, recording
 SYSTEM_ACTOR = "system"
 
 
+@dataclass(frozen=True)
+class Hold:
+    """Money held at a bank under the bank's own id. `amount_cents` in cents."""
+
+    bank: str
+    reference: str
+    amount_cents: int
+    currency: str
+
+
 def request_release(payment: Payment, *, hold: str, because: str, request_id: str = "") -> Operation:
     """Record that a hold made for the payment is to be voided, inside the caller's transaction.
 
     `hold` is the bank's id of the authorization, which need not be the payment's own; `because` is for
     the history. It is due at once.
     """
+    return _record(
+        Hold(payment.bank, hold, payment.amount_cents, payment.currency),
+        payment=payment,
+        actor=SYSTEM_ACTOR,
+        because=because,
+        request_id=request_id,
+    )
+
+
+def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id: str) -> Operation:
+    """Record that a hold of nobody's is to be voided, inside the caller's transaction. It is due at once."""
+    return _record(hold, payment=None, actor=actor, because=because, request_id=request_id)
+
+
+def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, request_id: str) -> Operation:
     operation_id = new_id()
     operation = Operation.objects.create(
         id=operation_id,
         payment=payment,
         kind=OperationKind.RELEASE,
-        bank=payment.bank,
-        amount_cents=payment.amount_cents,
-        currency=payment.currency,
-        target_reference=hold,
+        bank=hold.bank,
+        amount_cents=hold.amount_cents,
+        currency=hold.currency,
+        target_reference=hold.reference,
         bank_idempotency_key=idempotency.own_bank_key(operation_id),
         lease_epoch=0,
         lease_expires_at=ClockTimestamp(),
-        actor=SYSTEM_ACTOR,
+        actor=actor,
         request_id=request_id,
     )
     Event.objects.create(
         payment=payment,
         operation=operation,
         type=Event.Type.RELEASE_REQUESTED,
-        actor=SYSTEM_ACTOR,
+        actor=actor,
         request_id=request_id,
         evidence={"because_of": because},
     )

@@ -21,6 +21,10 @@ _OPERATION = "'op_' || replace(o.id::text, '-', '')"
 _UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
 _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
 
+# Settled by people, on evidence that stands in the event.
+_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.operation_id = o.id AND e.evidence ? 'resolution')"""
+
 _STATES = [
     Rule(
         "one_unfinished_operation",
@@ -105,7 +109,7 @@ _EVIDENCE = [
         "An operation SUCCEEDED because the bank said so: 200 with its reference, or `already` after a doubt.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.bank_reference FROM payments_operation o
-        WHERE o.state = 'SUCCEEDED' AND NOT EXISTS (SELECT 1 FROM payments_attempt a
+        WHERE o.state = 'SUCCEEDED' AND NOT {_BY_PEOPLE} AND NOT EXISTS (SELECT 1 FROM payments_attempt a
             WHERE a.operation_id = o.id AND (
                 o.bank_reference <> '' AND a.http_status = 200 AND a.bank_reference = o.bank_reference
                 OR o.bank_reference = '' AND o.kind IN ('void', 'refund', 'release')
@@ -125,7 +129,7 @@ _EVIDENCE = [
         "An operation is NOT_EXECUTED because nothing was sent, or after two negative probes of an authorize.",
         f"""
         SELECT {_OPERATION}, o.kind FROM payments_operation o
-        WHERE o.state = 'NOT_EXECUTED' AND EXISTS (SELECT 1 FROM payments_attempt a
+        WHERE o.state = 'NOT_EXECUTED' AND NOT {_BY_PEOPLE} AND EXISTS (SELECT 1 FROM payments_attempt a
                 WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe)
             AND NOT (o.kind = 'authorize' AND o.awaiting_statement AND EXISTS (
                 SELECT 1 FROM payments_attempt one JOIN payments_attempt two
@@ -162,7 +166,7 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
         WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ? 'reply')""",
+            WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution'])""",
     ),
     Rule(
         "reviews_are_in_the_queue",

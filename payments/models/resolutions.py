@@ -1,0 +1,119 @@
+"""Resolutions: what people decide where the machine cannot. Proposed by one, and above a limit approved by
+another; what came of it is an event like any other."""
+
+from typing import ClassVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import never_deleted
+from payments.models.operations import Operation
+from payments.models.payments import Payment
+
+
+class Resolution(models.Model):
+    """What somebody proposes to do about an operation, a payment or a stray hold, with the reason."""
+
+    class Kind(models.TextChoices):
+        """What is to be done."""
+
+        RECORD_REFERENCE = "record_reference", "Record the bank's reference"
+        RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
+        VOID_HOLD = "void_hold", "Void an unclaimed hold"
+        CAPTURE = "capture", "Capture"
+        VOID = "void", "Void"
+        REFUND = "refund", "Refund"
+
+    class State(models.TextChoices):
+        """How far it has come."""
+
+        PROPOSED = "PROPOSED"  # waits for a second person
+        APPLIED = "APPLIED"
+        REFUSED = "REFUSED"  # by a second person, or because it did not hold any more
+
+    class Evidence(models.TextChoices):
+        """Why it is known that something was not executed."""
+
+        BANK_ANSWER = "bank_answer", "The bank's answer, on the timeline"
+        STATEMENT = "statement", "A statement that covers it"
+        BANK_WORD = "bank_word", "The bank's written word (a second person approves)"
+
+    kind = models.CharField(max_length=24, choices=Kind.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PROPOSED)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="resolutions", null=True)
+    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="resolutions", null=True)
+    bank = models.CharField(max_length=32)
+    amount_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
+    evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)
+    quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or which statement
+    reason = models.CharField(max_length=500)
+    # Which state of the operation it was proposed for: whoever has changed it since has made it outdated.
+    seen_epoch = models.PositiveIntegerField(null=True)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
+    )
+    decided_at = models.DateTimeField(null=True)
+    needs_second = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            # Nobody approves their own.
+            models.CheckConstraint(
+                condition=Q(needs_second=False)
+                | ~Q(state="APPLIED")
+                | (Q(decided_by__isnull=False) & ~Q(decided_by=F("proposed_by"))),
+                name="resolution_by_two_people",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="resolution_with_reason"),
+            models.UniqueConstraint(
+                fields=["operation"], condition=Q(state="PROPOSED"), name="one_proposal_per_operation"
+            ),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.ReadOnly(
+                name="fixed_when_proposed",
+                fields=[
+                    *("kind", "payment", "operation", "bank", "amount_cents", "currency", "reference"),
+                    *(
+                        "evidence",
+                        "quote",
+                        "reason",
+                        "seen_epoch",
+                        "proposed_by",
+                        "proposed_at",
+                        "needs_second",
+                    ),
+                ],
+            ),
+            pgtrigger.Protect(
+                name="decided_once", operation=pgtrigger.Update, condition=~pgtrigger.Q(old__state="PROPOSED")
+            ),
+            *never_deleted(),
+        ]
+        permissions: ClassVar = [
+            ("resolve_operation", "Can resolve what is in doubt or under review"),
+            ("approve_resolution", "Can approve what another has proposed"),
+            ("instruct_payment", "Can capture, void and refund on behalf of the merchant"),
+            ("export_payments", "Can export payments"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.state})"
+
+
+class Assignment(models.Model):
+    """Who looks after an operation in the review queue."""
+
+    operation = models.OneToOneField(Operation, on_delete=models.PROTECT, related_name="assignment")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    assigned_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.owner} looks after {self.operation_id}"

@@ -1,0 +1,70 @@
+"""What members of staff do without a second person: notes, ownership, keys. All of it is logged."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from payments.models import ApiKey, Assignment, Event, Operation, Payment
+from payments.models.clock import ClockTimestamp
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who does it, and from where."""
+
+    user_id: int
+    username: str
+    address: str  # of the network
+    request_id: str
+
+    @property
+    def actor(self) -> str:
+        return f"staff:{self.username}"
+
+
+def log_action(
+    staff: Staff,
+    event: Event.Type,
+    *,
+    payment: Payment | None = None,
+    operation: Operation | None = None,
+    **evidence: Any,
+) -> None:
+    """One line in the append-only log: who, when, from where, and why."""
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=event,
+        actor=staff.actor,
+        request_id=staff.request_id,
+        evidence={**evidence, "from": staff.address},
+    )
+
+
+def add_note(staff: Staff, payment: Payment, text: str) -> None:
+    """A remark on a payment's timeline, for other staff."""
+    log_action(staff, Event.Type.NOTE_ADDED, payment=payment, note=text)
+
+
+def assign_to_oneself(staff: Staff, operation_id: UUID) -> None:
+    """Look after an operation in the review queue, whoever did before."""
+    with transaction.atomic():
+        operation = Operation.objects.select_related("payment").get(pk=operation_id)
+        Assignment.objects.update_or_create(
+            operation=operation, defaults={"owner_id": staff.user_id, "assigned_at": ClockTimestamp()}
+        )
+        log_action(staff, Event.Type.OPERATION_ASSIGNED, payment=operation.payment, operation=operation)
+
+
+def disable_api_key(staff: Staff, key_id: int, *, reason: str) -> bool:
+    """Refuse an API key from now on. False where it was disabled already."""
+    with transaction.atomic():
+        disabled = ApiKey.objects.filter(pk=key_id, disabled_at=None).update(disabled_at=ClockTimestamp())
+        if disabled:
+            key = ApiKey.objects.select_related("merchant").get(pk=key_id)
+            log_action(
+                staff, Event.Type.API_KEY_DISABLED, key=str(key), merchant=key.merchant.slug, reason=reason
+            )
+    return bool(disabled)
