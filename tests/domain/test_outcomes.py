@@ -41,6 +41,7 @@ UNKNOWN = Surroundings()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
 AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
+AFTER_A_CONTRADICTION = History(any_in_doubt=True, contradicted_at_first=True)
 APPROVED = Approval(200, "ref", replayed=False, expires_at=EXPIRES_AT)
 REPLAYED = Approval(200, "ref", replayed=True, expires_at=EXPIRES_AT)
 KINDS = tuple(OperationKind)
@@ -147,6 +148,14 @@ TABLE = [
     ),
     # Done by whom? Nobody knows, unless an attempt of ours is in doubt.
     *(Row(code, Refusal(400, code), FRESH, everywhere(CONTRADICTION)) for code in ALREADY),
+    # And what was done before a doubt of ours was not done by it.
+    *(
+        Row(
+            *(f"{code} after a contradiction", Refusal(400, code), AFTER_A_CONTRADICTION),
+            *(everywhere(CONTRADICTION), None, True),
+        )
+        for code in ALREADY
+    ),
     *(
         Row(f"{code} after {before}, B {known}", Refusal(400, code), history, means, earlier=known)
         for code, means_deduced in ALREADY.items()
@@ -378,6 +387,7 @@ class TestEverySequenceOfReplies:
             assert after.any_in_doubt >= step.before.any_in_doubt
             assert after.any_silent >= step.before.any_silent
             assert after.any_silent <= after.any_in_doubt
+            assert after.contradicted_at_first >= step.before.contradicted_at_first
             if isinstance(step.reply, NotSent):
                 assert after == step.before
 
