@@ -154,7 +154,7 @@ class Surroundings:
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
     """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
     if probe:
-        return PROBE_MEANINGS[answer_of(reply, after_silence=True)]
+        return PROBE_MEANINGS[answer_of(reply, after_doubt=True, after_silence=True)]
     answer = answer_of(reply, after_doubt=history.may_have_done_it, after_silence=history.any_silent)
     return MEANINGS[answer, kind]
 
