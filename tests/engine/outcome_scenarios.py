@@ -138,7 +138,7 @@ class Scene:
             assert len(expire_due(limit=1)) == 1
             recover()
         else:
-            self.live.post(*self._call, key=_KEY)
+            assert self.live.post(*self._call, key=_KEY).status != 500
 
     def send_in_vain(self, *, executed: bool) -> None:
         """No attempt is answered. Where the first one is executed, the bank has stored its answer."""
