@@ -176,7 +176,7 @@ def _verify_reference(operation: Operation, reference: str) -> Hold:
             "and a void cannot be looked up."
         )
     column = "bank_capture_id" if operation.kind == OperationKind.CAPTURE else "bank_refund_id"
-    if Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
+    if reference and Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
         raise CannotResolve(f"{reference} belongs to another payment.")
     found = _looked_up(operation.bank, OperationKind(operation.kind), reference)
     if found.target_reference != operation.target_reference:
