@@ -135,13 +135,13 @@ class TestFourEyes:
         assert proposed.state == "PROPOSED"
         assert Payment.objects.get().state == "AUTHORIZED"
         with pytest.raises(CannotResolve, match="Nobody approves their own"):
-            resolutions.approve(kim, proposed.pk)
-        assert resolutions.approve(lee, proposed.pk).state == "APPLIED"
+            resolutions.approve(kim, proposed.pk, reason="right")
+        assert resolutions.approve(lee, proposed.pk, reason="right").state == "APPLIED"
         assert Payment.objects.get().state == "CAPTURED"
         event = Event.objects.get(type="payment.captured")
         assert (event.actor, event.evidence["proposed_by"]) == ("staff:lee", "kim")
         with pytest.raises(CannotResolve, match="decided already"):
-            resolutions.approve(lee, proposed.pk)
+            resolutions.approve(lee, proposed.pk, reason="right")
 
     def test_the_database_refuses_an_approval_of_ones_own(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -177,7 +177,7 @@ class TestFourEyes:
         bank.script("captures", "garbage", status=200, executed=False, body=_captured(operation, reference))
         assert resolutions.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
         with pytest.raises((CannotResolve, Outdated), match="ended meanwhile"):
-            resolutions.approve(lee, proposed.pk)
+            resolutions.approve(lee, proposed.pk, reason="right")
         assert Event.objects.filter(type="payment.captured").count() == 1
 
 
@@ -311,7 +311,7 @@ class TestInstructingForTheMerchant:
         payment = Payment.objects.get(order_id=receipt["order_id"])
         proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
         assert live.receipt(receipt["id"])["state"] == "CAPTURED"
-        resolutions.approve(lee, proposed.pk)
+        resolutions.approve(lee, proposed.pk, reason="right")
         assert live.receipt(receipt["id"])["state"] == "REFUNDED"
 
     def test_that_the_state_does_not_allow_is_refused_and_says_why(
