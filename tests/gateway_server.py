@@ -29,6 +29,7 @@ class GatewayServer:
         *,
         workers: int = 1,
         threads: int = 96,
+        application: str = "ficpay.wsgi:application",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = 0
@@ -36,11 +37,11 @@ class GatewayServer:
         self._command = [
             *(sys.executable, "-m", "dev.web", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
             *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
-            *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
+            *("--workers-kill-timeout", "40", "--no-access-log", application),
         ]
         settings = connection.settings_dict
         host = settings["HOST"].replace("/", "%2F")
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "ficpay.settings",
             "DATABASE_URL": f"postgres://{settings['USER']}@{host}/{settings['NAME']}",
@@ -88,7 +89,7 @@ class GatewayServer:
             self._process = subprocess.Popen(
                 [*self._command, "--port", str(self.port)],
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
