@@ -56,6 +56,12 @@ class GatewayServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The running process, which leads its group; raises AssertionError if there is none."""
+        assert self._process is not None, "the gateway is not running"
+        return self._process
+
+    @property
     def log(self) -> str:
         """Everything it has printed."""
         return self._log_path.read_text() if self._log_path.exists() else ""
