@@ -5,10 +5,12 @@ Calls for new orders at a bank that is down for good, at most eleven for ten: te
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from payments.banks.ficmart import FicmartBank
 from payments.models import Attempt, Operation
@@ -18,6 +20,7 @@ from payments.services.pacing import CircuitBreaker, Pace
 from payments.services.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.at_once import at_once
+from tests.field_reports.stalling import the_first_stalls
 from tests.races.books import assert_books_agree
 from tests.races.doubts import in_doubt
 from tests.simulated_bank import SimulatedBank
@@ -33,11 +36,11 @@ class Outage:
 
     def __init__(self, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch) -> None:
         self._bank = bank
-        self._seconds = 0.0
+        self.seconds = 0.0
         self._in_flight = 0
         self._lock = threading.Lock()
         self.most_in_flight = 0
-        pace = Pace(CircuitBreaker(lambda: self._seconds))
+        pace = Pace(CircuitBreaker(lambda: self.seconds))
         monkeypatch.setattr(operations, "pace_of", lambda _bank: pace)
         monkeypatch.setattr(FicmartBank, "send", self._counting(FicmartBank.send))
 
@@ -48,7 +51,7 @@ class Outage:
         """Let time pass for everybody, in steps; how many calls the workers made in each."""
         made = []
         for _ in range(time // step):
-            self._seconds += step.total_seconds()
+            self.seconds += step.total_seconds()
             let_pass(step, self._bank)
             before = self.calls()
             at_once(*[lambda: recover_due(within=timedelta(seconds=5))] * _WORKERS)
@@ -90,7 +93,7 @@ class TestABankThatComesBackAfterAnHour:
     def test_finds_everything_settled_within_five_minutes_and_is_not_run_over(
         self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch, found_by: str
     ) -> None:
-        waiting = left_in_doubt(live, bank, each=4 if found_by == "an order" else 2)
+        waiting = left_in_doubt(live, bank, each=3 if found_by == "an order" else 2)
         outage = Outage(bank, monkeypatch)
         down(bank)
         asked = sum(outage.pass_by(_HOUR, timedelta(minutes=3)))
@@ -109,6 +112,29 @@ class TestABankThatComesBackAfterAnHour:
             assert max(made) <= waiting * 3 // 4
         assert Operation.objects.filter(state="SUCCEEDED").count() == Operation.objects.count()
         assert assert_books_agree(bank) == []
+
+    def test_does_not_keep_waiting_what_the_breaker_refused_at_the_moment_it_closed(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes to rest when those that rest have been woken already."""
+        path = f"/payments/{live.authorized()['id']}/capture"
+        in_doubt(bank, "captures", lambda: live.post(path))
+        outage = Outage(bank, monkeypatch)
+        down(bank)
+        for _ in range(10):
+            live.post("/payments", order())
+        bank.clear_script()
+        let_pass(timedelta(minutes=5), bank)
+        capture = Operation.objects.filter(kind="capture")
+        capture.update(lease_epoch=5)  # refused, it would rest for four minutes
+        Operation.objects.exclude(kind="capture").update(due_at=clock_in(3600))
+        with ThreadPoolExecutor(1) as recovery, the_first_stalls(monkeypatch) as refused:
+            recovery.submit(lambda: (recover_due(within=timedelta(seconds=1)), connection.close()))
+            assert refused.wait(timeout=10)
+            outage.seconds += 60
+            assert live.post("/payments", order()).status == 201
+        assert Attempt.objects.filter(operation__kind="capture").latest("number").result == "not_sent"
+        assert capture.filter(due_at__lte=clock_in(60)).exists()
 
     def test_is_asked_within_five_minutes_about_authorizes_that_never_reached_it(
         self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
