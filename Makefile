@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
 	@exec $(VENV) -m dev.demo
 
 test: $(INSTALLED) ## all tests, on a database and a bank of their own
-	@exec $(VENV) -m pytest
+	@exec $(VENV) -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'Style (ruff)'
