@@ -11,14 +11,36 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.models import Attempt, Operation, Payment
 from payments.models.clock import read_clock
 
-_REVIEW = {
-    ReviewReason.CAPTURE_ID_UNKNOWN: "The bank has captured for certain, but the capture's id is unknown.",
-    ReviewReason.NOT_DEDUCIBLE: "The bank says that it is done, but an earlier operation may have done it.",
-    ReviewReason.CONTRADICTION: "The bank contradicts our books, and has repeated it in good health.",
-    ReviewReason.TOO_OLD_TO_ASK: "The bank may have forgotten the key, so it must not be asked again.",
+_NOT_KNOWN: dict[str, str] = {
+    OperationKind.AUTHORIZE: "Nobody knows yet whether the money is held.",
+    OperationKind.CAPTURE: "The money was held; the capture needs review.",
+    OperationKind.VOID: "The money was held; whether it still is needs review.",
+    OperationKind.REFUND: "The money was taken; whether it was given back needs review.",
+    OperationKind.RELEASE: "Whether the cardholder has the money of a released hold back needs review.",
+}
+_DOUBT: dict[str, str] = {
+    OperationKind.AUTHORIZE: "Nobody knows yet whether the money is held.",
+    OperationKind.CAPTURE: "The money is held; nobody knows yet whether it is taken.",
+    OperationKind.VOID: "Nobody knows yet whether the money is still held.",
+    OperationKind.REFUND: "The money is taken; nobody knows yet whether it is given back.",
+}
+_REVIEW: dict[str, str] = {
+    ReviewReason.CAPTURE_ID_UNKNOWN: (
+        "Captured at the bank for certain; the capture's id is unknown. The statement of {day} names it, or "
+        "the bank does when people ask; a refund is not possible until then."
+    ),
+    ReviewReason.NOT_DEDUCIBLE: (
+        "The bank says that it is done, but an earlier operation may have done it: people ask the bank."
+    ),
+    ReviewReason.CONTRADICTION: (
+        "The bank contradicts our books, and has repeated it in good health: people settle it with the bank."
+    ),
+    ReviewReason.TOO_OLD_TO_ASK: (
+        "The bank may have forgotten the key, so it is not asked again: the statement of {day} decides."
+    ),
 }
 _MONEY = {
-    PaymentState.PENDING: "Nobody knows yet whether the money is held.",
+    PaymentState.PENDING: "Nobody knows whether the money is held.",
     PaymentState.AUTHORIZED: "The money is held, not taken.",
     PaymentState.CAPTURED: "The money is taken.",
     PaymentState.REFUNDED: "The money was taken and given back.",
@@ -44,9 +66,10 @@ def explain(payment: Payment) -> list[str]:
 
 def what_now(payment: Payment, operations: list[Operation], now: datetime) -> str:
     """Where the money is, and what happens next and when."""
-    sentences = [_MONEY[PaymentState(payment.state)]]
-    unfinished = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
-    sentences += [_what_next(one, now) for one in unfinished]
+    open_ones = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
+    unfinished = [one for one in open_ones if one.kind != OperationKind.RELEASE]
+    sentences = [] if unfinished else [_MONEY[PaymentState(payment.state)]]
+    sentences += [_what_next(one, now) for one in open_ones]
     if not unfinished and payment.state == PaymentState.AUTHORIZED and payment.authorization_expires_at:
         end = moment(payment.authorization_expires_at)
         sentences.append(f"It can be captured or voided until {end}; then it expires and the hold is voided.")
@@ -130,12 +153,14 @@ _ENDINGS = {
 def _what_next(operation: Operation, now: datetime) -> str:
     if operation.state == OperationState.NEEDS_REVIEW:
         discrepancy = operation.discrepancies.filter(closed_at=None).first()
-        why = _REVIEW[ReviewReason(discrepancy.kind)] if discrepancy else "The machine cannot settle it."
-        return f"The {operation.kind} needs review. {why} People, or the bank's statement, settle it."
+        why = _REVIEW.get(discrepancy.kind if discrepancy else "", "The machine cannot settle it.")
+        return f"{_NOT_KNOWN[operation.kind]} {why.format(day=f'{operation.created_at:%d %B}')}"
+    doubt = "" if operation.kind == OperationKind.RELEASE else f"{_DOUBT[operation.kind]} "
     if operation.lease_expires_at > now:
         end = moment(operation.lease_expires_at)
-        return f"The {operation.kind} is being sent; if nothing comes, recovery takes it over after {end}."
+        sent = f"The {operation.kind} is being sent; if nothing comes, recovery takes it over after {end}."
+        return doubt + sent
     due = max(filter(None, [operation.due_at, operation.lease_expires_at]))
     when = f"at {moment(due)}" if due > now else "within seconds"
     how = "probes the bank for it" if operation.kind == OperationKind.AUTHORIZE else "asks the bank again"
-    return f"The {operation.kind} is in doubt: recovery {how} {when}."
+    return f"{doubt}The {operation.kind} is in doubt: recovery {how} {when}."

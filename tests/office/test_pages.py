@@ -96,7 +96,7 @@ class TestThePaymentsPage:
     ) -> None:
         payment = lost_capture(live, bank).claimed_payment
         shown = kim.read("admin:payments_payment_change", payment.pk)
-        assert "The bank has captured for certain, but the capture's id is unknown." in shown
+        assert "Captured at the bank for certain; the capture's id is unknown. The statement of" in shown
         assert "Record the bank's reference" in shown
         live.authorized()
         other = Payment.objects.latest("created_at")
