@@ -62,11 +62,15 @@ class Recorded:
 
     operation: Operation
     payment: Payment | None
+    kept: Answer | None = None  # what the key's answer is, where somebody else has recorded the outcome
 
     @property
     def answer(self) -> Answer:
-        """To the merchant's request that instructed the operation."""
-        return answers.of_operation(self.operation.claimed_payment, self.operation)
+        """To the merchant's request that instructed the operation.
+
+        A payment may have gone on since the outcome was recorded, and a key has one final answer only.
+        """
+        return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
 
 
 class ImpossibleOutcome(Exception):
@@ -128,7 +132,8 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
             # Either way the answer stands on its attempt, for whoever holds the operation to read.
             _end_attempt(lease, ended, is_late=True)
             log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
-            return Recorded(operation, payment)
+            operation.payment = payment
+            return Recorded(operation, payment, idempotency.stored_answer(operation))
         _end_attempt(lease, ended)
         operation.payment = payment
         event = settle(operation, outcome, at)
@@ -227,8 +232,9 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
                 request_id=operation.request_id,
                 evidence=evidence,
             )
+        kept = None if held else idempotency.stored_answer(operation)
     log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
-    return Recorded(operation, payment)
+    return Recorded(operation, payment, kept)
 
 
 def record_look(lease: Lease, ended: Ended) -> None:
@@ -306,6 +312,7 @@ def _evidence(reply: Reply) -> dict[str, str | int | bool]:
 
 
 def read(lease: Lease) -> Recorded:
-    """Both rows as they are now, in one statement."""
+    """Both rows as they are now, in one statement, and the answer that is kept if it has ended."""
     operation = Operation.objects.select_related("payment").get(pk=lease.operation_id)
-    return Recorded(operation, operation.payment)
+    kept = None if operation.state == OperationState.OPEN else idempotency.stored_answer(operation)
+    return Recorded(operation, operation.payment, kept)
