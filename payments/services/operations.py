@@ -223,10 +223,14 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
         permitted = lease.fits_attempt(settings.BANK_TIMING)
         return permitted
 
-    if lease.is_probe:
-        reply = bank.probe(lease.instruction, may_send=may_send)
-    else:
-        reply = bank.send(lease.instruction, card=card, may_send=may_send)
+    try:
+        if lease.is_probe:
+            reply = bank.probe(lease.instruction, may_send=may_send)
+        else:
+            reply = bank.send(lease.instruction, card=card, may_send=may_send)
+    except BaseException:
+        admission.withdraw()  # or the single call of a half-open breaker would be awaited for ever
+        raise
     if permitted:
         admission.report(answered=meanings.answer_of(reply) not in _NO_SIGN_OF_LIFE)
     else:
