@@ -43,13 +43,14 @@ class GatewayServer:
         workers: int = 1,
         threads: int = 96,
         environment: Mapping[str, str] | None = None,
+        application: str = "ficpay.wsgi:application",
     ) -> None:
         self.port = 0
         self._log_path = home / "gateway.log"
         self._command = [
             *(sys.executable, "-m", "dev.web", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
             *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
-            *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
+            *("--workers-kill-timeout", "40", "--no-access-log", application),
         ]
         self._environment = environment_of_a_process(bank_url) | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,6 +75,11 @@ class GatewayServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def exit_code(self) -> int | None:
+        """What its process ended with, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process is not None else None
 
     def restart(self) -> None:
         """Start again on the same port, after stop() or kill()."""
