@@ -61,9 +61,9 @@ class Case:
     def kill_gateway(self, point: str) -> None:
         """Have it killed when it has got to the point with the instruction, and start a new process."""
         if point in AT_THE_BANK:
-            goes_on = point == "at the bank, which goes on"
-            self.bank.script(self.instruction.endpoint, "delay", ms=0, ignores_hangup=goes_on)
-            self.bank.hold(self.instruction.endpoint)
+            stage, ignores_hangup = AT_THE_BANK[point]
+            self.bank.script(self.instruction.endpoint, "delay", ms=0, ignores_hangup=ignores_hangup)
+            self.bank.hold(self.instruction.endpoint, at=stage)
         logged = len(self.gateway.log)
         with ThreadPoolExecutor(1) as client:
             asked = client.submit(self.ask, **{"X-Stand-Still": point})
@@ -83,7 +83,7 @@ class Case:
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{self.gateway.url}/health/live", timeout=2)
         self.until(lambda: not open_transactions())  # PostgreSQL has noticed, too
-        if point == "at the bank, which stops":
+        if point in AT_THE_BANK and not AT_THE_BANK[point][1]:
             self.bank.wait_until_idle()
         self.gateway.restart()
 

@@ -82,7 +82,12 @@ REMAINS = {
     "outcome uncommitted": _ANSWERED,
     "unanswered": Remains("SUCCEEDED", ("answered",), (True,), True, 2, ("answered",), 1),
 }
-AT_THE_BANK = ["at the bank, which goes on", "at the bank, which stops"]
+# Where the bank is in its work then, and whether it does not learn that nobody waits any more.
+AT_THE_BANK: dict[str, tuple[Literal["execution", "storing"], bool]] = {
+    "at the bank, which goes on": ("execution", True),
+    "at the bank, which stops": ("execution", False),
+    "at the bank, which forgets its answer": ("storing", False),  # the entry is committed
+}
 IN_DOUBT = [point for point, remains in REMAINS.items() if remains.operation == "OPEN"]
 NOT_EXECUTED = ["unsent", "at the bank, which stops"]
 # One for each state that books and bank can be in together: the others leave the same as one of these.

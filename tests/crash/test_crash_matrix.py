@@ -5,14 +5,17 @@ the bank, starts a new process, lets time pass, and has recovery and the merchan
 key) end the matter, in either order. Then the bank's ledger holds exactly what the receipts claim.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
+from payments.models import Operation
 from payments.services.recovery import recover_due
+from tests.bank_books import disagreements, stray_holds
 from tests.crash.case import WITHIN, Case
-from tests.crash.points import DIFFERENT_DOUBTS, IN_DOUBT, NOT_EXECUTED, REMAINS
+from tests.crash.points import DIFFERENT_DOUBTS, IN_DOUBT, INSTRUCTIONS, NOT_EXECUTED, REMAINS
 from tests.time_travel import let_pass
 
 
@@ -85,3 +88,24 @@ class TestAGatewayKilled:
         # A hold made only now, after an attempt of which nothing is known, may be the second one.
         is_new_hold = case.instruction.kind == "authorize" and point in NOT_EXECUTED
         case.assert_at_rest(answer, awaiting_statement=1 if is_new_hold else 0)
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS[:1], ids=str, indirect=True)
+class TestAGatewayKilledTwice:
+    def test_leaves_a_second_hold_that_only_the_banks_statement_can_show_and_expects_it(
+        self, case: Case
+    ) -> None:
+        """The answer that the bank has stored by then is the second attempt's; the first made a hold, too."""
+        case.kill_gateway("at the bank, which forgets its answer")
+        case.bank.release()
+        let_pass(timedelta(seconds=settings.BANK_TIMING.lease), case.bank)
+        case.kill_gateway("unrecorded")
+        assert case.remains() == replace(
+            REMAINS["unrecorded"], attempts=("", ""), calls=("caller hung up", "answered"), entries=2
+        )
+        assert case.recover() == 1
+        assert case.ask().json["bank"]["authorization_id"] == case.bank.ledger()[1].id
+        operation = Operation.objects.get()
+        assert (operation.state, operation.awaiting_statement) == ("SUCCEEDED", True)
+        assert [hold.id for hold in stray_holds(case.bank)] == [case.bank.ledger()[0].id]
+        assert disagreements(case.bank, settled=True) == []
