@@ -44,6 +44,7 @@ class GatewayServer:
         threads: int = 96,
         application: str = "ficpay.wsgi:application",
         environment: Mapping[str, str] | None = None,
+        application: str = "ficpay.wsgi:application",
     ) -> None:
         self.port = 0
         self._log_path = home / "gateway.log"
@@ -81,6 +82,11 @@ class GatewayServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def exit_code(self) -> int | None:
+        """What its process ended with, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process is not None else None
 
     def restart(self) -> None:
         """Start again on the same port, after stop() or kill()."""

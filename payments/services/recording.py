@@ -85,6 +85,8 @@ def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     if renewed is None:
         log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
         return None
+    if lease.is_probe:  # it asks about what the instructions have left, and adds nothing to it
+        return replace(renewed, history=lease.history)
     return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
 
 
