@@ -37,6 +37,7 @@ class TestALateAnswerThatIsAdopted:
         body = order()
         bank.script("authorizations", "alter", stored=False)  # a 200 that the bank does not remember
         bank.script("authorizations", "drop_after", stored=False)
+        bank.script("authorizations", "drop_before", times=1000)
         bank.hold("authorizations")
         assert live.post("/payments", body, key="k").status == 202
         bank.wait_until_held()

@@ -57,6 +57,7 @@ def failing(fault: Fault) -> Iterator[None]:
     def lose(wrapper: Any) -> None:
         if wrapper.connection is not None:
             wrapper.connection.close()
+        wrapper.errors_occurred = True
         raise OperationalError("server closed the connection unexpectedly")
 
     def failing_execute(self: Any, sql: str, params: Any, *ignored: Any) -> Any:
@@ -200,6 +201,7 @@ def test_nothing_is_lost_wherever_the_database_goes_away(
                 if not isinstance(error, OperationalError):
                     wrong.append(f"{kind} {at} {fault.struck}: {error!r}")
             wait_for_bank_threads()
+        connection.close()
         bank.clear_script()
         if not fault.struck:
             break
