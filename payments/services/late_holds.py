@@ -53,10 +53,13 @@ def _release(attempt: Attempt) -> bool:
     payment = made_by.claimed_payment
     with transaction.atomic(durable=True):
         # Whoever starts anew under the key needs this row, and judges it again when we have let it go.
-        keys = IdempotencyKey.objects.select_for_update(of=("self",)).filter(
+        # Found first and then locked by itself: joined with its operation, a row that somebody takes over
+        # at this moment would fall out of the answer, unlocked.
+        keys = IdempotencyKey.objects.filter(
             operation__bank=made_by.bank, operation__bank_idempotency_key=made_by.bank_idempotency_key
         )
-        locked = [key.pk for key in keys.order_by("pk")]
+        found = list(keys.values_list("pk", flat=True))
+        locked = [key.pk for key in IdempotencyKey.objects.select_for_update().filter(pk__in=found).order_by("pk")]
         # And one of several processes goes on.
         Operation.objects.select_for_update(no_key=True).get(pk=made_by.pk)
         if not unclaimed().filter(pk=attempt.pk).exists():
