@@ -73,7 +73,9 @@ def _release(attempt: Attempt) -> bool:
             operation__bank=made_by.bank, operation__bank_idempotency_key=made_by.bank_idempotency_key
         )
         found = list(keys.values_list("pk", flat=True))
-        locked = [key.pk for key in IdempotencyKey.objects.select_for_update().filter(pk__in=found).order_by("pk")]
+        locked = [
+            key.pk for key in IdempotencyKey.objects.select_for_update().filter(pk__in=found).order_by("pk")
+        ]
         # And one of several processes goes on.
         Operation.objects.select_for_update(no_key=True).get(pk=made_by.pk)
         if not unclaimed().filter(pk=attempt.pk).exists():

@@ -25,7 +25,10 @@ def impatient_proxy(bank: SimulatedBank, settings: Any) -> Iterator[None]:
             answers: list[requests.Response] = []
 
             def forward() -> None:
-                headers = {"Idempotency-Key": self.headers["Idempotency-Key"], "Content-Type": "application/json"}
+                headers = {
+                    "Idempotency-Key": self.headers["Idempotency-Key"],
+                    "Content-Type": "application/json",
+                }
                 answers.append(requests.post(bank.url + self.path, data=body, headers=headers, timeout=30))
 
             calling = threading.Thread(target=forward)

@@ -1,6 +1,6 @@
-"""The database goes away at each statement in turn: before it, before a commit, after a commit (its echo lost).
+"""The database goes away at each statement in turn: before it, before a commit, after one (its echo lost).
 
-Whatever is lost, the books agree with the bank's ledger once recovery has been at it, and the audit is content.
+Whatever is lost, the books agree with the bank's ledger once recovery has been at it.
 """
 
 import threading
@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.models import Operation
 from payments.services import recording
@@ -177,15 +178,12 @@ STORIES = {
 @pytest.mark.parametrize("kind", ["statement", "commit", "echo"])
 @pytest.mark.parametrize("story", STORIES)
 def test_nothing_is_lost_wherever_the_database_goes_away(
-    live: ApiClient, bank: SimulatedBank, settings: Any, monkeypatch: pytest.MonkeyPatch,
-    django_db_blocker: Any, story: str, kind: str,
+    live: ApiClient, bank: SimulatedBank, settings: Any, monkeypatch: pytest.MonkeyPatch, story: str, kind: str
 ) -> None:  # fmt: skip
     settings.BANK_TIMING = Timing(
         connect=0.5, read=2, attempt=3, start_window=0.3, client_wait=3, lease_margin=2,
         backoff_base=0.05, backoff_cap=0.1,
     )  # fmt: skip
-    from payments.banks.registry import bank_named
-
     bank_named.cache_clear()
     monkeypatch.setattr(recording, "_DATABASE_PAUSE", 0.05)
     before, act = STORIES[story]
@@ -215,7 +213,6 @@ def test_nothing_is_lost_wherever_the_database_goes_away(
         wrong += [f"{kind} {at} {fault.struck}: {one}" for one in found]
     else:
         raise AssertionError("endless")
-    print(f"{story} {kind}: {at - 1} faults")
     assert not wrong, "\n".join(wrong)
 
 
