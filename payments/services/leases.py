@@ -183,8 +183,9 @@ def _to_adopt(
 ) -> Lease:
     """Take the operation to record the answer that has come already."""
     _extend(operation, timing)
-    earlier = [one for one in attempts if one.number < answered.number]
-    history = _history_of(earlier, vars(operation)["at"])
+    # Later ones, too: what they were silent about may be a second hold.
+    others = [one for one in attempts if one.number != answered.number]
+    history = _history_of(others, vars(operation)["at"])
     answer = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
     return replace(
         _lease(operation, attempt=answered.number, taken_at=now, history=history), late_answer=answer

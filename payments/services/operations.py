@@ -136,8 +136,8 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         except (DatabaseError, InterfaceError) as error:
             if not database_is_away(error):
                 raise
-            # An attempt that is not recorded is not sent.
-            return recording.record_end(lease, ended, settle)
+            # An attempt that is not recorded is not sent, and one that perhaps is recorded neither.
+            return recording.record_end(lease, replace(ended, next_is_unsent=True), settle)
         if renewed is None:
             return recording.read(lease)
         lease = renewed

@@ -54,6 +54,8 @@ class Ended:
     reply: Reply
     outcome: Outcome
     duration_ms: int
+    # The next one was to be recorded, and nobody knows whether it was; it has not been sent.
+    next_is_unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,16 @@ def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
         is_late=is_late,
         hold_expires_at=reply.expires_at if isinstance(reply, Approval) else None,
     )
+    if ended.next_is_unsent:
+        Attempt.objects.filter(
+            operation_id=lease.operation_id, number=lease.attempt + 1, epoch=lease.epoch, ended_at=None
+        ).update(
+            ended_at=ClockTimestamp(),
+            result=Attempt.Result.NOT_SENT,
+            in_doubt=False,
+            reply="its record was in doubt",
+            duration_ms=0,
+        )
 
 
 def _verdict(outcome: Outcome) -> Verdict | None:
