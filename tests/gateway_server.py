@@ -44,7 +44,6 @@ class GatewayServer:
         threads: int = 96,
         application: str = "ficpay.wsgi:application",
         environment: Mapping[str, str] | None = None,
-        application: str = "ficpay.wsgi:application",
     ) -> None:
         self.port = 0
         self._log_path = home / "gateway.log"

@@ -178,8 +178,13 @@ STORIES = {
 @pytest.mark.parametrize("kind", ["statement", "commit", "echo"])
 @pytest.mark.parametrize("story", STORIES)
 def test_nothing_is_lost_wherever_the_database_goes_away(
-    live: ApiClient, bank: SimulatedBank, settings: Any, monkeypatch: pytest.MonkeyPatch, story: str, kind: str
-) -> None:  # fmt: skip
+    live: ApiClient,
+    bank: SimulatedBank,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    story: str,
+    kind: str,
+) -> None:
     settings.BANK_TIMING = Timing(
         connect=0.5, read=2, attempt=3, start_window=0.3, client_wait=3, lease_margin=2,
         backoff_base=0.05, backoff_cap=0.1,
