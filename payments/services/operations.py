@@ -43,6 +43,7 @@ from payments.models import (
     Operation,
     Payment,
     earlier_ones_answered,
+    is_bank_key_used,
 )
 from payments.models.guards import database_is_away
 from payments.services import idempotency, leases, recording
@@ -75,8 +76,12 @@ def record(
 
     Inside the caller's transaction, which must be committed before the lease is run. `target` is the
     bank reference that the instruction names. Raises IntegrityError where the payment has an unfinished
-    operation already.
+    operation already, BankKeyUsed where the bank key is an older instruction's.
     """
+    bank_key = idempotency.bank_key(request, kind)
+    if request.again_after is None and is_bank_key_used(payment.bank, bank_key):
+        # The merchant's key has been forgotten since. What was not executed then is not run again now.
+        raise idempotency.BankKeyUsed
     operation = Operation(
         id=operation_id,
         payment=payment,
@@ -85,7 +90,7 @@ def record(
         amount_cents=payment.amount_cents,
         currency=payment.currency,
         target_reference=target,
-        bank_idempotency_key=idempotency.bank_key(request, kind),
+        bank_idempotency_key=bank_key,
         ordinal=request.ordinal,
         actor=request.actor,
         request_id=request.request_id,

@@ -53,17 +53,3 @@ class TestAHoldThatSomebodyElseHasCaptured:
             let_pass(5 * MINUTES, bank)
             recover_due(within=WITHIN)
         assert Operation.objects.get(kind="release").state == "NEEDS_REVIEW"
-
-    def test_nor_after_weather_in_which_the_bank_did_nothing(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        """500 `internal_error` comes before anything is executed, the bank's contract says."""
-        payment = live.authorized()
-        captured_behind_our_back(bank, payment)
-        bank.script("voids", "fail_before", times=1)
-        live.post(f"/payments/{payment['id']}/void")
-        for _ in range(3):
-            let_pass(5 * MINUTES, bank)
-            recover_due(within=WITHIN)
-        assert Payment.objects.get().state == "AUTHORIZED"
-        assert Operation.objects.get(kind="void").state == "NEEDS_REVIEW"

@@ -15,7 +15,7 @@ from payments.services import idempotency, late_holds, leases, operations
 from payments.services.pacing import pace_of
 from payments.services.recovery import recover_due
 from tests.api_client import ApiClient, order
-from tests.bank_books import disagreements, stray_holds
+from tests.bank_books import disagreements
 from tests.conftest import wait_for_bank_threads
 from tests.engine.test_probes import again, found_not_executed, in_doubt, probe
 from tests.engine.test_recovery import after_the_clients_bound
@@ -139,26 +139,6 @@ class TestTheKeyOfALateHold:
         newest = Operation.objects.latest("created_at")
         assert len(set(Operation.objects.values_list("bank_idempotency_key", flat=True))) == 2
         assert newest.state == "SUCCEEDED"
-
-
-@pytest.mark.usefixtures("brief")
-class TestAHoldThatTheBankWouldStillName:
-    def test_is_looked_for_after_a_success_that_may_have_been_the_second(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        """Design: the first hold's answer is stored under our key, so a probe would name it for 24 hours."""
-        bank.script("authorizations", "drop_after")
-        bank.script("authorizations", "drop_before", times=1000)
-        assert live.post("/payments", order(order_id="order-1"), key="the-order").status == 202
-        bank.clear_script()
-        after_the_clients_bound()
-        bank.script("authorizations", "lookup_fails")
-        assert again(live).status == 201
-        assert Operation.objects.get().awaiting_statement
-        assert len(stray_holds(bank)) == 1
-        for hours in (1, 5, 16):
-            probe(bank, after=hours * HOURS)
-        assert stray_holds(bank) == []
 
 
 def _wait_for_a_lock() -> None:
