@@ -24,6 +24,7 @@ Lines = dict[tuple[str, str, str], int]  # by the dictionary's name, the answer'
 ANSWERS = {
     Answer.APPROVED: "200, amount, currency and reference as sent",
     Answer.APPROVED_ANEW_AFTER_SILENCE: "200 without the replay header, after a silent attempt",
+    Answer.REPLAYED_AFTER_SILENCES: "200 with the replay header, after several silent attempts",
     Answer.DECLINED_BY_ISSUER: "`insufficient_funds`, `invalid_cvv`, `card_expired`",
     Answer.INVALID_CARD: "`invalid_card`",
     Answer.TROUBLE: (
@@ -53,6 +54,7 @@ MEANS = {
 # A probe is a question of ours: what it leaves in doubt is probed again.
 PROBE_MEANS = MEANS | {
     Meaning.SUCCEEDED: "the stored answer: SUCCEEDED",
+    Meaning.SUCCEEDED_AWAITING_STATEMENT: "the stored answer: SUCCEEDED, awaiting statement",
     Meaning.IN_DOUBT: "still in doubt",
     Meaning.NOT_SENT: "still in doubt",
 }
@@ -79,6 +81,9 @@ the funds): DECLINED, awaiting statement.
 **B.** Deduced only if every earlier operation on this authorization ended by the bank's own answer; otherwise
 NEEDS_REVIEW. And only if an attempt was in doubt before the bank first contradicted our books: what was done
 before that was not done by us.
+
+**Several silent attempts**: each may have made a hold, and the bank's stored answer is to one of them. A
+probe is not counted among them: it holds nothing.
 
 **Nothing sent** means NOT_EXECUTED only while no attempt is in doubt; otherwise the operation stays in doubt.
 

@@ -82,6 +82,11 @@ class GatewayServer:
     ) -> None:
         self.stop()
 
+    @property
+    def exit_code(self) -> int | None:
+        """What its process ended with, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
     def restart(self) -> None:
         """Start again on the same port, after stop() or kill()."""
         if not self._start():

@@ -213,11 +213,12 @@ def read_answer(instruction: Instruction, status: int, headers: Any, content: by
         return Silence("unexpected status", status)
     patience = _retry_after(headers)
     code = body.get("error") if body else None
+    # Only one 5xx is the bank's word that nothing was done. Others speak for whoever stands between, who
+    # may have given up on a call that the bank is still working on.
     if not isinstance(code, str) or not _CODE.fullmatch(code):
-        return Silence("unreadable error", status, patience)
+        return Silence("unreadable error", status, patience, is_over=status < 500)
     if status >= 500 and (status, code) != (500, "internal_error"):
-        # Only that one is the bank's word that nothing was done. Others speak for whoever stands between.
-        return Silence("unexpected status", status, patience)
+        return Silence("unexpected status", status, patience, is_over=False)
     return Refusal(status, code, patience)
 
 

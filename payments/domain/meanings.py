@@ -15,6 +15,7 @@ class Answer(Enum):
 
     APPROVED = auto()
     APPROVED_ANEW_AFTER_SILENCE = auto()  # 200 without the replay header, after a silent attempt
+    REPLAYED_AFTER_SILENCES = auto()  # one silent attempt made the stored answer, not the others
     DECLINED_BY_ISSUER = auto()
     INVALID_CARD = auto()  # also what a database that fails midway makes the bank say
     TROUBLE = auto()  # 5xx, 429, 400 `internal_error`, timeouts, resets, what cannot be read
@@ -52,6 +53,7 @@ _ROWS = {
     #                                     authorize    capture    void     refund
     Answer.APPROVED:                     (_OK,         _OK,       _OK,     _OK),
     Answer.APPROVED_ANEW_AFTER_SILENCE:  (_OK_WAIT,    _OK,       _OK,     _OK),
+    Answer.REPLAYED_AFTER_SILENCES:      (_OK_WAIT,    _OK,       _OK,     _OK),
     Answer.DECLINED_BY_ISSUER:           (_NO,         _CONTRA,   _CONTRA, _CONTRA),
     Answer.INVALID_CARD:                 (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
     Answer.TROUBLE:                      (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
@@ -77,6 +79,7 @@ MEANINGS[Answer.NOTHING_SENT, OperationKind.RELEASE] = Meaning.IN_DOUBT
 # back, or else it judges the card, which is certain to be none. Every other answer leaves the doubt.
 PROBE_MEANINGS = dict.fromkeys(Answer, Meaning.IN_DOUBT) | {
     Answer.APPROVED: Meaning.SUCCEEDED,
+    Answer.REPLAYED_AFTER_SILENCES: Meaning.SUCCEEDED_AWAITING_STATEMENT,
     Answer.INVALID_CARD: Meaning.NEGATIVE_PROBE,
     # Nobody holds money on a card that does not exist.
     Answer.APPROVED_ANEW_AFTER_SILENCE: Meaning.CONTRADICTION,
@@ -102,16 +105,19 @@ _ALREADY_DONE = {
 _REFUSING = (400, 402)
 
 
-def answer_of(reply: Reply, *, after_doubt: bool = False, after_silence: bool = False) -> Answer:
-    """The table's row for a reply, given whether an earlier attempt is in doubt, or even was silent."""
+def answer_of(
+    reply: Reply, *, after_doubt: bool = False, after_silence: bool = False, after_silences: bool = False
+) -> Answer:
+    """The table's row for a reply, given whether earlier attempts are in doubt, and one or several silent."""
     match reply:
         case NotSent():
             return Answer.NOTHING_SENT
         case Silence():
             return Answer.TROUBLE
         case Approval(replayed=replayed):
-            anew = after_silence and not replayed
-            return Answer.APPROVED_ANEW_AFTER_SILENCE if anew else Answer.APPROVED
+            if replayed:
+                return Answer.REPLAYED_AFTER_SILENCES if after_silences else Answer.APPROVED
+            return Answer.APPROVED_ANEW_AFTER_SILENCE if after_silence else Answer.APPROVED
         case Refusal():
             return _answer_of_refusal(reply, after_doubt=after_doubt)
         case Mismatch():

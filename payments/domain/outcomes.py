@@ -108,6 +108,7 @@ class History:
 
     any_in_doubt: bool = False
     any_silent: bool = False
+    several_silent: bool = False
     # Before anything was in doubt. What the bank then says was done already was done by somebody else.
     contradicted_at_first: bool = False
     contradicted: bool = False  # long enough ago for a repetition to count
@@ -119,6 +120,7 @@ class History:
             self,
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
             any_silent=self.any_silent or is_silent(reply),
+            several_silent=self.several_silent or (self.any_silent and is_silent(reply)),
             contradicted_at_first=self.contradicted_at_first
             or (not self.any_in_doubt and leaves_doubt(reply, outcome) and _is_no(reply)),
         )
@@ -154,8 +156,14 @@ class Surroundings:
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
     """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
     if probe:
-        return PROBE_MEANINGS[answer_of(reply, after_doubt=True, after_silence=True)]
-    answer = answer_of(reply, after_doubt=history.may_have_done_it, after_silence=history.any_silent)
+        answer = answer_of(reply, after_doubt=True, after_silence=True, after_silences=history.several_silent)
+        return PROBE_MEANINGS[answer]
+    answer = answer_of(
+        reply,
+        after_doubt=history.may_have_done_it,
+        after_silence=history.any_silent,
+        after_silences=history.several_silent,
+    )
     return MEANINGS[answer, kind]
 
 

@@ -7,15 +7,19 @@ minutes is the bank's to judge.
 
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from payments.domain.states import PaymentState
 from payments.models import Event, Payment, unfinished_operations
 from payments.models.clock import ClockTimestamp
+from payments.models.guards import database_is_away
 from payments.services import releases
 from payments.services.answers import timestamp
 from payments.services.releases import SYSTEM_ACTOR
+
+log = structlog.get_logger("payments.expirations")
 
 
 def expired_holds() -> QuerySet[Payment]:
@@ -32,7 +36,17 @@ def expire_due(*, limit: int) -> list[UUID]:
     Several processes may run it at the same time.
     """
     due = expired_holds().order_by("authorization_expires_at").values_list("pk", flat=True)[:limit]
-    return [payment_id for payment_id in due if _expire(payment_id)]
+    return [payment_id for payment_id in due if _expire_or_leave(payment_id)]
+
+
+def _expire_or_leave(payment_id: UUID) -> bool:
+    try:
+        return _expire(payment_id)
+    except Exception as error:
+        if database_is_away(error):
+            raise
+        log.exception("expiry_failed", payment=payment_id.hex)  # the others must not wait for it
+        return False
 
 
 def _expire(payment_id: UUID) -> bool:

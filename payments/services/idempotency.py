@@ -134,6 +134,12 @@ def store_answer(operation: Operation, answer: Answer) -> None:
     )
 
 
+def stored_answer(operation: Operation) -> Answer | None:
+    """The final answer that is kept to the request that instructed this operation, if there is one."""
+    kept = IdempotencyKey.objects.filter(operation=operation).exclude(answer_status=None).first()
+    return _kept(kept) if kept is not None else None
+
+
 def sweep(*, limit: int) -> int:
     """Forget keys that are older than 30 days and whose operation has ended; how many were forgotten.
 
@@ -211,9 +217,14 @@ def _can_continue(operation: Operation, now: datetime) -> bool:
 
 
 def _replay(claimed: IdempotencyKey) -> Answer:
+    kept = _kept(claimed)
+    return replace(kept, headers={**kept.headers, "Idempotent-Replayed": "true"})
+
+
+def _kept(claimed: IdempotencyKey) -> Answer:
     assert claimed.answer_status is not None  # noqa: S101 - the table's check: all of the answer or nothing
-    headers = {**(claimed.answer_headers or {}), "Idempotent-Replayed": "true"}
-    return Answer(claimed.answer_status, bytes(claimed.answer_body or b""), headers)
+    body = bytes(claimed.answer_body or b"")
+    return Answer(claimed.answer_status, body, claimed.answer_headers or {})
 
 
 def _check_fingerprint(claimed: IdempotencyKey, request: MerchantRequest) -> None:

@@ -5,14 +5,18 @@ such a hold, so it is voided to give the cardholder the money back, and the key 
 is retired first: a request that starts anew must not be given a hold that is about to go.
 """
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
+from payments.models.guards import database_is_away
 from payments.services import releases
 from payments.services.releases import SYSTEM_ACTOR
+
+log = structlog.get_logger("payments.late_holds")
 
 
 def unclaimed() -> QuerySet[Attempt]:
@@ -45,7 +49,17 @@ def release_late_holds() -> int:
 
     Several processes may run it at the same time.
     """
-    return sum(_release(attempt) for attempt in unclaimed()[:100])
+    return sum(_release_or_leave(attempt) for attempt in unclaimed()[:100])
+
+
+def _release_or_leave(attempt: Attempt) -> bool:
+    try:
+        return _release(attempt)
+    except Exception as error:
+        if database_is_away(error):
+            raise
+        log.exception("late_hold_not_released", operation=attempt.operation_id.hex)  # the others do not wait
+        return False
 
 
 def _release(attempt: Attempt) -> bool:
@@ -53,10 +67,15 @@ def _release(attempt: Attempt) -> bool:
     payment = made_by.claimed_payment
     with transaction.atomic(durable=True):
         # Whoever starts anew under the key needs this row, and judges it again when we have let it go.
-        keys = IdempotencyKey.objects.select_for_update(of=("self",)).filter(
+        # Found first and then locked by itself: joined with its operation, a row that somebody takes over
+        # at this moment would fall out of the answer, unlocked.
+        keys = IdempotencyKey.objects.filter(
             operation__bank=made_by.bank, operation__bank_idempotency_key=made_by.bank_idempotency_key
         )
-        locked = [key.pk for key in keys.order_by("pk")]
+        found = list(keys.values_list("pk", flat=True))
+        locked = [
+            key.pk for key in IdempotencyKey.objects.select_for_update().filter(pk__in=found).order_by("pk")
+        ]
         # And one of several processes goes on.
         Operation.objects.select_for_update(no_key=True).get(pk=made_by.pk)
         if not unclaimed().filter(pk=attempt.pk).exists():

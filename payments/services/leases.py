@@ -191,8 +191,9 @@ def _to_adopt(
 ) -> Lease:
     """Take the operation to record the answer that has come already."""
     _extend(operation, timing)
-    earlier = [one for one in attempts if one.number < answered.number]
-    history = _history_of(earlier, vars(operation)["at"])
+    # Later ones, too: what they were silent about may be a second hold.
+    others = [one for one in attempts if one.number != answered.number]
+    history = _history_of(others, vars(operation)["at"])
     answer = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
     return replace(
         _lease(operation, attempt=answered.number, taken_at=now, history=history), late_answer=answer
@@ -246,11 +247,11 @@ def _history_of(attempts: list[Attempt], at: datetime) -> History:
     instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
     last = max((one.number for one in instructed), default=0)
     since = [one for one in attempts if one.number > last]
+    silent = sum(one.result in ("", Attempt.Result.SILENT) or one.http_status == 200 for one in instructed)
     return History(
         any_in_doubt=bool(instructed),
-        any_silent=any(
-            one.result in ("", Attempt.Result.SILENT) or one.http_status == 200 for one in instructed
-        ),
+        any_silent=silent > 0,
+        several_silent=silent > 1,
         contradicted_at_first=bool(instructed) and _was_refused(instructed[0]),
         contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
         probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),

@@ -43,6 +43,7 @@ from payments.models import (
     Operation,
     Payment,
     earlier_ones_answered,
+    is_bank_key_used,
 )
 from payments.models.guards import database_is_away
 from payments.services import idempotency, leases, recording
@@ -75,8 +76,12 @@ def record(
 
     Inside the caller's transaction, which must be committed before the lease is run. `target` is the
     bank reference that the instruction names. Raises IntegrityError where the payment has an unfinished
-    operation already.
+    operation already, BankKeyUsed where the bank key is an older instruction's.
     """
+    bank_key = idempotency.bank_key(request, kind)
+    if request.again_after is None and is_bank_key_used(payment.bank, bank_key):
+        # The merchant's key has been forgotten since. What was not executed then is not run again now.
+        raise idempotency.BankKeyUsed
     operation = Operation(
         id=operation_id,
         payment=payment,
@@ -85,7 +90,7 @@ def record(
         amount_cents=payment.amount_cents,
         currency=payment.currency,
         target_reference=target,
-        bank_idempotency_key=idempotency.bank_key(request, kind),
+        bank_idempotency_key=bank_key,
         ordinal=request.ordinal,
         actor=request.actor,
         request_id=request.request_id,
@@ -136,8 +141,8 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         except (DatabaseError, InterfaceError) as error:
             if not database_is_away(error):
                 raise
-            # An attempt that is not recorded is not sent.
-            return recording.record_end(lease, ended, settle)
+            # An attempt that is not recorded is not sent, and one that perhaps is recorded neither.
+            return recording.record_end(lease, replace(ended, next_is_unsent=True), settle)
         if renewed is None:
             return recording.read(lease)
         lease = renewed
@@ -229,10 +234,14 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
         permitted = lease.fits_attempt(settings.BANK_TIMING)
         return permitted
 
-    if lease.is_probe:
-        reply = bank.probe(lease.instruction, may_send=may_send)
-    else:
-        reply = bank.send(lease.instruction, card=card, may_send=may_send)
+    try:
+        if lease.is_probe:
+            reply = bank.probe(lease.instruction, may_send=may_send)
+        else:
+            reply = bank.send(lease.instruction, card=card, may_send=may_send)
+    except BaseException:
+        admission.withdraw()  # or the single call of a half-open breaker would be awaited for ever
+        raise
     if permitted:
         admission.report(answered=meanings.answer_of(reply) not in _NO_SIGN_OF_LIFE)
     else:

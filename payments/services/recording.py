@@ -55,6 +55,8 @@ class Ended:
     reply: Reply
     outcome: Outcome
     duration_ms: int
+    # The next one was to be recorded, and nobody knows whether it was; it has not been sent.
+    next_is_unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,15 @@ class Recorded:
 
     operation: Operation
     payment: Payment | None
+    kept: Answer | None = None  # what the key's answer is, where somebody else has recorded the outcome
 
     @property
     def answer(self) -> Answer:
-        """To the merchant's request that instructed the operation."""
-        return answers.of_operation(self.operation.claimed_payment, self.operation)
+        """To the merchant's request that instructed the operation.
+
+        A payment may have gone on since the outcome was recorded, and a key has one final answer only.
+        """
+        return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
 
 
 class Outdated(Exception):
@@ -86,6 +92,8 @@ def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     if renewed is None:
         log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
         return None
+    if lease.is_probe:  # it asks about what the instructions have left, and adds nothing to it
+        return replace(renewed, history=lease.history)
     return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
 
 
@@ -133,7 +141,8 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
             # Either way the answer stands on its attempt, for whoever holds the operation to read.
             _end_attempt(lease, ended, is_late=True)
             log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
-            return Recorded(operation, payment)
+            operation.payment = payment
+            return Recorded(operation, payment, idempotency.stored_answer(operation))
         _end_attempt(lease, ended)
         evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
         return _conclude(payment, operation, outcome, settle, at, evidence=evidence)
@@ -285,8 +294,9 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
                 request_id=operation.request_id,
                 evidence=evidence,
             )
+        kept = None if held else idempotency.stored_answer(operation)
     log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
-    return Recorded(operation, payment)
+    return Recorded(operation, payment, kept)
 
 
 def record_look(lease: Lease, ended: Ended) -> None:
@@ -347,6 +357,16 @@ def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
         is_late=is_late,
         hold_expires_at=reply.expires_at if isinstance(reply, Approval) else None,
     )
+    if ended.next_is_unsent:
+        Attempt.objects.filter(
+            operation_id=lease.operation_id, number=lease.attempt + 1, epoch=lease.epoch, ended_at=None
+        ).update(
+            ended_at=ClockTimestamp(),
+            result=Attempt.Result.NOT_SENT,
+            in_doubt=False,
+            reply="its record was in doubt",
+            duration_ms=0,
+        )
 
 
 def _verdict(outcome: Outcome) -> Verdict | None:
@@ -364,6 +384,7 @@ def _evidence(reply: Reply) -> dict[str, str | int | bool]:
 
 
 def read(lease: Lease) -> Recorded:
-    """Both rows as they are now, in one statement."""
+    """Both rows as they are now, in one statement, and the answer that is kept if it has ended."""
     operation = Operation.objects.select_related("payment").get(pk=lease.operation_id)
-    return Recorded(operation, operation.payment)
+    kept = None if operation.state == OperationState.OPEN else idempotency.stored_answer(operation)
+    return Recorded(operation, operation.payment, kept)

@@ -215,6 +215,15 @@ _SENDING = [
                 AND other.bank_idempotency_key = o.bank_idempotency_key AND other.state IN {_UNFINISHED})""",
     ),
     Rule(
+        "no_live_hold_is_released",
+        "A release frees a hold that has run out or that no payment has.",
+        f"""
+        SELECT {_PAYMENT}, 'is ' || p.state || ', and its hold is released' FROM payments_payment p
+        JOIN payments_operation r ON r.bank = p.bank AND r.kind = 'release'
+            AND r.target_reference = p.bank_authorization_id
+        WHERE p.state <> 'EXPIRED'""",
+    ),
+    Rule(
         "doubts_are_asked_about",
         "No doubt rests longer than it should: somebody asks the bank about it.",
         f"""

@@ -24,6 +24,11 @@ class Doubt:
     state: str
     is_in_flight: bool  # its sender's lease still runs
 
+    @property
+    def can_be_asked(self) -> bool:
+        """What is under review or in flight is nobody's to ask the bank about."""
+        return self.state == OperationState.OPEN and not self.is_in_flight
+
 
 @dataclass(frozen=True)
 class Report:

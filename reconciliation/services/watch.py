@@ -47,11 +47,17 @@ def _beat(stop: threading.Event) -> None:
 
 
 def _guarded(look: Callable[[], bool]) -> bool:
-    """What it says, or False while the database is away: then there is nothing to be done but to wait."""
+    """What it says, or False where it could not look: then there is nothing to be done but to wait.
+
+    Nothing ends the watch but being told to: a heart that beats must not hide that nobody is at work.
+    """
     close_old_connections()
     try:
         return look()
     except (DatabaseError, InterfaceError) as error:
         log.warning("database_away", error=type(error).__name__)
         connection.close()
+        return False
+    except Exception:
+        log.exception("look_failed")
         return False

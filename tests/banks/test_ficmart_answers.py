@@ -349,7 +349,7 @@ class TestAnError:
         ids=str,
     )
     def test_without_a_code_is_silence(self, timing: Timing, status: int, body: Any) -> None:
-        assert reply_to(timing, status, body) == Silence("unreadable error", status)
+        assert reply_to(timing, status, body) == Silence("unreadable error", status, is_over=status < 500)
 
     @pytest.mark.parametrize(
         ("status", "code"),
@@ -363,10 +363,14 @@ class TestAnError:
     def test_5xx_that_the_contract_does_not_know_is_silence(
         self, timing: Timing, status: int, code: str
     ) -> None:
-        assert reply_to(timing, status, {"error": code}) == Silence("unexpected status", status)
+        assert reply_to(timing, status, {"error": code}) == Silence(
+            "unexpected status", status, is_over=False
+        )
 
     def test_with_a_status_beyond_all_is_silence(self, timing: Timing) -> None:
-        assert reply_to(timing, 999, {"error": "insufficient_funds"}) == Silence("unexpected status", 999)
+        assert reply_to(timing, 999, {"error": "insufficient_funds"}) == Silence(
+            "unexpected status", 999, is_over=False
+        )
 
 
 class TestPatience:

@@ -22,6 +22,7 @@ from payments.domain.states import OperationKind
 from tests.domain.test_outcomes import (
     AFTER_DOUBT,
     AFTER_SILENCE,
+    AFTER_SILENCES,
     ALREADY,
     APPROVED,
     DOUBT,
@@ -88,8 +89,12 @@ class TestAProbe:
     def test_finds_the_stored_answer_which_awaits_nothing(self) -> None:
         assert self.outcome(REPLAYED) == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
 
+    def test_finds_the_answer_to_one_of_several_silent_attempts_which_awaits_the_statement(self) -> None:
+        expected = Succeeded("ref", awaiting_statement=True, expires_at=EXPIRES_AT)
+        assert self.outcome(REPLAYED, AFTER_SILENCES) == expected
+
     def test_that_holds_money_contradicts_us(self) -> None:
-        for history in (AFTER_DOUBT, AFTER_SILENCE):
+        for history in (AFTER_DOUBT, AFTER_SILENCE, AFTER_SILENCES):
             first = self.outcome(APPROVED, history)
             assert isinstance(first, InDoubt)
             assert first.verdict is Verdict.CONTRADICTION

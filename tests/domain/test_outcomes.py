@@ -37,6 +37,7 @@ UNKNOWN = Surroundings()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
 AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
+AFTER_SILENCES = History(any_in_doubt=True, any_silent=True, several_silent=True)
 AFTER_A_CONTRADICTION = History(any_in_doubt=True, contradicted_at_first=True)
 APPROVED = Approval(200, "ref", replayed=False, expires_at=EXPIRES_AT)
 REPLAYED = Approval(200, "ref", replayed=True, expires_at=EXPIRES_AT)
@@ -109,6 +110,7 @@ TABLE = [
     Row("200 after a 500", APPROVED, AFTER_DOUBT, everywhere(SUCCEEDED)),
     Row("200 replayed after silence", REPLAYED, AFTER_SILENCE, everywhere(SUCCEEDED)),
     Row("200 anew after silence", APPROVED, AFTER_SILENCE, (AWAITING, SUCCEEDED, SUCCEEDED, SUCCEEDED)),
+    Row("200 replayed after silences", REPLAYED, AFTER_SILENCES, (AWAITING, SUCCEEDED, SUCCEEDED, SUCCEEDED)),
     *(
         row
         for status, code in ((402, "insufficient_funds"), (400, "invalid_cvv"), (400, "card_expired"))

@@ -143,16 +143,18 @@ class TestEverySequenceOfReplies:
                 assert all(other.around.healthy_around for other in (*counted, step))
 
     @given(STEPS)
-    def test_a_decline_or_a_new_approval_after_silence_awaits_the_statement(self, steps: list[Asked]) -> None:
+    def test_a_decline_or_a_new_approval_after_silence_or_a_stored_one_after_two_awaits_the_statement(
+        self, steps: list[Asked]
+    ) -> None:
         taken = played(OperationKind.AUTHORIZE, steps)
         for number, step in enumerate(taken):
-            silent_before = any(is_silent(other.reply) for other in taken[:number] if not other.is_probe)
+            silent_before = sum(is_silent(other.reply) for other in taken[:number] if not other.is_probe)
             match step.outcome:
                 case Declined(awaiting_statement=awaiting):
-                    assert awaiting == silent_before
+                    assert awaiting == (silent_before > 0)
                 case Succeeded(awaiting_statement=awaiting):
                     assert isinstance(step.reply, Approval)
-                    assert awaiting == (silent_before and not step.reply.replayed)
+                    assert awaiting == (silent_before > (1 if step.reply.replayed else 0))
 
     @given(KINDS, STEPS)
     def test_an_approval_of_ours_succeeds_and_nothing_else_unless_it_is_deduced(
@@ -187,7 +189,8 @@ class TestEverySequenceOfReplies:
             if step.is_probe:
                 assert not isinstance(step.outcome, Declined | Rejected)
                 if isinstance(step.outcome, Succeeded):
-                    assert not step.outcome.awaiting_statement
+                    assert isinstance(step.reply, Approval)
+                    assert step.reply.replayed
 
     @given(KINDS, STEPS)
     def test_only_an_authorize_is_declined_and_only_a_capture_rejected(
@@ -212,6 +215,8 @@ class TestEverySequenceOfReplies:
             assert after.any_in_doubt >= step.before.any_in_doubt
             assert after.any_silent >= step.before.any_silent
             assert after.any_silent <= after.any_in_doubt
+            assert after.several_silent >= step.before.several_silent
+            assert after.several_silent <= after.any_silent
             assert after.contradicted_at_first >= step.before.contradicted_at_first
             if isinstance(step.reply, NotSent):
                 assert after == step.before
@@ -224,13 +229,13 @@ class TestEverySequenceOfReplies:
             settled = isinstance(step.outcome, Final)
             assert leaves_doubt(step.reply, step.outcome) == (_was_sent(step) and not settled)
 
-    @given(REPLIES, st.booleans(), st.booleans())
+    @given(REPLIES, st.booleans(), st.integers(0, 2))
     def test_more_doubt_never_makes_an_outcome_more_certain(
-        self, reply: Reply, healthy: bool, silent: bool
+        self, reply: Reply, healthy: bool, silent: int
     ) -> None:
         around = Surroundings(healthy_after=healthy)
         certain = outcome_of(OperationKind.AUTHORIZE, reply, History(), around)
-        after_doubt = History(any_in_doubt=True, any_silent=silent)
+        after_doubt = History(any_in_doubt=True, any_silent=silent > 0, several_silent=silent > 1)
         doubtful = outcome_of(OperationKind.AUTHORIZE, reply, after_doubt, around)
         if isinstance(certain, InDoubt):
             assert isinstance(doubtful, InDoubt)

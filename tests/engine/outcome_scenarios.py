@@ -49,6 +49,11 @@ def silence(bank: SimulatedBank, at: Endpoint) -> None:
     bank.script(at, "drop_before")
 
 
+def executed_in_silence(bank: SimulatedBank, at: Endpoint) -> None:
+    """The next attempt is executed and its answer stored, but nobody hears it."""
+    bank.script(at, "drop_after")
+
+
 def ill_health(bank: SimulatedBank, at: Endpoint) -> None:
     bank.script("health", "fail_before", status=503, times=_ALWAYS)
 
@@ -70,6 +75,11 @@ def _after_doubt(code: str) -> Says:
     return says
 
 
+def _stored_after_silences(bank: SimulatedBank, at: Endpoint) -> None:
+    silence(bank, at)
+    executed_in_silence(bank, at)
+
+
 def _a_new_hold(bank: SimulatedBank, at: Endpoint) -> None:
     options = {"body": json.dumps(_A_HOLD), "content_type": "application/json"}
     bank.script(at, "garbage", times=_ALWAYS, executed=False, **options)
@@ -78,6 +88,7 @@ def _a_new_hold(bank: SimulatedBank, at: Endpoint) -> None:
 ANSWERS: dict[Answer, Says] = {
     Answer.APPROVED: _as_it_pleases,
     Answer.APPROVED_ANEW_AFTER_SILENCE: silence,
+    Answer.REPLAYED_AFTER_SILENCES: _stored_after_silences,
     Answer.DECLINED_BY_ISSUER: _error(402, "insufficient_funds"),
     Answer.INVALID_CARD: _error(400, "invalid_card"),
     Answer.TROUBLE: _error(500, "internal_error"),
@@ -89,9 +100,15 @@ ANSWERS: dict[Answer, Says] = {
     Answer.ALREADY_REFUNDED_AFTER_DOUBT: _after_doubt("already_refunded"),
     Answer.ANYTHING_ELSE: _error(400, "amount_mismatch"),
 }
+# What an authorize is answered that is probed later, besides trouble; one silence where it does not matter.
+BEFORE_PROBES: dict[Answer, Says] = dict.fromkeys(Answer, silence) | {
+    Answer.APPROVED: executed_in_silence,
+    Answer.REPLAYED_AFTER_SILENCES: _stored_after_silences,
+}
 # A probe always comes after a doubt.
 ANSWERS_TO_PROBES: dict[Answer, Says] = ANSWERS | {
     Answer.APPROVED_ANEW_AFTER_SILENCE: _a_new_hold,
+    Answer.REPLAYED_AFTER_SILENCES: _as_it_pleases,
     Answer.INVALID_CARD: _as_it_pleases,
     Answer.ALREADY_USED_AFTER_DOUBT: _error(400, "authorization_already_used"),
     Answer.ALREADY_CAPTURED_AFTER_DOUBT: _error(400, "already_captured"),
@@ -140,11 +157,9 @@ class Scene:
         else:
             assert self.live.post(*self._call, key=_KEY).status != 500
 
-    def send_in_vain(self, *, executed: bool) -> None:
-        """No attempt is answered. Where the first one is executed, the bank has stored its answer."""
-        if executed:
-            self.bank.script(ENDPOINTS[self.kind], "drop_after")
-        self.bank.script(ENDPOINTS[self.kind], "drop_before", times=_ALWAYS)
+    def send_in_vain(self, at_first: Says) -> None:
+        """No attempt settles it: after the first ones the bank has trouble only, which is no silence."""
+        self.says(at_first, ANSWERS[Answer.TROUBLE])
         self.send()
         self.bank.clear_script()
 

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from payments.banks.ficmart import FicmartBank
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.models import IdempotencyKey, Operation, Payment
@@ -58,6 +59,33 @@ class TestALateAnswer:
         bank.restart()
         assert (operation.state, operation.bank_reference) == ("SUCCEEDED", bank.ledger()[-1].id)
         assert len(bank.ledger()) == executed
+
+    def test_is_told_as_it_was_recorded_whatever_the_payment_has_become_since(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One key, one final answer: the client whose sender slept gets the one that a retry gets."""
+        payment = live.authorized()
+        asleep, woken = threading.Event(), threading.Event()
+        send = FicmartBank.send
+
+        def falls_asleep(*args: Any, **options: Any) -> Any:
+            reply = send(*args, **options)
+            if not asleep.is_set():
+                asleep.set()
+                assert woken.wait(10)
+            return reply
+
+        monkeypatch.setattr(FicmartBank, "send", falls_asleep)
+        path = f"/payments/{payment['id']}"
+        waiting = InBackground(lambda: live.post(f"{path}/capture", key="the-capture"))
+        assert asleep.wait(10)
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 1
+        assert live.post(f"{path}/refund").status == 200
+        woken.set()
+        first, again = waiting.answer(), live.post(f"{path}/capture", key="the-capture")
+        assert (first.status, first.body) == (again.status, again.body)
+        assert first.json["state"] == "CAPTURED"
 
 
 class TestACallThatMayStillBeAlive:

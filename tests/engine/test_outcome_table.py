@@ -16,6 +16,7 @@ from tests.api_client import ApiClient
 from tests.engine.outcome_scenarios import (
     ANSWERS,
     ANSWERS_TO_PROBES,
+    BEFORE_PROBES,
     Column,
     Scene,
     begin_anew,
@@ -114,6 +115,12 @@ CELLS: dict[tuple[Answer, Column], Cell] = {
     (Answer.APPROVED_ANEW_AFTER_SILENCE, REFUND): succeeded("REFUNDED"),
     (Answer.APPROVED_ANEW_AFTER_SILENCE, RELEASE): succeeded("EXPIRED"),
 
+    (Answer.REPLAYED_AFTER_SILENCES, AUTHORIZE): succeeded("AUTHORIZED", awaiting=True),
+    (Answer.REPLAYED_AFTER_SILENCES, CAPTURE): succeeded("CAPTURED"),
+    (Answer.REPLAYED_AFTER_SILENCES, VOID): succeeded("VOIDED"),
+    (Answer.REPLAYED_AFTER_SILENCES, REFUND): succeeded("REFUNDED"),
+    (Answer.REPLAYED_AFTER_SILENCES, RELEASE): succeeded("EXPIRED"),
+
     (Answer.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED"),
     (Answer.DECLINED_BY_ISSUER, CAPTURE): contradiction("AUTHORIZED"),
     (Answer.DECLINED_BY_ISSUER, VOID): contradiction("AUTHORIZED"),
@@ -178,6 +185,7 @@ CELLS: dict[tuple[Answer, Column], Cell] = {
 PROBED: dict[tuple[Answer, Column], Left] = {
     (Answer.APPROVED, PROBE): Left("SUCCEEDED", "AUTHORIZED"),
     (Answer.APPROVED_ANEW_AFTER_SILENCE, PROBE): Left("NEEDS_REVIEW", "PENDING", discrepancy="contradiction"),
+    (Answer.REPLAYED_AFTER_SILENCES, PROBE): Left("SUCCEEDED", "AUTHORIZED", awaiting_statement=True),
     (Answer.DECLINED_BY_ISSUER, PROBE): Left("OPEN", "PENDING"),
     (Answer.INVALID_CARD, PROBE): Left("NOT_EXECUTED", "FAILED", awaiting_statement=True),
     (Answer.TROUBLE, PROBE): Left("OPEN", "PENDING"),
@@ -210,7 +218,11 @@ IN_ILL_HEALTH: dict[tuple[Answer, Column], Cell] = {
 # fmt: on
 
 
-LATER = "AFTER"  # in the names of answers that only a second attempt can get
+def attempts_for(answer: Answer) -> int:
+    """How many it takes to get the answer."""
+    if answer is Answer.REPLAYED_AFTER_SILENCES:
+        return 3
+    return 2 if "AFTER" in answer.name else 1
 
 
 @pytest.fixture(autouse=True)
@@ -253,14 +265,14 @@ class TestEveryCell:
     ) -> None:
         scene = Scene(live, bank, kind)
         scene.says(ANSWERS[answer])
-        assert_leaves(cell, scene, answer, attempts=2 if LATER in answer.name else 1)
+        assert_leaves(cell, scene, answer, attempts=attempts_for(answer))
 
     @pytest.mark.parametrize(("answer", "column", "left"), entries(PROBED))
     def test_of_a_probe_leaves_the_authorize_and_its_payment_so(
         self, live: ApiClient, bank: SimulatedBank, answer: Answer, column: Column, left: Left
     ) -> None:
         scene = Scene(live, bank, AUTHORIZE)
-        scene.send_in_vain(executed=answer is Answer.APPROVED)
+        scene.send_in_vain(BEFORE_PROBES[answer])
         assert Left.by(scene) == Left("OPEN", "PENDING")
         for _ in range(2):
             scene.time_passes()

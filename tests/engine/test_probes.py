@@ -1,5 +1,6 @@
 """An authorize in doubt, asked about without the card: probes, late looks, and holds that turn up late."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +54,27 @@ class TestAProbe:
         assert [entry.id for entry in bank.ledger()] == [receipt["bank"]["authorization_id"]]
         assert Attempt.objects.latest("number").is_probe
         assert again(live).json == receipt
+
+    @pytest.mark.parametrize("in_one_lease", [True, False])
+    def test_that_is_silent_is_no_attempt_that_may_have_held(
+        self, live: ApiClient, bank: SimulatedBank, settings: Any, brief: Timing, in_one_lease: bool
+    ) -> None:
+        """One attempt of ours was silent, and the stored answer is its own, however often we asked for it."""
+        bank.script("authorizations", "drop_after")
+        bank.script("authorizations", "fail_before", times=1000)
+        assert live.post("/payments", order()).status == 202
+        bank.clear_script()
+        bank.script("authorizations", "drop_before", times=1 if in_one_lease else 1000)
+        if in_one_lease:  # there is time to ask again
+            settings.BANK_TIMING = replace(brief, start_window=1.0)
+        assert probe(bank) == 1
+        assert Attempt.objects.filter(is_probe=True, result="silent").exists()
+        assert Operation.objects.get().state == ("SUCCEEDED" if in_one_lease else "OPEN")
+        bank.clear_script()
+        probe(bank)
+        operation = Operation.objects.get()
+        assert (operation.state, operation.awaiting_statement) == ("SUCCEEDED", False)
+        assert [entry.id for entry in bank.ledger()] == [operation.bank_reference]
 
     def test_never_holds_money(self, live: ApiClient, bank: SimulatedBank) -> None:
         in_doubt(live, bank, executed=False)

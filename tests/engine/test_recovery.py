@@ -161,7 +161,9 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         )
         assert len(bank.ledger()) == (1 if stored else 2)
         operation = Operation.objects.get()
-        assert operation.awaiting_statement is not stored
+        # A stored answer is that of one attempt: another one of which nothing is known may hold, too.
+        silent = Attempt.objects.filter(result="silent").count()
+        assert operation.awaiting_statement is (not stored or silent > 1)
         assert operation.lease_epoch == 2
         again = live.post("/payments", body, key="the-order")
         assert (again.body, again.headers["Idempotent-Replayed"]) == (second.body, "true")

@@ -20,20 +20,20 @@ class TestStatementsPerRequest:
     def test_an_authorize_takes_thirteen_in_two_transactions(self, live: ApiClient) -> None:
         with counted_statements() as counted:
             assert live.post("/payments", order()).status == 201
-        assert (len(counted.sent), counted.transactions) == (13, 2), counted
+        assert (len(counted.sent), counted.transactions) == (14, 2), counted
 
     @pytest.mark.parametrize("verb", ["capture", "void"])
     def test_a_capture_or_a_void_takes_thirteen_in_two_transactions(self, live: ApiClient, verb: str) -> None:
         payment = live.authorized()
         with counted_statements() as counted:
             assert live.post(f"/payments/{payment['id']}/{verb}").status == 200
-        assert (len(counted.sent), counted.transactions) == (13, 2), counted
+        assert (len(counted.sent), counted.transactions) == (14, 2), counted
 
     def test_a_refund_takes_thirteen_in_two_transactions(self, live: ApiClient) -> None:
         payment = live.captured()
         with counted_statements() as counted:
             assert live.post(f"/payments/{payment['id']}/refund").status == 200
-        assert (len(counted.sent), counted.transactions) == (13, 2), counted
+        assert (len(counted.sent), counted.transactions) == (14, 2), counted
 
     def test_a_receipt_takes_two(self, live: ApiClient) -> None:
         payment = live.authorized()

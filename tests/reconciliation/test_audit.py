@@ -85,6 +85,10 @@ BROKEN = {
         UPDATE payments_attempt SET bank_reference = 'auth_stray' WHERE http_status = 200
         AND operation_id = (SELECT id FROM payments_operation WHERE kind = 'authorize' AND state = 'SUCCEEDED'
             ORDER BY created_at LIMIT 1)""",
+    "no_live_hold_is_released": """
+        UPDATE payments_operation SET target_reference = (
+            SELECT bank_authorization_id FROM payments_payment WHERE state = 'REFUNDED')
+        WHERE kind = 'release'""",
     "doubts_are_asked_about": """
         UPDATE payments_operation SET lease_expires_at = now() - interval '1 day', due_at = NULL
         WHERE state = 'OPEN'""",

@@ -81,7 +81,7 @@ class Command(BaseCommand):
             return _watch()
         found = pending.in_doubt(_payment(payment) if payment else None)
         if not dry_run:
-            asked = found[:limit]
+            asked = [one for one in found if one.can_be_asked][:limit]
             quiet = json or not sys.stderr.isatty()
             for doubt in tqdm(asked, desc="Asking the bank", unit="", disable=quiet, leave=False):
                 recovery.recover(doubt.operation_id)

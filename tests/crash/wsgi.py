@@ -1,0 +1,78 @@
+"""The gateway's own application, made to stand still where a test wants to kill it.
+
+A request names the point in its header `X-Stand-Still`. Whatever thread gets there says so in the log and
+never goes on; the test looks at what is half done from outside and then kills the server. Production
+code knows nothing of this: it is watched through the bank's adapter, Django's hooks around statements,
+and WSGI.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse
+
+from django.db.backends.signals import connection_created
+
+from ficpay.wsgi import application as gateway
+from payments.banks.base import Instruction
+from payments.banks.ficmart import FicmartBank
+from payments.domain.cards import Card
+from payments.domain.replies import Reply
+from tests.crash.points import LAST_STATEMENTS, announcement
+
+_wanted = ""  # one request at a time is to stand still, and its process ends by it
+
+
+def _arrive(point: str) -> None:
+    if point == _wanted:
+        print(announcement(point), flush=True)  # noqa: T201 - the test reads it
+        threading.Event().wait()
+
+
+def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    global _wanted  # noqa: PLW0603 - the bank's thread must see it, too
+    wanted = environ.pop("HTTP_X_STAND_STILL", "")
+    if not wanted:
+        return gateway(environ, start_response)
+    _wanted = wanted
+
+    def respond(*args: Any) -> Any:
+        _arrive("unanswered")
+        return start_response(*args)
+
+    return gateway(environ, respond)
+
+
+_send = FicmartBank.send
+
+
+def _watched_send(
+    self: FicmartBank, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]
+) -> Reply:
+    def may_send_now() -> bool:
+        permitted = may_send()
+        _arrive("unsent")  # connected, and no byte has left
+        return permitted
+
+    reply = _send(self, instruction, card=card, may_send=may_send_now)
+    _arrive("unrecorded")
+    return reply
+
+
+def _watch_statements(connection: Any, **_: Any) -> None:
+    if _watched_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_watched_statement)
+
+
+def _watched_statement(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    done = execute(sql, params, many, context)
+    for point, statement in LAST_STATEMENTS.items():
+        if sql.startswith(statement):
+            _arrive(point)
+    return done
+
+
+FicmartBank.send = _watched_send  # type: ignore[method-assign]
+connection_created.connect(_watch_statements)
