@@ -21,6 +21,10 @@ def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     }
 
 
+def _item_for_superusers(title: str, icon: str, model: str) -> dict[str, Any]:
+    return _item(title, icon, "auth", model) | {"permission": lambda request: request.user.is_superuser}
+
+
 UNFOLD = {
     "SITE_TITLE": "FicPay",
     "SITE_HEADER": "FicPay",
@@ -58,8 +62,8 @@ UNFOLD = {
             {
                 "title": "Staff",
                 "items": [
-                    _item("Users", "person", "auth", "user"),
-                    _item("Groups", "group", "auth", "group"),
+                    _item_for_superusers("Users", "person", "user"),
+                    _item_for_superusers("Groups", "group", "group"),
                 ],
             },
         ],

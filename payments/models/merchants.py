@@ -47,6 +47,7 @@ class ApiKey(models.Model):
             models.CheckConstraint(condition=one_of("mode", Mode), name="api_key_mode_known"),
         ]
         verbose_name = "API key"
+        permissions: ClassVar = [("disable_apikey", "Can disable API keys")]
 
     def __str__(self) -> str:
         return f"sk_{self.mode}_...{self.last4}"
