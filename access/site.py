@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 
 from access import second_factor
 from access.forms import LoginForm, SetUpForm
@@ -30,10 +30,20 @@ class BackOffice(AdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         return [
+            path("colors.css", cache_control(max_age=3600)(self.colors), name="colors"),
             path("second-factor/", never_cache(self.second_factor), name="second_factor"),
             # Before Django's own, which nobody reaches without the second factor.
             path("logout/", never_cache(self.logout), name="logout"),
         ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The colours come as a style sheet of their own."""
+        return super().each_context(request) | {"colors": None}
+
+    def colors(self, request: HttpRequest) -> HttpResponse:
+        """The theme's colours. Open to all: the login is dressed, too."""
+        theme = super().each_context(request)
+        return TemplateResponse(request, "access/colors.css", theme, content_type="text/css")
 
     def has_permission(self, request: HttpRequest) -> bool:
         if not super().has_permission(request):

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 Directives = dict[str, Any]
 
-# Nothing but our own inline style. The API's answers, the front door, errors.
+# Nothing but styles with this answer's nonce: the API's answers, the front door, errors.
 PLAIN: Directives = {
     "default-src": [NONE],
     "style-src": [NONCE],
@@ -20,28 +20,30 @@ PLAIN: Directives = {
     "form-action": [NONE],
     "frame-ancestors": [NONE],
 }
-BACK_OFFICE: Directives = {
-    "default-src": [NONE],
-    "script-src": [SELF],
-    "style-src": [SELF],
+BACK_OFFICE: Directives = PLAIN | {
+    # Alpine.js, by which unfold's pages are alive, compiles the expressions in their attributes.
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src": [SELF, NONCE],
+    "style-src-attr": [UNSAFE_INLINE],  # Alpine.js and unfold's widgets set widths in style attributes
     "font-src": [SELF],
     "img-src": [SELF],
     "connect-src": [SELF],
-    "base-uri": [NONE],
     "form-action": [SELF],
-    "frame-ancestors": [NONE],
 }
-DOCUMENTATION: Directives = {
-    "default-src": [NONE],
+SWAGGER_UI: Directives = PLAIN | {
     "script-src": [SELF],
-    "style-src": [SELF],
-    "img-src": [SELF],
+    "style-src": [SELF, NONCE],
+    "img-src": [SELF, "data:"],  # its icons
     "connect-src": [SELF],
-    "base-uri": [NONE],
-    "form-action": [NONE],
-    "frame-ancestors": [NONE],
 }
-_BY_PATH = {"/admin/": BACK_OFFICE, "/api/docs/": DOCUMENTATION, "/api/redoc/": DOCUMENTATION}
+REDOC: Directives = PLAIN | {
+    "script-src": [SELF],
+    "style-src": [SELF, UNSAFE_INLINE],  # its styled-components write style elements and know no nonce
+    "img-src": [SELF, "data:"],  # and not its badge's logo, which it would load from elsewhere
+    "worker-src": ["blob:"],  # its search
+    "connect-src": [SELF],
+}
+_BY_PATH = {"/admin/": BACK_OFFICE, "/api/docs/": SWAGGER_UI, "/api/redoc/": REDOC}
 
 
 class ContentSecurityMiddleware(CSPMiddleware):

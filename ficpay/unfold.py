@@ -4,11 +4,19 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _style(_request: HttpRequest) -> str:
     return static("payments/admin.css")
+
+
+def _colors(_request: HttpRequest) -> str:
+    return reverse("admin:colors")
+
+
+def _script(_request: HttpRequest) -> str:
+    return static("access/htmx.js")
 
 
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
@@ -33,7 +41,8 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [_style],
+    "STYLES": [_colors, _style],
+    "SCRIPTS": [_script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
         "primary": {
