@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak openapi
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak openapi outcomes
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
 test: $(INSTALLED) ## all tests, on a database and a bank of their own
 	@exec $(VENV) -m pytest
 
-check: $(INSTALLED) ## style, layers, types, migrations, settings, the API's document
+check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'Style (ruff)'
 	@$(VENV) -m ruff check --quiet .
 	@$(VENV) -m ruff format --check --quiet . || { echo 'Not formatted: .venv/bin/ruff format .'; exit 1; }
@@ -45,6 +45,9 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, the API's doc
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && \
 	$(VENV) -m dev.production $(VENV) manage.py spectacular --file "$$document" --validate --fail-on-warn && \
 	{ diff -u docs/openapi.yaml "$$document" || { echo 'docs/openapi.yaml is not current: make openapi'; exit 1; }; }
+	@echo 'The table of outcomes is current'
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m dev.outcomes "$$document" && \
+	{ diff -u docs/outcomes.md "$$document" || { echo 'docs/outcomes.md is not current: make outcomes'; exit 1; }; }
 	@echo 'Dependencies (pip)'
 	@$(VENV) -m pip --disable-pip-version-check check
 	@echo 'All checks passed.'
@@ -54,6 +57,9 @@ soak: $(INSTALLED) ## shoppers, bad weather and SIGKILLs for SOAK_SECONDS (120),
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+outcomes: $(INSTALLED) ## write docs/outcomes.md anew
+	@$(VENV) -m dev.outcomes docs/outcomes.md
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
 	@exec $(VENV) -m pytest tests/bank_contract

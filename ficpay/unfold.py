@@ -64,6 +64,12 @@ UNFOLD = {
             {
                 "items": [
                     _item("Payments", "payments", "payments", "payment"),
+                    {
+                        "title": "Review queue",
+                        "icon": "rule",
+                        "link": reverse_lazy("admin:payments_review_queue"),
+                        "permission": lambda request: request.user.has_perm("payments.view_payment"),
+                    },
                     _item("Merchants", "storefront", "payments", "merchant"),
                     _item("API keys", "key", "payments", "apikey"),
                 ]

@@ -42,6 +42,7 @@ class GatewayServer:
         *,
         workers: int = 1,
         threads: int = 96,
+        application: str = "ficpay.wsgi:application",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = 0
@@ -49,14 +50,20 @@ class GatewayServer:
         self._command = [
             *(sys.executable, "-m", "dev.web", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
             *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
-            *("--workers-kill-timeout", "40", "--no-access-log", "ficpay.wsgi:application"),
+            *("--workers-kill-timeout", "40", "--no-access-log", application),
         ]
-        self._environment = environment_of_a_process(bank_url) | dict(environment or {})
+        self.environment = environment_of_a_process(bank_url) | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The running process, which leads its group; raises AssertionError if there is none."""
+        assert self._process is not None, "the gateway is not running"
+        return self._process
 
     @property
     def log(self) -> str:
@@ -97,7 +104,7 @@ class GatewayServer:
             self._process = subprocess.Popen(
                 [*self._command, "--port", str(self.port)],
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,8 @@
 """Merchants and their API keys, as lists. A key's digest is never shown."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.admin.read_only import ReadOnlyAdmin
@@ -25,7 +27,7 @@ class MerchantAdmin(ReadOnlyAdmin[Merchant]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
-    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled")
+    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled", "disable")
     list_select_related = ("merchant",)
     ordering = ("merchant__name", "mode", "-created_at")
     nothing_yet = "`manage.py issue_api_key <merchant> --mode live` issues one and shows it once."
@@ -49,3 +51,9 @@ class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
     @admin.display(description="Disabled")
     def disabled(self, key: ApiKey) -> str:
         return utc(key.disabled_at)
+
+    @admin.display(description="")
+    def disable(self, key: ApiKey) -> SafeString | str:
+        if key.disabled_at is not None:
+            return ""
+        return format_html('<a href="{}">Disable…</a>', reverse("admin:payments_disable_key", args=[key.pk]))

@@ -15,8 +15,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
-from payments.admin import search
+from payments.admin import review, search
+from payments.admin.decisions import RESOLVE, Decisions, actions_for
 from payments.admin.filters import CreatedFilter, MerchantFilter, ModeFilter, StateFilter
+from payments.admin.forms import NoteForm
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
 from payments.admin.timeline import timeline_of
@@ -26,6 +28,8 @@ from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
 from payments.domain.states import Mode
 from payments.models import Payment, payments_with_pending
+from payments.models.clock import read_clock
+from reconciliation.services.explain import what_now
 
 LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
@@ -65,6 +69,9 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters' own names only: any other lookup would be a scan of the table."""
         return lookup in _SEARCH_FIELDS
+
+    def get_urls(self) -> list[Any]:
+        return [*review.urls(self.admin_site), *Decisions(self.admin_site).urls, *super().get_urls()]
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (
@@ -106,14 +113,18 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         if payment is None:
             messages.error(request, "There is no such payment. Search for it by another scrap.")
             return redirect(LIST)
+        operations = list(payment.operations.order_by("created_at").prefetch_related("attempts"))
         context = self.admin_site.each_context(request) | {
             "title": payment.public_id,
             "opts": self.opts,
             "original": payment,
             "amount": display(payment.amount_cents, payment.currency),
             "labels": _labels(payment),
+            "now": what_now(payment, operations, read_clock()),
+            "actions": actions_for(request, payment, operations),
+            "note_form": NoteForm() if request.user.has_perm(RESOLVE) else None,
             "sections": sections_of(payment),
-            "timeline": timeline_of(payment),
+            "timeline": timeline_of(payment, operations),
         }
         return self._page(request, "payments/admin/payment.html", context)
 

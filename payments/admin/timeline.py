@@ -31,9 +31,8 @@ class Entry:
         return utc_to_the_millisecond(self.at)
 
 
-def timeline_of(payment: Payment) -> list[Entry]:
-    """Everything that happened to the payment, oldest first. Three statements, however long it is."""
-    operations = list(payment.operations.prefetch_related("attempts"))
+def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
+    """Everything that happened to the payment, oldest first. `operations` with their attempts, fetched."""
     kinds = {operation.pk: operation.kind for operation in operations}
     entries = [entry for operation in operations for entry in _of_operation(operation)]
     entries += [_of_event(event, kinds) for event in payment.events.order_by("id")]
@@ -55,6 +54,7 @@ def _of_operation(operation: Operation) -> Iterator[Entry]:
             ("Finished", operation.finished_at and utc_to_the_millisecond(operation.finished_at)),
             ("Asked about again", _asked_again(operation)),
             ("Awaiting statement", operation.awaiting_statement and "yes"),
+            ("Looked for again", operation.look_again_at and utc(operation.look_again_at)),
             ("Actor", operation.actor),
             ("Request", operation.request_id),
         ),
@@ -67,7 +67,7 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
     return Entry(
         at=attempt.started_at,
         sort="attempt",
-        title=f"{plain(operation.kind)}, attempt {attempt.number}",
+        title=f"{plain(operation.kind)}, {'probe' if attempt.is_probe else 'attempt'} {attempt.number}",
         label=_result_of(attempt),
         facts=_known(
             ("Reply", attempt.reply),
@@ -75,7 +75,9 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
             ("Bank reference", attempt.bank_reference),
             ("Stored answer", attempt.is_replay and "yes, to an earlier attempt"),
             ("Duration", None if attempt.duration_ms is None else f"{attempt.duration_ms:,} ms"),
-            ("In doubt", attempt.in_doubt is not False and "yes, the bank may have executed it"),
+            ("Counts as", attempt.verdict and plain(attempt.verdict).lower()),
+            ("Late", attempt.is_late and "yes, its sender had lost the lease"),
+            ("In doubt", _doubt(attempt)),
         ),
     )
 
@@ -101,6 +103,13 @@ def _result_of(attempt: Attempt) -> SafeString:
         return label("no recorded end", WAITING)
     silent = attempt.result == Attempt.Result.SILENT
     return label(attempt.get_result_display(), WAITING if silent else NEUTRAL)
+
+
+def _doubt(attempt: Attempt) -> str:
+    """A probe cannot execute anything."""
+    if attempt.in_doubt is False or attempt.is_probe:
+        return ""
+    return "yes, the bank may have executed it"
 
 
 def _asked_again(operation: Operation) -> SafeString | str:

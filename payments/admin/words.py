@@ -1,6 +1,6 @@
 """How the back office words what models hold: times, amounts, and states as coloured labels."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -52,6 +52,15 @@ def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
 def utc_in_column(moment: datetime) -> SafeString | str:
     """`2026-11-21 09:30:00`, under a heading that says UTC."""
     return _time(moment, "seconds", "")
+
+
+def age(passed: timedelta) -> str:
+    """`3 d 4 h`, `2 h 5 min`, `7 min`."""
+    minutes = int(passed.total_seconds() // 60)
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
 def plain(name: str) -> str:

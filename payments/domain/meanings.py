@@ -6,7 +6,7 @@
 from enum import Enum, auto
 from typing import assert_never
 
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence, is_refusing
 from payments.domain.states import OperationKind
 
 
@@ -121,7 +121,7 @@ def answer_of(reply: Reply, *, after_doubt: bool = False, after_silence: bool = 
 
 
 def _answer_of_refusal(refusal: Refusal, *, after_doubt: bool) -> Answer:
-    if refusal.status >= 500 or refusal.status == 429 or refusal.code == "internal_error":
+    if not is_refusing(refusal.status) or refusal.code == "internal_error":
         return Answer.TROUBLE
     if refusal.status not in _REFUSING:
         return Answer.ANYTHING_ELSE

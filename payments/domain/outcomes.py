@@ -18,6 +18,7 @@ from payments.domain.replies import (
     Silence,
     call_is_over,
     describe,
+    is_refusing,
     is_silent,
 )
 from payments.domain.states import OperationKind
@@ -107,6 +108,8 @@ class History:
 
     any_in_doubt: bool = False
     any_silent: bool = False
+    # Before anything was in doubt. What the bank then says was done already was done by somebody else.
+    contradicted_at_first: bool = False
     contradicted: bool = False  # long enough ago for a repetition to count
     probed_negative: bool = False  # likewise, and nothing was sent since
 
@@ -116,7 +119,18 @@ class History:
             self,
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
             any_silent=self.any_silent or is_silent(reply),
+            contradicted_at_first=self.contradicted_at_first
+            or (not self.any_in_doubt and leaves_doubt(reply, outcome) and _is_no(reply)),
         )
+
+    @property
+    def may_have_done_it(self) -> bool:
+        """Whether it can be an attempt of ours that did what the bank says was done already."""
+        return self.any_in_doubt and not self.contradicted_at_first
+
+
+def _is_no(reply: Reply) -> bool:
+    return isinstance(reply, Refusal) and is_refusing(reply.status) and not is_silent(reply)
 
 
 def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
@@ -140,8 +154,8 @@ class Surroundings:
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
     """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
     if probe:
-        return PROBE_MEANINGS[answer_of(reply, after_silence=True)]
-    answer = answer_of(reply, after_doubt=history.any_in_doubt, after_silence=history.any_silent)
+        return PROBE_MEANINGS[answer_of(reply, after_doubt=True, after_silence=True)]
+    answer = answer_of(reply, after_doubt=history.may_have_done_it, after_silence=history.any_silent)
     return MEANINGS[answer, kind]
 
 

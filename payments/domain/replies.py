@@ -90,6 +90,11 @@ def call_is_over(reply: Reply) -> bool:
     return not isinstance(reply, Silence) or reply.is_over
 
 
+def is_refusing(status: int) -> bool:
+    """Whether a status is a bank's no, given after it looked at what was sent, and not its own trouble."""
+    return 400 <= status < 500 and status != 429
+
+
 def is_silent(reply: Reply) -> bool:
     """Whether the attempt may have made a hold of which no answer tells.
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Random
 
 from payments.banks.base import Instruction
 from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import Approval
+from payments.domain.replies import Approval, is_refusing
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import BANK_KEY_LASTS, CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, Timing
 from payments.models import Attempt, Operation, bank_key_age
@@ -251,9 +251,14 @@ def _history_of(attempts: list[Attempt], at: datetime) -> History:
         any_silent=any(
             one.result in ("", Attempt.Result.SILENT) or one.http_status == 200 for one in instructed
         ),
+        contradicted_at_first=bool(instructed) and _was_refused(instructed[0]),
         contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
         probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
     )
+
+
+def _was_refused(attempt: Attempt) -> bool:
+    return attempt.result == Attempt.Result.ANSWERED and is_refusing(attempt.http_status or 0)
 
 
 def _counted(attempts: list[Attempt], verdict: Verdict, *, before: datetime) -> bool:

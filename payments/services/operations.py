@@ -57,6 +57,7 @@ log = structlog.get_logger("payments.operations")
 
 # A bank that is back is not run over at once by all that waited for it.
 _SPREAD = timedelta(seconds=60)
+_REFUSED = NotSent("circuit breaker open")
 _NO_SIGN_OF_LIFE = (meanings.Answer.TROUBLE, meanings.Answer.NOTHING_SENT)
 
 
@@ -127,7 +128,7 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         pause = _pause_before_next(lease, ended.reply, ended.outcome)
         if pause is None:
             recorded = recording.record_end(lease, ended, settle)
-            _wake_what_rests(lease.bank)
+            _wake_what_rests(lease.bank, refused=ended.reply == _REFUSED)
             return recorded
         time.sleep(pause)
         try:
@@ -177,7 +178,9 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     if lease.is_probe and not lease.history.any_in_doubt:
         return Ended(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
     bank = bank_named(lease.bank)
-    around = Surroundings(healthy_before=bank.is_healthy() if lease.by_recovery else None)
+    # While the breaker is open nothing is sent either, or the one call that finds out.
+    asks_first = lease.by_recovery and not pace_of(lease.bank).breaker.is_open
+    around = Surroundings(healthy_before=bank.is_healthy() if asks_first else None)
     started = boot_clock()
     reply = _ask(bank, lease, card)
     duration_ms = round((boot_clock() - started) * 1000)
@@ -218,7 +221,7 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     """Send the attempt, unless the circuit breaker is open."""
     admission = pace_of(lease.bank).breaker.admit()
     if admission is None:
-        return NotSent("circuit breaker open")
+        return _REFUSED
     permitted = True
 
     def may_send() -> bool:
@@ -237,9 +240,14 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     return reply
 
 
-def _wake_what_rests(bank: str) -> None:
-    """Where the circuit breaker has just closed: the bank answers again, so nobody need rest any longer."""
-    if not pace_of(bank).breaker.take_closing():
+def _wake_what_rests(bank: str, *, refused: bool) -> None:
+    """Where the circuit breaker has just closed: the bank answers again, so nobody need rest any longer.
+
+    Whoever it has refused before that may have gone to rest only when the others had been woken.
+    """
+    breaker = pace_of(bank).breaker
+    overslept = refused and not breaker.is_open
+    if not breaker.take_closing() and not overslept:
         return
     try:
         woken = leases.make_due(bank, within=_SPREAD)

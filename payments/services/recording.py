@@ -266,6 +266,9 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         held = _still_held(operation, lease)
         _end_attempt(lease, ended, is_late=not held)
         operation.payment = payment
+        if held and call_is_over(ended.reply):
+            operation.lease_expires_at = vars(operation)["at"]
+            operation.save(update_fields=["lease_expires_at"])
         if held and operation.state == OperationState.OPEN:
             evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
             operation.become_needs_review()

@@ -93,13 +93,13 @@ def propose(staff: Staff, proposal: Proposal) -> Resolution:
     return resolution if needs_second else _carry_out(staff, resolution)
 
 
-def approve(staff: Staff, resolution_id: int) -> Resolution:
+def approve(staff: Staff, resolution_id: int, *, reason: str) -> Resolution:
     """Carry out what another has proposed. Raises CannotResolve, also for one's own."""
     resolution = _proposed(resolution_id)
     if resolution.proposed_by_id == staff.user_id:
         raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
     _verify(_as_proposal(resolution))
-    return _carry_out(staff, resolution)
+    return _carry_out(staff, resolution, approved_because=reason)
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolution:
@@ -176,7 +176,7 @@ def _verify_reference(operation: Operation, reference: str) -> Hold:
             "and a void cannot be looked up."
         )
     column = "bank_capture_id" if operation.kind == OperationKind.CAPTURE else "bank_refund_id"
-    if Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
+    if reference and Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
         raise CannotResolve(f"{reference} belongs to another payment.")
     found = _looked_up(operation.bank, OperationKind(operation.kind), reference)
     if found.target_reference != operation.target_reference:
@@ -218,17 +218,17 @@ def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
             raise CannotResolve(f"The bank could not be asked ({reason}). Nothing has changed; try again.")
 
 
-def _carry_out(staff: Staff, resolution: Resolution) -> Resolution:
+def _carry_out(staff: Staff, resolution: Resolution, **more: str) -> Resolution:
     match resolution.kind:
         case Kind.RECORD_REFERENCE | Kind.RECORD_NOT_EXECUTED:
-            return _conclude(staff, resolution)
+            return _conclude(staff, resolution, more)
         case Kind.VOID_HOLD:
-            return _release(staff, resolution)
+            return _release(staff, resolution, more)
         case _:
-            return _instruct(staff, resolution)
+            return _instruct(staff, resolution, more)
 
 
-def _conclude(staff: Staff, resolution: Resolution) -> Resolution:
+def _conclude(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
     operation = resolution.operation
     assert operation is not None and resolution.seen_epoch is not None  # noqa: S101, PT018 - proposed with both
     if resolution.kind == Kind.RECORD_REFERENCE:
@@ -247,11 +247,11 @@ def _conclude(staff: Staff, resolution: Resolution) -> Resolution:
             request_id=staff.request_id,
             evidence=_evidence(decided),
         )
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided)
+        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
     return decided
 
 
-def _release(staff: Staff, resolution: Resolution) -> Resolution:
+def _release(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
     with transaction.atomic(durable=True):
         decided = _decide(staff, resolution.pk, Resolution.State.APPLIED)
         releases.request_release_of_stray(
@@ -260,15 +260,15 @@ def _release(staff: Staff, resolution: Resolution) -> Resolution:
             because=f"resolution {decided.pk}: {decided.reason}",
             request_id=staff.request_id,
         )
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided)
+        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
     return decided
 
 
-def _instruct(staff: Staff, resolution: Resolution) -> Resolution:
+def _instruct(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
     """As the merchant would: the same use case, under a key that belongs to this resolution."""
     with transaction.atomic(durable=True):
         decided = _decide(staff, resolution.pk, Resolution.State.APPLIED)
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided)
+        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
     payment = decided.payment
     assert payment is not None  # noqa: S101 - proposed with one
     request = MerchantRequest(

@@ -14,7 +14,7 @@ from tests.admin.conftest import LIST, PAGE, Staff
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
 # Session, user, the payment, its operations, their attempts, its events. However long its history is.
-STATEMENTS = 6
+STATEMENTS = 7
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -109,7 +109,10 @@ class TestReceipt:
 
 class TestTimeline:
     def test_is_one_list_in_order_of_time(self, captured: Payment) -> None:
-        assert [(entry.sort, entry.title) for entry in timeline_of(captured)] == [
+        assert [
+            (entry.sort, entry.title)
+            for entry in timeline_of(captured, list(captured.operations.order_by("created_at")))
+        ] == [
             ("operation", "Authorize recorded, to be sent to ficmart"),
             ("attempt", "Authorize, attempt 1"),
             ("event", "Payment created"),

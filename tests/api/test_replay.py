@@ -10,11 +10,12 @@ import pytest
 from django.db import connection
 
 from payments.domain.timing import Timing
-from payments.models import IdempotencyKey, Operation, Payment
+from payments.models import IdempotencyKey, Operation
 from payments.models.clock import clock_in
 from payments.services import idempotency
 from payments.services.bank_threads import bank_threads
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.at_once import at_once
 from tests.simulated_bank import SimulatedBank
 
 _HEADERS_THAT_MATTER = ("Content-Type", "Location", "Retry-After")
@@ -26,27 +27,6 @@ def assert_replayed(first: ApiAnswer, again: ApiAnswer) -> None:
     assert "Idempotent-Replayed" not in first.headers
     for name in _HEADERS_THAT_MATTER:
         assert again.headers.get(name) == first.headers.get(name)
-
-
-def at_once(count: int, call: Callable[[int], ApiAnswer]) -> list[ApiAnswer]:
-    """So many calls that begin together, on threads of their own."""
-    gate = threading.Barrier(count)
-    found: list[ApiAnswer] = []
-
-    def work(number: int) -> None:
-        try:
-            gate.wait(timeout=10)
-            found.append(call(number))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert len(found) == count
-    return found
 
 
 class TestReplay:
@@ -99,23 +79,14 @@ class TestReplay:
 
 
 class TestReuseForSomethingElse:
-    def test_is_refused_for_another_body_and_for_another_operation_of_the_same_payment(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        """A peer answered 200 to a refund that refunded nothing, because it carried the capture's key."""
+    def test_is_refused(self, live: ApiClient, bank: SimulatedBank) -> None:
+        """Of another operation, too: tests/field_reports/test_money_moved_once.py."""
         body, key = order(), uuid.uuid4().hex
-        payment = live.post("/payments", body, key=key).json
-        for path, other in (
-            ("/payments", body | {"amount": 5001}),
-            ("/payments", body | {"card": CARDS["visa-500"]}),
-            (f"/payments/{payment['id']}/capture", None),
-        ):
-            refused = live.post(path, other, key=key)
+        live.post("/payments", body, key=key)
+        for other in (body | {"amount": 5001}, body | {"card": CARDS["visa-500"]}):
+            refused = live.post("/payments", other, key=key)
             assert (refused.status, refused.json["code"]) == (422, "idempotency_key_reused")
-        capture_key = uuid.uuid4().hex
-        assert live.post(f"/payments/{payment['id']}/capture", key=capture_key).status == 200
-        assert live.post(f"/payments/{payment['id']}/refund", key=capture_key).status == 422
-        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
+        assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD"]
 
 
 class TestWhileUnfinished:
@@ -204,33 +175,10 @@ class TestNotExecuted:
         assert live.post("/payments", body, key=key).status == 503
         bank.restart()
         settings.BANK_TIMING = Timing()
-        answers = at_once(8, lambda _: live.post("/payments", body, key=key))
+        answers = at_once(*[lambda: live.post("/payments", body, key=key)] * 8)
         assert {answer.status for answer in answers} <= {201, 409}
         assert 201 in {answer.status for answer in answers}
         assert Operation.objects.count() == 2
-        assert len(bank.ledger()) == 1
-
-
-class TestManyAtOnce:
-    def test_with_one_key_and_one_body_make_one_payment_and_one_hold(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        body, key = order(), uuid.uuid4().hex
-        answers = at_once(16, lambda _: live.post("/payments", body, key=key))
-        assert {answer.status for answer in answers} <= {201, 409}
-        bodies = {answer.body for answer in answers if answer.status == 201}
-        assert len(bodies) == 1
-        assert (Payment.objects.count(), Operation.objects.count()) == (1, 1)
-        assert len(bank.ledger()) == 1
-        assert set(bank.max_in_flight().values()) == {1}
-
-    def test_with_one_key_and_different_bodies_let_one_win(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        key = uuid.uuid4().hex
-        bodies = [order(amount=1000 + number) for number in range(12)]
-        answers = at_once(12, lambda number: live.post("/payments", bodies[number], key=key))
-        assert sorted(answer.status for answer in answers) == [201] + [422] * 11
         assert len(bank.ledger()) == 1
 
 

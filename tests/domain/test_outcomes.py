@@ -1,16 +1,13 @@
-"""The table of outcomes, cell by cell, and what must hold for every sequence of replies."""
+"""The table of outcomes, cell by cell, and what its conditions are."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from payments.domain.meanings import DECLINES, MEANINGS, Answer
+from payments.domain.meanings import DECLINES, MEANINGS, PROBE_MEANINGS, Answer
 from payments.domain.outcomes import (
     Declined,
-    Final,
     History,
     InDoubt,
     NeedsReview,
@@ -20,7 +17,6 @@ from payments.domain.outcomes import (
     Succeeded,
     Surroundings,
     health_decides,
-    leaves_doubt,
     meaning_of,
     outcome_of,
 )
@@ -41,6 +37,7 @@ UNKNOWN = Surroundings()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
 AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
+AFTER_A_CONTRADICTION = History(any_in_doubt=True, contradicted_at_first=True)
 APPROVED = Approval(200, "ref", replayed=False, expires_at=EXPIRES_AT)
 REPLAYED = Approval(200, "ref", replayed=True, expires_at=EXPIRES_AT)
 KINDS = tuple(OperationKind)
@@ -147,6 +144,14 @@ TABLE = [
     ),
     # Done by whom? Nobody knows, unless an attempt of ours is in doubt.
     *(Row(code, Refusal(400, code), FRESH, everywhere(CONTRADICTION)) for code in ALREADY),
+    # And what was done before a doubt of ours was not done by it.
+    *(
+        Row(
+            *(f"{code} after a contradiction", Refusal(400, code), AFTER_A_CONTRADICTION),
+            *(everywhere(CONTRADICTION), None, True),
+        )
+        for code in ALREADY
+    ),
     *(
         Row(f"{code} after {before}, B {known}", Refusal(400, code), history, means, earlier=known)
         for code, means_deduced in ALREADY.items()
@@ -200,6 +205,7 @@ class TestTheTable:
 
     def test_has_a_cell_for_every_answer_to_every_kind(self) -> None:
         assert set(MEANINGS) == {(answer, kind) for answer in Answer for kind in OperationKind}
+        assert set(PROBE_MEANINGS) == set(Answer)
 
     def test_a_success_carries_the_banks_reference_and_the_holds_end(self) -> None:
         outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, UNKNOWN)
@@ -281,124 +287,3 @@ class TestTheWordsForAReply:
     )
     def test_are_few_and_ours(self, reply: Reply, words: str) -> None:
         assert describe(reply) == words
-
-
-CODES = (
-    *(*DECLINES, "internal_error", "authorization_expired", "authorization_already_used", "already_captured"),
-    *("already_voided", "already_refunded", "authorization_not_found", "not_found", "made_up"),
-)
-REPLIES: st.SearchStrategy[Reply] = st.one_of(
-    st.builds(NotSent, st.just("nothing sent")),
-    st.builds(Silence, st.just("silence"), st.sampled_from([None, 200, 302, 502])),
-    st.builds(Approval, st.just(200), st.just("ref"), st.booleans()),
-    st.builds(
-        Refusal, st.sampled_from([400, 401, 402, 403, 404, 409, 429, 500, 503]), st.sampled_from(CODES)
-    ),
-    st.builds(Mismatch, st.just(200), st.just("another amount than sent")),
-)
-STEPS = st.lists(st.tuples(REPLIES, st.sampled_from([True, False, None])), min_size=1, max_size=8)
-
-
-@dataclass(frozen=True)
-class Step:
-    before: History
-    reply: Reply
-    outcome: Outcome
-
-
-def played(kind: OperationKind, steps: list[tuple[Reply, bool | None]]) -> list[Step]:
-    """The attempts of one operation, one after the other, whatever the outcomes."""
-    history, taken = FRESH, []
-    for reply, healthy in steps:
-        outcome = outcome_of(kind, reply, history, Surroundings(healthy_after=healthy))
-        taken.append(Step(history, reply, outcome))
-        history = history.after(reply, outcome)
-    return taken
-
-
-class TestEverySequenceOfReplies:
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_no_final_outcome_comes_from_silence(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        for step in played(kind, steps):
-            if is_silent(step.reply):
-                assert isinstance(step.outcome, InDoubt)
-                assert leaves_doubt(step.reply, step.outcome)
-
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_not_executed_never_follows_an_attempt_in_doubt(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        taken = played(kind, steps)
-        for number, step in enumerate(taken):
-            if isinstance(step.outcome, NotExecuted):
-                assert isinstance(step.reply, NotSent)
-                earlier = taken[:number]
-                assert not any(leaves_doubt(other.reply, other.outcome) for other in earlier)
-
-    @given(STEPS)
-    def test_a_decline_or_a_new_approval_after_silence_awaits_the_statement(
-        self, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        taken = played(OperationKind.AUTHORIZE, steps)
-        for number, step in enumerate(taken):
-            silent_before = any(is_silent(other.reply) for other in taken[:number])
-            match step.outcome:
-                case Declined(awaiting_statement=awaiting):
-                    assert awaiting == silent_before
-                case Succeeded(awaiting_statement=awaiting):
-                    assert isinstance(step.reply, Approval)
-                    assert awaiting == (silent_before and not step.reply.replayed)
-
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_only_an_approval_of_ours_succeeds(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        for step in played(kind, steps):
-            assert isinstance(step.outcome, Succeeded) == isinstance(step.reply, Approval)
-
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_only_an_authorize_is_declined_and_only_a_capture_rejected(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        for step in played(kind, steps):
-            if isinstance(step.outcome, Declined):
-                assert kind is OperationKind.AUTHORIZE
-                assert step.outcome.code in DECLINES
-            if isinstance(step.outcome, Rejected):
-                assert kind is OperationKind.CAPTURE
-
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_a_doubt_is_never_forgotten(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        for step in played(kind, steps):
-            after = step.before.after(step.reply, step.outcome)
-            assert after.any_in_doubt >= step.before.any_in_doubt
-            assert after.any_silent >= step.before.any_silent
-            assert after.any_silent <= after.any_in_doubt
-            if isinstance(step.reply, NotSent):
-                assert after == step.before
-
-    @given(st.sampled_from(KINDS), STEPS)
-    def test_an_attempt_that_was_sent_and_settled_nothing_leaves_doubt(
-        self, kind: OperationKind, steps: list[tuple[Reply, bool | None]]
-    ) -> None:
-        for step in played(kind, steps):
-            sent = not isinstance(step.reply, NotSent)
-            assert leaves_doubt(step.reply, step.outcome) == (sent and not isinstance(step.outcome, Final))
-
-    @given(REPLIES, st.booleans(), st.booleans())
-    def test_more_doubt_never_makes_an_outcome_more_certain(
-        self, reply: Reply, healthy: bool, silent: bool
-    ) -> None:
-        certain = outcome_of(OperationKind.AUTHORIZE, reply, FRESH, Surroundings(healthy_after=healthy))
-        doubtful = outcome_of(
-            OperationKind.AUTHORIZE,
-            reply,
-            History(any_in_doubt=True, any_silent=silent),
-            Surroundings(healthy_after=healthy),
-        )
-        if isinstance(certain, InDoubt):
-            assert isinstance(doubtful, InDoubt)

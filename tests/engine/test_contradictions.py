@@ -110,6 +110,29 @@ class TestDoneAlready:
         assert recovered(bank).state == "SUCCEEDED"  # it was not so
         assert bank.ledger()[-1].type == ENTRIES[verb]
 
+    @pytest.mark.parametrize(
+        ("verb", "code"),
+        [
+            ("capture", "already_captured"),
+            ("void", "authorization_already_used"),
+            ("refund", "already_refunded"),
+        ],
+    )
+    def test_before_any_doubt_of_ours_is_not_our_doing_however_often_it_is_said(
+        self, live: ApiClient, bank: SimulatedBank, verb: str, code: str
+    ) -> None:
+        payment = instructed(live, verb)
+        endpoint: Any = f"{verb}s"
+        bank.script(endpoint, "fail_before", status=400, code=code)
+        bank.script(endpoint, "fail_before")  # a doubt that comes later is not the one that did it
+        bank.script(endpoint, "fail_before", status=400, code=code, times=1000)
+        assert live.post(f"/payments/{payment['id']}/{verb}").status == 202
+        assert recovered(bank).state == "OPEN"
+        recovered(bank)  # the doubt may have had a turn of its own
+        assert recovered(bank).state == "NEEDS_REVIEW"
+        assert Discrepancy.objects.get().kind == "contradiction"
+        assert live.receipt(payment["id"])["state"] == payment["state"]
+
 
 class TestAContradiction:
     def contradicted(self, live: ApiClient, bank: SimulatedBank) -> dict[str, Any]:

@@ -296,7 +296,7 @@ class TestExpiredHold:
 
 
 class TestDatabaseAway:
-    """Our database is gone between the bank's answer and the outcome."""
+    """Our database is gone between the bank's answer and the outcome. For long: tests/field_reports."""
 
     def test_for_a_moment_the_outcome_is_kept_in_memory_and_recorded(
         self, live: ApiClient, bank: SimulatedBank
@@ -311,21 +311,6 @@ class TestDatabaseAway:
         assert answer.status in (201, 202)
         assert Payment.objects.get().state == "AUTHORIZED"
         assert len(bank.ledger()) == 1
-
-    def test_for_longer_than_the_lease_the_client_is_told_unknown_and_nothing_is_lost(
-        self, live: ApiClient, bank: SimulatedBank, settings: Any
-    ) -> None:
-        bank.hold("authorizations")
-        waiting = InBackground(lambda: live.post("/payments", order()))
-        bank.wait_until_held()
-        with database_away():
-            bank.release()
-            answer = waiting.answer()
-        assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
-        assert answer.json["money_moved"] == "unknown"
-        operation = Operation.objects.get()
-        assert operation.state == "OPEN"
-        assert operation.attempts.get().ended_at is None
 
 
 class database_away:  # noqa: N801 - reads as a phrase where it is used

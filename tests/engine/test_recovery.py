@@ -112,34 +112,6 @@ class TestLeftInDoubt:
             recover_due(within=WITHIN)
         assert rests == [30, 60, 120]
 
-    def test_many_recoveries_at_once_ask_about_each_operation_once(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
-    ) -> None:
-        payments = [live.authorized() for _ in range(6)]
-        for payment in payments:
-            bank.script("captures", "drop_before", times=1000)
-            assert live.post(f"/payments/{payment['id']}/capture").status == 202
-            bank.clear_script()
-            pace_of.cache_clear()  # six processes, each with a circuit breaker of its own
-        let_leases_run_out()
-        asked: list[int] = []
-
-        def work() -> None:
-            try:
-                asked.append(recover_due(within=WITHIN))
-            finally:
-                connection.close()
-
-        workers = [threading.Thread(target=work) for _ in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        assert sum(asked) == 6
-        assert {live.receipt(payment["id"])["state"] for payment in payments} == {"CAPTURED"}
-        assert len(bank.ledger()) == 12
-        assert set(bank.max_in_flight().values()) == {1}
-
     def test_one_that_cannot_be_settled_does_not_keep_the_others_waiting(
         self, live: ApiClient, bank: SimulatedBank, quick: Timing
     ) -> None:

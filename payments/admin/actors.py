@@ -1,0 +1,16 @@
+"""Who is at work in the back office, as the log of staff actions knows them."""
+
+from django.http import HttpRequest
+
+from payments.services.staff import Staff
+
+
+def staff_of(request: HttpRequest) -> Staff:
+    """The signed-in member of staff. The address is the proxy's where one stands before us."""
+    assert request.user.pk is not None  # noqa: S101 - the admin site lets nobody else in
+    return Staff(
+        user_id=request.user.pk,
+        username=request.user.get_username(),
+        address=request.META.get("REMOTE_ADDR", ""),
+        request_id=request.META.get("ficpay.request_id", ""),
+    )

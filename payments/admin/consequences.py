@@ -1,0 +1,64 @@
+"""What a decision will change, told before it is confirmed: state, money, and what the merchant hears."""
+
+from payments.domain.money import display
+from payments.domain.states import OperationKind
+from payments.models import Operation, Payment, Resolution
+
+Facts = list[tuple[str, str]]
+
+_DONE = {OperationKind.CAPTURE: "CAPTURED", OperationKind.REFUND: "REFUNDED", OperationKind.VOID: "VOIDED"}
+_WILL = {
+    Resolution.Kind.CAPTURE: "is taken from the card",
+    Resolution.Kind.VOID: "is no longer held on the card",
+    Resolution.Kind.REFUND: "goes back to the card",
+}
+
+
+def of_reference(operation: Operation, reference: str) -> Facts:
+    """Of recording the bank's reference of a capture or a refund."""
+    payment = operation.claimed_payment
+    amount = display(operation.amount_cents, operation.currency)
+    taken = operation.kind == OperationKind.CAPTURE
+    return [
+        ("State", f"{payment.state} becomes {_DONE[OperationKind(operation.kind)]}, with {reference}."),
+        (
+            "Money",
+            f"{amount} {'was taken' if taken else 'was given back'} already; none moves now.",
+        ),
+        ("Merchant", "A retry of the request is answered 200 with the receipt."),
+    ]
+
+
+def of_not_executed(operation: Operation) -> Facts:
+    """Of recording that an operation was not executed."""
+    payment = operation.claimed_payment
+    if operation.kind == OperationKind.AUTHORIZE:
+        state = f"{payment.state} becomes FAILED; the order may be authorized anew."
+    else:
+        state = f"The payment stays {payment.state}; it may be instructed anew."
+    return [
+        ("State", state),
+        (
+            "Money",
+            "None moves. If the bank did execute it, the customer's money is wrong: be sure.",
+        ),
+        ("Merchant", "A retry of the request is sent to the bank again, as a new operation."),
+    ]
+
+
+def of_stray_hold(reference: str) -> Facts:
+    """Of voiding a hold that no payment has."""
+    return [
+        ("State", "No payment changes."),
+        ("Money", f"The hold {reference} is voided at the bank; the cardholder has the money back."),
+        ("Merchant", "Hears nothing of it."),
+    ]
+
+
+def of_instruction(kind: Resolution.Kind, payment: Payment) -> Facts:
+    """Of capturing, voiding or refunding on behalf of the merchant."""
+    return [
+        ("State", f"{payment.state} becomes {_DONE[OperationKind(kind)]}, once the bank has said so."),
+        ("Money", f"{display(payment.amount_cents, payment.currency)} {_WILL[kind]}."),
+        ("Merchant", "Sees it on the payment's receipt and in its events."),
+    ]

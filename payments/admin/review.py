@@ -1,0 +1,119 @@
+"""The review queue: what the machine could not settle, and what it has not settled for an hour."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from payments.admin.decisions import APPROVE, RESOLVE
+from payments.admin.words import age, state_label
+from payments.domain.money import display
+from payments.domain.outcomes import ReviewReason
+from payments.domain.states import OperationKind, OperationState
+from payments.models import Discrepancy, Operation, Resolution
+from payments.models.clock import read_clock
+
+_OLD = timedelta(hours=1)
+_SHOWN = 200  # whoever has more before them needs more people, not more rows
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: an operation, why it is here, and what is proposed to do about it."""
+
+    operation: Operation
+    amount: str
+    age: str
+    state: str
+    why: str
+    advice: str
+    owner: str
+    can_record_reference: bool
+    is_release: bool
+
+
+_WHY: dict[str, tuple[str, str]] = {
+    ReviewReason.CAPTURE_ID_UNKNOWN: (
+        "Captured at the bank for certain; the capture's id is unknown.",
+        "Ask the bank for the capture's id and record it.",
+    ),
+    ReviewReason.NOT_DEDUCIBLE: (
+        "The bank says that it is done, but an earlier operation may have done it.",
+        "Find out at the bank what was done, then record its reference or that this was not executed.",
+    ),
+    ReviewReason.CONTRADICTION: (
+        "The bank contradicts our books, repeatedly and in good health.",
+        "Show the bank the timeline; ask again when it has mended its books.",
+    ),
+    ReviewReason.TOO_OLD_TO_ASK: (
+        "An authorize in doubt for 23 hours; the bank may have forgotten it.",
+        "Wait for the statement of that day, then record that it was not executed or void its hold.",
+    ),
+}
+
+
+def queue() -> list[Case]:
+    """Operations under review, and doubts older than an hour, the oldest first."""
+    now = read_clock()
+    doubtful = Q(state=OperationState.OPEN, created_at__lt=now - _OLD, lease_expires_at__lt=now)
+    operations = (
+        Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful)
+        .select_related("payment", "assignment__owner")
+        .order_by("created_at")[:_SHOWN]
+    )
+    listed = list(operations)
+    kinds = dict(
+        Discrepancy.objects.filter(operation__in=listed, closed_at=None).values_list("operation_id", "kind")
+    )
+    return [_case(operation, kinds.get(operation.pk), now) for operation in listed]
+
+
+def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
+    why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
+    if operation.state == OperationState.NEEDS_REVIEW:
+        why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
+    owner = getattr(operation, "assignment", None)
+    return Case(
+        operation=operation,
+        amount=display(operation.amount_cents, operation.currency),
+        age=age(now - operation.created_at),
+        state=state_label(operation.state),
+        why=why,
+        advice=advice,
+        owner=owner.owner.get_username() if owner else "",
+        can_record_reference=operation.kind in (OperationKind.CAPTURE, OperationKind.REFUND),
+        is_release=operation.kind == OperationKind.RELEASE,
+    )
+
+
+def urls(site: admin.AdminSite) -> list[Any]:
+    """The queue's page, for all who may look at payments."""
+
+    @require_safe
+    def page(request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm("payments.view_payment"):
+            raise PermissionDenied
+        proposals = Resolution.objects.filter(state=Resolution.State.PROPOSED)
+        context = site.each_context(request) | {
+            "title": "Review queue",
+            "cases": queue(),
+            "proposals": [
+                (proposed, display(proposed.amount_cents, proposed.currency))
+                for proposed in proposals.select_related("payment", "operation", "proposed_by").order_by("pk")
+            ],
+            "may_resolve": request.user.has_perm(RESOLVE),
+            "may_approve": request.user.has_perm(APPROVE),
+        }
+        request.current_app = site.name
+        return TemplateResponse(request, "payments/admin/review.html", context)
+
+    view: Callable[..., HttpResponse] = site.admin_view(page)
+    return [path("review/", view, name="payments_review_queue")]

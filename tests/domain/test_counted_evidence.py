@@ -1,0 +1,146 @@
+"""Evidence that counts when it is repeated: contradictions, and negative probes."""
+
+import pytest
+
+from payments.domain.meanings import DECLINES
+from payments.domain.outcomes import (
+    History,
+    InDoubt,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    ReviewReason,
+    Succeeded,
+    Surroundings,
+    Verdict,
+    health_decides,
+    meaning_of,
+    outcome_of,
+)
+from payments.domain.replies import Mismatch, NotSent, Refusal, Reply, Silence, describe
+from payments.domain.states import OperationKind
+from tests.domain.test_outcomes import (
+    AFTER_DOUBT,
+    AFTER_SILENCE,
+    ALREADY,
+    APPROVED,
+    DOUBT,
+    EXPIRES_AT,
+    FRESH,
+    KINDS,
+    REPLAYED,
+    SUCCEEDED,
+    spelled,
+)
+
+HEALTHY = Surroundings(healthy_before=True, healthy_after=True)
+NOT_HEALTHY = [
+    Surroundings(healthy_before=before, healthy_after=after)
+    for before in (True, False, None)
+    for after in (True, False, None)
+    if not (before and after)
+]
+
+
+class TestAContradiction:
+    DISAGREES = Refusal(400, "amount_mismatch")
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_from_a_bank_in_good_health_counts_and_may_be_repeated_after_30_seconds(
+        self, kind: OperationKind
+    ) -> None:
+        outcome = outcome_of(kind, self.DISAGREES, FRESH, HEALTHY)
+        said = "contradiction: 400 amount_mismatch"
+        assert outcome == InDoubt(said, retry=False, retry_after=30.0, verdict=Verdict.CONTRADICTION)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("reply", [DISAGREES, Mismatch(200, "another amount than sent")])
+    def test_repeated_in_good_health_is_for_people(self, kind: OperationKind, reply: Reply) -> None:
+        history = History(any_in_doubt=True, contradicted=True)
+        outcome = outcome_of(kind, reply, history, HEALTHY)
+        assert outcome == NeedsReview(ReviewReason.CONTRADICTION, Verdict.CONTRADICTION)
+
+    @pytest.mark.parametrize("around", NOT_HEALTHY)
+    @pytest.mark.parametrize("history", [FRESH, History(any_in_doubt=True, contradicted=True)])
+    def test_counts_for_nothing_unless_health_is_good_before_and_after(
+        self, history: History, around: Surroundings
+    ) -> None:
+        outcome = outcome_of(OperationKind.CAPTURE, self.DISAGREES, history, around)
+        assert isinstance(outcome, InDoubt)
+        assert outcome.verdict is None
+
+    def test_earlier_on_does_not_stand_in_the_way_of_another_answer(self) -> None:
+        history = History(any_in_doubt=True, contradicted=True, contradicted_at_first=True)
+        assert spelled(outcome_of(OperationKind.CAPTURE, APPROVED, history, HEALTHY)) == SUCCEEDED
+        assert spelled(outcome_of(OperationKind.CAPTURE, Silence("x"), history, HEALTHY)) == DOUBT
+
+
+class TestAProbe:
+    """Always of an authorize, and always after a doubt."""
+
+    BEFORE = AFTER_SILENCE
+    AGAIN = History(any_in_doubt=True, any_silent=True, probed_negative=True)
+    NO_SUCH_CARD = Refusal(400, "invalid_card")
+
+    def outcome(self, reply: Reply, history: History = BEFORE, around: Surroundings = HEALTHY) -> Outcome:
+        return outcome_of(OperationKind.AUTHORIZE, reply, history, around, probe=True)
+
+    def test_finds_the_stored_answer_which_awaits_nothing(self) -> None:
+        assert self.outcome(REPLAYED) == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
+
+    def test_that_holds_money_contradicts_us(self) -> None:
+        for history in (AFTER_DOUBT, AFTER_SILENCE):
+            first = self.outcome(APPROVED, history)
+            assert isinstance(first, InDoubt)
+            assert first.verdict is Verdict.CONTRADICTION
+        again = self.outcome(APPROVED, History(any_in_doubt=True, contradicted=True))
+        assert again == NeedsReview(ReviewReason.CONTRADICTION, Verdict.CONTRADICTION)
+
+    def test_is_negative_where_a_healthy_bank_knows_no_such_card(self) -> None:
+        outcome = self.outcome(self.NO_SUCH_CARD)
+        verdict = Verdict.NEGATIVE_PROBE
+        assert outcome == InDoubt("negative probe", retry=False, retry_after=600.0, verdict=verdict)
+
+    def test_twice_negative_is_not_executed_and_awaits_the_statement(self) -> None:
+        outcome = self.outcome(self.NO_SUCH_CARD, self.AGAIN)
+        assert isinstance(outcome, NotExecuted)
+        assert (outcome.awaiting_statement, outcome.verdict) == (True, Verdict.NEGATIVE_PROBE)
+
+    @pytest.mark.parametrize("around", NOT_HEALTHY)
+    @pytest.mark.parametrize("history", [BEFORE, AGAIN])
+    def test_counts_for_nothing_unless_health_is_good_before_and_after(
+        self, history: History, around: Surroundings
+    ) -> None:
+        outcome = self.outcome(self.NO_SUCH_CARD, history, around)
+        assert isinstance(outcome, InDoubt)
+        assert outcome.verdict is None
+
+    @pytest.mark.parametrize("history", [BEFORE, AGAIN, History(any_in_doubt=True, contradicted=True)])
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            *(Refusal(402, code) for code in DECLINES if code != "invalid_card"),
+            *(Refusal(400, code) for code in (*ALREADY, "authorization_expired", "amount_mismatch")),
+            *(Refusal(status, "invalid_card") for status in (401, 403, 404, 429, 500)),
+            *(Refusal(500, "internal_error"), Refusal(400, "internal_error"), Silence("timeout")),
+            *(Mismatch(200, "another amount than sent"), NotSent("refused")),
+        ],
+        ids=describe,
+    )
+    def test_that_is_answered_otherwise_leaves_the_doubt_and_counts_for_nothing(
+        self, reply: Reply, history: History
+    ) -> None:
+        outcome = self.outcome(reply, history)
+        assert isinstance(outcome, InDoubt)
+        assert outcome.verdict is None
+
+    def test_asks_for_health_where_it_counts(self) -> None:
+        def decides(reply: Reply, *, before: bool | None) -> bool:
+            meaning = meaning_of(OperationKind.AUTHORIZE, reply, AFTER_DOUBT, probe=True)
+            return health_decides(meaning, Surroundings(healthy_before=before))
+
+        for reply in (self.NO_SUCH_CARD, APPROVED):
+            assert decides(reply, before=True)
+            assert not decides(reply, before=False)
+        assert not decides(REPLAYED, before=True)
+        assert not decides(Refusal(400, "amount_mismatch"), before=True)

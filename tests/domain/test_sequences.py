@@ -1,0 +1,245 @@
+"""What must hold for every sequence of replies to the attempts of one operation, probes among them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.meanings import DECLINES
+from payments.domain.outcomes import (
+    Declined,
+    Final,
+    History,
+    InDoubt,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    Rejected,
+    ReviewReason,
+    Succeeded,
+    Surroundings,
+    Verdict,
+    leaves_doubt,
+    outcome_of,
+)
+from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence, is_silent
+from payments.domain.states import OperationKind
+
+CODES = (
+    *(*DECLINES, "internal_error", "authorization_expired", "authorization_already_used", "already_captured"),
+    *("already_voided", "already_refunded", "authorization_not_found", "not_found", "made_up"),
+)
+REPLIES: st.SearchStrategy[Reply] = st.one_of(
+    st.builds(NotSent, st.just("nothing sent")),
+    st.builds(Silence, st.just("silence"), st.sampled_from([None, 200, 302, 502])),
+    st.builds(Approval, st.just(200), st.just("ref"), st.booleans()),
+    st.builds(
+        Refusal, st.sampled_from([400, 401, 402, 403, 404, 409, 429, 500, 503]), st.sampled_from(CODES)
+    ),
+    # What matters most comes often enough to be repeated.
+    st.builds(Refusal, st.just(400), st.sampled_from(["invalid_card", "already_voided", "already_refunded"])),
+    st.builds(Mismatch, st.just(200), st.just("another amount than sent")),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An attempt, and what is found out about it."""
+
+    reply: Reply
+    around: Surroundings
+    by_probe: bool  # where there is something to probe: an authorize in doubt
+    much_later: bool  # than all before: what they count as may be repeated
+
+
+KINDS = st.sampled_from(OperationKind)
+UNSURE = st.sampled_from([True, True, False, None])
+STEPS = st.lists(
+    st.builds(Asked, REPLIES, st.builds(Surroundings, UNSURE, UNSURE, UNSURE), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    before: History
+    reply: Reply
+    around: Surroundings
+    is_probe: bool
+    outcome: Outcome
+
+
+def played(kind: OperationKind, steps: list[Asked]) -> list[Step]:
+    """The attempts of one operation, one after the other, until it has an outcome."""
+    return list(_played(kind, steps))
+
+
+def _played(kind: OperationKind, steps: list[Asked]) -> Iterator[Step]:
+    history = History()
+    contradicted = probed_negative = False  # a short while ago
+    for asked in steps:
+        if asked.much_later:
+            history = replace(history, contradicted=contradicted, probed_negative=probed_negative)
+        is_probe = asked.by_probe and history.any_in_doubt and kind is OperationKind.AUTHORIZE
+        outcome = outcome_of(kind, asked.reply, history, asked.around, probe=is_probe)
+        yield Step(history, asked.reply, asked.around, is_probe, outcome)
+        if not isinstance(outcome, InDoubt) and not isinstance(asked.reply, NotSent):
+            return
+        if not is_probe:
+            history = history.after(asked.reply, outcome)
+            if not isinstance(asked.reply, NotSent):
+                history, probed_negative = replace(history, probed_negative=False), False
+        verdict = outcome.verdict if isinstance(outcome, InDoubt) else None
+        contradicted = contradicted or verdict is Verdict.CONTRADICTION
+        probed_negative = probed_negative or verdict is Verdict.NEGATIVE_PROBE
+
+
+def was_refused(step: Step) -> bool:
+    return isinstance(step.reply, Refusal) and step.reply.status < 429 and not is_silent(step.reply)
+
+
+class TestEverySequenceOfReplies:
+    @given(KINDS, STEPS)
+    def test_no_final_outcome_comes_from_silence(self, kind: OperationKind, steps: list[Asked]) -> None:
+        for step in played(kind, steps):
+            if isinstance(step.reply, Silence) or (isinstance(step.reply, Refusal) and is_silent(step.reply)):
+                assert isinstance(step.outcome, InDoubt)
+                assert leaves_doubt(step.reply, step.outcome)
+
+    @given(KINDS, STEPS)
+    def test_not_executed_needs_that_nothing_was_sent_or_two_negative_probes(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        taken = played(kind, steps)
+        for number, step in enumerate(taken):
+            if not isinstance(step.outcome, NotExecuted):
+                continue
+            earlier = taken[:number]
+            assert step.outcome.awaiting_statement is step.is_probe
+            if not step.is_probe:
+                assert isinstance(step.reply, NotSent)
+                assert not any(leaves_doubt(other.reply, other.outcome) for other in earlier)
+                continue
+            sent = [at for at, other in enumerate(earlier) if not other.is_probe and _was_sent(other)]
+            since = [other for other in earlier[sent[-1] :] if other.is_probe]
+            assert any(_is_negative_probe(other) for other in since)
+            assert _is_negative_probe(step)
+
+    @given(KINDS, STEPS)
+    def test_people_are_asked_about_a_contradiction_that_a_healthy_bank_has_repeated(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        taken = played(kind, steps)
+        for number, step in enumerate(taken):
+            if step.outcome == NeedsReview(ReviewReason.CONTRADICTION, Verdict.CONTRADICTION):
+                counted = [
+                    other
+                    for other in taken[:number]
+                    if isinstance(other.outcome, InDoubt) and other.outcome.verdict is Verdict.CONTRADICTION
+                ]
+                assert counted
+                assert all(other.around.healthy_around for other in (*counted, step))
+
+    @given(STEPS)
+    def test_a_decline_or_a_new_approval_after_silence_awaits_the_statement(self, steps: list[Asked]) -> None:
+        taken = played(OperationKind.AUTHORIZE, steps)
+        for number, step in enumerate(taken):
+            silent_before = any(is_silent(other.reply) for other in taken[:number] if not other.is_probe)
+            match step.outcome:
+                case Declined(awaiting_statement=awaiting):
+                    assert awaiting == silent_before
+                case Succeeded(awaiting_statement=awaiting):
+                    assert isinstance(step.reply, Approval)
+                    assert awaiting == (silent_before and not step.reply.replayed)
+
+    @given(KINDS, STEPS)
+    def test_an_approval_of_ours_succeeds_and_nothing_else_unless_it_is_deduced(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        for step in played(kind, steps):
+            if isinstance(step.reply, Approval):
+                assert isinstance(step.outcome, Succeeded) == (step.reply.replayed or not step.is_probe)
+            elif isinstance(step.outcome, Succeeded):
+                assert step.outcome == Succeeded("")
+                assert isinstance(step.reply, Refusal)
+                assert step.reply.code.removeprefix("authorization_").startswith("already_")
+
+    @given(KINDS, STEPS)
+    def test_nothing_is_deduced_unless_an_attempt_of_ours_may_have_done_it_and_nobody_else(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        taken = played(kind, steps)
+        for number, step in enumerate(taken):
+            taken_for_ours = step.outcome in (
+                Succeeded(""),
+                NeedsReview(ReviewReason.CAPTURE_ID_UNKNOWN),
+            )
+            if taken_for_ours:
+                sent = [other for other in taken[:number] if _was_sent(other)]
+                assert step.around.earlier_answered
+                assert not was_refused(sent[0])
+
+    @given(STEPS)
+    def test_a_probe_says_what_is_stored_and_no_more(self, steps: list[Asked]) -> None:
+        for step in played(OperationKind.AUTHORIZE, steps):
+            if step.is_probe:
+                assert not isinstance(step.outcome, Declined | Rejected)
+                if isinstance(step.outcome, Succeeded):
+                    assert not step.outcome.awaiting_statement
+
+    @given(KINDS, STEPS)
+    def test_only_an_authorize_is_declined_and_only_a_capture_rejected(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        for step in played(kind, steps):
+            if isinstance(step.outcome, Declined):
+                assert kind is OperationKind.AUTHORIZE
+                assert step.outcome.code in DECLINES
+            if isinstance(step.outcome, Rejected):
+                assert kind is OperationKind.CAPTURE
+
+    @given(STEPS)
+    def test_a_release_is_never_given_up(self, steps: list[Asked]) -> None:
+        for step in played(OperationKind.RELEASE, steps):
+            assert isinstance(step.outcome, Succeeded | InDoubt | NeedsReview)
+
+    @given(KINDS, STEPS)
+    def test_a_doubt_is_never_forgotten(self, kind: OperationKind, steps: list[Asked]) -> None:
+        for step in played(kind, steps):
+            after = step.before.after(step.reply, step.outcome)
+            assert after.any_in_doubt >= step.before.any_in_doubt
+            assert after.any_silent >= step.before.any_silent
+            assert after.any_silent <= after.any_in_doubt
+            assert after.contradicted_at_first >= step.before.contradicted_at_first
+            if isinstance(step.reply, NotSent):
+                assert after == step.before
+
+    @given(KINDS, STEPS)
+    def test_an_attempt_that_was_sent_and_settled_nothing_leaves_doubt(
+        self, kind: OperationKind, steps: list[Asked]
+    ) -> None:
+        for step in played(kind, steps):
+            settled = isinstance(step.outcome, Final)
+            assert leaves_doubt(step.reply, step.outcome) == (_was_sent(step) and not settled)
+
+    @given(REPLIES, st.booleans(), st.booleans())
+    def test_more_doubt_never_makes_an_outcome_more_certain(
+        self, reply: Reply, healthy: bool, silent: bool
+    ) -> None:
+        around = Surroundings(healthy_after=healthy)
+        certain = outcome_of(OperationKind.AUTHORIZE, reply, History(), around)
+        after_doubt = History(any_in_doubt=True, any_silent=silent)
+        doubtful = outcome_of(OperationKind.AUTHORIZE, reply, after_doubt, around)
+        if isinstance(certain, InDoubt):
+            assert isinstance(doubtful, InDoubt)
+
+
+def _was_sent(step: Step) -> bool:
+    return not isinstance(step.reply, NotSent)
+
+
+def _is_negative_probe(step: Step) -> bool:
+    said = isinstance(step.reply, Refusal) and step.reply.code == "invalid_card"
+    return step.is_probe and said and step.around.healthy_around

@@ -1,0 +1,172 @@
+"""How the bank is brought to give each answer of the table of outcomes, and how an operation is sent for it.
+
+A column is a kind of operation, or PROBE: recovery's question about an authorize in doubt.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from payments.domain.meanings import Answer
+from payments.domain.states import OperationKind
+from payments.models import Attempt, Operation
+from payments.services.expirations import expire_due
+from payments.services.pacing import pace_of
+from payments.services.recovery import recover_due
+from tests.api_client import ApiClient, order
+from tests.simulated_bank import Endpoint, SimulatedBank
+from tests.time_travel import let_pass
+
+Column = OperationKind | Literal["probe"]
+Says = Callable[[SimulatedBank, Endpoint], None]
+
+ENDPOINTS: dict[OperationKind, Endpoint] = {
+    OperationKind.AUTHORIZE: "authorizations",
+    OperationKind.CAPTURE: "captures",
+    OperationKind.VOID: "voids",
+    OperationKind.REFUND: "refunds",
+    OperationKind.RELEASE: "voids",
+}
+_ALWAYS = 1000
+_KEY = "the-key"
+# Every rest is over, and what is repeated counts.
+_A_WHILE = timedelta(minutes=11)
+# From a bank that holds money on a card that does not exist.
+_A_HOLD = {
+    "authorization_id": "auth_00000000-0000-4000-8000-000000000000",
+    "status": "approved",
+    "amount": 5000,
+    "currency": "USD",
+    "expires_at": "2099-01-01T00:00:00Z",
+    "created_at": "2026-01-01T00:00:00Z",
+}
+
+
+def silence(bank: SimulatedBank, at: Endpoint) -> None:
+    """The next attempt is neither executed nor answered."""
+    bank.script(at, "drop_before")
+
+
+def ill_health(bank: SimulatedBank, at: Endpoint) -> None:
+    bank.script("health", "fail_before", status=503, times=_ALWAYS)
+
+
+def _as_it_pleases(bank: SimulatedBank, at: Endpoint) -> None: ...
+
+
+def _error(status: int, code: str) -> Says:
+    return lambda bank, at: bank.script(at, "fail_before", status=status, code=code, times=_ALWAYS)
+
+
+def _after_doubt(code: str) -> Says:
+    """It is executed, but the answer is lost; asked again, the bank says that it was done already."""
+
+    def says(bank: SimulatedBank, at: Endpoint) -> None:
+        bank.script(at, "drop_after", stored=False)
+        _error(400, code)(bank, at)
+
+    return says
+
+
+def _a_new_hold(bank: SimulatedBank, at: Endpoint) -> None:
+    options = {"body": json.dumps(_A_HOLD), "content_type": "application/json"}
+    bank.script(at, "garbage", times=_ALWAYS, executed=False, **options)
+
+
+ANSWERS: dict[Answer, Says] = {
+    Answer.APPROVED: _as_it_pleases,
+    Answer.APPROVED_ANEW_AFTER_SILENCE: silence,
+    Answer.DECLINED_BY_ISSUER: _error(402, "insufficient_funds"),
+    Answer.INVALID_CARD: _error(400, "invalid_card"),
+    Answer.TROUBLE: _error(500, "internal_error"),
+    Answer.NOTHING_SENT: lambda bank, _: bank.stop(),
+    Answer.AUTHORIZATION_EXPIRED: _error(400, "authorization_expired"),
+    Answer.ALREADY_USED_AFTER_DOUBT: _after_doubt("authorization_already_used"),
+    Answer.ALREADY_CAPTURED_AFTER_DOUBT: _after_doubt("already_captured"),
+    Answer.ALREADY_VOIDED_AFTER_DOUBT: _after_doubt("already_voided"),
+    Answer.ALREADY_REFUNDED_AFTER_DOUBT: _after_doubt("already_refunded"),
+    Answer.ANYTHING_ELSE: _error(400, "amount_mismatch"),
+}
+# A probe always comes after a doubt.
+ANSWERS_TO_PROBES: dict[Answer, Says] = ANSWERS | {
+    Answer.APPROVED_ANEW_AFTER_SILENCE: _a_new_hold,
+    Answer.INVALID_CARD: _as_it_pleases,
+    Answer.ALREADY_USED_AFTER_DOUBT: _error(400, "authorization_already_used"),
+    Answer.ALREADY_CAPTURED_AFTER_DOUBT: _error(400, "already_captured"),
+    Answer.ALREADY_VOIDED_AFTER_DOUBT: _error(400, "already_voided"),
+    Answer.ALREADY_REFUNDED_AFTER_DOUBT: _error(400, "already_refunded"),
+}
+
+
+@dataclass
+class Scene:
+    """An operation that is about to be sent. The scene begins where its payment allows it."""
+
+    live: ApiClient
+    bank: SimulatedBank
+    kind: OperationKind
+
+    def __post_init__(self) -> None:
+        if self.kind is OperationKind.AUTHORIZE:
+            self._call = ("/payments", order())
+            return
+        payment = self.live.captured() if self.kind is OperationKind.REFUND else self.live.authorized()
+        self._payment = payment["id"]
+        self._call = (f"/payments/{self._payment}/{self.kind}", None)
+
+    def says(self, *answers: Says) -> None:
+        """What the bank will answer."""
+        for says in answers:
+            says(self.bank, ENDPOINTS[self.kind])
+
+    def after_one_that_people_ended(self) -> None:
+        """An earlier operation that may have done it: staff called it not executed, not the bank."""
+        kind = OperationKind.REFUND if self.kind is OperationKind.REFUND else OperationKind.CAPTURE
+        self.bank.script(ENDPOINTS[kind], "fail_before", status=400, code="amount_mismatch")
+        assert self.live.post(f"/payments/{self._payment}/{kind}").status == 202
+        earlier = Operation.objects.get(state="OPEN")
+        earlier.become_not_executed()
+        earlier.finished_at, earlier.outcome_code = earlier.created_at, "bank_unavailable"
+        earlier.save()
+
+    def send(self) -> None:
+        """As FicMart does; a release as recovery does, once the hold has run out."""
+        if self.kind is OperationKind.RELEASE:
+            let_pass(timedelta(days=7))
+            assert len(expire_due(limit=1)) == 1
+            recover()
+        else:
+            assert self.live.post(*self._call, key=_KEY).status != 500
+
+    def send_in_vain(self, *, executed: bool) -> None:
+        """No attempt is answered. Where the first one is executed, the bank has stored its answer."""
+        if executed:
+            self.bank.script(ENDPOINTS[self.kind], "drop_after")
+        self.bank.script(ENDPOINTS[self.kind], "drop_before", times=_ALWAYS)
+        self.send()
+        self.bank.clear_script()
+
+    def time_passes(self) -> None:
+        """Until everything in doubt is due."""
+        let_pass(_A_WHILE, self.bank)
+        begin_anew()
+
+    @property
+    def operation(self) -> Operation:
+        return Operation.objects.filter(kind=self.kind).latest("created_at")
+
+    @property
+    def attempts(self) -> int:
+        return Attempt.objects.filter(operation=self.operation).count()
+
+
+def begin_anew() -> None:
+    """A process that has heard nothing of the bank yet, and may retry three times only: tests are short."""
+    pace_of.cache_clear()
+    assert all(pace_of("ficmart").retries.spend() for _ in range(7))
+
+
+def recover() -> None:
+    recover_due(within=timedelta(seconds=5))

@@ -1,0 +1,300 @@
+"""The table of outcomes at work: every cell of `payments.domain.meanings`, from the API to the bank and back.
+
+docs/outcomes.md links each of its cells to the line below that holds it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Answer
+from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
+from payments.models import Discrepancy
+from tests.api_client import ApiClient
+from tests.engine.outcome_scenarios import (
+    ANSWERS,
+    ANSWERS_TO_PROBES,
+    Column,
+    Scene,
+    begin_anew,
+    ill_health,
+    recover,
+    silence,
+)
+from tests.simulated_bank import SimulatedBank
+
+AUTHORIZE, CAPTURE, VOID = OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID
+REFUND, RELEASE = OperationKind.REFUND, OperationKind.RELEASE
+PROBE: Column = "probe"
+
+
+@dataclass(frozen=True)
+class Left:
+    """What an answer leaves: of the operation, of its payment, and for people to look at."""
+
+    operation: str
+    payment: str
+    awaiting_statement: bool = False
+    discrepancy: str = ""
+    id_unknown: bool = False  # of what the bank has made
+
+    @classmethod
+    def by(cls, scene: Scene) -> "Left":
+        operation = scene.operation
+        return cls(
+            operation.state,
+            operation.claimed_payment.state,
+            operation.awaiting_statement,
+            ", ".join(Discrepancy.objects.values_list("kind", flat=True)),
+            operation.state == "SUCCEEDED" and operation.bank_reference != scene.bank.ledger()[-1].id,
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is left at first, whether the bank was asked again at once, and what is left in the end."""
+
+    at_first: Left
+    asks_again: bool
+    at_last: Left
+
+
+def ended(operation: str, payment: str, *, awaiting: bool = False) -> Cell:
+    left = Left(operation, payment, awaiting)
+    return Cell(left, asks_again=False, at_last=left)
+
+
+def succeeded(payment: str, *, awaiting: bool = False) -> Cell:
+    return ended("SUCCEEDED", payment, awaiting=awaiting)
+
+
+def deduced(payment: str) -> Cell:
+    left = Left("SUCCEEDED", payment, id_unknown=True)
+    return Cell(left, asks_again=False, at_last=left)
+
+
+def not_sent(operation: str, payment: str) -> Cell:
+    left = Left(operation, payment)
+    return Cell(left, asks_again=True, at_last=left)
+
+
+def in_doubt(payment: str) -> Cell:
+    return not_sent("OPEN", payment)
+
+
+def freed_later(payment: str) -> Cell:
+    return Cell(Left("OPEN", payment), asks_again=True, at_last=Left("SUCCEEDED", payment))
+
+
+def for_people(payment: str, discrepancy: str) -> Cell:
+    left = Left("NEEDS_REVIEW", payment, discrepancy=discrepancy)
+    return Cell(left, asks_again=False, at_last=left)
+
+
+def contradiction(payment: str) -> Cell:
+    """Counted where recovery repeats the question. About an authorize it asks another one: it probes."""
+    at_first = Left("OPEN", payment)
+    at_last = at_first if payment == "PENDING" else for_people(payment, "contradiction").at_last
+    return Cell(at_first, asks_again=False, at_last=at_last)
+
+
+# fmt: off
+CELLS: dict[tuple[Answer, Column], Cell] = {
+    (Answer.APPROVED, AUTHORIZE): succeeded("AUTHORIZED"),
+    (Answer.APPROVED, CAPTURE): succeeded("CAPTURED"),
+    (Answer.APPROVED, VOID): succeeded("VOIDED"),
+    (Answer.APPROVED, REFUND): succeeded("REFUNDED"),
+    (Answer.APPROVED, RELEASE): succeeded("EXPIRED"),
+
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, AUTHORIZE): succeeded("AUTHORIZED", awaiting=True),
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, CAPTURE): succeeded("CAPTURED"),
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, VOID): succeeded("VOIDED"),
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, REFUND): succeeded("REFUNDED"),
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, RELEASE): succeeded("EXPIRED"),
+
+    (Answer.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED"),
+    (Answer.DECLINED_BY_ISSUER, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.DECLINED_BY_ISSUER, VOID): contradiction("AUTHORIZED"),
+    (Answer.DECLINED_BY_ISSUER, REFUND): contradiction("CAPTURED"),
+    (Answer.DECLINED_BY_ISSUER, RELEASE): contradiction("EXPIRED"),
+
+    (Answer.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED"),
+    (Answer.INVALID_CARD, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.INVALID_CARD, VOID): contradiction("AUTHORIZED"),
+    (Answer.INVALID_CARD, REFUND): contradiction("CAPTURED"),
+    (Answer.INVALID_CARD, RELEASE): contradiction("EXPIRED"),
+
+    (Answer.TROUBLE, AUTHORIZE): in_doubt("PENDING"),
+    (Answer.TROUBLE, CAPTURE): in_doubt("AUTHORIZED"),
+    (Answer.TROUBLE, VOID): in_doubt("AUTHORIZED"),
+    (Answer.TROUBLE, REFUND): in_doubt("CAPTURED"),
+    (Answer.TROUBLE, RELEASE): in_doubt("EXPIRED"),
+
+    (Answer.NOTHING_SENT, AUTHORIZE): not_sent("NOT_EXECUTED", "FAILED"),
+    (Answer.NOTHING_SENT, CAPTURE): not_sent("NOT_EXECUTED", "AUTHORIZED"),
+    (Answer.NOTHING_SENT, VOID): not_sent("NOT_EXECUTED", "AUTHORIZED"),
+    (Answer.NOTHING_SENT, REFUND): not_sent("NOT_EXECUTED", "CAPTURED"),
+    (Answer.NOTHING_SENT, RELEASE): freed_later("EXPIRED"),
+
+    (Answer.AUTHORIZATION_EXPIRED, AUTHORIZE): contradiction("PENDING"),
+    (Answer.AUTHORIZATION_EXPIRED, CAPTURE): ended("REJECTED", "EXPIRED"),
+    (Answer.AUTHORIZATION_EXPIRED, VOID): contradiction("AUTHORIZED"),
+    (Answer.AUTHORIZATION_EXPIRED, REFUND): contradiction("CAPTURED"),
+    (Answer.AUTHORIZATION_EXPIRED, RELEASE): contradiction("EXPIRED"),
+
+    (Answer.ALREADY_USED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, VOID): deduced("VOIDED"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, RELEASE): deduced("EXPIRED"),
+
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, VOID): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, RELEASE): contradiction("EXPIRED"),
+
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, VOID): deduced("VOIDED"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, RELEASE): deduced("EXPIRED"),
+
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, VOID): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, REFUND): deduced("REFUNDED"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, RELEASE): contradiction("EXPIRED"),
+
+    (Answer.ANYTHING_ELSE, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ANYTHING_ELSE, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.ANYTHING_ELSE, VOID): contradiction("AUTHORIZED"),
+    (Answer.ANYTHING_ELSE, REFUND): contradiction("CAPTURED"),
+    (Answer.ANYTHING_ELSE, RELEASE): contradiction("EXPIRED"),
+}
+# What two probes leave that are both answered so, ten minutes apart.
+PROBED: dict[tuple[Answer, Column], Left] = {
+    (Answer.APPROVED, PROBE): Left("SUCCEEDED", "AUTHORIZED"),
+    (Answer.APPROVED_ANEW_AFTER_SILENCE, PROBE): Left("NEEDS_REVIEW", "PENDING", discrepancy="contradiction"),
+    (Answer.DECLINED_BY_ISSUER, PROBE): Left("OPEN", "PENDING"),
+    (Answer.INVALID_CARD, PROBE): Left("NOT_EXECUTED", "FAILED", awaiting_statement=True),
+    (Answer.TROUBLE, PROBE): Left("OPEN", "PENDING"),
+    (Answer.NOTHING_SENT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.AUTHORIZATION_EXPIRED, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ANYTHING_ELSE, PROBE): Left("OPEN", "PENDING"),
+}
+# A: the silent attempt may have made a hold.
+AFTER_SILENCE: dict[tuple[Answer, Column], Cell] = {
+    (Answer.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
+    (Answer.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
+}
+# B: an earlier operation may have done it.
+NOT_OURS_FOR_CERTAIN: dict[tuple[Answer, Column], Cell] = {
+    (Answer.ALREADY_USED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_USED_AFTER_DOUBT, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_VOIDED_AFTER_DOUBT, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, REFUND): for_people("CAPTURED", "not_deducible"),
+}
+IN_ILL_HEALTH: dict[tuple[Answer, Column], Cell] = {
+    (Answer.INVALID_CARD, AUTHORIZE): in_doubt("PENDING"),
+}
+# fmt: on
+
+
+LATER = "AFTER"  # in the names of answers that only a second attempt can get
+
+
+@pytest.fixture(autouse=True)
+def _with_few_retries_and_short_pauses(bank: SimulatedBank, quick: Timing, settings: Any) -> None:
+    settings.BANK_TIMING = replace(quick, backoff_base=0.01, backoff_cap=0.02)
+    begin_anew()
+
+
+def entries(cells: dict[tuple[Answer, Column], Any]) -> list[Any]:
+    return [
+        pytest.param(answer, column, left, id=f"{answer.name}-{column}")
+        for (answer, column), left in cells.items()
+    ]
+
+
+def assert_leaves(cell: Cell, scene: Scene, answer: Answer, *, attempts: int) -> None:
+    """`attempts` is how many it takes to hear the answer once."""
+    try:
+        scene.send()
+    finally:
+        if answer is Answer.NOTHING_SENT:
+            scene.bank.restart()
+    assert Left.by(scene) == cell.at_first
+    assert scene.attempts > attempts if cell.asks_again else scene.attempts == attempts
+    if cell.at_first.operation == "OPEN":
+        for _ in range(2):
+            scene.time_passes()
+            recover()
+    assert Left.by(scene) == cell.at_last
+
+
+class TestEveryCell:
+    def test_is_here_and_nothing_else(self) -> None:
+        assert set(CELLS) == set(MEANINGS)
+        assert set(PROBED) == {(answer, PROBE) for answer in PROBE_MEANINGS}
+
+    @pytest.mark.parametrize(("answer", "kind", "cell"), entries(CELLS))
+    def test_leaves_the_operation_and_its_payment_so(
+        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+    ) -> None:
+        scene = Scene(live, bank, kind)
+        scene.says(ANSWERS[answer])
+        assert_leaves(cell, scene, answer, attempts=2 if LATER in answer.name else 1)
+
+    @pytest.mark.parametrize(("answer", "column", "left"), entries(PROBED))
+    def test_of_a_probe_leaves_the_authorize_and_its_payment_so(
+        self, live: ApiClient, bank: SimulatedBank, answer: Answer, column: Column, left: Left
+    ) -> None:
+        scene = Scene(live, bank, AUTHORIZE)
+        scene.send_in_vain(executed=answer is Answer.APPROVED)
+        assert Left.by(scene) == Left("OPEN", "PENDING")
+        for _ in range(2):
+            scene.time_passes()
+            scene.says(ANSWERS_TO_PROBES[answer])
+            try:
+                recover()
+            finally:
+                if answer is Answer.NOTHING_SENT:
+                    bank.restart()
+        assert Left.by(scene) == left
+
+
+class TestTheConditions:
+    @pytest.mark.parametrize(("answer", "kind", "cell"), entries(AFTER_SILENCE))
+    def test_a_decline_after_silence_awaits_the_statement(
+        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+    ) -> None:
+        scene = Scene(live, bank, kind)
+        scene.says(silence, ANSWERS[answer])
+        assert_leaves(cell, scene, answer, attempts=2)
+
+    @pytest.mark.parametrize(("answer", "kind", "cell"), entries(NOT_OURS_FOR_CERTAIN))
+    def test_nothing_is_deduced_where_an_earlier_operation_ended_without_the_banks_answer(
+        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+    ) -> None:
+        scene = Scene(live, bank, kind)
+        scene.after_one_that_people_ended()
+        scene.says(ANSWERS[answer])
+        assert_leaves(cell, scene, answer, attempts=2)
+
+    @pytest.mark.parametrize(("answer", "kind", "cell"), entries(IN_ILL_HEALTH))
+    def test_an_unknown_card_at_a_bank_in_ill_health_is_no_decline(
+        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+    ) -> None:
+        scene = Scene(live, bank, kind)
+        scene.says(ill_health, ANSWERS[answer])
+        assert_leaves(cell, scene, answer, attempts=1)

@@ -1,0 +1,247 @@
+"""The pages on which staff decide, without a browser: who gets there, what they show, what they do."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from payments.models import ApiKey, Event, Operation, Payment, Resolution
+from payments.services.recovery import recover_due
+from tests.admin.conftest import text_of
+from tests.api_client import ApiClient
+from tests.office.test_resolutions import lost_capture, too_old
+from tests.simulated_bank import SimulatedBank
+from tests.time_travel import let_pass
+
+QUEUE = "admin:payments_review_queue"
+pytestmark = pytest.mark.usefixtures("brief")
+
+
+class Member:
+    """A member of staff with some permissions, signed in."""
+
+    def __init__(self, name: str, *permissions: str) -> None:
+        self.user = User.objects.create_user(name, password="x", is_staff=True)
+        self.user.user_permissions.set(Permission.objects.filter(codename__in=["view_payment", *permissions]))
+        self.client = Client()
+        self.client.force_login(self.user)
+
+    def read(self, name: str, *args: Any) -> str:
+        response = self.client.get(reverse(name, args=args))
+        assert response.status_code == 200, response
+        return text_of(response.content.decode())
+
+    def decide(self, name: str, *args: Any, seen: Any = "", **given: Any) -> str:
+        """Fill in the form, look at what will happen, confirm; what the next page shows."""
+        address = reverse(name, args=args)
+        preview = self.client.post(address, {"seen": seen, **given})
+        assert "This will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
+        done = self.client.post(address, {"seen": seen, **given, "confirmed": "yes"}, follow=True)
+        assert done.status_code == 200, done
+        return text_of(done.content.decode())
+
+
+@pytest.fixture
+def kim(transactional_db: None) -> Member:
+    return Member("kim", "resolve_operation", "instruct_payment")
+
+
+@pytest.fixture
+def lee(transactional_db: None) -> Member:
+    return Member("lee", "resolve_operation", "instruct_payment", "approve_resolution", "disable_apikey")
+
+
+class TestTheReviewQueue:
+    def test_is_empty_and_says_what_would_be_there(self, kim: Member) -> None:
+        assert "Nothing needs people" in kim.read(QUEUE)
+
+    def test_shows_what_needs_people_why_and_what_to_do(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        operation = lost_capture(live, bank)
+        shown = kim.read(QUEUE)
+        assert "capture NEEDS_REVIEW" in shown
+        assert "the capture's id is unknown. Ask the bank for the capture's id and record it." in shown
+        assert "$50.00" in shown
+        assert "nobody" in shown
+        kim.client.post(reverse("admin:payments_assign", args=[operation.pk]))
+        assert "kim Take" in kim.read(QUEUE)
+
+    def test_shows_a_doubt_after_an_hour_and_not_before(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = live.authorized()
+        bank.script("captures", "fail_before", times=1000)
+        live.post(f"/payments/{payment['id']}/capture")
+        assert "Nothing needs people" in kim.read(QUEUE)
+        let_pass(timedelta(hours=1, minutes=1), bank)
+        assert "recovery goes on asking" in kim.read(QUEUE)
+
+    def test_is_there_for_those_who_may_look_only(
+        self, live: ApiClient, bank: SimulatedBank, transactional_db: None
+    ) -> None:
+        lost_capture(live, bank)
+        auditor = Member("ann")
+        shown = auditor.read(QUEUE)
+        assert "Take" not in shown
+        assert "Record reference" not in shown
+
+
+class TestThePaymentsPage:
+    def test_says_on_top_what_is_known_and_what_happens_next(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = lost_capture(live, bank).claimed_payment
+        shown = kim.read("admin:payments_payment_change", payment.pk)
+        assert "The bank has captured for certain, but the capture's id is unknown." in shown
+        assert "Record the bank's reference" in shown
+        live.authorized()
+        other = Payment.objects.latest("created_at")
+        shown = kim.read("admin:payments_payment_change", other.pk)
+        assert "It can be captured or voided until" in shown
+        assert "Capture Void" in shown
+
+    def test_takes_notes_and_refuses_card_numbers_in_them(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        live.authorized()
+        payment = Payment.objects.get()
+        note = reverse("admin:payments_add_note", args=[payment.pk])
+        kim.client.post(note, {"note": "The customer called twice."})
+        assert "The customer called twice." in kim.read("admin:payments_payment_change", payment.pk)
+        refused = kim.client.post(note, {"note": "card 4111 1111 1111 1111"}, follow=True)
+        assert "looks like a card number" in text_of(refused.content.decode())
+        assert Event.objects.filter(type="note.added").count() == 1
+
+
+class TestDeciding:
+    def test_a_wrong_reference_changes_nothing_and_the_right_one_does(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        operation = lost_capture(live, bank)
+        page = "admin:payments_record_reference"
+        wrong = "cap_00000000-0000-4000-8000-000000000000"
+        given = {"seen": operation.lease_epoch, "reason": "portal"}
+        assert "Nothing has changed. The bank knows no capture" in kim.decide(
+            page, operation.pk, reference=wrong, **given
+        )
+        assert Resolution.objects.count() == 0
+        done = kim.decide(page, operation.pk, reference=bank.ledger()[-1].id, **given)
+        assert "Record the bank's reference: done." in done
+        assert "The money is taken. It can be refunded." in done
+
+    def test_without_a_reason_is_not_possible(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        operation = lost_capture(live, bank)
+        address = reverse("admin:payments_record_not_executed", args=[operation.pk])
+        answer = kim.client.post(address, {"evidence": "bank_answer", "confirmed": "yes"})
+        assert "This field is required." in text_of(answer.content.decode())
+        assert Resolution.objects.count() == 0
+
+    def test_an_outdated_decision_is_told_and_nothing_is_done_twice(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        """Recovery settles the operation while somebody looks at its page."""
+        payment = live.authorized()
+        bank.script("captures", "drop_after")
+        bank.script("captures", "drop_before", times=1000)
+        live.post(f"/payments/{payment['id']}/capture")
+        bank.clear_script()
+        operation = Operation.objects.get(kind="capture")
+        seen = operation.lease_epoch
+        let_pass(timedelta(minutes=5), bank)
+        recover_due(within=timedelta(seconds=5))
+        shown = kim.decide(
+            "admin:payments_record_not_executed",
+            operation.pk,
+            seen=seen,
+            evidence="bank_answer",
+            reason="it seems so",
+        )
+        assert "Nothing has changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
+        assert live.receipt(payment["id"])["state"] == "CAPTURED"
+
+    def test_a_second_person_approves_and_nobody_their_own(
+        self, live: ApiClient, bank: SimulatedBank, lee: Member
+    ) -> None:
+        max_ = Member("max", "instruct_payment", "approve_resolution")
+        payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        done = lee.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        assert "Somebody else has to approve it" in done
+        proposed = Resolution.objects.get()
+        own = lee.decide("admin:payments_approve", proposed.pk, reason="me again")
+        assert "Nobody approves their own proposal" in own
+        assert Payment.objects.get().state == "CAPTURED"
+        assert "Approve" in max_.read(QUEUE)
+        assert "Refund: done." in max_.decide("admin:payments_approve", proposed.pk, reason="checked")
+        assert Payment.objects.get().state == "REFUNDED"
+
+    def test_ones_own_proposal_can_be_taken_back(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        assert "the proposal is closed" in kim.decide(
+            "admin:payments_refuse", Resolution.objects.get().pk, reason="wrong order"
+        )
+        assert Resolution.objects.get().state == "REFUSED"
+
+    def test_refunds_on_behalf_of_the_merchant(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured()["order_id"])
+        shown = kim.decide("admin:payments_instruct", payment.pk, "refund", reason="the customer called")
+        assert "Refund: done." in shown
+        assert Payment.objects.get().state == "REFUNDED"
+        applied = Event.objects.get(type="resolution.applied")
+        assert (applied.actor, applied.evidence["from"]) == ("staff:kim", "127.0.0.1")
+
+    def test_asks_the_bank_again(self, live: ApiClient, bank: SimulatedBank, kim: Member) -> None:
+        operation = lost_capture(live, bank)
+        shown = kim.decide("admin:payments_ask_again", operation.pk, reason="once more")
+        assert "The bank was asked; the capture is NEEDS_REVIEW." in shown
+
+    def test_records_that_nothing_was_executed(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        operation = too_old(live, bank)
+        shown = kim.decide(
+            "admin:payments_record_not_executed",
+            operation.pk,
+            seen=operation.lease_epoch,
+            evidence="statement",
+            quote="statement of 20 November",
+            reason="not on it",
+        )
+        assert "Record that it was not executed: done." in shown
+        assert Payment.objects.get().state == "FAILED"
+
+    def test_disables_an_api_key(self, live: ApiClient, lee: Member) -> None:
+        shown = lee.client.post(
+            reverse("admin:payments_disable_key", args=[ApiKey.objects.get().pk]),
+            {"reason": "leaked", "confirmed": "yes"},
+        )
+        assert shown.status_code == 302
+        assert live.get("/payments").status == 401
+        assert Event.objects.get(type="api_key.disabled").evidence["reason"] == "leaked"
+
+    @pytest.mark.parametrize(
+        "name",
+        ["record_reference", "record_not_executed", "ask_again", "assign", "void_stray_hold", "instruct"],
+    )
+    def test_is_not_for_those_who_may_only_look(
+        self, live: ApiClient, bank: SimulatedBank, transactional_db: None, name: str
+    ) -> None:
+        operation = lost_capture(live, bank)
+        args: dict[str, list[Any]] = {
+            "void_stray_hold": [],
+            "instruct": [operation.payment_id, "refund"],
+        }
+        address = reverse(f"admin:payments_{name}", args=args.get(name, [operation.pk]))
+        auditor = Member("ann")
+        assert auditor.client.get(address).status_code == 403
+        assert auditor.client.post(address, {"reason": "x", "confirmed": "yes"}).status_code == 403

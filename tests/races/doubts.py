@@ -1,0 +1,28 @@
+"""Operations left in doubt on purpose, to be found by those who race for them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from payments.services.pacing import pace_of
+from tests.api_client import ApiAnswer
+from tests.simulated_bank import Endpoint, SimulatedBank
+
+
+def in_doubt(
+    bank: SimulatedBank,
+    endpoint: Endpoint,
+    send: Callable[[], ApiAnswer],
+    *,
+    executed: bool = True,
+    stored: bool = True,
+) -> dict[str, Any]:
+    """The receipt of an operation whose every attempt ended without an answer; `send` instructs it."""
+    if executed:
+        bank.script(endpoint, "drop_after", stored=stored)
+    bank.script(endpoint, "drop_before", times=1000)
+    answer = send()
+    assert answer.status == 202, answer
+    bank.clear_script()
+    pace_of.cache_clear()  # nor does one doubt close the way to the next
+    receipt: dict[str, Any] = answer.json
+    return receipt
