@@ -34,15 +34,11 @@ def create_groups(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0004_resolutions'),
+        ('payments', '0005_staff_permissions'),
         ('auth', '0012_alter_user_first_name_max_length'),
         ('contenttypes', '0002_remove_content_type_name'),
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name='apikey',
-            options={'permissions': [('disable_apikey', 'Can disable API keys')], 'verbose_name': 'API key'},
-        ),
         migrations.RunPython(create_groups, migrations.RunPython.noop),
     ]
