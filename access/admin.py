@@ -25,11 +25,7 @@ admin.site.unregister([User, Group])
 # A schedule's form takes the name of any function to run: whoever may save one, may run anything. And
 # whoever can read the secret of another's authenticator app, has its codes.
 admin.site.unregister(
-    [
-        model
-        for model in (Schedule, Success, Failure, OrmQ, TOTPDevice)
-        if admin.site.is_registered(model)
-    ]
+    [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -50,13 +50,13 @@ class BackOffice(AdminSite):
             return False
         return not settings.REQUIRE_SECOND_FACTOR or second_factor.is_verified(request.user)
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Who is in by password and has no second factor yet is led to where it is set up."""
         if request.method == "GET" and self._must_set_up(request):
             return redirect(SECOND_FACTOR)
         return super().login(request, extra_context)
 
-    def second_factor(self, request: HttpRequest) -> HttpResponseBase:
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Where members of staff set up their authenticator app."""
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
@@ -71,9 +71,7 @@ class BackOffice(AdminSite):
             form.add_error("code", "The code is not right. Wait for the app's next one, and type that.")
         return self._second_factor_page(request, form, offered)
 
-    def _second_factor_page(
-        self, request: HttpRequest, form: SetUpForm, offered: Any = None
-    ) -> HttpResponse:
+    def _second_factor_page(self, request: HttpRequest, form: SetUpForm, offered: Any = None) -> HttpResponse:
         context = self.each_context(request) | {"title": "Second factor", "form": form}
         device = second_factor.device_of(request.user)
         if device is None:
@@ -83,7 +81,7 @@ class BackOffice(AdminSite):
                 "secret": second_factor.secret_to_type(offered),
                 "is_required": settings.REQUIRE_SECOND_FACTOR,
             }
-        request.current_app = self.name  # type: ignore[attr-defined]  # Django's admin reads it
+        request.current_app = self.name
         return TemplateResponse(request, "access/second_factor.html", context)
 
     def _must_set_up(self, request: HttpRequest) -> bool:

@@ -67,7 +67,10 @@ class Objects:
         make_attempt(authorize)
         make_event(self.payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize)
         self.operation = make_operation(
-            self.payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, created_at=self.payment.created_at
+            self.payment,
+            OperationKind.REFUND,
+            OperationState.NEEDS_REVIEW,
+            created_at=self.payment.created_at,
         )
         self.victim = User.objects.create_user("victim", password="x")
         Discrepancy.objects.create(

@@ -12,7 +12,8 @@ def policy(client: Client, path: str) -> dict[str, str]:
 @pytest.mark.django_db
 class TestContentSecurityPolicy:
     @pytest.mark.parametrize(
-        "path", ["/", "/nowhere", "/admin/login/", "/api/docs/", "/api/redoc/", "/api/v1/payments", "/health/live"]
+        "path",
+        ["/", "/nowhere", "/admin/login/", "/api/docs/", "/api/redoc/", "/api/v1/payments", "/health/live"],
     )
     def test_is_there_and_lets_nothing_in_by_default(self, client: Client, path: str) -> None:
         found = policy(client, path)

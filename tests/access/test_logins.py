@@ -102,7 +102,12 @@ class TestLockOut:
             for name in (CARD_NUMBER, "a password", "kim"):
                 client.post(
                     LOGIN,
-                    {"username": name, "password": "wrong-secret", "otp_token": "1", CARD_NUMBER: CARD_NUMBER},
+                    {
+                        "username": name,
+                        "password": "wrong-secret",
+                        "otp_token": "1",
+                        CARD_NUMBER: CARD_NUMBER,
+                    },
                     HTTP_USER_AGENT=agent,
                     HTTP_ACCEPT=f"text/{CARD_NUMBER}",
                 )
@@ -196,7 +201,9 @@ class TestRequiredSecondFactor:
             client.post(SECOND_FACTOR, {"code": code_of(TOTPDevice.objects.get())})
             assert is_in(client)
 
-    def test_sends_a_session_without_a_code_back_to_the_login(self, client: Client, device: TOTPDevice) -> None:
+    def test_sends_a_session_without_a_code_back_to_the_login(
+        self, client: Client, device: TOTPDevice
+    ) -> None:
         client.force_login(device.user)
         answer = client.get("/admin/payments/payment/", follow=True)
         assert answer.redirect_chain[-1][0].startswith(LOGIN)
