@@ -53,7 +53,7 @@ def _kept(text: str) -> str:
     return "" if contains_card_number(text) else text.replace("\0", "")
 
 
-def account_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
+def account_of(_request: HttpRequest, credentials: dict[str, Any] | None) -> str:
     """Under which name failures are counted: an account's own, or a digest of what else was typed."""
     typed = str((credentials or {}).get("username") or "")
     users = get_user_model().objects

@@ -1,4 +1,4 @@
-"""Which Content-Security-Policy each kind of page has. That nothing more is needed, the browser tests show."""
+"""Which Content-Security-Policy each page has. That nothing more is needed, the browser tests show."""
 
 import pytest
 from django.test import Client

@@ -80,6 +80,11 @@ class TestLockOut:
         log_in(client)
         assert fail(Client(), 4).status_code == 200
 
+    def test_is_lifted_by_an_operator(self, client: Client, kim: User) -> None:
+        fail(client, 5)
+        call_command("axes_reset_username", "kim", stdout=StringIO())
+        assert log_in(client).status_code == 302
+
     def test_knows_the_client_behind_a_proxy_by_what_the_proxy_says(
         self, client: Client, kim: User, settings: Any
     ) -> None:

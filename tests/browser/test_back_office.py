@@ -115,7 +115,14 @@ class TestSupport:
         paths = [
             *("/admin/", LIST, f"{LIST}?p=2", f"{LIST}?q=lost", f"{LIST}{payments.public_id}/change/"),
             *(f"{LIST}card-number-refused/", "/admin/payments/merchant/", "/admin/payments/apikey/"),
-            *("/admin/auth/user/", "/admin/auth/group/"),
+            *("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/", "/admin/auth/group/add/"),
+            *(
+                "/admin/second-factor/",
+                "/admin/password_change/",
+                f"{LIST}review/",
+                f"{LIST}stray-hold/",
+                "/",
+            ),
         ]
         for path in paths:
             page.goto(path)
