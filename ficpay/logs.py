@@ -81,6 +81,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
                 # Every request is logged once, by the middleware, with its path masked.
                 "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
                 "django.request": {"level": "ERROR"},
+                "axes": {"level": "WARNING"},
                 "_granian": {"level": "INFO", "propagate": True, "handlers": []},
                 "granian.access": {"level": "CRITICAL"},
             },

@@ -5,6 +5,7 @@ The README has a table of them. `make up` writes those of a development machine 
 running instance; the process's own environment always wins.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- The application -------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "access.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -83,15 +84,20 @@ INSTALLED_APPS = [
     "pgtrigger",
     "django_fsm",
     "django_q",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "payments",
     "reconciliation",
+    "access",
     "ficpay",
 ]
 MIDDLEWARE = [
     "ficpay.requests.RequestIdMiddleware",
+    "ficpay.content_security.ContentSecurityMiddleware",
     "ficpay.addresses.NoCardNumberInAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -99,8 +105,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "access.sessions.IdleSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "ficpay.urls"
 WSGI_APPLICATION = "ficpay.wsgi.application"
@@ -122,6 +131,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # asks whether the login is locked
+    "django.contrib.auth.backends.ModelBackend",
+]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -134,9 +147,8 @@ APPEND_SLASH = False
 # Error pages and mails never show a frame's variables or a request's body: a card may be in them.
 DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("FICPAY_BEHIND_PROXY", False) else None
-)
+BEHIND_PROXY = env.bool("FICPAY_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 if not DEBUG:
     SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^health", r"^readiness$"]  # probes speak plain HTTP inside the cluster
@@ -145,6 +157,24 @@ if not DEBUG:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+
+# --- Logins of staff -------------------------------------------------------------------------
+REQUIRE_SECOND_FACTOR = env.bool("FICPAY_REQUIRE_SECOND_FACTOR", False)
+SESSION_COOKIE_AGE = 60 * env.int("FICPAY_SESSION_MINUTES", 30)  # seconds without a request
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+OTP_TOTP_ISSUER = "FicPay"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that nobody locks others out from elsewhere
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_HANDLER = "access.lockout.DiscreetHandler"
+AXES_USERNAME_CALLABLE = "access.lockout.account_of"
+AXES_CLIENT_IP_CALLABLE = "access.lockout.address_of"
+AXES_CLIENT_STR_CALLABLE = "access.lockout.described"
+AXES_LOCKOUT_CALLABLE = "access.lockout.locked_out"
 
 # --- The API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -4,11 +4,19 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _style(_request: HttpRequest) -> str:
     return static("payments/admin.css")
+
+
+def _colors(_request: HttpRequest) -> str:
+    return reverse("admin:colors")
+
+
+def _script(_request: HttpRequest) -> str:
+    return static("access/htmx.js")
 
 
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
@@ -21,6 +29,10 @@ def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     }
 
 
+def _item_for_superusers(title: str, icon: str, model: str) -> dict[str, Any]:
+    return _item(title, icon, "auth", model) | {"permission": lambda request: request.user.is_superuser}
+
+
 UNFOLD = {
     "SITE_TITLE": "FicPay",
     "SITE_HEADER": "FicPay",
@@ -29,7 +41,8 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [_style],
+    "STYLES": [_colors, _style],
+    "SCRIPTS": [_script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
         "primary": {
@@ -64,8 +77,8 @@ UNFOLD = {
             {
                 "title": "Staff",
                 "items": [
-                    _item("Users", "person", "auth", "user"),
-                    _item("Groups", "group", "auth", "group"),
+                    _item_for_superusers("Users", "person", "user"),
+                    _item_for_superusers("Groups", "group", "group"),
                 ],
             },
         ],

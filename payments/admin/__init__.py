@@ -3,6 +3,6 @@
 django-unfold dresses Django's admin; the settings of the dress are in `ficpay.unfold`.
 """
 
-from payments.admin import merchants, payments, staff
+from payments.admin import merchants, payments
 
-__all__ = ["merchants", "payments", "staff"]
+__all__ = ["merchants", "payments"]

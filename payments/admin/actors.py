@@ -2,15 +2,16 @@
 
 from django.http import HttpRequest
 
+from payments.admin.network import network_address
 from payments.services.staff import Staff
 
 
 def staff_of(request: HttpRequest) -> Staff:
-    """The signed-in member of staff. The address is the proxy's where one stands before us."""
+    """The signed-in member of staff."""
     assert request.user.pk is not None  # noqa: S101 - the admin site lets nobody else in
     return Staff(
         user_id=request.user.pk,
         username=request.user.get_username(),
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=network_address(request),
         request_id=request.META.get("ficpay.request_id", ""),
     )

@@ -123,7 +123,7 @@ class TestStaff:
             in superuser.client.post("/admin/auth/group/add/", {"name": number}).content
         )
         assert not User.objects.filter(username=number).exists()
-        assert not Group.objects.exists()
+        assert not Group.objects.filter(name=number).exists()
 
     @pytest.mark.parametrize("model", ["schedule", "success", "failure", "ormq"])
     def test_cannot_schedule_functions(self, model: str) -> None:

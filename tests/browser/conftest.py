@@ -23,6 +23,16 @@ PATIENCE = 20_000  # milliseconds: a loaded machine is slow
 expect.set_options(timeout=PATIENCE)
 
 
+# What a page tried beyond its Content-Security-Policy, said where the tests can hear it.
+VIOLATION = "beyond its policy: "
+TELL_VIOLATIONS = f"""document.addEventListener('securitypolicyviolation', event => console.error(
+    '{VIOLATION}' + [event.effectiveDirective, event.blockedURI, event.sourceFile, event.lineNumber,
+                     event.sample].join(' ')))"""
+
+# ReDoc's badge has a logo of its makers, who need not know who reads our documentation.
+REFUSED_ON_PURPOSE = f"{VIOLATION}img-src https://cdn.redoc.ly/"
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Gone with the last test of this folder: while it is there, its event loop occupies the thread."""
@@ -40,9 +50,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def browser_page(browser: Browser, live_server: Any) -> Iterator[Page]:
     """A page of a new browser on a small laptop. Asking anybody but the live server fails the test,
-    and so does an error in a script."""
+    and so does an error in a script, or what the page's Content-Security-Policy refuses."""
     strangers: list[str] = []
     errors: list[str] = []
+    said: list[str] = []
 
     def only_ours(route: Route) -> None:
         url = route.request.url
@@ -57,8 +68,12 @@ def browser_page(browser: Browser, live_server: Any) -> Iterator[Page]:
     context.route("**/*", only_ours)
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
+    page.add_init_script(TELL_VIOLATIONS)
     yield page
     context.close()
+    refused = [text for text in said if text.startswith(VIOLATION)]
+    assert [text for text in refused if not text.startswith(REFUSED_ON_PURPOSE)] == []
     assert strangers == []
     assert errors == []
 

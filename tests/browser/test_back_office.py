@@ -115,12 +115,24 @@ class TestSupport:
         paths = [
             *("/admin/", LIST, f"{LIST}?p=2", f"{LIST}?q=lost", f"{LIST}{payments.public_id}/change/"),
             *(f"{LIST}card-number-refused/", "/admin/payments/merchant/", "/admin/payments/apikey/"),
-            *("/admin/auth/user/", "/admin/auth/group/"),
+            *("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/"),
+            *(
+                "/admin/second-factor/",
+                "/admin/password_change/",
+                f"{LIST}review/",
+                f"{LIST}stray-hold/",
+                "/",
+            ),
         ]
         for path in paths:
             page.goto(path)
             page.evaluate("document.fonts.ready")
             assert not scrolls_sideways(page), path
+
+    def test_stays_within_its_policy_where_the_theme_has_widgets(self, signed_in: Page) -> None:
+        for path in ("/admin/auth/group/add/", "/admin/auth/user/1/delete/", "/nowhere"):
+            signed_in.goto(path)
+            signed_in.wait_for_load_state("networkidle")
 
     def test_types_a_card_number_and_leaves_it_nowhere(self, signed_in: Page) -> None:
         page = signed_in

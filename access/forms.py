@@ -1,0 +1,77 @@
+"""The forms at the door."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.signals import user_login_failed
+from django_otp.forms import OTPAuthenticationFormMixin
+
+from access import second_factor
+from payments.domain.cards import contains_card_number
+
+if TYPE_CHECKING:
+    from django.contrib.admin.forms import AdminAuthenticationForm as AuthenticationForm
+else:
+    from unfold.forms import AuthenticationForm
+
+_ATTRIBUTES = {"autocomplete": "one-time-code", "inputmode": "numeric"}
+
+
+class CodeField(forms.CharField):
+    """A code from an authenticator app, which people type with a blank in its middle."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=16, widget=forms.TextInput(attrs=dict(_ATTRIBUTES)), **kwargs)
+
+    def clean(self, value: Any) -> str:
+        return str(super().clean(value)).replace(" ", "")
+
+
+class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore[misc]  # untyped
+    """Username, password, and the code of those who have a second factor."""
+
+    otp_token = CodeField(
+        required=False, label="Code", help_text="From your authenticator app, if you have set one up."
+    )
+    otp_error_messages = OTPAuthenticationFormMixin.otp_error_messages | {
+        "token_required": "Type your password again, and the code that your authenticator app shows.",
+        "invalid_token": "The code is not right, or has been used. Wait for the next one, then type your "
+        "password again.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["otp_token"].widget.attrs["class"] = self.fields["username"].widget.attrs["class"]
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if contains_card_number(username):
+            raise forms.ValidationError("This looks like a card number, which FicPay does not keep.")
+        return username
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        user = self.get_user()
+        device = second_factor.device_of(user) if user else None
+        if device is not None:
+            self.cleaned_data["otp_device"] = device.persistent_id
+            try:
+                self.clean_otp(user)
+            except forms.ValidationError as error:
+                if error.code == "invalid_token":  # counts like a wrong password
+                    user_login_failed.send(
+                        sender=type(self),
+                        credentials={"username": user.get_username()},
+                        request=self.request,
+                    )
+                raise
+        return cleaned
+
+    def _update_form(self, user: Any) -> None:
+        """The mixin would send the password back with the page, for convenience."""
+
+
+class SetUpForm(forms.Form):
+    """The first code of a new device."""
+
+    code = CodeField(label="Code")
