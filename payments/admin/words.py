@@ -1,12 +1,15 @@
-"""How the back office words what models hold: times, amounts, and states as coloured labels."""
+"""How the back office words what models hold: times, amounts, states as coloured labels, and who asks."""
 
 from datetime import UTC, datetime
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.domain.states import OperationState, PaymentState
+from payments.services.staff import Staff
 
 NOTHING = "none"  # where there could be something
 
@@ -52,6 +55,19 @@ def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
 def utc_in_column(moment: datetime) -> SafeString | str:
     """`2026-11-21 09:30:00`, under a heading that says UTC."""
     return _time(moment, "seconds", "")
+
+
+def staff_of(request: HttpRequest) -> Staff:
+    """Who sent the request, and from where, as the log names them."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.SECURE_PROXY_SSL_HEADER:  # behind a proxy, which adds whom it heard
+        address = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
+    return Staff(
+        user_id=request.user.pk or 0,
+        username=request.user.get_username(),
+        address=address,
+        request_id=request.META.get("ficpay.request_id", ""),
+    )
 
 
 def plain(name: str) -> str:

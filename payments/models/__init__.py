@@ -10,6 +10,7 @@ from payments.models.payments import Payment
 from payments.models.queries import (
     bank_key_age,
     earlier_ones_answered,
+    operations_in_doubt,
     payments_with_pending,
     sharing_bank_key,
     unfinished_operations,
@@ -30,6 +31,7 @@ __all__ = [
     "Resolution",
     "bank_key_age",
     "earlier_ones_answered",
+    "operations_in_doubt",
     "payments_with_pending",
     "sharing_bank_key",
     "unfinished_operations",

@@ -40,9 +40,7 @@ class Payment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # Without an index of its own: those below begin with it.
-    merchant = models.ForeignKey(
-        Merchant, on_delete=models.PROTECT, related_name="payments", db_index=False
-    )
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="payments", db_index=False)
     mode = models.CharField(max_length=4, choices=choices(Mode))
     bank = models.CharField(
         max_length=32

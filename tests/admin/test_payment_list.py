@@ -12,8 +12,9 @@ from payments.domain.states import Mode, OperationKind, PaymentState
 from tests.admin.conftest import LIST, Staff
 from tests.factories import make_merchant, make_operation, make_payment
 
-# Session, user, the filter's merchants, the capped count, the page. However many payments there are.
-STATEMENTS = 5
+# Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
+# count, the page. However many payments there are.
+STATEMENTS = 8
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 

@@ -1,12 +1,8 @@
 """One box for whatever scrap the caller has."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.db import connection, transaction
 from django.urls import reverse
 
-from payments.admin.search import matching
 from payments.domain.cards import passes_luhn
 from payments.domain.states import PaymentState
 from payments.models import Payment
@@ -164,34 +160,3 @@ class TestCardNumbers:
         assert passes_luhn("4539578763624480")
         make_payment(PaymentState.AUTHORIZED, order_id="unlucky", bank_authorization_id=reference)
         assert superuser.found(q=reference) == ["unlucky"]
-
-
-@pytest.fixture
-def without_table_scans(db: None) -> Iterator[None]:
-    """The planner scans a table only where no index helps, however few rows there are."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        yield
-
-
-@pytest.mark.usefixtures("without_table_scans")
-class TestIndexes:
-    @pytest.mark.parametrize(
-        ("term", "indexes"),
-        [
-            ("order-1", ["payment_search_order", "payment_search_customer"]),
-            ("4242", ["payment_search_last4", "payment_search_order"]),
-            (REFERENCES["bank_authorization_id"], ["payment_search_authorization", "payment_search_capture"]),
-            ("pay_" + "a" * 32, ["payments_payment_pkey", "payment_search_order"]),
-        ],
-    )
-    def test_every_comparison_has_one(self, term: str, indexes: list[str]) -> None:
-        plan = Payment.objects.filter(matching(term)).order_by().values("pk")[:1000].explain()
-        assert "Seq Scan" not in plan
-        assert "Filter" not in plan
-        assert not [index for index in indexes if index not in plan], plan
-
-    def test_the_newest_come_off_an_index(self) -> None:
-        plan = Payment.objects.order_by("-created_at", "-id")[:25].explain()
-        assert "payment_all_newest" in plan
-        assert "Sort" not in plan
