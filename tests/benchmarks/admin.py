@@ -30,7 +30,7 @@ from tests.benchmarks.plans import Plans, plans_of, questions, recorded  # noqa:
 from tests.settings import POSTGRES  # noqa: E402
 
 FEW = 1000
-REPEATED = 7  # the median of these, after one that nobody counts
+REPEATED = 5  # the median of these, after one that nobody counts
 MUCH_LONGER = 10.0
 # Rows are made in one go, and indexes after them.
 POSTGRES.options |= {"maintenance_work_mem": "256MB", "max_wal_size": "8GB", "shared_buffers": "256MB"}
@@ -84,7 +84,7 @@ def _measure(client: Client, query: dict[str, Any]) -> Measured:
             databases.append(seen.seconds)
         if response.status_code != 200:
             raise RuntimeError(f"{query} was answered {response.status_code}")
-    found = response.context["cl"].result_count
+    found = response.context_data["cl"].result_count
     return Measured(
         statistics.median(views[1:]), statistics.median(databases[1:]), found, plans_of(seen.statements)
     )
@@ -93,7 +93,7 @@ def _measure(client: Client, query: dict[str, Any]) -> Measured:
 def _report(
     rows: int, empty: dict[str, Measured], few: dict[str, Measured], many: dict[str, Measured]
 ) -> int:
-    print(f"{'':36}{'found':>6}  {'view':>16}  {'database':>16}   read by")
+    print(f"{'':36}{'found':>6}  {'view':>16}  {'database':>16}   large tables read by")
     print(f"{'times what an empty table takes':36}{'':6}  {FEW:>7,}{rows:>11,} {FEW:>6,}{rows:>12,}")
     wrong = []
     for what, last in many.items():
@@ -101,13 +101,11 @@ def _report(
         found = f"{last.found}{'+' if last.found >= 1000 else ''}"
         ratios = f"{some.view / none.view:>7.1f}{last.view / none.view:>11.1f} "
         ratios += f"{some.database / none.database:>6.1f}{last.database / none.database:>12.1f}"
-        print(f"{what:36}{found:>6}  {ratios}   {', '.join(sorted(last.plans.indexes))}")
+        print(f"{what:36}{found:>6}  {ratios}   {', '.join(sorted(last.plans.kinds))}")
         wrong += [f"{what}: {scan}" for scan in last.plans.scans]
         if last.view > MUCH_LONGER * some.view:
             wrong.append(f"{what} takes {last.view / some.view:.0f} times what it takes with {FEW} payments")
-    kinds = sorted(set().union(*(last.plans.kinds for last in many.values())))
-    print(f"\nKinds of nodes in all plans: {', '.join(kinds)}.")
-    print("No large table is read whole." if not wrong else "\n".join(wrong))
+    print("\nNo large table is read whole." if not wrong else "\n" + "\n".join(wrong))
     return 1 if wrong else 0
 
 

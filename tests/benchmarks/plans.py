@@ -102,9 +102,10 @@ def plans_of(statements: list[tuple[str, Any]]) -> Plans:
 
 
 def _read(node: dict[str, Any], plans: Plans) -> None:
-    plans.kinds.add(node["Node Type"])
-    if node["Node Type"] in SCANNED and node.get("Relation Name") in _LARGE:
-        plans.scans.append(f"{node['Node Type']} on {node['Relation Name']}")
+    if node.get("Relation Name") in _LARGE:
+        plans.kinds.add(node["Node Type"])
+        if node["Node Type"] in SCANNED:
+            plans.scans.append(f"{node['Node Type']} on {node['Relation Name']}")
     if "Index Name" in node:
         plans.indexes.add(node["Index Name"])
     for inner in node.get("Plans", []):
