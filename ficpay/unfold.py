@@ -11,6 +11,10 @@ def _style(_request: HttpRequest) -> str:
     return static("payments/admin.css")
 
 
+def _script(_request: HttpRequest) -> str:
+    return static("payments/admin.js")
+
+
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     """A list in the sidebar, for those who may look at it."""
     return {
@@ -30,6 +34,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [_style],
+    "SCRIPTS": [_script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
         "primary": {

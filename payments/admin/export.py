@@ -53,7 +53,8 @@ def _batches(payments: QuerySet[Payment], term: str) -> Iterator[list[Payment]]:
         yield batch
         last = batch[-1]
         # Back to the pool, if there is one, while the client reads.
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         if len(batch) < BATCH:
             return
         before = Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.id)
