@@ -101,7 +101,7 @@ _PAYMENTS = f"""
         declined_at, failed_at
     )
     SELECT payment,
-        CASE WHEN n %% 1000 = 1 THEN %(small)s ELSE %(large)s END,
+        CASE WHEN n %% 1000 = 4 THEN %(small)s ELSE %(large)s END,
         CASE WHEN n %% 50 = 2 THEN 'test' ELSE 'live' END,
         'ficmart', 'order-' || n,
         CASE WHEN n %% 5 = 0 THEN 'guest' ELSE 'customer-' || n * 7919 %% 200000 END,

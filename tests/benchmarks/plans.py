@@ -90,15 +90,26 @@ class Plans:
 
 
 def plans_of(statements: list[tuple[str, Any]]) -> Plans:
+    """As PostgreSQL plans those of the statements that read a large table."""
     plans = Plans()
+    for plan in _explained(statements, "FORMAT JSON"):
+        _read(plan, plans)
+    return plans
+
+
+def blocks_of(statements: list[tuple[str, Any]]) -> int:
+    """How many blocks they look at, wherever those lie."""
+    explained = _explained(statements, "ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON")
+    return sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in explained)
+
+
+def _explained(statements: list[tuple[str, Any]], options: str) -> Iterator[dict[str, Any]]:
     for sql, params in statements:
         if sql.startswith(("SELECT", "(SELECT")) and any(f'"{table}"' in sql for table in _LARGE):
             with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-                [(plan,)] = cursor.fetchall()
-            plan = json.loads(plan) if isinstance(plan, str) else plan
-            _read(plan[0]["Plan"], plans)
-    return plans
+                cursor.execute(f"EXPLAIN ({options}) {sql}", params)
+                [(explained,)] = cursor.fetchall()
+            yield (json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"]
 
 
 def _read(node: dict[str, Any], plans: Plans) -> None:

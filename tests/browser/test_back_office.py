@@ -73,12 +73,12 @@ class TestSupport:
     def test_filters_by_state_and_clears_the_filter(self, signed_in: Page) -> None:
         page = signed_in
         page.goto(LIST)
-        page.get_by_label("State").select_option("DECLINED")
+        page.get_by_role("combobox", name="State", exact=True).select_option("DECLINED")
         page.get_by_role("button", name="Search").click()
         page.wait_for_url("**/?state=DECLINED")
         labels = page.locator("#result_list .field-state_label")
         expect(labels).to_have_text(["DECLINED"] * 3)
-        expect(page.get_by_label("State")).to_have_value("DECLINED")
+        expect(page.get_by_role("combobox", name="State", exact=True)).to_have_value("DECLINED")
         page.get_by_role("link", name="Clear").click()
         expect(labels).to_have_count(25)
 
@@ -100,7 +100,7 @@ class TestSupport:
             OperationState.NEEDS_REVIEW,
         )
         page.goto(LIST)
-        page.get_by_label("Attention").select_option("needs_review")
+        page.get_by_role("combobox", name="Attention", exact=True).select_option("needs_review")
         page.get_by_role("button", name="Search").click()
         page.wait_for_url("**/?attention=needs_review")
         expect(page.locator("#result_list tbody")).to_have_count(1)
