@@ -60,7 +60,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     list_display_links = ("payment",)
     list_filter = (StateFilter, ModeFilter, MerchantFilter, AttentionFilter, CreatedFilter)
     ordering = ("-created_at", "-id")
-    search_fields = ("pk",)  # that there is a search; what it finds, `search.matching` says
+    search_fields = ("pk",)  # that there is a search; what it finds, `search.newest` says
     search_help_text = search.PLACEHOLDER
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "payments/admin/payment_list.html"

@@ -33,6 +33,7 @@
 
     // Headings that say UTC for a whole column, and what stands in their place on a narrow screen.
     function rename(table) {
+        table.dataset.zone = "local";
         const name = (text) => text.replace("(UTC)", "(local)");
         for (const span of table.querySelectorAll("thead span")) {
             if (span.textContent.includes("(UTC)")) {
