@@ -15,8 +15,12 @@ def _colors(_request: HttpRequest) -> str:
     return reverse("admin:colors")
 
 
-def _script(_request: HttpRequest) -> str:
+def _htmx(_request: HttpRequest) -> str:
     return static("access/htmx.js")
+
+
+def _script(_request: HttpRequest) -> str:
+    return static("payments/admin.js")
 
 
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
@@ -42,7 +46,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [_colors, _style],
-    "SCRIPTS": [_script],
+    "SCRIPTS": [_htmx, _script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
         "primary": {

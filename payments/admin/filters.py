@@ -1,8 +1,8 @@
 """The filters above the list of payments. Each draws itself as fields of the search's form."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from payments.admin.theme import ModelAdmin
-from payments.domain.states import Mode, PaymentState
-from payments.models import Merchant, Payment
+from payments.domain.states import Mode, OperationState, PaymentState
+from payments.models import Merchant, Operation, Payment, operations_in_doubt
 
 Params = dict[str, list[str]]
 
@@ -52,6 +52,34 @@ class MerchantFilter(ChoiceFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(pk), name) for pk, name in Merchant.objects.order_by("name").values_list("pk", "name")]
+
+
+class AttentionFilter(ChoiceFilter):
+    """Payments with an operation that somebody or something has to look after."""
+
+    title, parameter_name = "attention", "attention"
+    operations: ClassVar[dict[str, tuple[str, Callable[[], QuerySet[Operation]]]]] = {
+        "in_doubt": ("In doubt", operations_in_doubt),
+        "needs_review": (
+            "Needs review",
+            lambda: Operation.objects.filter(state=OperationState.NEEDS_REVIEW),
+        ),
+        "awaiting_statement": (
+            "Awaiting statement",
+            lambda: Operation.objects.filter(awaiting_statement=True),
+        ),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, text) for name, (text, _) in self.operations.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        if not self.chosen:
+            return queryset
+        if self.chosen not in self.operations:
+            return queryset.none()
+        _, operations = self.operations[self.chosen]
+        return queryset.filter(pk__in=operations().values("payment"))
 
 
 class CreatedFilter(admin.ListFilter):

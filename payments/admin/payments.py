@@ -1,12 +1,20 @@
 """Payments in the back office: found by any scrap, shown with everything that happened to them."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,9 +23,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
-from payments.admin import review, search
+from payments.admin import export, read_only, review, search
+from payments.admin.actors import staff_of
 from payments.admin.decisions import RESOLVE, Decisions, actions_for
-from payments.admin.filters import CreatedFilter, MerchantFilter, ModeFilter, StateFilter
+from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from payments.admin.forms import NoteForm
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
@@ -29,11 +38,16 @@ from payments.domain.money import display
 from payments.domain.states import Mode
 from payments.models import Payment, payments_with_pending
 from payments.models.clock import read_clock
+from payments.models.guards import ran_out_of_time
+from payments.services.staff import log_export
 from reconciliation.services.explain import what_now
 
 LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
-_SEARCH_FIELDS = ("q", "state", "mode", "merchant", "created_from", "created_to")
+EXPORT = "payments.export_payments"
+_SEARCH_FIELDS = ("q", "state", "mode", "merchant", "attention", "created_from", "created_to")
+# Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
+LONGEST_STATEMENT_MS = 8000
 
 
 @admin.register(Payment)
@@ -49,9 +63,9 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         "merchant_label",
     )
     list_display_links = ("payment",)
-    list_filter = (StateFilter, ModeFilter, MerchantFilter, CreatedFilter)
+    list_filter = (StateFilter, ModeFilter, MerchantFilter, AttentionFilter, CreatedFilter)
     ordering = ("-created_at", "-id")
-    search_fields = ("pk",)  # that there is a search; what it finds, `search.matching` says
+    search_fields = ("pk",)  # that there is a search; what it finds, `search.newest` says
     search_help_text = search.PLACEHOLDER
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "payments/admin/payment_list.html"
@@ -64,7 +78,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     ) -> tuple[QuerySet[Payment], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(search.matching(search_term)), False
+        found = search.newest(queryset, search_term, read_only.COUNTED_AT_MOST)
+        return queryset.filter(pk__in=found), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters' own names only: any other lookup would be a scan of the table."""
@@ -76,8 +91,31 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (
             ("search/", "payments_payment_search", self.search_view),
+            ("export/", "payments_payment_export", self.export_view),
             ("card-number-refused/", "payments_payment_card_number_refused", self.card_number_refused_view),
         )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        term = request.GET.get("q", "")
+        context = {
+            "asked": {name: request.GET[name] for name in _SEARCH_FIELDS if request.GET.get(name)},
+            "may_export": request.user.has_perm(EXPORT),
+            "readings": search.readings(term),
+            "of_no_payment": search.of_no_payment(term)[:5] if _can_be_searched(term) else (),
+        }
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true)", [str(LONGEST_STATEMENT_MS)]
+                )
+                return super().changelist_view(request, context | (extra_context or {}))
+        except OperationalError as error:
+            if not ran_out_of_time(error):
+                raise
+        context |= self.admin_site.each_context(request) | {"title": "That takes too long"}
+        return self._page(request, "payments/admin/took_too_long.html", context, status=503)
 
     @method_decorator(require_POST)
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
@@ -86,11 +124,35 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         By POST, so that a card number typed by mistake does not stand in an address, which browsers
         remember and proxies log. What is harmless goes on to the list's address, which can be shared.
         """
-        asked = {name: request.POST.get(name, "").strip() for name in _SEARCH_FIELDS}
+        asked = _asked(request)
         if any(map(contains_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
-        query = urlencode({name: value for name, value in asked.items() if value})
+        query = urlencode(asked)
         return HttpResponseRedirect(f"{reverse(LIST)}?{query}" if query else reverse(LIST))
+
+    @method_decorator(require_POST)
+    def export_view(self, request: HttpRequest, **_: Any) -> HttpResponseBase:
+        """The list as it is searched and filtered, all of it, as a file.
+
+        By POST, because it writes into the log who took what, before the first line is sent.
+        """
+        if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
+            raise PermissionDenied
+        asked = _asked(request)
+        if any(map(contains_card_number, asked.values())):
+            return redirect(CARD_NUMBER_REFUSED)
+        payments = self.get_queryset(request)
+        params = {name: [value] for name, value in asked.items()}
+        term = params.pop("q", [""])[0]
+        for each in self.list_filter:
+            payments = each(request, params, Payment, self).queryset(request, payments)
+        log_export(staff_of(request), asked)
+        name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
+        return StreamingHttpResponse(
+            export.as_csv(payments, term),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
 
     @method_decorator(require_safe)
     def card_number_refused_view(self, request: HttpRequest, **_: Any) -> HttpResponse:
@@ -135,9 +197,11 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         public = parse_public_id(PAYMENT_PREFIX, object_id)
         return super().get_object(request, str(public or object_id), from_field)
 
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+    def _page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+    ) -> TemplateResponse:
         request.current_app = self.admin_site.name
-        return TemplateResponse(request, template, context)
+        return TemplateResponse(request, template, context, status=status)
 
     @admin.display(description="Created (UTC)")
     def created(self, payment: Payment) -> str:
@@ -171,6 +235,16 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def merchant_label(self, payment: Payment) -> SafeString:
         mode = " (test)" if payment.mode == Mode.TEST else ""
         return _shortened(f"{payment.merchant.name}{mode}")
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    """What a form of the search says, without what no database can hold."""
+    given = {name: request.POST.get(name, "").replace("\x00", "").strip() for name in _SEARCH_FIELDS}
+    return {name: value for name, value in given.items() if value}
+
+
+def _can_be_searched(term: str) -> bool:
+    return bool(term.strip()) and "\x00" not in term
 
 
 def _labels(payment: Payment) -> SafeString:

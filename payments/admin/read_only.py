@@ -21,7 +21,8 @@ class CappedPaginator(Paginator[M]):
 
     @cached_property
     def count(self) -> int:
-        rows = self.object_list.order_by().values("pk")  # type: ignore[attr-defined]  # always a queryset here
+        # In the list's order, so that they come off the same index as the page.
+        rows = self.object_list.values("pk")  # type: ignore[attr-defined]  # always a queryset here
         counted: int = rows[:COUNTED_AT_MOST].count()
         return counted
 

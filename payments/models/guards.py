@@ -9,6 +9,7 @@ from django.db import IntegrityError, InterfaceError, InternalError, Operational
 from django.db.models import Q
 
 _READ_ONLY_TRANSACTION = "25006"
+_QUERY_CANCELED = "57014"
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
@@ -22,6 +23,11 @@ def database_is_away(error: BaseException) -> bool:
     if isinstance(error, InternalError):
         return getattr(error.__cause__, "sqlstate", None) == _READ_ONLY_TRANSACTION
     return isinstance(error, OperationalError | InterfaceError)
+
+
+def ran_out_of_time(error: OperationalError) -> bool:
+    """Whether the database gave a statement up because it took longer than it may."""
+    return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:

@@ -42,7 +42,10 @@ class IdempotencyKey(models.Model):
                 name="idempotency_answer_whole",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_age")]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="idempotency_key_age"),
+            models.Index(fields=["key"], name="idempotency_key_search"),  # across merchants
+        ]
 
     def __str__(self) -> str:
         return f"idempotency key of {self.operation_id}"

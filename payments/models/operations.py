@@ -133,6 +133,19 @@ class Operation(models.Model):
             models.Index(
                 fields=["target_reference"], condition=~Q(target_reference=""), name="operation_by_target"
             ),
+            # The back office's search and filters.
+            models.Index(
+                fields=["bank_reference"], condition=~Q(bank_reference=""), name="operation_search_reference"
+            ),
+            models.Index(fields=["request_id"], condition=~Q(request_id=""), name="operation_search_request"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(state=OperationState.NEEDS_REVIEW),
+                name="operation_needs_review",
+            ),
+            models.Index(
+                fields=["payment"], condition=Q(awaiting_statement=True), name="operation_awaits_statement"
+            ),
         ]
         triggers: ClassVar = [
             legal_transitions(OPERATION_EDGES),
@@ -212,6 +225,10 @@ class Attempt(models.Model):
         indexes: ClassVar = [
             # Answers to be read by whoever holds the operation now, or else holds that nobody claims.
             models.Index(fields=["operation"], condition=Q(is_late=True), name="attempt_late"),
+            # The back office's search: a reference that came too late stands nowhere else.
+            models.Index(
+                fields=["bank_reference"], condition=~Q(bank_reference=""), name="attempt_search_reference"
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.models.operations import Attempt, Operation
@@ -12,6 +13,14 @@ from payments.models.payments import Payment
 def unfinished_operations() -> QuerySet[Operation]:
     """Operations that take their payment's one open slot; a release takes none."""
     return Operation.objects.filter(state__in=UNFINISHED_OPERATIONS).exclude(kind=OperationKind.RELEASE)
+
+
+def operations_in_doubt() -> QuerySet[Operation]:
+    """Open ones whose lease has run out. A release that nobody has taken up yet was never sent.
+
+    By the time of the statement: PostgreSQL compares an index with no clock that goes on meanwhile.
+    """
+    return Operation.objects.filter(state=OperationState.OPEN, lease_epoch__gt=0, lease_expires_at__lt=Now())
 
 
 def payments_with_pending() -> QuerySet[Payment]:

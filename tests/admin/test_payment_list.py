@@ -5,15 +5,20 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 
+from payments.admin import payments as payments_admin
 from payments.admin import read_only
-from payments.domain.states import Mode, OperationKind, PaymentState
+from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.models import Payment
 from tests.admin.conftest import LIST, Staff
 from tests.factories import make_merchant, make_operation, make_payment
 
-# Session, user, the filter's merchants, the capped count, the page. However many payments there are.
-STATEMENTS = 5
+# Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
+# count, the page. However many payments there are.
+STATEMENTS = 8
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 
@@ -70,6 +75,22 @@ class TestFilters:
         make_payment(order_id="theirs", merchant=other)
         assert superuser.found(merchant=other.pk) == ["theirs"]
 
+    def test_by_what_needs_attention(self, superuser: Staff) -> None:
+        past = datetime.now(UTC) - timedelta(minutes=1)
+        doubtful = make_payment(PaymentState.AUTHORIZED, order_id="in doubt")
+        make_operation(doubtful, OperationKind.CAPTURE, lease_expires_at=past)
+        in_flight = make_payment(PaymentState.AUTHORIZED, order_id="in flight")
+        make_operation(in_flight, OperationKind.CAPTURE)
+        make_operation(in_flight, OperationKind.RELEASE, lease_epoch=0, lease_expires_at=past)
+        reviewed = make_payment(PaymentState.AUTHORIZED, order_id="for people")
+        make_operation(reviewed, OperationKind.VOID, OperationState.NEEDS_REVIEW, lease_expires_at=past)
+        awaiting = make_payment(PaymentState.DECLINED, order_id="awaiting")
+        make_operation(awaiting, state=OperationState.DECLINED, awaiting_statement=True)
+        assert superuser.found(attention="in_doubt") == ["in doubt"]
+        assert superuser.found(attention="needs_review") == ["for people"]
+        assert superuser.found(attention="awaiting_statement") == ["awaiting"]
+        assert superuser.found(attention="awaiting_statement", state="CAPTURED") == []
+
     def test_by_days_in_utc_with_the_last_one_included(self, superuser: Staff) -> None:
         midnight = datetime(2026, 11, 21, tzinfo=UTC)
         tick = timedelta(microseconds=1)
@@ -95,7 +116,14 @@ class TestFilters:
         assert "?p=2&amp;q=kim&amp;state=FAILED" in page
 
     @pytest.mark.parametrize(
-        "query", [{"state": "BOUGHT"}, {"mode": "\x00"}, {"merchant": "0"}, {"merchant": "x' OR 1=1"}]
+        "query",
+        [
+            {"state": "BOUGHT"},
+            {"mode": "\x00"},
+            {"merchant": "0"},
+            {"merchant": "x' OR 1=1"},
+            {"attention": "no"},
+        ],
     )
     def test_find_nothing_by_a_value_that_does_not_exist(
         self, superuser: Staff, query: dict[str, str]
@@ -114,6 +142,21 @@ class TestFilters:
         """Django's admin would take any lookup on a payment's own columns from the address."""
         response = superuser.client.get(reverse(LIST), {lookup: "x"})
         assert response.status_code == 400
+
+
+class TestTime:
+    def test_that_a_search_takes_is_bounded(self, superuser: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_payment()
+
+        def slowly(admin: object, request: HttpRequest) -> QuerySet[Payment]:
+            return Payment.objects.extra(where=["pg_sleep(5) IS NULL"])
+
+        monkeypatch.setattr(payments_admin.PaymentAdmin, "get_queryset", slowly)
+        monkeypatch.setattr(payments_admin, "LONGEST_STATEMENT_MS", 50)
+        response = superuser.client.get(reverse(LIST), {"q": "kim"})
+        assert response.status_code == 503
+        assert "That search took too long" in response.content.decode()
+        assert "Give it days" in response.content.decode()
 
 
 class TestPages:

@@ -1,17 +1,14 @@
 """One box for whatever scrap the caller has."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.db import connection, transaction
 from django.urls import reverse
 
-from payments.admin.search import matching
+from payments.admin.search import amount_cents
 from payments.domain.cards import passes_luhn
-from payments.domain.states import PaymentState
-from payments.models import Payment
+from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.models import IdempotencyKey, Operation, Payment
 from tests.admin.conftest import Staff
-from tests.factories import make_payment
+from tests.factories import make_attempt, make_operation, make_payment
 
 REFERENCES = {
     "bank_authorization_id": "auth_0d5c1a7e-4a2f-4a53-9a55-3c3f0f2f5f11",
@@ -67,6 +64,39 @@ class TestPaymentSearch:
         assert superuser.found(q=REFERENCES["bank_void_id"]) == ["voided"]
         assert superuser.found(q=REFERENCES["bank_void_id"].removeprefix("void_")) == ["voided"]
 
+    @pytest.mark.parametrize("typed", ["$81.50", "81.50", "$ 81.50", "8150"])
+    def test_finds_by_amount(self, superuser: Staff, typed: str) -> None:
+        make_payment(order_id="costly", amount_cents=8150, card_last4="9999")
+        assert superuser.found(q=typed) == ["costly"]
+
+    def test_takes_four_digits_for_the_last_four_and_for_cents(self, superuser: Staff) -> None:
+        make_payment(order_id="costs $42.42", amount_cents=4242, card_last4="9999")
+        assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
+        taken_for = "4242 is taken for the last four digits 4242 and for the amount $42.42 (4242 cents)"
+        assert taken_for in superuser.payments(q="4242")
+
+    @pytest.mark.parametrize(
+        ("typed", "cents"),
+        [
+            ("$5000", 500_000),
+            ("5000", 5000),
+            ("$1,234.56", 123_456),
+            ("1,234.56", 123_456),
+            ("$999,999.99", 99_999_999),
+            ("$0.00", None),
+            ("999999999", None),
+            ("$1000000", None),
+            ("50.0", None),
+            ("1,23.00", None),
+            ("-5.00", None),
+            ("\u0665\u0660\u0660\u0660", None),
+        ],
+    )
+    def test_reads_dollars_with_a_sign_or_a_point_and_cents_without(
+        self, typed: str, cents: int | None
+    ) -> None:
+        assert amount_cents(typed) == cents
+
     @pytest.mark.parametrize("part", ["order", "rder-1", "ki", "42", "auth_", "%", "_"])
     def test_compares_whole_values_only(self, superuser: Staff, part: str) -> None:
         assert superuser.found(q=part) == []
@@ -83,6 +113,53 @@ class TestPaymentSearch:
         response = superuser.client.get(reverse("admin:payments_payment_changelist"), {"q": '"><b>'})
         assert b'"><b>' not in response.content
         assert b"&quot;&gt;&lt;b&gt;" in response.content
+
+
+class TestOperations:
+    """Scraps that only an operation, one of its attempts or its idempotency key knows."""
+
+    @pytest.fixture
+    def late(self, payment: Payment) -> Operation:
+        """A capture whose attempt brought a reference too late, under the merchant's key."""
+        operation = make_operation(payment, OperationKind.CAPTURE, request_id="request-7")
+        make_attempt(operation, bank_reference="cap_aaaaaaaa", is_late=True)
+        IdempotencyKey.objects.create(
+            merchant=payment.merchant, mode=payment.mode, key="ship-1", operation=operation
+        )
+        return operation
+
+    def test_find_by_operation_id(self, superuser: Staff, late: Operation) -> None:
+        assert superuser.found(q=late.public_id) == ["order-1"]
+        assert superuser.found(q=str(late.pk)) == ["order-1"]
+
+    @pytest.mark.usefixtures("late")
+    @pytest.mark.parametrize("scrap", ["cap_aaaaaaaa", "aaaaaaaa", "AAAAAAAA", "ship-1", "request-7"])
+    def test_find_by_an_attempts_reference_an_idempotency_key_and_a_request(
+        self, superuser: Staff, scrap: str
+    ) -> None:
+        assert superuser.found(q=scrap) == ["order-1"]
+
+    def test_find_by_a_released_hold_and_by_its_release(self, superuser: Staff, payment: Payment) -> None:
+        make_operation(
+            payment,
+            OperationKind.RELEASE,
+            OperationState.SUCCEEDED,
+            target_reference="auth_late",
+            bank_reference="void_late",
+        )
+        for scrap in ("auth_late", "late", "void_late"):
+            assert superuser.found(q=scrap) == ["order-1"]
+
+    def test_find_a_payment_once(self, superuser: Staff, payment: Payment, late: Operation) -> None:
+        make_operation(payment, OperationKind.RELEASE, request_id="request-7")
+        assert superuser.found(q="request-7") == ["order-1"]
+
+    def test_tell_of_a_release_that_belongs_to_no_payment(self, superuser: Staff) -> None:
+        release = make_operation(None, OperationKind.RELEASE, target_reference="auth_stray")
+        for scrap in ("auth_stray", "stray", release.public_id):
+            shown = superuser.payments(q=scrap)
+            assert "No payment matches" in shown
+            assert f"the hold auth_stray, which belongs to no payment: {release.public_id}, OPEN" in shown
 
 
 class TestTheSearchForm:
@@ -133,7 +210,9 @@ class TestCardNumbers:
         everything = [shown, str(response.redirect_chain), caplog.text, *capfd.readouterr()]
         assert not [text for text in everything for part in (typed, CARD_NUMBER) if part in text]
 
-    @pytest.mark.parametrize("field", ["state", "mode", "merchant", "created_from", "created_to"])
+    @pytest.mark.parametrize(
+        "field", ["state", "mode", "merchant", "attention", "created_from", "created_to"]
+    )
     def test_are_refused_in_the_filters_too(self, superuser: Staff, field: str) -> None:
         response = superuser.client.post(reverse("admin:payments_payment_search"), {field: CARD_NUMBER})
         assert response["Location"] == reverse("admin:payments_payment_card_number_refused")
@@ -164,34 +243,3 @@ class TestCardNumbers:
         assert passes_luhn("4539578763624480")
         make_payment(PaymentState.AUTHORIZED, order_id="unlucky", bank_authorization_id=reference)
         assert superuser.found(q=reference) == ["unlucky"]
-
-
-@pytest.fixture
-def without_table_scans(db: None) -> Iterator[None]:
-    """The planner scans a table only where no index helps, however few rows there are."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        yield
-
-
-@pytest.mark.usefixtures("without_table_scans")
-class TestIndexes:
-    @pytest.mark.parametrize(
-        ("term", "indexes"),
-        [
-            ("order-1", ["payment_search_order", "payment_search_customer"]),
-            ("4242", ["payment_search_last4", "payment_search_order"]),
-            (REFERENCES["bank_authorization_id"], ["payment_search_authorization", "payment_search_capture"]),
-            ("pay_" + "a" * 32, ["payments_payment_pkey", "payment_search_order"]),
-        ],
-    )
-    def test_every_comparison_has_one(self, term: str, indexes: list[str]) -> None:
-        plan = Payment.objects.filter(matching(term)).order_by().values("pk")[:1000].explain()
-        assert "Seq Scan" not in plan
-        assert "Filter" not in plan
-        assert not [index for index in indexes if index not in plan], plan
-
-    def test_the_newest_come_off_an_index(self) -> None:
-        plan = Payment.objects.order_by("-created_at", "-id")[:25].explain()
-        assert "payment_all_newest" in plan
-        assert "Sort" not in plan

@@ -52,8 +52,10 @@ class TestReadOnly:
         assert model.objects.values().get() == before
         assert not LogEntry.objects.exists()
 
-    def test_shows_no_form_but_search_notes_and_log_out(self, superuser: Staff, payment: Payment) -> None:
-        for path, forms in ((reverse(LIST), 2), (reverse(PAGE, args=[payment.pk]), 2)):
+    def test_shows_no_form_but_search_export_notes_and_log_out(
+        self, superuser: Staff, payment: Payment
+    ) -> None:
+        for path, forms in ((reverse(LIST), 3), (reverse(PAGE, args=[payment.pk]), 2)):
             page = superuser.client.get(path).content.decode()
             assert page.count("<form") == forms
             assert page.count('id="logout-form"') == 1

@@ -1,6 +1,7 @@
 """Support's everyday tasks, in a real browser on a small laptop."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -72,12 +73,12 @@ class TestSupport:
     def test_filters_by_state_and_clears_the_filter(self, signed_in: Page) -> None:
         page = signed_in
         page.goto(LIST)
-        page.get_by_label("State").select_option("DECLINED")
+        page.get_by_role("combobox", name="State", exact=True).select_option("DECLINED")
         page.get_by_role("button", name="Search").click()
         page.wait_for_url("**/?state=DECLINED")
         labels = page.locator("#result_list .field-state_label")
         expect(labels).to_have_text(["DECLINED"] * 3)
-        expect(page.get_by_label("State")).to_have_value("DECLINED")
+        expect(page.get_by_role("combobox", name="State", exact=True)).to_have_value("DECLINED")
         page.get_by_role("link", name="Clear").click()
         expect(labels).to_have_count(25)
 
@@ -90,6 +91,57 @@ class TestSupport:
         expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
         page.get_by_role("link", name="clear the search and the filters").click()
         expect(page.locator("#result_list tbody")).to_have_count(25)
+
+    def test_filters_by_what_needs_attention(self, signed_in: Page, payments: Payment) -> None:
+        page = signed_in
+        make_operation(
+            make_payment(PaymentState.AUTHORIZED, order_id="for-people"),
+            OperationKind.CAPTURE,
+            OperationState.NEEDS_REVIEW,
+        )
+        page.goto(LIST)
+        page.get_by_role("combobox", name="Attention", exact=True).select_option("needs_review")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url("**/?attention=needs_review")
+        expect(page.locator("#result_list tbody")).to_have_count(1)
+        expect(page.locator("#result_list .field-order")).to_have_text("for-people")
+
+    def test_takes_what_was_found_away_as_a_file(self, signed_in: Page, payments: Payment) -> None:
+        page = signed_in
+        page.goto(f"{LIST}?q=4242")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Export as CSV").click()
+        text = download.value.path().read_text("utf-8-sig")
+        assert download.value.suggested_filename.endswith(".csv")
+        assert text.count("\n") == 2
+        assert payments.public_id in text
+        assert Event.objects.get(type=Event.Type.PAYMENTS_EXPORTED).evidence["filter"] == {"q": "4242"}
+
+    def test_reads_times_in_their_own_zone_and_under_the_mouse_in_utc(
+        self, signed_in: Page, payments: Payment, live_server: Any
+    ) -> None:
+        at = datetime(2026, 7, 1, 22, 15, tzinfo=UTC)
+        payment = make_payment(order_id="in-summer", created_at=at)
+        make_event(payment, Event.Type.PAYMENT_CREATED, at=at)
+        assert signed_in.context.browser
+        context = signed_in.context.browser.new_context(
+            base_url=live_server.url,
+            timezone_id="Asia/Kolkata",
+            viewport={"width": 1280, "height": 800},
+            storage_state=signed_in.context.storage_state(),
+        )
+        page = context.new_page()
+        page.goto(f"{LIST}?q=in-summer")
+        expect(page.locator(".field-created time")).to_have_text("2026-07-02 03:45:00")
+        expect(page.locator(".field-created time")).to_have_attribute("title", "2026-07-01 22:15:00 UTC")
+        expect(page.locator(".column-created")).to_have_text("Created (local)")
+        assert not scrolls_sideways(page)
+        page.locator("#result_list").get_by_role("link").click()
+        when = page.locator(".ficpay-when time").first
+        expect(when).to_have_text("2026-07-02 03:45:00.000 GMT+5:30")
+        expect(when).to_have_attribute("title", "2026-07-01 22:15:00.000 UTC")
+        assert not scrolls_sideways(page)
+        context.close()
 
     def test_needs_no_mouse(self, signed_in: Page) -> None:
         """The search has the focus; every control and every payment follows in the order of reading."""
@@ -113,7 +165,14 @@ class TestSupport:
     def test_scrolls_nothing_sideways(self, signed_in: Page, payments: Payment) -> None:
         page = signed_in
         paths = [
-            *("/admin/", LIST, f"{LIST}?p=2", f"{LIST}?q=lost", f"{LIST}{payments.public_id}/change/"),
+            *(
+                "/admin/",
+                LIST,
+                f"{LIST}?p=2",
+                f"{LIST}?q=lost",
+                f"{LIST}?q=4242&attention=in_doubt",
+                f"{LIST}{payments.public_id}/change/",
+            ),
             *(f"{LIST}card-number-refused/", "/admin/payments/merchant/", "/admin/payments/apikey/"),
             *("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/"),
             *(

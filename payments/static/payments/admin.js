@@ -1,0 +1,70 @@
+// Times in the reader's zone, and a search that says that it searches. Without this script every time is in
+// UTC and says so. A file of its own and no inline code, so that the strictest policy lets it run.
+
+(() => {
+    "use strict";
+
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const digits = (number, width = 2) => String(number).padStart(width, "0");
+
+    // `2026-11-21 09:30:00`, with milliseconds where the page shows them.
+    function local(moment, withMilliseconds) {
+        const day = `${moment.getFullYear()}-${digits(moment.getMonth() + 1)}-${digits(moment.getDate())}`;
+        const time = [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map((part) => digits(part)).join(":");
+        return `${day} ${time}${withMilliseconds ? `.${digits(moment.getMilliseconds(), 3)}` : ""}`;
+    }
+
+    // `GMT+1`: as it was at that moment, in summer another.
+    function offset(moment) {
+        const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(moment);
+        return parts.find((part) => part.type === "timeZoneName").value;
+    }
+
+    function translate(element) {
+        const moment = new Date(element.dateTime);
+        const shown = element.textContent.trim();
+        if (Number.isNaN(moment.getTime())) {
+            return;
+        }
+        const saysUtc = shown.endsWith(" UTC");
+        element.title = saysUtc ? shown : `${shown} UTC`;
+        element.textContent = local(moment, shown.includes(".")) + (saysUtc ? ` ${offset(moment)}` : "");
+    }
+
+    // Headings that say UTC for a whole column, and what stands in their place on a narrow screen.
+    function rename(table) {
+        table.dataset.zone = "local";
+        const name = (text) => text.replace("(UTC)", "(local)");
+        for (const span of table.querySelectorAll("thead span")) {
+            if (span.textContent.includes("(UTC)")) {
+                span.title = `In ${zone}; rest the mouse on a time to see it in UTC`;
+                span.textContent = name(span.textContent.trim());
+            }
+        }
+        for (const cell of table.querySelectorAll('[data-label*="(UTC)"]')) {
+            cell.dataset.label = name(cell.dataset.label);
+        }
+    }
+
+    function markAsSearching(form) {
+        const button = form.querySelector("button[type=submit]");
+        const text = button.textContent;
+        form.addEventListener("submit", () => {
+            form.setAttribute("aria-busy", "true");
+            button.textContent = "Searching…";
+        });
+        // Back by the browser's button, the page is as it was left.
+        addEventListener("pageshow", () => {
+            form.removeAttribute("aria-busy");
+            button.textContent = text;
+        });
+    }
+
+    document.addEventListener("DOMContentLoaded", () => {
+        if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
+            document.querySelectorAll("#result_list").forEach(rename);
+            document.querySelectorAll("time[datetime]").forEach(translate);
+        }
+        document.querySelectorAll("form.ficpay-search").forEach(markAsSearching);
+    });
+})();

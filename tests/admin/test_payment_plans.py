@@ -1,0 +1,72 @@
+"""No search and no filter reads a large table whole, as PostgreSQL plans it for rows there are.
+
+Plans, never times: `make admin-benchmark` measures those, on a million payments.
+"""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from tests.admin.conftest import LIST, Staff
+from tests.benchmarks.generated import analyze, make_payments
+from tests.benchmarks.plans import Plans, plans_of, questions, recorded
+
+# Enough for the planner to want indexes by itself: nothing is switched off for these tests.
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def generated(django_db_setup: None, django_db_blocker: Any) -> Any:
+    """Twenty thousand payments, once for this file, in a transaction that is rolled back."""
+    from django.db import transaction  # noqa: PLC0415 - the database is unblocked here only
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        make_payments(1, ROWS)
+        analyze(vacuum=False)
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.usefixtures("generated")
+class TestEveryQuestion:
+    def plans(self, staff: Staff, query: dict[str, Any]) -> tuple[Plans, int]:
+        with recorded() as seen:
+            response = staff.client.get(reverse(LIST), query)
+        assert response.status_code == 200
+        return plans_of(seen.statements), response.context["cl"].result_count
+
+    def test_is_answered_without_reading_a_table_whole(self, superuser: Staff) -> None:
+        for what, query in questions().items():
+            plans, found = self.plans(superuser, query)
+            assert not plans.scans, what
+            assert (found == 0) == (what in ("what nobody has", "small merchant, test")), what
+
+    @pytest.mark.parametrize(
+        ("what", "index"),
+        [
+            ("the list", "payment_all_newest"),
+            ("payment id", "payments_payment_pkey"),
+            ("operation id", "payments_operation_pkey"),
+            ("order", "payment_search_order"),
+            ("customer", "payment_newest_of_customer"),
+            ("bank reference", "payment_search_authorization"),
+            ("bank reference without prefix", "payment_search_capture"),
+            ("reference only a release has", "operation_by_target"),
+            ("reference only an attempt has", "attempt_search_reference"),
+            ("reference only a release has", "operation_search_reference"),
+            ("idempotency key", "idempotency_key_search"),
+            ("request id", "operation_search_request"),
+            ("last four, or cents", "payment_newest_of_last4"),
+            ("amount", "payment_newest_of_amount"),
+            ("state FAILED", "payment_newest_of_state"),
+            ("mode test", "payment_newest_of_tests"),
+            ("small merchant", "payment_newest_of_merchant"),
+            ("in doubt", "operation_due"),
+            ("needs review", "operation_needs_review"),
+            ("awaiting statement", "operation_awaits_statement"),
+        ],
+    )
+    def test_has_its_index(self, superuser: Staff, what: str, index: str) -> None:
+        plans, _ = self.plans(superuser, questions()[what])
+        assert index in plans.indexes, plans
