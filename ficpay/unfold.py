@@ -11,6 +11,10 @@ def _style(_request: HttpRequest) -> str:
     return static("payments/admin.css")
 
 
+def _dashboard_style(_request: HttpRequest) -> str:
+    return static("payments/dashboard.css")
+
+
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     """A list in the sidebar, for those who may look at it."""
     return {
@@ -29,7 +33,8 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [_style],
+    "DASHBOARD_CALLBACK": "payments.admin.dashboard.add_dashboard",
+    "STYLES": [_style, _dashboard_style],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
         "primary": {
@@ -50,6 +55,7 @@ UNFOLD = {
         "navigation": [
             {
                 "items": [
+                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     _item("Payments", "payments", "payments", "payment"),
                     _item("Merchants", "storefront", "payments", "merchant"),
                     _item("API keys", "key", "payments", "apikey"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from payments.admin import search
 from payments.admin.filters import CreatedFilter, MerchantFilter, ModeFilter, StateFilter
+from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
 from payments.admin.timeline import timeline_of
@@ -29,7 +30,11 @@ from payments.models import Payment, payments_with_pending
 
 LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
-_SEARCH_FIELDS = ("q", "state", "mode", "merchant", "created_from", "created_to")
+_SEARCH_FIELDS = (
+    *("q", "state", "mode", "merchant", "created_from", "created_to"),
+    *ReachedFilter.names,
+    *DeclineCodeFilter.names,
+)
 
 
 @admin.register(Payment)
@@ -45,7 +50,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         "merchant_label",
     )
     list_display_links = ("payment",)
-    list_filter = (StateFilter, ModeFilter, MerchantFilter, CreatedFilter)
+    list_filter = (
+        *(StateFilter, ModeFilter, MerchantFilter, CreatedFilter),
+        *(ReachedFilter, DeclineCodeFilter),
+    )
     ordering = ("-created_at", "-id")
     search_fields = ("pk",)  # that there is a search; what it finds, `search.matching` says
     search_help_text = search.PLACEHOLDER

@@ -1,6 +1,6 @@
 """How the back office words what models hold: times, amounts, and states as coloured labels."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -52,6 +52,17 @@ def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
 def utc_in_column(moment: datetime) -> SafeString | str:
     """`2026-11-21 09:30:00`, under a heading that says UTC."""
     return _time(moment, "seconds", "")
+
+
+def age(time: timedelta) -> str:
+    """In the two largest units that matter: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    seconds = max(int(time.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if hours < 1:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
 
 
 def plain(name: str) -> str:

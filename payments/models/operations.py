@@ -127,6 +127,12 @@ class Operation(models.Model):
                 condition=Q(look_again_at__isnull=False),
                 name="operation_late_look",
             ),
+            # What the back office's first page counts as unsettled.
+            models.Index(
+                fields=["created_at"],
+                condition=one_of("state", UNFINISHED_OPERATIONS) | Q(awaiting_statement=True),
+                name="operation_unsettled",
+            ),
             # All that were sent under one bank key: a re-run shares it.
             models.Index(fields=["bank_idempotency_key"], name="operation_by_bank_key"),
             # What else was done, or tried, with the same authorization or capture.
@@ -212,6 +218,8 @@ class Attempt(models.Model):
         indexes: ClassVar = [
             # Answers to be read by whoever holds the operation now, or else holds that nobody claims.
             models.Index(fields=["operation"], condition=Q(is_late=True), name="attempt_late"),
+            # How the banks behave lately.
+            models.Index(fields=["started_at"], name="attempt_by_start"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

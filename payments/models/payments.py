@@ -133,6 +133,16 @@ class Payment(models.Model):
                 condition=Q(state=PaymentState.AUTHORIZED),
                 name="payment_hold_ends",
             ),
+            # What was authorized, captured and refunded in a period, for the back office's first page.
+            *(
+                models.Index(
+                    fields=["mode", f"{state.lower()}_at"],
+                    include=["merchant", "currency", "amount_cents"],
+                    condition=Q(**{f"{state.lower()}_at__isnull": False}),
+                    name=f"payment_{state.lower()}_when",
+                )
+                for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
+            ),
             # The back office's search, across merchants.
             models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),
             models.Index(fields=["order_id"], name="payment_search_order"),
