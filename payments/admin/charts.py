@@ -89,10 +89,9 @@ def stacked_columns(points: Iterable[Point]) -> Columns:
 
 
 def _scale_for(highest: int) -> int:
-    """The smallest even 2, 4, 6 or 10 times a power of ten that is not below it: half of it is whole, too."""
+    """A round number that is not below it, and not far above; half of it is whole, too."""
     power = 1
-    while True:
-        for step in (2, 4, 6, 10):
-            if step * power >= highest:
-                return step * power
+    while highest > 10 * power:
         power *= 10
+    steps = (2, 4, 6, 8, 10) if power == 1 else (1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+    return next(round(step * power) for step in steps if step * power >= highest)

@@ -5,7 +5,7 @@ Each figure leads to the list of just the payments that it counts.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 
 from payments.admin import figures
 from payments.admin.charts import Columns, Point, stacked_columns
-from payments.admin.figures import MOVES, NOT_TAKEN_ON, Amounts, Behaviour, Made, Scope, Unsettled
-from payments.admin.words import BAD, COLOURS, GOOD, WAITING, age, label, plain, state_label, utc
+from payments.admin.figures import MONEY_STATES, NOT_TAKEN_ON, Amounts, Behaviour, Made, Scope, Unsettled
+from payments.admin.words import BAD, COLOURS, GOOD, WAITING, age, label, plain, state_label
 from payments.domain.money import Currency, display
 from payments.domain.states import Mode, PaymentState
 from payments.models import Merchant
@@ -59,23 +59,24 @@ class Figure:
 
 @dataclass(frozen=True)
 class StateRow:
-    """The payments of the period that have this state now. `share` is of 100."""
+    """The payments of the period that have this state now; `length` of 100 is drawn."""
 
     label: SafeString
     colour: str
     count: int
-    share: float
+    length: float
     amounts: str
     link: str
 
 
 @dataclass(frozen=True)
 class DeclineRow:
-    """The period's declines with one code. `share` is of 100, of what was answered."""
+    """The period's declines with one code, and their share of what was answered; `length` of 100 is drawn."""
 
     code: str
     count: int
-    share: float
+    share: str
+    length: float
     link: str
 
 
@@ -97,7 +98,7 @@ class Dashboard:
         self.merchants = list(Merchant.objects.order_by("name").values_list("pk", "name"))
         self.scope = _scope_of(request.GET.dict(), {pk for pk, _ in self.merchants})
         self.made = figures.payments_made(self.scope)
-        self._moved = figures.money_moved(self.scope)
+        self._money = figures.money(self.scope)
         self._attention = figures.attention(self.scope)
         self._banks = figures.banks(self.scope)
 
@@ -126,8 +127,8 @@ class Dashboard:
         return "today" if self.scope.days == 1 else f"in these {self.scope.days} days"
 
     @property
-    def as_of(self) -> SafeString | str:
-        return utc(self.scope.now)
+    def as_of(self) -> datetime:
+        return self.scope.now.astimezone(UTC)
 
     @property
     def other_choices(self) -> list[Choice]:
@@ -163,16 +164,16 @@ class Dashboard:
         return [
             Figure(
                 name=plain(state),
-                number=_shown(self._moved[state].amounts),
-                note=_payments(self._moved[state].count),
-                link=self._moved_to(state) if self._moved[state].count else "",
+                number=_shown(self._money[state].amounts),
+                note=_payments(self._money[state].count),
+                link=self._reached(state) if self._money[state].count else "",
             )
-            for state in MOVES
+            for state in MONEY_STATES
         ]
 
     @property
-    def has_moved(self) -> bool:
-        return any(moved.count for moved in self._moved.values())
+    def has_money(self) -> bool:
+        return any(reached.count for reached in self._money.values())
 
     @property
     def decline_rate(self) -> Figure:
@@ -194,7 +195,7 @@ class Dashboard:
                 label=state_label(state),
                 colour=COLOURS[state] or "neutral",
                 count=count,
-                share=round(100 * count / highest, 1),
+                length=round(100 * count / highest, 1),
                 amounts=_shown(self.made.amounts_in(state)),
                 link=self._made(state=state) if count else "",
             )
@@ -204,12 +205,16 @@ class Dashboard:
 
     @property
     def declines(self) -> list[DeclineRow]:
-        answered = self.made.answered or 1
+        declines = self.made.declines
         return [
             DeclineRow(
-                code, count, round(100 * count / answered, 1), self._made(state="DECLINED", decline_code=code)
+                code=code,
+                count=count,
+                share=_percent(count, self.made.answered),
+                length=round(100 * count / declines[0][1], 1),
+                link=self._made(state=PaymentState.DECLINED, decline_code=code),
             )
-            for code, count in self.made.declines
+            for code, count in declines
         ]
 
     @property
@@ -273,7 +278,7 @@ class Dashboard:
             **query, created_from=str(self.scope.first_day), created_to=str(self.scope.last_day)
         )
 
-    def _moved_to(self, state: PaymentState) -> str:
+    def _reached(self, state: PaymentState) -> str:
         first, last = str(self.scope.first_day), str(self.scope.last_day)
         return self._list(reached=state, reached_from=first, reached_to=last)
 

@@ -18,8 +18,8 @@ from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, O
 from payments.models import Attempt, Discrepancy, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
 
-# The states in which money moves or is held, and that the books date.
-MOVES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
+# What can be done to money, by the state that it leads to.
+MONEY_STATES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
 NOT_TAKEN_ON = (PaymentState.DECLINED, PaymentState.FAILED)
 _UNANSWERED = (PaymentState.PENDING, PaymentState.FAILED)
 Amounts = dict[str, int]  # cents by currency
@@ -132,27 +132,27 @@ def payments_made(scope: Scope) -> Made:
 
 
 @dataclass(frozen=True)
-class Moved:
+class Reached:
     """Payments that reached a state in the period, whenever they were made."""
 
     count: int
     amounts: Amounts
 
 
-def money_moved(scope: Scope) -> dict[PaymentState, Moved]:
+def money(scope: Scope) -> dict[PaymentState, Reached]:
     """What was authorized, captured and refunded in the period."""
-    first, *others = (_moved_to(state, scope) for state in MOVES)
+    first, *others = (_that_reached(state, scope) for state in MONEY_STATES)
     rows = list(first.union(*others, all=True))
     return {
-        state: Moved(
-            count=sum(count for moved_to, _, count, _ in rows if moved_to == state),
-            amounts=added((currency, cents) for moved_to, currency, _, cents in rows if moved_to == state),
+        state: Reached(
+            count=sum(count for reached, _, count, _ in rows if reached == state),
+            amounts=added((currency, cents) for reached, currency, _, cents in rows if reached == state),
         )
-        for state in MOVES
+        for state in MONEY_STATES
     }
 
 
-def _moved_to(state: PaymentState, scope: Scope) -> QuerySet[Payment, Any]:
+def _that_reached(state: PaymentState, scope: Scope) -> QuerySet[Payment, Any]:
     at = f"{state.lower()}_at"
     period = {f"{at}__gte": scope.begin, f"{at}__lt": scope.end}
     return (
@@ -266,7 +266,7 @@ def banks(scope: Scope) -> list[Bank]:
     for name, begin in begins.items():
         figures |= _behaviour_since(name, begin)
     rows = attempts.values(name=F("operation__bank")).annotate(**figures).order_by("name")
-    return [Bank(row["name"], *(_behaviour_in(row, name) for name in begins)) for row in rows]
+    return [Bank(row["name"], *(_behaviour_in(dict(row), name) for name in begins)) for row in rows]
 
 
 def _behaviour_since(name: str, begin: datetime) -> dict[str, Any]:

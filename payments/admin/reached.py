@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from payments.admin.figures import MOVES
+from payments.admin.figures import MONEY_STATES
 from payments.admin.filters import Params
 from payments.admin.theme import ModelAdmin
 from payments.domain.days import begin_of
@@ -58,7 +58,7 @@ class ReachedFilter(HiddenUnlessGiven):
         asked = {name: value for name, value in self.given.items() if value}
         if not asked:
             return queryset
-        if asked.get("reached") not in MOVES:
+        if asked.get("reached") not in MONEY_STATES:
             return queryset.none()
         field = f"{asked['reached'].lower()}_at"
         try:
