@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from payments.admin.figures import MONEY_STATES
+from payments.admin.dashboard.figures import MONEY_STATES
 from payments.admin.filters import Params
 from payments.admin.theme import ModelAdmin
 from payments.domain.days import begin_of
@@ -17,10 +17,11 @@ from payments.models import Payment
 
 
 class HiddenUnlessGiven(admin.ListFilter):
-    """Text fields of the search's form, there only when the address names one of them."""
+    """Fields of the search's form, there only when the address names one of them."""
 
     template = "payments/admin/filter_given.html"
     names: tuple[str, ...]
+    choosable: tuple[str, ...] = ()  # the values of the first field, where it is one of a few
 
     def __init__(
         self, request: HttpRequest, params: Params, model: type[Payment], model_admin: ModelAdmin[Any]
@@ -43,12 +44,13 @@ class ReachedFilter(HiddenUnlessGiven):
 
     title = "reached"
     names = ("reached", "reached_from", "reached_to")
+    choosable = tuple(MONEY_STATES)
 
     @property
     def fields(self) -> list[tuple[str, str, str, str]]:
         """Type, name, label and value of each field."""
-        kinds = ("text", "date", "date")
-        labels = ("Reached the state", "Reached from (UTC)", "Reached to (UTC)")
+        kinds = ("choice", "date", "date")
+        labels = ("Reached", "Reached from (UTC)", "Reached to (UTC)")
         return [
             (kind, name, text, self.given.get(name, ""))
             for kind, name, text in zip(kinds, self.names, labels, strict=True)

@@ -233,8 +233,8 @@ class Behaviour:
     p95_ms: float | None
 
     @property
-    def sent(self) -> int:
-        return self.attempts - self.not_sent
+    def failures(self) -> int:
+        return self.errors + self.silent + self.not_sent
 
 
 @dataclass(frozen=True)
