@@ -58,9 +58,9 @@ class ReachedFilter(HiddenUnlessGiven):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         asked = {name: value for name, value in self.given.items() if value}
-        if not asked:
+        if "reached" not in asked:
             return queryset
-        if asked.get("reached") not in MONEY_STATES:
+        if asked["reached"] not in MONEY_STATES:
             return queryset.none()
         field = f"{asked['reached'].lower()}_at"
         try:
