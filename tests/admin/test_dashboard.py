@@ -18,8 +18,8 @@ from tests.admin.conftest import Staff
 from tests.factories import make_attempt, make_merchant, make_operation, make_payment
 
 PAGE = "/admin/"
-# Session, user, her permissions and her groups', merchants, the database's clock; payments, money, operations,
-# late holds, banks.
+# Session, user, her own and her groups' permissions, merchants, the database's clock; payments, money,
+# operations, late holds, banks.
 STATEMENTS = 11
 Assertion = Callable[[int], AbstractContextManager[None]]
 
