@@ -23,6 +23,10 @@ def _script(_request: HttpRequest) -> str:
     return static("payments/admin.js")
 
 
+def _dashboard_style(_request: HttpRequest) -> str:
+    return static("payments/dashboard.css")
+
+
 def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     """A list in the sidebar, for those who may look at it."""
     return {
@@ -45,7 +49,8 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [_colors, _style],
+    "DASHBOARD_CALLBACK": "payments.admin.dashboard.add_dashboard",
+    "STYLES": [_colors, _style, _dashboard_style],
     "SCRIPTS": [_htmx, _script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
@@ -67,6 +72,7 @@ UNFOLD = {
         "navigation": [
             {
                 "items": [
+                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     _item("Payments", "payments", "payments", "payment"),
                     {
                         "title": "Review queue",

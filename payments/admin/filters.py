@@ -1,7 +1,7 @@
 """The filters above the list of payments. Each draws itself as fields of the search's form."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from payments.admin.theme import ModelAdmin
+from payments.domain.days import begin_of
 from payments.domain.states import Mode, OperationState, PaymentState
 from payments.models import Merchant, Operation, Payment, operations_in_doubt
 
@@ -120,14 +121,10 @@ class CreatedFilter(admin.ListFilter):
         try:
             days = {name: date.fromisoformat(value) for name, value in given.items()}
             if "created_from" in days:
-                queryset = queryset.filter(created_at__gte=_begin_of(days["created_from"]))
+                queryset = queryset.filter(created_at__gte=begin_of(days["created_from"]))
             if "created_to" in days:
-                queryset = queryset.filter(created_at__lt=_begin_of(days["created_to"] + timedelta(days=1)))
+                queryset = queryset.filter(created_at__lt=begin_of(days["created_to"] + timedelta(days=1)))
         except (ValueError, OverflowError):
             messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
             return queryset.none()
         return queryset
-
-
-def _begin_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)

@@ -28,6 +28,7 @@ from payments.admin.actors import staff_of
 from payments.admin.decisions import RESOLVE, Decisions, actions_for
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from payments.admin.forms import NoteForm
+from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
 from payments.admin.timeline import timeline_of
@@ -45,7 +46,11 @@ from reconciliation.services.explain import what_now
 LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
 EXPORT = "payments.export_payments"
-_SEARCH_FIELDS = ("q", "state", "mode", "merchant", "attention", "created_from", "created_to")
+_SEARCH_FIELDS = (
+    *("q", "state", "mode", "merchant", "attention", "created_from", "created_to"),
+    *ReachedFilter.names,
+    *DeclineCodeFilter.names,
+)
 # Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
 LONGEST_STATEMENT_MS = 8000
 
@@ -63,7 +68,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         "merchant_label",
     )
     list_display_links = ("payment",)
-    list_filter = (StateFilter, ModeFilter, MerchantFilter, AttentionFilter, CreatedFilter)
+    list_filter = (
+        *(StateFilter, ModeFilter, MerchantFilter, AttentionFilter, CreatedFilter),
+        *(ReachedFilter, DeclineCodeFilter),
+    )
     ordering = ("-created_at", "-id")
     search_fields = ("pk",)  # that there is a search; what it finds, `search.newest` says
     search_help_text = search.PLACEHOLDER

@@ -54,13 +54,15 @@ def utc_in_column(moment: datetime) -> SafeString | str:
     return _time(moment, "seconds", "")
 
 
-def age(passed: timedelta) -> str:
-    """`3 d 4 h`, `2 h 5 min`, `7 min`."""
-    minutes = int(passed.total_seconds() // 60)
-    days, hours = divmod(minutes // 60, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+def age(time: timedelta) -> str:
+    """In the two largest units that matter: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    seconds = max(int(time.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if hours < 1:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
 
 
 def plain(name: str) -> str:

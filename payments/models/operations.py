@@ -127,6 +127,12 @@ class Operation(models.Model):
                 condition=Q(look_again_at__isnull=False),
                 name="operation_late_look",
             ),
+            # What the back office's first page counts as unsettled.
+            models.Index(
+                fields=["created_at"],
+                condition=one_of("state", UNFINISHED_OPERATIONS) | Q(awaiting_statement=True),
+                name="operation_unsettled",
+            ),
             # All that were sent under one bank key: a re-run shares it.
             models.Index(fields=["bank_idempotency_key"], name="operation_by_bank_key"),
             # What else was done, or tried, with the same authorization or capture.
@@ -229,6 +235,8 @@ class Attempt(models.Model):
             models.Index(
                 fields=["bank_reference"], condition=~Q(bank_reference=""), name="attempt_search_reference"
             ),
+            # How the banks behave lately.
+            models.Index(fields=["started_at"], name="attempt_by_start"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

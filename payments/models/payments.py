@@ -134,6 +134,16 @@ class Payment(models.Model):
                 condition=Q(state=PaymentState.AUTHORIZED),
                 name="payment_hold_ends",
             ),
+            # What was authorized, captured and refunded in a period, for the back office's first page.
+            *(
+                models.Index(
+                    fields=["mode", f"{state.lower()}_at"],
+                    include=["merchant", "currency", "amount_cents"],
+                    condition=Q(**{f"{state.lower()}_at__isnull": False}),
+                    name=f"payment_{state.lower()}_when",
+                )
+                for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
+            ),
             # The back office's search and filters, across merchants, newest first: what thousands share (a
             # guest's customer id, $50.00) is read from its newest on and never sorted.
             models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),

@@ -1,0 +1,298 @@
+"""What the first page counts: payments, money, declines, doubts and the banks' behaviour.
+
+Every figure is one statement that an index bounds: to the period by when something happened, or to what is
+unsettled. Modes never mix. Amounts in cents, times UTC.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Aggregate, Count, F, FloatField, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import TruncDay, TruncHour
+
+from payments.domain.days import begin_of
+from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
+from payments.models import Attempt, Discrepancy, Operation, Payment
+from payments.models.discrepancies import LATE_HOLD
+
+# What can be done to money, by the state that it leads to.
+MONEY_STATES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
+NOT_TAKEN_ON = (PaymentState.DECLINED, PaymentState.FAILED)
+_UNANSWERED = (PaymentState.PENDING, PaymentState.FAILED)
+Amounts = dict[str, int]  # cents by currency
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose payments, and of which days: `days` UTC days up to the one that `now` lies in."""
+
+    mode: Mode
+    days: int
+    now: datetime
+    merchant_id: int | None = None
+
+    @property
+    def last_day(self) -> date:
+        return self.now.astimezone(UTC).date()
+
+    @property
+    def first_day(self) -> date:
+        return self.last_day - timedelta(days=self.days - 1)
+
+    @property
+    def begin(self) -> datetime:
+        return begin_of(self.first_day)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after the period."""
+        return begin_of(self.last_day + timedelta(days=1))
+
+    @property
+    def step(self) -> timedelta:
+        """What one column of a chart is about."""
+        return timedelta(hours=1) if self.days == 1 else timedelta(days=1)
+
+    @property
+    def payments(self) -> Q:
+        """The payments it is about, whenever they were made."""
+        mine = Q(merchant_id=self.merchant_id) if self.merchant_id else Q()
+        return Q(mode=self.mode) & mine
+
+    def through(self, relation: str) -> Q:
+        """The rows whose payment it is about. A stray hold's release has no payment: it counts as live,
+        since strays are known from a real bank's statements only."""
+        of_payment = Q(**{f"{relation}__mode": self.mode})
+        if self.merchant_id:
+            return of_payment & Q(**{f"{relation}__merchant_id": self.merchant_id})
+        return of_payment | Q(**{f"{relation}__isnull": True}) if self.mode is Mode.LIVE else of_payment
+
+
+@dataclass(frozen=True)
+class Group:
+    """Payments made in the same hour or day that have the same state, decline code and currency."""
+
+    begin: datetime
+    state: PaymentState
+    decline_code: str
+    currency: str
+    count: int
+    amount_cents: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """The payments made in the period, by what has become of them since."""
+
+    groups: list[Group]
+
+    @property
+    def count(self) -> int:
+        return sum(group.count for group in self.groups)
+
+    def in_state(self, *states: PaymentState) -> int:
+        return sum(group.count for group in self.groups if group.state in states)
+
+    def amounts_in(self, state: PaymentState) -> Amounts:
+        return added((group.currency, group.amount_cents) for group in self.groups if group.state is state)
+
+    @property
+    def answered(self) -> int:
+        """How many the issuer, or our screening, has said yes or no to."""
+        return self.count - self.in_state(*_UNANSWERED)
+
+    @property
+    def declines(self) -> list[tuple[str, int]]:
+        """How many declines of each code, the most frequent first."""
+        codes: Counter[str] = Counter()
+        for group in self.groups:
+            if group.decline_code:
+                codes[group.decline_code] += group.count
+        return sorted(codes.items(), key=lambda one: (-one[1], one[0]))
+
+    def at(self, begin: datetime) -> "Made":
+        """Those of one hour or day."""
+        return Made([group for group in self.groups if group.begin == begin])
+
+
+def payments_made(scope: Scope) -> Made:
+    """The payments made in the period."""
+    truncate = TruncHour if scope.days == 1 else TruncDay
+    rows = (
+        Payment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
+        .annotate(begin=truncate("created_at", tzinfo=UTC))
+        .values_list("begin", "state", "decline_code", "currency")
+        .annotate(count=Count("pk"), cents=Sum("amount_cents"))
+        .order_by()
+    )
+    return Made([Group(begin, PaymentState(state), *rest) for begin, state, *rest in rows])
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Payments that reached a state in the period, whenever they were made."""
+
+    count: int
+    amounts: Amounts
+
+
+def money(scope: Scope) -> dict[PaymentState, Reached]:
+    """What was authorized, captured and refunded in the period."""
+    first, *others = (_that_reached(state, scope) for state in MONEY_STATES)
+    rows = list(first.union(*others, all=True))
+    return {
+        state: Reached(
+            count=sum(count for reached, _, count, _ in rows if reached == state),
+            amounts=added((currency, cents) for reached, currency, _, cents in rows if reached == state),
+        )
+        for state in MONEY_STATES
+    }
+
+
+def _that_reached(state: PaymentState, scope: Scope) -> QuerySet[Payment, Any]:
+    at = f"{state.lower()}_at"
+    period = {f"{at}__gte": scope.begin, f"{at}__lt": scope.end}
+    return (
+        Payment.objects.filter(scope.payments, **period)
+        .values_list("currency")
+        .annotate(count=Count("pk"), cents=Sum("amount_cents"))
+        .order_by()
+        .values_list(Value(state.value), "currency", "count", "cents")
+    )
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """How many are unsettled now, and since when the oldest."""
+
+    count: int
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What somebody or something still has to settle, whatever the period.
+
+    Payments that have an operation in doubt or under review, or that await a statement; releases of holds
+    that are in doubt; and open cases of late holds.
+    """
+
+    in_doubt: Unsettled
+    needs_review: Unsettled
+    awaiting_statement: Unsettled
+    releases: Unsettled
+    late_holds: Unsettled
+
+
+def attention(scope: Scope) -> Attention:
+    """What is unsettled now. An operation whose sender still holds its lease is in flight, not in doubt."""
+    release = Q(kind=OperationKind.RELEASE)
+    silent = Q(state=OperationState.OPEN, lease_expires_at__lte=scope.now)
+    kinds = {
+        "in_doubt": ("payment", silent & ~release),
+        "needs_review": ("payment", Q(state=OperationState.NEEDS_REVIEW) & ~release),
+        "awaiting_statement": ("payment", Q(awaiting_statement=True)),
+        "releases": ("pk", (silent | Q(state=OperationState.NEEDS_REVIEW)) & release),
+    }
+    figures: dict[str, Any] = {}
+    for name, (counted, condition) in kinds.items():
+        figures[f"{name}_count"] = Count(counted, distinct=True, filter=condition)
+        figures[f"{name}_since"] = Min("created_at", filter=condition)
+    found = (
+        Operation.objects.filter(Q(state__in=UNFINISHED_OPERATIONS) | Q(awaiting_statement=True))
+        .filter(scope.through("payment"))
+        .aggregate(**figures)
+    )
+    return Attention(
+        late_holds=_late_holds(scope),
+        **{name: Unsettled(found[f"{name}_count"], found[f"{name}_since"]) for name in kinds},
+    )
+
+
+def _late_holds(scope: Scope) -> Unsettled:
+    found = (
+        Discrepancy.objects.filter(kind=LATE_HOLD, closed_at=None)
+        .filter(scope.through("payment"))
+        .aggregate(count=Count("pk"), since=Min("opened_at"))
+    )
+    return Unsettled(**found)
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How a bank behaved in a while: its ended attempts. Times in milliseconds, of those that were sent."""
+
+    attempts: int
+    errors: int  # answered with a 5xx
+    silent: int
+    not_sent: int  # no connection, or none tried
+    median_ms: float | None
+    p95_ms: float | None
+
+    @property
+    def failures(self) -> int:
+        return self.errors + self.silent + self.not_sent
+
+
+@dataclass(frozen=True)
+class Bank:
+    """One bank's last hour, and its UTC day so far."""
+
+    name: str
+    last_hour: Behaviour
+    today: Behaviour
+
+
+class Percentile(Aggregate):
+    """PostgreSQL's `percentile_cont`."""
+
+    function = "percentile_cont"
+    name = "Percentile"
+    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def banks(scope: Scope) -> list[Bank]:
+    """The banks that were asked in the last hour or today, for all merchants, by name."""
+    begins = {"last_hour": scope.now - timedelta(hours=1), "today": begin_of(scope.last_day)}
+    everyone = Scope(mode=scope.mode, days=1, now=scope.now)
+    attempts = Attempt.objects.filter(
+        everyone.through("operation__payment"), started_at__gte=min(begins.values()), ended_at__isnull=False
+    )
+    figures: dict[str, Any] = {}
+    for name, begin in begins.items():
+        figures |= _behaviour_since(name, begin)
+    rows = attempts.values(name=F("operation__bank")).annotate(**figures).order_by("name")
+    return [Bank(row["name"], *(_behaviour_in(dict(row), name) for name in begins)) for row in rows]
+
+
+def _behaviour_since(name: str, begin: datetime) -> dict[str, Any]:
+    within = Q(started_at__gte=begin)
+    sent = within & ~Q(result=Attempt.Result.NOT_SENT)
+    conditions = {
+        "attempts": within,
+        "errors": within & Q(result=Attempt.Result.ANSWERED, http_status__gte=500),
+        "silent": within & Q(result=Attempt.Result.SILENT),
+        "not_sent": within & Q(result=Attempt.Result.NOT_SENT),
+    }
+    counts = {f"{name}_{what}": Count("pk", filter=condition) for what, condition in conditions.items()}
+    return counts | {
+        f"{name}_median_ms": Percentile("duration_ms", fraction=0.5, filter=sent),
+        f"{name}_p95_ms": Percentile("duration_ms", fraction=0.95, filter=sent),
+    }
+
+
+def _behaviour_in(row: dict[str, Any], name: str) -> Behaviour:
+    fields = ("attempts", "errors", "silent", "not_sent", "median_ms", "p95_ms")
+    return Behaviour(**{field: row[f"{name}_{field}"] for field in fields})
+
+
+def added(amounts: Iterable[tuple[str, int]]) -> Amounts:
+    """Sums of cents, one a currency."""
+    sums: Counter[str] = Counter()
+    for currency, cents in amounts:
+        sums[currency] += cents
+    return dict(sorted(sums.items()))
