@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak admin-benchmark openapi outcomes
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak admin-benchmark screenshots openapi outcomes
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -57,6 +57,10 @@ soak: $(INSTALLED) ## shoppers, bad weather and SIGKILLs for SOAK_SECONDS (120),
 
 admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (1000000) payments (minutes)
 	@exec $(VENV) -m tests.benchmarks.admin
+
+screenshots: $(INSTALLED) ## photograph the back office anew for the README (needs a browser)
+	@mkdir -p docs/screenshots
+	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/browser/test_staff_at_work.py
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
