@@ -42,15 +42,15 @@ class TestDevelopmentEnvironment:
         assert second["FICPAY_BANK_KEY_SECRET"] not in {"", first["FICPAY_BANK_KEY_SECRET"]}
         assert second["DJANGO_SECRET_KEY"] == first["DJANGO_SECRET_KEY"]
 
-    def test_derives_addresses_anew_each_time(self, tmp_path: Path) -> None:
-        assert write(tmp_path)["BANK_URL"] == "http://localhost:8787"
-        changed = write(tmp_path, BANK_PORT="8788", FICPAY_PORT="8001")
+    def test_derives_addresses_anew_each_time(self, short_path: Path) -> None:
+        assert write(short_path)["BANK_URL"] == "http://localhost:8787"
+        changed = write(short_path, BANK_PORT="8788", FICPAY_PORT="8001")
         assert changed["BANK_URL"] == "http://localhost:8788"
         assert changed["FICPAY_PORT"] == "8001"
-        given = write(tmp_path, DATABASE_URL="postgres://elsewhere/ficpay", BANK_URL="http://bank.example")
+        given = write(short_path, DATABASE_URL="postgres://elsewhere/ficpay", BANK_URL="http://bank.example")
         assert given["DATABASE_URL"] == "postgres://elsewhere/ficpay"
         assert given["BANK_URL"] == "http://bank.example"
-        assert write(tmp_path)["DATABASE_URL"].endswith("%2Fpostgres%2Fsocket/ficpay")
+        assert write(short_path)["DATABASE_URL"].endswith("%2Fpostgres%2Fsocket/ficpay")
 
     def test_takes_an_empty_variable_for_none(self, tmp_path: Path) -> None:
         assert write(tmp_path, BANK_PORT="", BANK_URL="", FICPAY_PORT="", DATABASE_URL="") == write(tmp_path)

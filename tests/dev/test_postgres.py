@@ -40,8 +40,8 @@ def python(script: str, *arguments: object, **options: object) -> subprocess.Pop
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    directory = tmp_path / "postgres"
+def directory(short_path: Path) -> Iterator[Path]:
+    directory = short_path / "postgres"
     yield directory
     EmbeddedPostgres(directory).stop_for_everybody()
 
