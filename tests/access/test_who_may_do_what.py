@@ -59,6 +59,7 @@ MATRIX: dict[str, Door] = {
     "payments/payment/search/": (405, STAFF, 302, STAFF),  # to the list
     "payments/payment/card-number-refused/": (200, STAFF, 405, STAFF),
     "payments/payment/review/": (200, LOOKING, 405, STAFF),
+    "payments/payment/export/": (405, STAFF, 200, {Role.FINANCE, SUPERUSER}),
     f"{_OPERATION}reference/": DECISION,
     f"{_OPERATION}not-executed/": DECISION,
     f"{_OPERATION}ask-again/": DECISION,
@@ -152,7 +153,7 @@ class TestTheMatrix:
         }
         client = signed_in(SUPERUSER)
         for route in routes():
-            if route.startswith("payments/") and not route.endswith(("assign/", "note/")):
+            if route.startswith("payments/") and not route.endswith(("assign/", "note/", "export/")):
                 client.post(objects.path(route), form)
         assert {model: list(model.objects.order_by("pk").values()) for model in BOOKS} == before
         assert not LogEntry.objects.exists()

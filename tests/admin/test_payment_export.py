@@ -206,7 +206,7 @@ class TestTheLog:
 
     def test_knows_the_caller_behind_a_proxy(self, accountant: Staff, settings: Any) -> None:
         """The proxy's own word is the last one; what a caller claims stands before it."""
-        settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        settings.BEHIND_PROXY = True
         accountant.client.post(reverse(EXPORT), headers={"X-Forwarded-For": "10.0.0.1, 192.0.2.7"})
         assert Event.objects.get().evidence["from"] == "192.0.2.7"
 

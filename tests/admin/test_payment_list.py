@@ -146,7 +146,7 @@ class TestFilters:
 
 class TestTime:
     def test_that_a_search_takes_is_bounded(self, superuser: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
-        make_payment()
+        make_payment(customer_id="kim")
 
         def slowly(admin: object, request: HttpRequest) -> QuerySet[Payment]:
             return Payment.objects.extra(where=["pg_sleep(5) IS NULL"])
