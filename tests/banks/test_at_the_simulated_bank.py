@@ -1,6 +1,5 @@
 """FicmartBank at the simulated bank: a real process on a real port, quirks included."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -158,12 +157,13 @@ class TestManyAtOnce:
         made = {entry.idempotency_key: entry.id for entry in bank.ledger()}
         assert {f"key-{number}": reference(reply) for number, reply in enumerate(replies)} == made
 
-    def test_a_slow_one_delays_no_other(self, bank: SimulatedBank, client: FicmartBank) -> None:
+    def test_a_slow_one_delays_no_other(self, bank: SimulatedBank) -> None:
+        client = FicmartBank(bank.url, Timing(connect=5, read=20, attempt=30))
         bank.script("authorizations", "hang_after")
         with ThreadPoolExecutor(1) as thread:
             slow = thread.submit(authorize, client, "slow")
             bank.wait_until_held()
-            began = time.monotonic()
             assert isinstance(authorize(client, "quick"), Approval)
-            assert time.monotonic() - began < 0.4
-            assert slow.result() == GAVE_UP
+            assert not slow.done()
+            bank.release()
+            assert isinstance(slow.result(), Approval)
