@@ -37,6 +37,12 @@ def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     }
 
 
+def _is_of_payments(request: HttpRequest) -> bool:
+    """The review queue lies below the list of payments, and is an item of its own."""
+    path, own = request.path, reverse("admin:payments_payment_changelist")
+    return path.startswith(own) and path != reverse("admin:payments_review_queue")
+
+
 def _item_for_superusers(title: str, icon: str, model: str) -> dict[str, Any]:
     return _item(title, icon, "auth", model) | {"permission": lambda request: request.user.is_superuser}
 
@@ -73,7 +79,7 @@ UNFOLD = {
             {
                 "items": [
                     {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    _item("Payments", "payments", "payments", "payment"),
+                    _item("Payments", "payments", "payments", "payment") | {"active": _is_of_payments},
                     {
                         "title": "Review queue",
                         "icon": "rule",

@@ -1,6 +1,7 @@
 """Merchants and their API keys, as lists. A key's digest is never shown."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,10 +28,14 @@ class MerchantAdmin(ReadOnlyAdmin[Merchant]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
-    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled", "disable")
+    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled")
     list_select_related = ("merchant",)
     ordering = ("merchant__name", "mode", "-created_at")
     nothing_yet = "`manage.py issue_api_key <merchant> --mode live` issues one and shows it once."
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        may = request.user.has_perm("payments.disable_apikey")
+        return (*self.list_display, "disable") if may else self.list_display
 
     @admin.display(description="Key")
     def key(self, key: ApiKey) -> str:

@@ -1,6 +1,6 @@
 """The database goes away at each statement in turn: before it, before a commit, after one (its echo lost).
 
-Whatever is lost, the books agree with the bank's ledger once recovery has been at it. Every sixth statement
+Whatever is lost, the books agree with the bank's ledger once recovery has been at it. Every ninth statement
 has its turn, and each commit; `LOST_CONNECTIONS=all` gives every statement its turn, in some minutes.
 """
 
@@ -33,7 +33,7 @@ from tests.time_travel import let_pass
 
 WITHIN = timedelta(seconds=8)
 MINUTES = timedelta(minutes=1)
-STEP = 1 if os.environ.get("LOST_CONNECTIONS") == "all" else 6
+STEP = 1 if os.environ.get("LOST_CONNECTIONS") == "all" else 9
 
 
 class Fault:

@@ -35,7 +35,7 @@ class TestDashboard:
         expect(row.get_by_role("link")).to_have_text("2")
         row.get_by_role("link").click()
         expect(page.locator("#result_list .field-state_label")).to_have_text(["DECLINED"] * 2)
-        expect(page.get_by_label("State")).to_have_value("DECLINED")
+        expect(page.locator("select[name=state]")).to_have_value("DECLINED")
 
     def test_needs_no_mouse(self, signed_in: Page) -> None:
         page = signed_in
