@@ -143,6 +143,8 @@ class World:
         """For everybody: our rows, the bank, leases, the circuit breaker's rest."""
         if resting:
             self.rest()
+        elif self.is_bank_up:  # a sender sleeps on; the bank ends what it has begun all the same
+            self.bank.wait_until_idle()
         let_pass(time_, self.bank if self.is_bank_up else None)
         if not self.is_bank_up:
             self._bank_is_behind += time_
