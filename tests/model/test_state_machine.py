@@ -64,7 +64,7 @@ _ALWAYS: dict[str, Any] = {
 PROFILES = {
     "ci": settings(
         **_ALWAYS,
-        max_examples=10,
+        max_examples=6,
         stateful_step_count=22,
         derandomize=True,
         database=None,
