@@ -9,8 +9,8 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Schedule
 
+from payments.services import idempotency, requests
 from payments.services.expirations import expire_due
-from payments.services.idempotency import sweep
 from payments.services.recovery import recover_due
 
 _EVERY_MINUTE = {
@@ -36,8 +36,8 @@ def expire() -> int:
 
 
 def forget_idempotency_keys() -> int:
-    """Forget keys that are older than their retention, a batch at a time; how many were forgotten."""
-    return sweep(limit=_KEYS_A_SWEEP)
+    """Forget keys after 30 days, and the requests that came with them; how many were forgotten."""
+    return idempotency.sweep(limit=_KEYS_A_SWEEP) + requests.sweep(limit=_KEYS_A_SWEEP)
 
 
 def install() -> None:

@@ -18,19 +18,33 @@ def of_reference(operation: Operation, reference: str) -> Facts:
     """Of recording the bank's reference of a capture or a refund."""
     payment = operation.claimed_payment
     amount = display(operation.amount_cents, operation.currency)
-    taken = operation.kind == OperationKind.CAPTURE
+    done = _DONE[OperationKind(operation.kind)]
+    moved = f"{amount} {'was taken' if operation.kind == OperationKind.CAPTURE else 'was given back'} already"
+    if payment.state == done:
+        return [
+            ("State", f"{payment.state} it stays, with {reference}."),
+            ("Money", f"{moved}; none moves now."),
+            ("Merchant", "Sees it on the payment's receipt. What was answered before stays as it was."),
+        ]
     return [
-        ("State", f"{payment.state} becomes {_DONE[OperationKind(operation.kind)]}, with {reference}."),
-        (
-            "Money",
-            f"{amount} {'was taken' if taken else 'was given back'} already; none moves now.",
-        ),
+        ("State", f"{payment.state} becomes {done}, with {reference}."),
+        ("Money", f"{moved}; none moves now."),
         ("Merchant", "A retry of the request is answered 200 with the receipt."),
     ]
 
 
 def of_not_executed(operation: Operation) -> Facts:
     """Of recording that an operation was not executed."""
+    if operation.kind == OperationKind.RELEASE:
+        return [
+            ("State", "No payment changes. The release is closed."),
+            (
+                "Money",
+                f"We do not free {operation.target_reference}. If it is still a hold, it goes on "
+                "blocking the cardholder's money until the bank frees it.",
+            ),
+            ("Merchant", "Hears nothing of it."),
+        ]
     payment = operation.claimed_payment
     if operation.kind == OperationKind.AUTHORIZE:
         state = f"{payment.state} becomes FAILED; the order may be authorized anew."

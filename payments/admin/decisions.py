@@ -1,7 +1,9 @@
 """Pages on which staff decide: a form, what it will change, and one service call once that is confirmed."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +23,10 @@ from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import ApiKey, Operation, Payment, Resolution
 from payments.services import resolutions, staff
+from payments.services.evidence import LOOKED_UP, CannotResolve, Proposal, lacks_reference
 from payments.services.recording import Outdated
 from payments.services.refusals import Refused
-from payments.services.resolutions import CannotResolve, Proposal
+from payments.services.resolutions import NotKnown, Resolved
 
 RESOLVE = "payments.resolve_operation"
 APPROVE = "payments.approve_resolution"
@@ -33,6 +36,8 @@ QUEUE = "admin:payments_review_queue"
 PAYMENT = "admin:payments_payment_change"
 
 Kind = Resolution.Kind
+_EVIDENCE = ("evidence", "attempt", "quote", "covers_from", "covers_to")
+_EPOCH = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Decision:
 
     title: str
     about: list[tuple[str, str]]
-    form: type[ReasonForm]
+    form: Callable[..., ReasonForm]  # given what was posted, if anything
     changes: Callable[[dict[str, Any]], list[tuple[str, str]]]
-    decide: Callable[[dict[str, Any]], str]  # what came of it, in a sentence
+    decide: Callable[[dict[str, Any]], Resolved | str]  # what came of it, in a sentence
     back: str
     seen: str = ""  # what the page showed; whoever has changed it since has made it outdated
 
@@ -51,24 +56,36 @@ class Decision:
 def actions_for(request: HttpRequest, payment: Payment, operations: list[Operation]) -> list[tuple[str, str]]:
     """What this member of staff may do about the payment as it stands: label and address."""
     actions: list[tuple[str, str]] = []
-    unfinished = [
-        one for one in operations if one.state in UNFINISHED_OPERATIONS and one.kind != OperationKind.RELEASE
-    ]
     if request.user.has_perm(RESOLVE):
-        for one in unfinished:
-            actions.append(("Ask the bank again", reverse("admin:payments_ask_again", args=[one.pk])))
-            if one.kind in (OperationKind.CAPTURE, OperationKind.REFUND):
-                actions.append(
-                    ("Record the bank's reference", reverse("admin:payments_record_reference", args=[one.pk]))
-                )
-            actions.append(
-                ("Record as not executed", reverse("admin:payments_record_not_executed", args=[one.pk]))
-            )
+        for one in operations:
+            actions += resolutions_of(one)
+    unfinished = any(
+        one.state in UNFINISHED_OPERATIONS and one.kind != OperationKind.RELEASE for one in operations
+    )
     if request.user.has_perm(INSTRUCT) and not unfinished:
         verbs = {PaymentState.AUTHORIZED: (Kind.CAPTURE, Kind.VOID), PaymentState.CAPTURED: (Kind.REFUND,)}
         for kind in verbs.get(PaymentState(payment.state), ()):
             actions.append((kind.label, reverse("admin:payments_instruct", args=[payment.pk, kind.value])))
     return actions
+
+
+def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
+    """What may be done about an operation that the machine has not settled: label and address."""
+
+    def action(label: str, name: str) -> tuple[str, str]:
+        about = " of the release" if operation.kind == OperationKind.RELEASE else ""
+        return label + about, reverse(f"admin:payments_{name}", args=[operation.pk])
+
+    if lacks_reference(operation):
+        return [action("Record the bank's reference", "record_reference")]
+    if operation.state not in UNFINISHED_OPERATIONS:
+        return []
+    record = [action("Record the bank's reference", "record_reference")]
+    return [
+        action("Ask the bank again", "ask_again"),
+        *(record if operation.kind in LOOKED_UP else []),
+        action("Record as not executed", "record_not_executed"),
+    ]
 
 
 class Decisions:
@@ -106,7 +123,7 @@ class Decisions:
 
     def record_reference(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = _operation(operation_id)
-        if operation.kind not in (OperationKind.CAPTURE, OperationKind.REFUND):
+        if operation.kind not in LOOKED_UP:
             raise Http404
         return self._page(
             request,
@@ -130,15 +147,14 @@ class Decisions:
             Decision(
                 title=f"Record that the {operation.kind} was not executed",
                 about=_about(operation),
-                form=NotExecutedForm,
+                form=partial(NotExecutedForm, operation=operation),
                 changes=lambda _: consequences.of_not_executed(operation),
                 decide=lambda given: self._propose(
                     request,
                     Kind.RECORD_NOT_EXECUTED,
                     given,
                     operation=operation,
-                    evidence=given["evidence"],
-                    quote=given["quote"],
+                    **{name: given[name] for name in _EVIDENCE},
                 ),
                 back=_page_of(operation),
                 seen=str(operation.lease_epoch),
@@ -159,7 +175,7 @@ class Decisions:
                 form=StrayHoldForm,
                 changes=lambda given: consequences.of_stray_hold(given["reference"]),
                 decide=lambda given: self._propose(
-                    request, Kind.VOID_HOLD, given, reference=given["reference"], bank="ficmart"
+                    request, Kind.VOID_HOLD, given, reference=given["reference"], bank=given["bank"]
                 ),
                 back=reverse(QUEUE),
             ),
@@ -210,8 +226,8 @@ class Decisions:
                 about=_about_proposal(proposed),
                 form=ReasonForm,
                 changes=lambda _: _changes(proposed),
-                decide=lambda given: _said(
-                    resolutions.approve(staff_of(request), proposed.pk, reason=given["reason"])
+                decide=lambda given: resolutions.approve(
+                    staff_of(request), proposed.pk, reason=given["reason"]
                 ),
                 back=reverse(QUEUE),
             ),
@@ -229,8 +245,8 @@ class Decisions:
                 about=_about_proposal(proposed),
                 form=ReasonForm,
                 changes=lambda _: [("State", "Nothing changes; the proposal is closed.")],
-                decide=lambda given: _said(
-                    resolutions.refuse(staff_of(request), proposed.pk, reason=given["reason"])
+                decide=lambda given: resolutions.refuse(
+                    staff_of(request), proposed.pk, reason=given["reason"]
                 ),
                 back=reverse(QUEUE),
             ),
@@ -265,7 +281,8 @@ class Decisions:
     def assign(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = _operation(operation_id)
         staff.assign_to_oneself(staff_of(request), operation.pk)
-        messages.success(request, f"You look after the {operation.kind} of {operation.claimed_payment}.")
+        about = operation.payment or operation.target_reference
+        messages.success(request, f"You look after the {operation.kind} of {about}.")
         return HttpResponseRedirect(reverse(QUEUE))
 
     @method_decorator(require_POST)
@@ -299,35 +316,31 @@ class Decisions:
 
     def _decide(self, request: HttpRequest, decision: Decision, given: dict[str, Any]) -> HttpResponse:
         try:
-            messages.success(request, decision.decide(given))
+            done = decision.decide(given)
+            if isinstance(done, Resolved):
+                tell = messages.success if done.is_done else messages.warning
+                tell(request, done.said)
+            else:
+                messages.success(request, done)
         except (CannotResolve, Outdated) as no:
             messages.error(request, f"Nothing has changed. {no}")
+        except NotKnown as unknown:
+            messages.error(request, f"Whether anything has changed is not known. {unknown}")
         except Refused as refused:
             messages.error(request, f"Nothing has changed. {refused.detail}")
         return HttpResponseRedirect(decision.back)
 
-    def _propose(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> str:
+    def _propose(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Resolved:
         seen = request.POST.get("seen", "")
-        proposal = Proposal(
-            kind, given["reason"], seen_epoch=int(seen) if seen.isdecimal() else None, **about
+        epoch = int(seen) if _EPOCH.fullmatch(seen) else None
+        return resolutions.propose(
+            staff_of(request), Proposal(kind, given["reason"], seen_epoch=epoch, **about)
         )
-        return _said(resolutions.propose(staff_of(request), proposal))
-
-
-def _said(resolution: Resolution) -> str:
-    what = resolution.get_kind_display()
-    match resolution.state:
-        case Resolution.State.PROPOSED:
-            return f"{what}: proposed. Somebody else has to approve it; it waits in the review queue."
-        case Resolution.State.REFUSED:
-            return f"{what}: the proposal is closed."
-        case _:
-            return f"{what}: done."
 
 
 def _operation(operation_id: UUID) -> Operation:
     operation = Operation.objects.select_related("payment__merchant").filter(pk=operation_id).first()
-    if operation is None or operation.payment is None or operation.kind == OperationKind.RELEASE:
+    if operation is None:
         raise Http404
     return operation
 
@@ -351,12 +364,13 @@ def _proposed(resolution_id: int) -> Resolution:
 
 
 def _page_of(operation: Operation) -> str:
-    return reverse(PAYMENT, args=[operation.payment_id])
+    return reverse(PAYMENT, args=[operation.payment_id]) if operation.payment_id else reverse(QUEUE)
 
 
 def _about(operation: Operation) -> list[tuple[str, str]]:
+    amount = display(operation.amount_cents, operation.currency)
     return [
-        *_about_payment(operation.claimed_payment),
+        *(_about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
         ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
         *([("Concerns", operation.target_reference)] if operation.target_reference else []),
     ]
@@ -376,7 +390,9 @@ def _about_proposal(proposed: Resolution) -> list[tuple[str, str]]:
         ("Amount", display(proposed.amount_cents, proposed.currency)),
         ("Reference", proposed.reference),
         ("Evidence", proposed.get_evidence_display() if proposed.evidence else ""),
+        ("Attempt", str(proposed.attempt or "")),
         ("Quote", proposed.quote),
+        ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
         ("Reason", proposed.reason),
         ("Proposed by", proposed.proposed_by.get_username()),
     ]

@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 
 from payments.domain.cards import contains_card_number
-from payments.models import Resolution
+from payments.models import Merchant, Operation
+from payments.services.evidence import Evidence, covered, denials
 
 
 class NoCardNumbers(forms.Form):
@@ -43,23 +44,65 @@ class ReferenceForm(ReasonForm):
 class NotExecutedForm(ReasonForm):
     """Why it is known that something was not executed."""
 
-    evidence = forms.ChoiceField(choices=[("", "Choose…"), *Resolution.Evidence.choices])
+    evidence = forms.ChoiceField(help_text="How do you know it?")
     quote = forms.CharField(
-        label="The bank's words, or which statement",
+        label="The bank's words, or the statement's name",
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-    field_order = ("evidence", "quote", "reason")
+    covers_from = forms.DateField(
+        label="The statement covers (UTC days)", required=False, widget=forms.DateInput({"type": "date"})
+    )
+    covers_to = forms.DateField(
+        label="to, this day included", required=False, widget=forms.DateInput({"type": "date"})
+    )
+    field_order = ("evidence", "quote", "covers_from", "covers_to", "reason")
+
+    def __init__(self, *args: Any, operation: Operation, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        evidence: Any = self.fields["evidence"]
+        # An answer that proves it stands on the timeline, or is no evidence.
+        answers = [
+            (
+                f"{Evidence.BANK_ANSWER}:{one.number}",
+                f"The bank's answer to attempt {one.number}: {one.reply}",
+            )
+            for one in denials(operation)
+        ]
+        others = [(one.value, one.label) for one in (Evidence.STATEMENT, Evidence.BANK_WORD)]
+        evidence.choices = [("", "Choose…"), *answers, *others]
+        begin, end = (f"{at:%Y-%m-%d %H:%M} UTC" for at in covered(operation))
+        self.fields["covers_from"].help_text = f"All the time from {begin} to {end}."
+
+    def clean(self) -> dict[str, Any]:
+        """With `evidence` and the `attempt` that it names."""
+        cleaned = super().clean()
+        kind, _, attempt = cleaned.get("evidence", "").partition(":")
+        needed = {
+            Evidence.STATEMENT: ("quote", "covers_from", "covers_to"),
+            Evidence.BANK_WORD: ("quote",),
+        }.get(kind, ())
+        for name in needed:
+            if not cleaned.get(name) and name not in self.errors:
+                self.add_error(name, "This evidence needs it.")
+        return cleaned | {"evidence": kind, "attempt": int(attempt) if attempt else None}
 
 
 class StrayHoldForm(ReasonForm):
     """A hold that a statement shows and no payment has."""
 
+    bank = forms.ChoiceField()
     reference = forms.CharField(
         label="The hold's id", max_length=64, help_text="As auth_…, from the bank's statement."
     )
-    field_order = ("reference", "reason")
+    field_order = ("bank", "reference", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        bank: Any = self.fields["bank"]
+        names = Merchant.objects.order_by("live_bank").values_list("live_bank", flat=True).distinct()
+        bank.choices = [(name, name) for name in names]
 
 
 class NoteForm(NoCardNumbers):

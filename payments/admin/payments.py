@@ -55,6 +55,21 @@ _SEARCH_FIELDS = (
 LONGEST_STATEMENT_MS = 8000
 
 
+class PaymentList(read_only.ReadOnlyList):
+    """Where a filter is about operations, the newest of those say which payments are read."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Payment]:
+        payments = super().get_queryset(request, exclude_parameters)
+        for spec in self.filter_specs:
+            if isinstance(spec, AttentionFilter) and spec.is_known and not self.query:
+                newest = spec.newest(read_only.COUNTED_AT_MOST)
+                ordered: QuerySet[Payment] = payments_with_pending().filter(pk__in=newest)
+                return ordered.select_related("merchant").order_by(*payments.query.order_by)
+        return payments
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin[Payment]):
     list_display = (
@@ -69,8 +84,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     )
     list_display_links = ("payment",)
     list_filter = (
-        *(StateFilter, ModeFilter, MerchantFilter, AttentionFilter, CreatedFilter),
-        *(ReachedFilter, DeclineCodeFilter),
+        *(StateFilter, ModeFilter, MerchantFilter, CreatedFilter, ReachedFilter, DeclineCodeFilter),
+        AttentionFilter,  # the last one: it asks the operations which of the payments so far
     )
     ordering = ("-created_at", "-id")
     search_fields = ("pk",)  # that there is a search; what it finds, `search.newest` says
@@ -88,6 +103,9 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             return queryset, False
         found = search.newest(queryset, search_term, read_only.COUNTED_AT_MOST)
         return queryset.filter(pk__in=found), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[read_only.ReadOnlyList]:
+        return PaymentList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters' own names only: any other lookup would be a scan of the table."""

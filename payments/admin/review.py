@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -13,12 +14,12 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from payments.admin.decisions import APPROVE, RESOLVE
+from payments.admin.decisions import APPROVE, RESOLVE, resolutions_of
 from payments.admin.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
-from payments.domain.states import OperationKind, OperationState
-from payments.models import Discrepancy, Operation, Resolution
+from payments.domain.states import OperationState
+from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.models.clock import read_clock
 
 _OLD = timedelta(hours=1)
@@ -36,8 +37,8 @@ class Case:
     why: str
     advice: str
     owner: str
-    can_record_reference: bool
-    is_release: bool
+    note: str  # the newest one
+    actions: list[tuple[str, str]]
 
 
 _WHY: dict[str, tuple[str, str]] = {
@@ -73,10 +74,21 @@ def queue() -> list[Case]:
     kinds = dict(
         Discrepancy.objects.filter(operation__in=listed, closed_at=None).values_list("operation_id", "kind")
     )
-    return [_case(operation, kinds.get(operation.pk), now) for operation in listed]
+    notes = _newest_notes(listed)
+    return [
+        _case(operation, kinds.get(operation.pk), notes.get(operation.payment_id, ""), now)
+        for operation in listed
+    ]
 
 
-def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
+def _newest_notes(operations: list[Operation]) -> dict[UUID | None, str]:
+    """By payment."""
+    payments = [operation.payment_id for operation in operations if operation.payment_id]
+    notes = Event.objects.filter(payment__in=payments, type=Event.Type.NOTE_ADDED).order_by("id")
+    return dict(notes.values_list("payment_id", "evidence__note"))
+
+
+def _case(operation: Operation, kind: str | None, note: str, now: datetime) -> Case:
     why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
     if operation.state == OperationState.NEEDS_REVIEW:
         why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
@@ -89,8 +101,8 @@ def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
         why=why,
         advice=advice,
         owner=owner.owner.get_username() if owner else "",
-        can_record_reference=operation.kind in (OperationKind.CAPTURE, OperationKind.REFUND),
-        is_release=operation.kind == OperationKind.RELEASE,
+        note=note,
+        actions=resolutions_of(operation),
     )
 
 

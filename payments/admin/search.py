@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
 from payments.domain.money import MAX_AMOUNT_CENTS, Currency, display
-from payments.models import Attempt, IdempotencyKey, Operation, Payment
+from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
 
 PLACEHOLDER = "Payment, order, customer, bank reference, idempotency key, request, last four or amount"
 
@@ -100,6 +100,7 @@ def _payments_of_operations(term: str) -> list[UUID]:
         (Operation.objects.filter(bank_reference__in=references), "payment_id"),
         (Operation.objects.filter(target_reference__in=references), "payment_id"),
         (Operation.objects.filter(request_id=term), "payment_id"),
+        (ApiRequest.objects.filter(request_id=term), "payment_id"),
         (Attempt.objects.filter(bank_reference__in=references), "operation__payment_id"),
         (IdempotencyKey.objects.filter(key=term), "operation__payment_id"),
     ]

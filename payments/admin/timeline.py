@@ -1,8 +1,9 @@
 """A payment's history as one list: what was instructed, every attempt at the bank, and what came of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +12,17 @@ from django.utils.safestring import SafeString
 
 from payments.admin.words import NEUTRAL, WAITING, label, plain, state_label, utc, utc_to_the_millisecond
 from payments.domain.states import OperationState
-from payments.models import Attempt, Event, Operation, Payment
+from payments.models import ApiRequest, Attempt, Event, Operation, Payment
 
 Facts = list[tuple[str, Any]]
+
+REQUESTS_AT_MOST = 1000
+_ANSWERED_WITH = {200: "done", 201: "done", 202: "unfinished"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line. `sort` is the nature of the thing: operation, attempt or event."""
+    """One line. `sort` is the nature of the thing: request, operation, attempt or event."""
 
     at: datetime
     sort: str
@@ -36,11 +40,54 @@ def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
     kinds = {operation.pk: operation.kind for operation in operations}
     entries = [entry for operation in operations for entry in _of_operation(operation)]
     entries += [_of_event(event, kinds) for event in payment.events.order_by("id")]
+    entries += _of_requests(payment)
     # What the same transaction wrote within a microsecond stays in this order.
-    return sorted(entries, key=lambda entry: entry.at)
+    return _merged(sorted(entries, key=lambda entry: entry.at))
+
+
+def _of_requests(payment: Payment) -> list[Entry]:
+    """The API's answers that no event tells of, as far as they are kept; of very many the newest."""
+    newest = ApiRequest.objects.filter(payment=payment).order_by("-id")[:REQUESTS_AT_MOST]
+    return [
+        Entry(
+            at=request.answered_at,
+            sort="request",
+            title=f"API request to {request.kind}, answered {request.status}",
+            label=label(_ANSWERED_WITH.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
+            facts=_known(
+                ("Answer", request.is_replay and "the stored one, to the byte"),
+                ("Actor", request.actor),
+                ("Request", request.request_id),
+            ),
+        )
+        for request in newest
+    ]
+
+
+def _merged(entries: list[Entry]) -> list[Entry]:
+    """Neighbours that are the same request over and over become one: a client that asks every two seconds."""
+    merged: list[Entry] = []
+    for _, alike in groupby(entries, key=lambda entry: (entry.sort, entry.title, str(entry.label))):
+        same = list(alike)
+        if same[0].sort != "request" or len(same) == 1:
+            merged += same
+            continue
+        times = [("Times", f"{len(same)}"), ("The last at", same[-1].time)]
+        merged.append(replace(same[0], facts=[*times, *same[-1].facts]))
+    return merged
 
 
 def _of_operation(operation: Operation) -> Iterator[Entry]:
+    by_api = operation.actor.startswith("api_key:")
+    asked_by = _known(("Actor", operation.actor), ("Request", operation.request_id))
+    if by_api:
+        yield Entry(
+            at=operation.created_at,
+            sort="request",
+            title=f"API request to {operation.kind}",
+            label=label("instructed it", NEUTRAL),
+            facts=asked_by,
+        )
     yield Entry(
         at=operation.created_at,
         sort="operation",
@@ -55,8 +102,7 @@ def _of_operation(operation: Operation) -> Iterator[Entry]:
             ("Asked about again", _asked_again(operation)),
             ("Awaiting statement", operation.awaiting_statement and "yes"),
             ("Looked for again", operation.look_again_at and utc(operation.look_again_at)),
-            ("Actor", operation.actor),
-            ("Request", operation.request_id),
+            *(() if by_api else asked_by),
         ),
     )
     for attempt in operation.attempts.all():

@@ -126,6 +126,11 @@ def answer_of(
             assert_never(reply)
 
 
+def meaning_of_refusal(kind: OperationKind, refusal: Refusal) -> Meaning:
+    """What a refusal says of an operation, where something sent before it may have done it."""
+    return MEANINGS[_answer_of_refusal(refusal, after_doubt=True), kind]
+
+
 def _answer_of_refusal(refusal: Refusal, *, after_doubt: bool) -> Answer:
     if not is_refusing(refusal.status) or refusal.code == "internal_error":
         return Answer.TROUBLE

@@ -14,6 +14,8 @@ NEGATIVE_PROBES_APART = timedelta(minutes=10)
 LATE_LOOKS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=22))
 # The bank forgets stored answers after 24 to 25 hours; a key older than this must not be sent again.
 BANK_KEY_LASTS = timedelta(hours=23)
+# How long a merchant's retry finds the first request's answer; what was asked and answered is kept as long.
+IDEMPOTENCY_KEYS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,12 @@ from payments.models.queries import (
     sharing_bank_key,
     unfinished_operations,
 )
+from payments.models.requests import ApiRequest
 from payments.models.resolutions import Assignment, Resolution
 
 __all__ = [
     "ApiKey",
+    "ApiRequest",
     "Assignment",
     "Attempt",
     "Discrepancy",

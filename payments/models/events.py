@@ -32,6 +32,7 @@ class Event(models.Model):
         REFUND_NOT_EXECUTED = "refund.not_executed"
         RELEASE_REQUESTED = "release.requested"
         RELEASE_SUCCEEDED = "release.succeeded"  # the hold is freed at the bank
+        RELEASE_NOT_EXECUTED = "release.not_executed"  # people have found that there is nothing to free
         OPERATION_NEEDS_REVIEW = "operation.needs_review"  # the machine cannot settle it
         NOTE_ADDED = "note.added"
         OPERATION_ASSIGNED = "operation.assigned"

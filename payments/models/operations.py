@@ -127,7 +127,7 @@ class Operation(models.Model):
                 condition=Q(look_again_at__isnull=False),
                 name="operation_late_look",
             ),
-            # What the back office's first page counts as unsettled.
+            # What the back office counts as unsettled, and what awaits the statement, the newest first.
             models.Index(
                 fields=["created_at"],
                 condition=one_of("state", UNFINISHED_OPERATIONS) | Q(awaiting_statement=True),
@@ -148,9 +148,6 @@ class Operation(models.Model):
                 fields=["created_at"],
                 condition=Q(state=OperationState.NEEDS_REVIEW),
                 name="operation_needs_review",
-            ),
-            models.Index(
-                fields=["payment"], condition=Q(awaiting_statement=True), name="operation_awaits_statement"
             ),
         ]
         triggers: ClassVar = [

@@ -38,7 +38,7 @@ class Resolution(models.Model):
         """Why it is known that something was not executed."""
 
         BANK_ANSWER = "bank_answer", "The bank's answer, on the timeline"
-        STATEMENT = "statement", "A statement that covers it"
+        STATEMENT = "statement", "A statement that covers it and does not show it"
         BANK_WORD = "bank_word", "The bank's written word (a second person approves)"
 
     kind = models.CharField(max_length=24, choices=Kind.choices)
@@ -50,7 +50,10 @@ class Resolution(models.Model):
     currency = models.CharField(max_length=3)
     reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
     evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)
+    attempt = models.PositiveSmallIntegerField(null=True)  # whose answer is the evidence
     quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or which statement
+    covers_from = models.DateField(null=True)  # the statement's days (UTC), both included
+    covers_to = models.DateField(null=True)
     reason = models.CharField(max_length=500)
     # Which state of the operation it was proposed for: whoever has changed it since has made it outdated.
     seen_epoch = models.PositiveIntegerField(null=True)
@@ -75,21 +78,24 @@ class Resolution(models.Model):
             models.UniqueConstraint(
                 fields=["operation"], condition=Q(state="PROPOSED"), name="one_proposal_per_operation"
             ),
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=Q(state="PROPOSED", operation__isnull=True),
+                name="one_proposal_per_payment",
+            ),
+            models.UniqueConstraint(
+                fields=["bank", "reference"],
+                condition=Q(state="PROPOSED", kind="void_hold"),
+                name="one_proposal_per_stray_hold",
+            ),
         ]
         triggers: ClassVar = [
             pgtrigger.ReadOnly(
                 name="fixed_when_proposed",
                 fields=[
                     *("kind", "payment", "operation", "bank", "amount_cents", "currency", "reference"),
-                    *(
-                        "evidence",
-                        "quote",
-                        "reason",
-                        "seen_epoch",
-                        "proposed_by",
-                        "proposed_at",
-                        "needs_second",
-                    ),
+                    *("evidence", "attempt", "quote", "covers_from", "covers_to", "reason"),
+                    *("seen_epoch", "proposed_by", "proposed_at", "needs_second"),
                 ],
             ),
             pgtrigger.Protect(

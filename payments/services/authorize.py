@@ -12,8 +12,9 @@ from payments.models import Event, Operation, Payment
 from payments.services import intents, leases, operations, recording
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.idempotency import KeyClaimed, MerchantRequest, answered_once
+from payments.services.idempotency import KeyClaimed, MerchantRequest
 from payments.services.leases import Lease
+from payments.services.retries import answered_once
 
 
 @dataclass(frozen=True)

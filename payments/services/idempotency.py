@@ -6,33 +6,25 @@ stored in the transaction that records the outcome, and returned to the byte eve
 non-execution releases the claim: the same request may then start a new operation.
 """
 
-import functools
 import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Concatenate, ParamSpec
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.domain.timing import BANK_KEY_LASTS
-from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_with_pending
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
+from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
+from payments.models import IdempotencyKey, Merchant, Operation
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.services import answers
 from payments.services.answers import Answer
-from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused, Overloaded
-
-P = ParamSpec("P")
 
 CLAIM_CONSTRAINT = "idempotency_key_claimed_once"
 BANK_KEY_CONSTRAINT = "one_operation_per_bank_key"
-RETRY_AFTER_SECONDS = 2
-KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,7 @@ class MerchantRequest:
     continues: UUID | None = None  # the authorize in doubt that this request's card lets continue
     ordinal: int = 0  # grows where the bank must not be sent the earlier key again
     after_retired_key: bool = False  # whether it has grown because that key was retired
+    alongside: Callable[[], None] | None = None  # what else the intent's transaction records
 
 
 class KeyClaimed(Exception):
@@ -59,43 +52,6 @@ class KeyClaimed(Exception):
 
 class BankKeyUsed(Exception):
     """The bank key derived for this request belongs to an older instruction."""
-
-
-def answered_once(
-    use_case: Callable[Concatenate[MerchantRequest, P], Answer],
-) -> Callable[Concatenate[MerchantRequest, P], Answer]:
-    """Make a use case idempotent under the request's key.
-
-    Raises IdempotencyKeyReused for another request under the same key, IdempotencyKeyInUse while the
-    first one still waits, and whatever the use case raises.
-    """
-
-    @functools.wraps(use_case)
-    def answer(request: MerchantRequest, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
-        while True:
-            try:
-                return use_case(request, *args, **kwargs)
-            except BankKeyUsed:
-                request = replace(request, ordinal=request.ordinal + 1)
-            except (KeyClaimed, Overloaded) as obstacle:
-                # A full pool must not keep anybody from an answer that exists.
-                earlier = _find(request)
-                if earlier is None:
-                    if isinstance(obstacle, Overloaded):
-                        raise
-                    # The claim was swept or rolled back at this moment: begin as if it had never been.
-                    request = replace(request, again_after=None, continues=None)
-                    continue
-                found = _answer_of(earlier, request)
-                if found is not None:
-                    return found
-                if isinstance(obstacle, Overloaded):
-                    if earlier.operation.state in UNFINISHED_OPERATIONS:
-                        return answers.of_operation(earlier.operation.claimed_payment, earlier.operation)
-                    raise
-                request = _again(earlier, request)
-
-    return answer
 
 
 def claim(request: MerchantRequest, operation_id: UUID) -> None:
@@ -137,7 +93,7 @@ def store_answer(operation: Operation, answer: Answer) -> None:
 def stored_answer(operation: Operation) -> Answer | None:
     """The final answer that is kept to the request that instructed this operation, if there is one."""
     kept = IdempotencyKey.objects.filter(operation=operation).exclude(answer_status=None).first()
-    return _kept(kept) if kept is not None else None
+    return answer_kept(kept) if kept is not None else None
 
 
 def sweep(*, limit: int) -> int:
@@ -148,7 +104,7 @@ def sweep(*, limit: int) -> int:
     with transaction.atomic(durable=True):
         due = (
             IdempotencyKey.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(created_at__lt=clock_in(-KEPT.total_seconds()))
+            .filter(created_at__lt=clock_in(-IDEMPOTENCY_KEYS_KEPT.total_seconds()))
             .exclude(operation__state__in=UNFINISHED_OPERATIONS)
             .order_by("created_at")[:limit]
         )
@@ -172,86 +128,21 @@ def own_bank_key(operation_id: UUID) -> str:
     return _hmac(settings.BANK_KEY_SECRET, [operation_id.hex])
 
 
-def _find(request: MerchantRequest) -> IdempotencyKey | None:
-    return (
-        IdempotencyKey.objects.select_related("operation__payment")
-        .filter(merchant=request.merchant, mode=request.mode, key=request.idempotency_key)
-        .annotate(now=ClockTimestamp())
-        .first()
-    )
-
-
-def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | None:
-    """What the key's first request was answered, or would be now; None where it may start or go on."""
-    _check_fingerprint(claimed, request)
-    if claimed.answer_status is not None:
-        return _replay(claimed)
-    operation = claimed.operation
-    if operation.state == OperationState.NOT_EXECUTED:
-        return None
-    now: datetime = vars(claimed)["now"]
-    waiting = now - operation.created_at < timedelta(seconds=settings.BANK_TIMING.client_wait)
-    if waiting and operation.state in UNFINISHED_OPERATIONS:
-        raise IdempotencyKeyInUse(
-            f"The first request with this key is unfinished: its {operation.kind} has no known outcome yet. "
-            "Retry with the same key.",
-            payment=payments_with_pending().get(operations=operation),
-            retry_after=RETRY_AFTER_SECONDS,
-        )
-    if request.continues is None and _can_continue(operation, now):
-        return None
-    return answers.of_operation(operation.claimed_payment, operation)
-
-
-def _can_continue(operation: Operation, now: datetime) -> bool:
-    """An authorize in doubt needs the card, which only the merchant's retry brings.
-
-    Later than 23 hours the bank may have forgotten the key: it would be a second hold.
-    """
-    return (
-        operation.kind == OperationKind.AUTHORIZE
-        and operation.state == OperationState.OPEN
-        and operation.lease_expires_at <= now
-        and bank_key_age(operation, now) < BANK_KEY_LASTS
-    )
-
-
-def _replay(claimed: IdempotencyKey) -> Answer:
-    kept = _kept(claimed)
-    return replace(kept, headers={**kept.headers, "Idempotent-Replayed": "true"})
-
-
-def _kept(claimed: IdempotencyKey) -> Answer:
+def answer_kept(claimed: IdempotencyKey) -> Answer:
+    """The final answer that is stored under the key, to the byte."""
     assert claimed.answer_status is not None  # noqa: S101 - the table's check: all of the answer or nothing
     body = bytes(claimed.answer_body or b"")
     return Answer(claimed.answer_status, body, claimed.answer_headers or {})
 
 
-def _check_fingerprint(claimed: IdempotencyKey, request: MerchantRequest) -> None:
-    # A fingerprint whose key has been retired cannot be compared; only a key kept for 30 days avoids it.
-    known = claimed.fingerprint_key_id in settings.FINGERPRINT_KEYS
-    if not known or not hmac.compare_digest(
-        claimed.fingerprint, _fingerprint(request, claimed.fingerprint_key_id)
-    ):
-        raise IdempotencyKeyReused(
-            "This Idempotency-Key was first used for another request, or too long ago to be compared."
-        )
+def is_same_request(claimed: IdempotencyKey, request: MerchantRequest) -> bool:
+    """Whether the request is the one that the key was claimed for.
 
-
-def _again(claimed: IdempotencyKey, request: MerchantRequest) -> MerchantRequest:
-    """The request, to continue the operation in doubt or to start anew after one that was not executed.
-
-    Anew, the bank key is the same, unless it has been retired, or is so old that the bank may have
-    forgotten it.
+    One whose fingerprint's key has been retired cannot be compared; only a key kept for 30 days avoids it.
     """
-    operation = claimed.operation
-    if operation.state == OperationState.OPEN:
-        return replace(request, continues=operation.pk)
-    retired = claimed.bank_key_retired
-    is_old = bank_key_age(operation, vars(claimed)["now"]) >= BANK_KEY_LASTS
-    ordinal = operation.ordinal + (1 if retired or is_old else 0)
-    return replace(
-        request, continues=None, again_after=operation.pk, ordinal=ordinal, after_retired_key=retired
+    key_id = claimed.fingerprint_key_id
+    return key_id in settings.FINGERPRINT_KEYS and hmac.compare_digest(
+        claimed.fingerprint, _fingerprint(request, key_id)
     )
 
 

@@ -37,12 +37,14 @@ def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]
     """The intent's transaction, in which the key is claimed first of all, for the operation id it yields.
 
     A constraint named in `conflicts` that is violated becomes that refusal. Raises KeyClaimed and
-    BankKeyUsed for `idempotency.answered_once` to act on.
+    BankKeyUsed for `retries.answered_once` to act on.
     """
     operation_id = new_id()
     try:
         with transaction.atomic(durable=True):
             idempotency.claim(request, operation_id)
+            if request.alongside is not None:
+                request.alongside()
             yield operation_id
     except IntegrityError as error:
         constraint = violated_constraint(error)
@@ -130,8 +132,10 @@ def unfinished_operation(payment_id: UUID) -> Refused:
         detail = "Another operation of this payment has finished at this moment."
         return OperationInProgress(detail, payment=payment, retry_after=1)
     if operation.state == OperationState.NEEDS_REVIEW:
-        return NeedsReview(f"The {operation.kind} is under review.", payment=payment)
-    return OperationInProgress(f"The {operation.kind} is unfinished.", payment=payment, retry_after=2)
+        detail = f"The {operation.kind} is under review."
+        return NeedsReview(detail, payment=payment, operation=operation)
+    detail = f"The {operation.kind} is unfinished."
+    return OperationInProgress(detail, payment=payment, operation=operation, retry_after=2)
 
 
 def order_with_payment(request: MerchantRequest, order_id: str) -> Refused:

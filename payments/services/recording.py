@@ -179,6 +179,25 @@ def conclude_by_hand(
     )
 
 
+def fill_in_reference(operation_id: UUID, reference: str) -> None:
+    """The bank's id of what has succeeded without one, inside the caller's transaction.
+
+    Raises Outdated where it is known by now. The answers that merchants were given stay as they are.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = _lock(operation_id, payment_id)
+    if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
+        raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
+    operation.bank_reference = reference
+    operation.save(update_fields=["bank_reference"])
+    field = _REFERENCE_FIELDS[OperationKind(operation.kind)]
+    setattr(payment, field, reference)
+    payment.save(update_fields=[field])
+
+
+_REFERENCE_FIELDS = {OperationKind.CAPTURE: "bank_capture_id", OperationKind.REFUND: "bank_refund_id"}
+
+
 def _conclude(
     payment: Payment | None,
     operation: Operation,

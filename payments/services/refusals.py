@@ -5,7 +5,7 @@ Each refusal is an exception that states a fact; `payments.services.answers` giv
 
 from typing import ClassVar
 
-from payments.models import Payment
+from payments.models import Operation, Payment
 
 
 class Refused(Exception):
@@ -18,11 +18,17 @@ class Refused(Exception):
     money_moved: ClassVar[str] = "no"
 
     def __init__(
-        self, detail: str, *, payment: Payment | None = None, retry_after: int | None = None
+        self,
+        detail: str,
+        *,
+        payment: Payment | None = None,
+        operation: Operation | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.payment = payment  # shown with its receipt as it is now
+        self.operation = operation  # the one that stands in the way, for our own records
         self.retry_after = retry_after  # seconds
 
 

@@ -75,10 +75,12 @@ def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, re
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """A release changes nothing but its own operation, which stays open until the hold is freed."""
+    """A release changes nothing but its own operation. The machine leaves it open until the hold is freed."""
     match outcome:
         case Succeeded():
             operation.discrepancies.filter(closed_at=None).update(closed_at=at)
             return Event.Type.RELEASE_SUCCEEDED
-        case NotExecuted() | Rejected() | Declined():
+        case NotExecuted():  # people have found that the hold cannot be freed, or is none any more
+            return Event.Type.RELEASE_NOT_EXECUTED
+        case Rejected() | Declined():
             raise recording.ImpossibleOutcome(f"{operation}: {outcome}")

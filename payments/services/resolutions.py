@@ -1,113 +1,92 @@
 """Resolutions: what people decide where the machine cannot, and what they instruct for the merchant.
 
 One proposes, with a reason; above a limit, or on nothing but the bank's written word, another approves.
-Whatever names a bank's reference is verified with the bank before anything changes. A hold is never given
-to a payment by hand: holds have no owner on the wire.
+What it rests on is checked first (`evidence`), and once more when it is approved. A hold is never given to a
+payment by hand: holds have no owner on the wire.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from payments.domain.ids import new_id
 from payments.domain.outcomes import NotExecuted, Succeeded
-from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.models import Event, Operation, Payment, Resolution
-from payments.models.clock import ClockTimestamp, read_clock
-from payments.services import capture, operations, recording, recovery, refund, releases, void
+from payments.models import Attempt, Event, Operation, Resolution
+from payments.models.clock import ClockTimestamp
+from payments.models.guards import violated_constraint
+from payments.services import capture, evidence, recording, recovery, refund, releases, void
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
+from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
-from payments.services.recording import Outdated
-from payments.services.refusals import Refused
+from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.releases import Hold
 from payments.services.staff import Staff, log_action
 
-Kind, Evidence = Resolution.Kind, Resolution.Evidence
-
-# A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
-STRAY_AFTER = timedelta(hours=25)
 _USE_CASES: dict[str, Callable[..., Answer]] = {
     Kind.CAPTURE: capture.capture_payment,
     Kind.VOID: void.void_payment,
     Kind.REFUND: refund.refund_payment,
 }
 _ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
+_ONE_PROPOSAL = ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold")
 
 
-class CannotResolve(Exception):
-    """Why a resolution is not taken. The message is for staff."""
+class NotKnown(Exception):
+    """Whether something has happened is not known. The message, for staff, says how to find out."""
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """What somebody wants to do. `seen_epoch` is the operation's as its page showed it."""
+class Resolved:
+    """What came of a decision. `said` tells it in a sentence, to whoever has decided."""
 
-    kind: Resolution.Kind
-    reason: str
-    operation: Operation | None = None
-    payment: Payment | None = None
-    seen_epoch: int | None = None
-    reference: str = ""
-    evidence: str = ""
-    quote: str = ""
-    bank: str = ""
+    resolution: Resolution
+    said: str
+    is_done: bool = True  # False where it waits for somebody, or for the bank
 
 
-def propose(staff: Staff, proposal: Proposal) -> Resolution:
+def propose(staff: Staff, proposal: Proposal) -> Resolved:
     """Take a proposal, and carry it out at once where one person is enough.
 
-    Raises CannotResolve where it does not hold, Outdated where things have changed since it was seen.
+    Raises CannotResolve where it does not hold, Outdated where things have changed since it was seen,
+    NotKnown where nobody can say whether it was carried out.
     """
-    hold = _verify(proposal)
-    needs_second = (
-        hold.amount_cents > settings.FOUR_EYES_ABOVE_CENTS or proposal.evidence == Evidence.BANK_WORD
-    )
-    operation = proposal.operation
-    payment = proposal.payment or (operation.payment if operation else None)
-    try:
-        with transaction.atomic(durable=True):
-            resolution = Resolution.objects.create(
-                kind=proposal.kind,
-                payment=payment,
-                operation=operation,
-                bank=hold.bank,
-                amount_cents=hold.amount_cents,
-                currency=hold.currency,
-                reference=proposal.reference,
-                evidence=proposal.evidence,
-                quote=proposal.quote,
-                reason=proposal.reason,
-                seen_epoch=proposal.seen_epoch,
-                proposed_by_id=staff.user_id,
-                needs_second=needs_second,
-            )
-            _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
-    except IntegrityError:
-        raise CannotResolve("There is a proposal for this operation already: decide on that one.") from None
-    return resolution if needs_second else _carry_out(staff, resolution)
+    hold = evidence.verify(proposal)
+    by_word = proposal.evidence == Evidence.BANK_WORD
+    if hold.amount_cents <= settings.FOUR_EYES_ABOVE_CENTS and not by_word:
+        return _carry_out(
+            staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
+        )
+    with _told_of_another(), transaction.atomic(durable=True):
+        resolution = _create(staff, proposal, hold, needs_second=True)
+        _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
+    what = resolution.get_kind_display()
+    waits = "Somebody else has to approve it; it waits in the review queue."
+    return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
 
 
-def approve(staff: Staff, resolution_id: int, *, reason: str) -> Resolution:
-    """Carry out what another has proposed. Raises CannotResolve, also for one's own."""
+def approve(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
+    """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own."""
     resolution = _proposed(resolution_id)
     if resolution.proposed_by_id == staff.user_id:
         raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
-    _verify(_as_proposal(resolution))
-    return _carry_out(staff, resolution, approved_because=reason)
+    proposal = evidence.proposal_of(resolution)
+    evidence.verify(proposal)
+    return _carry_out(staff, proposal, lambda: resolution, key=f"resolution {resolution.pk}", because=reason)
 
 
-def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolution:
+def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
     """Decline what somebody has proposed; also how one takes back one's own."""
     with transaction.atomic(durable=True):
-        resolution = _decide(staff, _proposed(resolution_id).pk, Resolution.State.REFUSED)
+        resolution = _decide(staff, _proposed(resolution_id), Resolution.State.REFUSED)
         _log(staff, Event.Type.RESOLUTION_REFUSED, resolution, because=reason)
-    return resolution
+    return Resolved(resolution, f"{resolution.get_kind_display()}: the proposal is closed.")
 
 
 def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
@@ -128,164 +107,172 @@ def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
         )
         asking = slot.submit(lambda: recovery.recover(operation_id))
     try:
-        asked = asking.result(timeout=_ASKING_TAKES)
+        taken = asking.result(timeout=_ASKING_TAKES)
     except TimeoutError:
         return "The bank has not answered yet; its answer is recorded as soon as it comes."
-    if not asked:
+    if not taken:
         return "Somebody else is asking the bank at this moment."
-    state = Operation.objects.values_list("state", flat=True).get(pk=operation_id)
-    return f"The bank was asked; the {operation.kind} is {state}."
+    last = Attempt.objects.filter(operation=operation_id).select_related("operation").latest("number")
+    now = f"the {last.operation.kind} is {last.operation.state}"
+    if last.result == Attempt.Result.NOT_SENT:
+        return f"The bank was not asked ({last.reply}); {now}."
+    if last.result != Attempt.Result.ANSWERED:
+        return f"The bank was asked and gave no clear answer; {now}."
+    return f"The bank was asked; {now}."
 
 
-def _verify(proposal: Proposal) -> Hold:
-    """That it holds now, by our books and the bank's; and what money it is about."""
-    match proposal.kind:
-        case Kind.RECORD_REFERENCE:
-            return _verify_reference(_unfinished(proposal), proposal.reference)
-        case Kind.RECORD_NOT_EXECUTED:
-            operation = _unfinished(proposal)
-            if proposal.evidence not in Evidence.values:
-                raise CannotResolve("Say which evidence shows that it was not executed.")
-            if proposal.evidence != Evidence.BANK_ANSWER and not proposal.quote:
-                raise CannotResolve("Quote the bank's words, or name the statement that covers it.")
-            return Hold(operation.bank, "", operation.amount_cents, operation.currency)
-        case Kind.VOID_HOLD:
-            return _verify_stray(proposal.bank, proposal.reference)
-        case _:
-            payment = proposal.payment
-            if payment is None:
-                raise CannotResolve("There is no such payment.")
-            return Hold(payment.bank, "", payment.amount_cents, payment.currency)
+def _carry_out(
+    staff: Staff, proposal: Proposal, row: Callable[[], Resolution], *, key: str, because: str = ""
+) -> Resolved:
+    """Decide, and do it, in one transaction: `row` gives the resolution inside it."""
+
+    def decide() -> Resolution:
+        decided = _decide(staff, row(), Resolution.State.APPLIED)
+        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **({"because": because} if because else {}))
+        return decided
+
+    with _told_of_another():
+        if proposal.kind in _USE_CASES:
+            return _instruct(staff, proposal, decide, key)
+        with transaction.atomic(durable=True):
+            decided = decide()
+            came_of_it = _EFFECTS[proposal.kind](staff, decided)
+        return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
 
 
-def _unfinished(proposal: Proposal) -> Operation:
-    operation = proposal.operation
-    if operation is None or operation.kind == OperationKind.RELEASE:
-        raise CannotResolve("There is nothing to resolve.")
-    if operation.state not in UNFINISHED_OPERATIONS:
-        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
-    if operation.lease_epoch != proposal.seen_epoch:
-        raise Outdated(f"The bank has been asked about the {operation.kind} since this page was made.")
-    return operation
-
-
-def _verify_reference(operation: Operation, reference: str) -> Hold:
-    if operation.kind not in (OperationKind.CAPTURE, OperationKind.REFUND):
-        raise CannotResolve(
-            "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
-            "and a void cannot be looked up."
-        )
-    column = "bank_capture_id" if operation.kind == OperationKind.CAPTURE else "bank_refund_id"
-    if reference and Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
-        raise CannotResolve(f"{reference} belongs to another payment.")
-    found = _looked_up(operation.bank, OperationKind(operation.kind), reference)
-    if found.target_reference != operation.target_reference:
-        raise CannotResolve(
-            f"The bank says that {reference} belongs to {found.target_reference}, not to "
-            f"{operation.target_reference}."
-        )
-    if (found.amount_cents, found.currency) != (operation.amount_cents, operation.currency):
-        raise CannotResolve(f"The bank says that {reference} is of another amount.")
-    return Hold(operation.bank, reference, operation.amount_cents, operation.currency)
-
-
-def _verify_stray(bank: str, reference: str) -> Hold:
-    if Payment.objects.filter(bank=bank, bank_authorization_id=reference).exists():
-        raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
-    if Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference).exists():
-        raise CannotResolve(f"{reference} is being released already.")
-    found = _looked_up(bank, OperationKind.AUTHORIZE, reference)
-    if read_clock() - found.made_at < STRAY_AFTER:
-        raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
-    open_ones = Operation.objects.filter(
-        bank=bank,
-        kind=OperationKind.AUTHORIZE,
-        state=OperationState.OPEN,
-        amount_cents=found.amount_cents,
-    )
-    if open_ones.exists():
-        raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
-    return Hold(bank, reference, found.amount_cents, found.currency)
-
-
-def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
-    match operations.look_up(bank, kind, reference):
-        case Found() as found:
-            return found
-        case NotThere():
-            raise CannotResolve(f"The bank knows no {kind} {reference}.")
-        case Unclear(reason=reason):
-            raise CannotResolve(f"The bank could not be asked ({reason}). Nothing has changed; try again.")
-
-
-def _carry_out(staff: Staff, resolution: Resolution, **more: str) -> Resolution:
-    match resolution.kind:
-        case Kind.RECORD_REFERENCE | Kind.RECORD_NOT_EXECUTED:
-            return _conclude(staff, resolution, more)
-        case Kind.VOID_HOLD:
-            return _release(staff, resolution, more)
-        case _:
-            return _instruct(staff, resolution, more)
-
-
-def _conclude(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
-    operation = resolution.operation
-    assert operation is not None and resolution.seen_epoch is not None  # noqa: S101, PT018 - proposed with both
-    if resolution.kind == Kind.RECORD_REFERENCE:
-        outcome: Succeeded | NotExecuted = Succeeded(resolution.reference)
+def _record_reference(staff: Staff, resolution: Resolution) -> str:
+    operation = _operation_of(resolution)
+    if operation.state == OperationState.SUCCEEDED:
+        recording.fill_in_reference(operation.pk, resolution.reference)
     else:
-        unseen = resolution.evidence != Evidence.STATEMENT and operation.kind == OperationKind.AUTHORIZE
-        outcome = NotExecuted("found by people", awaiting_statement=unseen)
-    with transaction.atomic(durable=True):
-        decided = _decide(staff, resolution.pk, Resolution.State.APPLIED)
-        recording.conclude_by_hand(
-            operation.pk,
-            outcome,
-            recovery.SETTLE[OperationKind(operation.kind)],
-            seen_epoch=resolution.seen_epoch,
-            actor=staff.actor,
-            request_id=staff.request_id,
-            evidence=_evidence(decided),
-        )
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
-    return decided
+        _conclude(staff, resolution, operation, Succeeded(resolution.reference))
+    return "done."
 
 
-def _release(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
-    with transaction.atomic(durable=True):
-        decided = _decide(staff, resolution.pk, Resolution.State.APPLIED)
-        releases.request_release_of_stray(
-            Hold(decided.bank, decided.reference, decided.amount_cents, decided.currency),
-            actor=staff.actor,
-            because=f"resolution {decided.pk}: {decided.reason}",
-            request_id=staff.request_id,
-        )
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
-    return decided
+def _record_not_executed(staff: Staff, resolution: Resolution) -> str:
+    operation = _operation_of(resolution)
+    # What no statement has ruled out may be a hold that nobody knows of.
+    unseen = resolution.evidence != Evidence.STATEMENT and operation.kind == OperationKind.AUTHORIZE
+    _conclude(staff, resolution, operation, NotExecuted("found by people", awaiting_statement=unseen))
+    return "done."
 
 
-def _instruct(staff: Staff, resolution: Resolution, more: dict[str, str]) -> Resolution:
-    """As the merchant would: the same use case, under a key that belongs to this resolution."""
-    with transaction.atomic(durable=True):
-        decided = _decide(staff, resolution.pk, Resolution.State.APPLIED)
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **more)
-    payment = decided.payment
-    assert payment is not None  # noqa: S101 - proposed with one
+def _void_hold(staff: Staff, resolution: Resolution) -> str:
+    releases.request_release_of_stray(
+        Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
+        actor=staff.actor,
+        because=f"resolution {resolution.pk}: {resolution.reason}",
+        request_id=staff.request_id,
+    )
+    return "recorded. Recovery sends it within seconds; search for the hold to see what came of it."
+
+
+_EFFECTS: dict[str, Callable[[Staff, Resolution], str]] = {
+    Kind.RECORD_REFERENCE: _record_reference,
+    Kind.RECORD_NOT_EXECUTED: _record_not_executed,
+    Kind.VOID_HOLD: _void_hold,
+}
+
+
+def _conclude(
+    staff: Staff, resolution: Resolution, operation: Operation, outcome: Succeeded | NotExecuted
+) -> None:
+    assert resolution.seen_epoch is not None  # noqa: S101 - verified
+    recording.conclude_by_hand(
+        operation.pk,
+        outcome,
+        recovery.SETTLE[OperationKind(operation.kind)],
+        seen_epoch=resolution.seen_epoch,
+        actor=staff.actor,
+        request_id=staff.request_id,
+        evidence=_evidence(resolution),
+    )
+
+
+def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution], key: str) -> Resolved:
+    """As the merchant would: the same use case, in whose intent the resolution is decided."""
+    payment = proposal.payment
+    assert payment is not None  # noqa: S101 - verified
+    decided: list[Resolution] = []
+
+    def alongside() -> None:
+        decided[:] = [decide()]
+
     request = MerchantRequest(
         merchant=payment.merchant,
         mode=payment.mode,
         actor=staff.actor,
         request_id=staff.request_id,
-        idempotency_key=f"staff-resolution-{decided.pk}-{payment.pk.hex}",
+        idempotency_key=f"staff {key}",  # with a blank: no merchant's key can be the same
         method="POST",
-        path=f"/resolutions/{decided.pk}/{decided.kind}",
+        path=f"/staff/{payment.public_id}/{proposal.kind}",
         body={},
+        alongside=alongside,
     )
     try:
-        _USE_CASES[decided.kind](request, payment_id=payment.pk, amount_cents=None, reason=decided.reason)
+        answer = _USE_CASES[proposal.kind](
+            request, payment_id=payment.pk, amount_cents=None, reason=proposal.reason
+        )
+    except IdempotencyKeyInUse:  # somebody else has decided it at this moment, and it is on its way
+        raise CannotResolve(_DECIDED_ALREADY) from None
     except Refused as refused:
+        if refused.money_moved != "no":
+            raise NotKnown(f"{refused.title}. {refused.detail} {refused.next_step}") from None
         raise CannotResolve(f"{refused.title}. {refused.detail}") from None
-    return decided
+    if not decided:  # the key stood for it already: somebody was quicker
+        raise CannotResolve(_DECIDED_ALREADY)
+    what = Kind(proposal.kind).label
+    return Resolved(decided[0], f"{what}: {_ANSWERED[answer.status]}", is_done=answer.status == _DONE)
+
+
+_DONE = 200
+_ANSWERED = {
+    _DONE: "done.",
+    202: "sent, and the bank has given no clear answer yet. Recovery goes on asking; this page will tell.",
+    409: "refused by the bank, the authorization has expired. No money was taken; the hold is released.",
+    503: "not executed, the bank could not be reached. No money has moved; try again later.",
+}
+_DECIDED_ALREADY = "This proposal has been decided already."
+
+
+@contextmanager
+def _told_of_another() -> Iterator[None]:
+    """Raises CannotResolve where somebody has proposed something for the same thing already."""
+    try:
+        yield
+    except IntegrityError as error:
+        if violated_constraint(error) not in _ONE_PROPOSAL:
+            raise
+        raise CannotResolve("There is a proposal for this already: decide on that one.") from None
+
+
+def _create(staff: Staff, proposal: Proposal, hold: Hold, *, needs_second: bool) -> Resolution:
+    operation = proposal.operation
+    resolution: Resolution = Resolution.objects.create(
+        kind=proposal.kind,
+        payment=proposal.payment or (operation.payment if operation else None),
+        operation=operation,
+        bank=hold.bank,
+        amount_cents=hold.amount_cents,
+        currency=hold.currency,
+        reference=proposal.reference,
+        evidence=proposal.evidence,
+        attempt=proposal.attempt,
+        quote=proposal.quote,
+        covers_from=proposal.covers_from,
+        covers_to=proposal.covers_to,
+        reason=proposal.reason,
+        seen_epoch=proposal.seen_epoch,
+        proposed_by_id=staff.user_id,
+        needs_second=needs_second,
+    )
+    return resolution
+
+
+def _operation_of(resolution: Resolution) -> Operation:
+    operation = resolution.operation
+    assert operation is not None  # noqa: S101 - verified
+    return operation
 
 
 def _proposed(resolution_id: int) -> Resolution:
@@ -295,33 +282,19 @@ def _proposed(resolution_id: int) -> Resolution:
         .first()
     )
     if resolution is None or resolution.state != Resolution.State.PROPOSED:
-        raise CannotResolve("This proposal has been decided already.")
+        raise CannotResolve(_DECIDED_ALREADY)
     return resolution
 
 
-def _decide(staff: Staff, resolution_id: int, state: Resolution.State) -> Resolution:
+def _decide(staff: Staff, resolution: Resolution, state: Resolution.State) -> Resolution:
     """Decide it once, inside the caller's transaction. Raises CannotResolve where somebody was quicker."""
-    decided = Resolution.objects.filter(pk=resolution_id, state=Resolution.State.PROPOSED).update(
+    decided = Resolution.objects.filter(pk=resolution.pk, state=Resolution.State.PROPOSED).update(
         state=state, decided_by_id=staff.user_id, decided_at=ClockTimestamp()
     )
     if not decided:
-        raise CannotResolve("This proposal has been decided already.")
+        raise CannotResolve(_DECIDED_ALREADY)
     return Resolution.objects.select_related("operation", "payment__merchant", "proposed_by").get(
-        pk=resolution_id
-    )
-
-
-def _as_proposal(resolution: Resolution) -> Proposal:
-    return Proposal(
-        kind=Kind(resolution.kind),
-        reason=resolution.reason,
-        operation=resolution.operation,
-        payment=resolution.payment,
-        seen_epoch=resolution.seen_epoch,
-        reference=resolution.reference,
-        evidence=resolution.evidence,
-        quote=resolution.quote,
-        bank=resolution.bank,
+        pk=resolution.pk
     )
 
 
@@ -332,7 +305,10 @@ def _evidence(resolution: Resolution) -> dict[str, Any]:
         "reason": resolution.reason,
         "reference": resolution.reference,
         "evidence": resolution.evidence,
+        "attempt": resolution.attempt,
         "quote": resolution.quote,
+        "covers_from": resolution.covers_from and resolution.covers_from.isoformat(),
+        "covers_to": resolution.covers_to and resolution.covers_to.isoformat(),
         "proposed_by": resolution.proposed_by.get_username(),
     }
     return {name: value for name, value in known.items() if value}

@@ -9,7 +9,8 @@ from payments.models import Event, Operation
 from payments.services import intents, operations, recording
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.idempotency import MerchantRequest, answered_once
+from payments.services.idempotency import MerchantRequest
+from payments.services.retries import answered_once
 
 VOID = intents.Step(
     kind=OperationKind.VOID,

@@ -14,7 +14,7 @@ from tests.admin.conftest import LIST, PAGE, Staff
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
 # Session, user, the payment, its operations, their attempts, its events. However long its history is.
-STATEMENTS = 7
+STATEMENTS = 8
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -113,12 +113,14 @@ class TestTimeline:
             (entry.sort, entry.title)
             for entry in timeline_of(captured, list(captured.operations.order_by("created_at")))
         ] == [
+            ("request", "API request to authorize"),
             ("operation", "Authorize recorded, to be sent to ficmart"),
             ("attempt", "Authorize, attempt 1"),
             ("event", "Payment created"),
             ("attempt", "Authorize, attempt 2"),
             ("attempt", "Authorize, attempt 3"),
             ("event", "Payment authorized"),
+            ("request", "API request to capture"),
             ("operation", "Capture recorded, to be sent to ficmart"),
             ("attempt", "Capture, attempt 1"),
             ("event", "Payment captured"),

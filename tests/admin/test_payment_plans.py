@@ -69,7 +69,7 @@ class TestEveryQuestion:
             ("small merchant", "payment_newest_of_merchant"),
             ("in doubt", "operation_due"),
             ("needs review", "operation_needs_review"),
-            ("awaiting statement", "operation_awaits_statement"),
+            ("awaiting statement", "operation_unsettled"),
         ],
     )
     def test_has_its_index(self, superuser: Staff, what: str, index: str) -> None:

@@ -16,7 +16,7 @@ from payments.models import Operation, Payment, Resolution
 from tests.access.doors import make_groups
 from tests.api_client import CARDS, ApiClient, order
 from tests.browser.conftest import PASSWORD, scrolls_sideways
-from tests.office.test_resolutions import lost_capture
+from tests.office.cases import lost_capture
 from tests.simulated_bank import SimulatedBank
 
 LIST = "/admin/payments/payment/"

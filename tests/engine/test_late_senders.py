@@ -18,7 +18,7 @@ from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.services import idempotency, leases
+from payments.services import idempotency, leases, retries
 from payments.services.bank_threads import bank_threads
 from payments.services.pacing import pace_of
 from payments.services.recovery import recover_due
@@ -127,14 +127,14 @@ class TestACallThatMayStillBeAlive:
 class TestARetry:
     def _bounded(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[], ApiAnswer]) -> ApiAnswer:
         """The call's answer, unless it goes round in circles."""
-        find, rounds = idempotency._find, []
+        find, rounds = retries._find, []
 
         def counting(request: Any) -> Any:
             rounds.append(1)
             assert len(rounds) < 20, "endless"
             return find(request)
 
-        monkeypatch.setattr(idempotency, "_find", counting)
+        monkeypatch.setattr(retries, "_find", counting)
         return call()
 
     def test_whose_key_is_swept_at_that_moment_starts_as_new(
@@ -147,14 +147,14 @@ class TestARetry:
         bank.restart()
         pace_of.cache_clear()
         IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
-        again = idempotency._again
+        again = retries._again
 
         def swept_meanwhile(*args: Any) -> Any:
             made = again(*args)
             idempotency.sweep(limit=10)
             return made
 
-        monkeypatch.setattr(idempotency, "_again", swept_meanwhile)
+        monkeypatch.setattr(retries, "_again", swept_meanwhile)
         assert self._bounded(monkeypatch, lambda: live.post("/payments", body, key="k")).status == 201
 
     def test_that_would_continue_what_ends_not_executed_at_that_moment_starts_anew(

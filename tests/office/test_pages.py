@@ -12,7 +12,7 @@ from payments.models import ApiKey, Event, Operation, Payment, Resolution
 from payments.services.recovery import recover_due
 from tests.admin.conftest import text_of
 from tests.api_client import ApiClient
-from tests.office.test_resolutions import lost_capture, too_old
+from tests.office.cases import lost_capture, on_no_statement, too_old
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
@@ -159,7 +159,8 @@ class TestDeciding:
             "admin:payments_record_not_executed",
             operation.pk,
             seen=seen,
-            evidence="bank_answer",
+            evidence="bank_word",
+            quote="We have not seen it.",
             reason="it seems so",
         )
         assert "Nothing has changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
@@ -209,12 +210,15 @@ class TestDeciding:
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:
         operation = too_old(live, bank)
+        proposal = on_no_statement(operation, bank)
         shown = kim.decide(
             "admin:payments_record_not_executed",
             operation.pk,
             seen=operation.lease_epoch,
             evidence="statement",
-            quote="statement of 20 November",
+            quote="statement 324",
+            covers_from=proposal.covers_from,
+            covers_to=proposal.covers_to,
             reason="not on it",
         )
         assert "Record that it was not executed: done." in shown

@@ -1,0 +1,242 @@
+"""What a resolution rests on, checked before anything changes: our books, and the bank's own word.
+
+Whatever names a bank's reference is looked up at the bank. That something was not executed needs an answer
+that says so, a statement whose days cover it, or the bank's written word.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from payments.domain.days import begin_of
+from payments.domain.meanings import Meaning, meaning_of_refusal
+from payments.domain.outcomes import Verdict
+from payments.domain.replies import Found, NotThere, Refusal, Unclear
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.models import Attempt, Operation, Payment, Resolution
+from payments.models.clock import read_clock
+from payments.services import operations
+from payments.services.recording import Outdated
+from payments.services.releases import Hold
+
+Kind, Evidence = Resolution.Kind, Resolution.Evidence
+
+# A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
+STRAY_AFTER = timedelta(hours=25)
+# What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
+COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
+LOOKED_UP = (OperationKind.CAPTURE, OperationKind.REFUND)
+
+
+class CannotResolve(Exception):
+    """Why a resolution is not taken. The message is for staff."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What somebody wants to do. `seen_epoch` is the operation's as its page showed it."""
+
+    kind: Resolution.Kind
+    reason: str
+    operation: Operation | None = None
+    payment: Payment | None = None
+    seen_epoch: int | None = None
+    reference: str = ""
+    bank: str = ""
+    evidence: str = ""
+    attempt: int | None = None  # whose answer is the evidence
+    quote: str = ""  # the bank's words, or which statement
+    covers_from: date | None = None  # the statement's days (UTC), both included
+    covers_to: date | None = None
+
+
+def verify(proposal: Proposal) -> Hold:
+    """That it holds now, by our books and the bank's; and what money it is about.
+
+    Raises CannotResolve, or Outdated where things have changed since they were seen.
+    """
+    match proposal.kind:
+        case Kind.RECORD_REFERENCE:
+            return _verify_reference(proposal)
+        case Kind.RECORD_NOT_EXECUTED:
+            return _verify_not_executed(proposal)
+        case Kind.VOID_HOLD:
+            return _verify_stray(proposal.bank, proposal.reference)
+        case _:
+            payment = proposal.payment
+            if payment is None:
+                raise CannotResolve("There is no such payment.")
+            return Hold(payment.bank, "", payment.amount_cents, payment.currency)
+
+
+def lacks_reference(operation: Operation) -> bool:
+    """Whether its reference can be looked up at the bank, and is not known although it has succeeded."""
+    return (
+        operation.kind in LOOKED_UP
+        and operation.state == OperationState.SUCCEEDED
+        and not operation.bank_reference
+    )
+
+
+def denials(operation: Operation) -> list[Attempt]:
+    """Attempts whose answer says that nothing was executed, oldest first.
+
+    Given by a bank in good health, when nothing sent before could still be at work there. What was sent
+    later without a clear answer would make it worthless.
+    """
+    attempts = list(operation.attempts.order_by("number"))
+    last_silent = max((one.number for one in attempts if _may_have_executed(one)), default=0)
+    return [one for one in attempts if one.number > last_silent and _denies(operation, one)]
+
+
+def covered(operation: Operation) -> tuple[datetime, datetime]:
+    """The time that a statement must cover to rule the operation out: UTC."""
+    sent = operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
+    times = list(sent.order_by("started_at").values_list("started_at", flat=True)) or [operation.created_at]
+    return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
+
+
+def _unfinished(proposal: Proposal) -> Operation:
+    operation = _unchanged(proposal)
+    if operation.state not in UNFINISHED_OPERATIONS:
+        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+    return operation
+
+
+def _unchanged(proposal: Proposal) -> Operation:
+    """As the books have it now. Raises Outdated where the bank has been asked since it was seen."""
+    if proposal.operation is None:
+        raise CannotResolve("There is nothing to resolve.")
+    operation: Operation = Operation.objects.select_related("payment").get(pk=proposal.operation.pk)
+    ended = operation.state not in UNFINISHED_OPERATIONS
+    if not ended and operation.lease_epoch != proposal.seen_epoch:
+        raise Outdated(f"The bank has been asked about the {operation.kind} since this page was made.")
+    return operation
+
+
+def _verify_reference(proposal: Proposal) -> Hold:
+    operation, reference = _unchanged(proposal), proposal.reference
+    if not lacks_reference(operation):
+        operation = _unfinished(proposal)
+    if operation.kind not in LOOKED_UP:
+        raise CannotResolve(
+            "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
+            "and a void cannot be looked up."
+        )
+    column = "bank_capture_id" if operation.kind == OperationKind.CAPTURE else "bank_refund_id"
+    if reference and Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
+        raise CannotResolve(f"{reference} belongs to another payment.")
+    found = _looked_up(operation.bank, OperationKind(operation.kind), reference)
+    if found.target_reference != operation.target_reference:
+        raise CannotResolve(
+            f"The bank says that {reference} belongs to {found.target_reference}, not to "
+            f"{operation.target_reference}."
+        )
+    if (found.amount_cents, found.currency) != (operation.amount_cents, operation.currency):
+        raise CannotResolve(f"The bank says that {reference} is of another amount.")
+    return Hold(operation.bank, reference, operation.amount_cents, operation.currency)
+
+
+def _verify_not_executed(proposal: Proposal) -> Hold:
+    operation = _unfinished(proposal)
+    match proposal.evidence:
+        case Evidence.BANK_ANSWER:
+            if proposal.attempt not in {one.number for one in denials(operation)}:
+                raise CannotResolve(
+                    "No such answer on the timeline: it has to say that nothing was executed, from a bank in "
+                    "good health, and nothing may have been sent since without a clear answer."
+                )
+        case Evidence.STATEMENT:
+            _check_statement(operation, proposal)
+        case Evidence.BANK_WORD:
+            if not proposal.quote:
+                raise CannotResolve("Quote what the bank wrote.")
+        case _:
+            raise CannotResolve("Say which evidence shows that it was not executed.")
+    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+
+
+def _check_statement(operation: Operation, proposal: Proposal) -> None:
+    if not proposal.quote or proposal.covers_from is None or proposal.covers_to is None:
+        raise CannotResolve("Name the statement, and the first and the last day that it covers (UTC).")
+    if proposal.covers_to >= read_clock().astimezone(UTC).date():
+        raise CannotResolve("The last day is not over (UTC): no statement covers it yet.")
+    begin, end = covered(operation)
+    if begin_of(proposal.covers_from) > begin or begin_of(proposal.covers_to + timedelta(days=1)) < end:
+        raise CannotResolve(
+            f"The statement has to cover the time from {_minute(begin)} to {_minute(end)}: from five minutes "
+            "before the first attempt to an hour after the last."
+        )
+
+
+def _verify_stray(bank: str, reference: str) -> Hold:
+    if Payment.objects.filter(bank=bank, bank_authorization_id=reference).exists():
+        raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
+    releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
+    if releases.exclude(state=OperationState.NOT_EXECUTED).exists():
+        raise CannotResolve(f"{reference} is being released already.")
+    found = _looked_up(bank, OperationKind.AUTHORIZE, reference)
+    if read_clock() - found.made_at < STRAY_AFTER:
+        raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
+    open_ones = Operation.objects.filter(
+        bank=bank,
+        kind=OperationKind.AUTHORIZE,
+        state=OperationState.OPEN,
+        amount_cents=found.amount_cents,
+    )
+    if open_ones.exists():
+        raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
+    return Hold(bank, reference, found.amount_cents, found.currency)
+
+
+def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
+    match operations.look_up(bank, kind, reference):
+        case Found() as found:
+            return found
+        case NotThere():
+            raise CannotResolve(f"The bank knows no {kind} {reference}.")
+        case Unclear(reason=reason):
+            raise CannotResolve(f"The bank could not be asked ({reason}). Nothing has changed; try again.")
+
+
+def _denies(operation: Operation, attempt: Attempt) -> bool:
+    if attempt.result != Attempt.Result.ANSWERED or attempt.is_probe or attempt.http_status is None:
+        return False
+    meaning = meaning_of_refusal(OperationKind(operation.kind), _refusal(attempt))
+    return meaning == Meaning.DECLINED or (
+        # From a bank that was in good health before and after, which its verdict says.
+        meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
+    )
+
+
+def _may_have_executed(attempt: Attempt) -> bool:
+    """Whether what was sent may have been carried out without an answer that tells."""
+    if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
+        return False
+    return attempt.result != Attempt.Result.ANSWERED or (attempt.http_status or 0) < 400
+
+
+def _refusal(attempt: Attempt) -> Refusal:
+    status = attempt.http_status or 0
+    return Refusal(status, attempt.reply.removeprefix(f"{status} "))
+
+
+def _minute(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def proposal_of(resolution: Resolution) -> Proposal:
+    """What was proposed, to be verified again."""
+    return Proposal(
+        kind=Kind(resolution.kind),
+        reason=resolution.reason,
+        operation=resolution.operation,
+        payment=resolution.payment,
+        seen_epoch=resolution.seen_epoch,
+        reference=resolution.reference,
+        bank=resolution.bank,
+        evidence=resolution.evidence,
+        attempt=resolution.attempt,
+        quote=resolution.quote,
+        covers_from=resolution.covers_from,
+        covers_to=resolution.covers_to,
+    )

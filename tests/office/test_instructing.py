@@ -1,0 +1,127 @@
+"""Capture, void and refund by staff, on behalf of the merchant."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from payments.models import Event, Operation, Payment, Resolution
+from payments.services import resolutions
+from payments.services.evidence import CannotResolve, Kind, Proposal
+from payments.services.pacing import pace_of
+from payments.services.staff import Staff
+from tests.api_client import ApiClient
+from tests.office.cases import member
+from tests.simulated_bank import SimulatedBank
+
+pytestmark = pytest.mark.usefixtures("brief")
+
+
+class TestInstructingForTheMerchant:
+    @pytest.mark.parametrize(
+        ("kind", "state"), [(Kind.CAPTURE, "CAPTURED"), (Kind.VOID, "VOIDED"), (Kind.REFUND, "REFUNDED")]
+    )
+    def test_does_what_the_merchant_would(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, kind: Kind, state: str
+    ) -> None:
+        receipt = live.captured() if kind == Kind.REFUND else live.authorized()
+        payment = Payment.objects.get(order_id=receipt["order_id"])
+        done = resolutions.propose(kim, Proposal(kind, "the customer called", payment=payment)).resolution
+        assert done.state == "APPLIED"
+        assert live.receipt(receipt["id"])["state"] == state
+        assert Operation.objects.get(kind=kind.value).actor == "staff:kim"
+        events = live.get(f"/payments/{receipt['id']}/events").json["results"]
+        assert not [one for one in events if one["type"].startswith("resolution")]
+
+    def test_above_the_limit_waits_for_another(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        receipt = live.captured(amount=60_000)
+        payment = Payment.objects.get(order_id=receipt["order_id"])
+        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        assert live.receipt(receipt["id"])["state"] == "CAPTURED"
+        resolutions.approve(lee, proposed.pk, reason="right")
+        assert live.receipt(receipt["id"])["state"] == "REFUNDED"
+
+    def test_that_the_state_does_not_allow_is_refused_and_says_why(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized()["order_id"])
+        with pytest.raises(CannotResolve, match="AUTHORIZED cannot be refunded"):
+            resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
+        assert not Resolution.objects.exists()
+        assert not Event.objects.filter(type__startswith="resolution").exists()
+
+    def test_an_approved_one_that_the_state_does_not_allow_any_more_stays_proposed(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        receipt = live.captured(amount=60_000)
+        payment = Payment.objects.get(order_id=receipt["order_id"])
+        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        live.post(f"/payments/{receipt['id']}/refund")
+        with pytest.raises(CannotResolve, match="REFUNDED cannot be refunded"):
+            resolutions.approve(lee, proposed.pk, reason="right")
+        assert Resolution.objects.get().state == "PROPOSED"
+        resolutions.refuse(lee, proposed.pk, reason="done already")
+        assert [entry.type for entry in bank.ledger()].count("REFUND") == 1
+
+    @pytest.mark.parametrize(
+        ("fault", "said", "state"),
+        [
+            ({"status": 500, "code": "internal_error"}, "no clear answer yet", "OPEN"),
+            ({"status": 400, "code": "authorization_expired"}, "the authorization has expired", "REJECTED"),
+        ],
+    )
+    def test_says_what_the_bank_said_and_not_that_it_is_done(
+        self,
+        live: ApiClient,
+        bank: SimulatedBank,
+        kim: Staff,
+        fault: dict[str, Any],
+        said: str,
+        state: str,
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized()["order_id"])
+        bank.script("captures", "fail_before", times=1000, **fault)
+        resolved = resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
+        assert said in resolved.said
+        assert not resolved.is_done
+        assert Operation.objects.get(kind="capture").state == state
+
+    def test_says_that_nothing_moved_where_the_bank_cannot_be_reached(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized()["order_id"])
+        bank.stop()
+        resolved = resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
+        assert "not executed, the bank could not be reached" in resolved.said
+        bank.restart()
+        pace_of.cache_clear()
+        assert resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment)).is_done
+        assert live.receipt(payment.public_id)["state"] == "CAPTURED"
+
+    def test_two_approvals_at_the_same_moment_instruct_once(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        receipt = live.captured(amount=60_000)
+        payment = Payment.objects.get(order_id=receipt["order_id"])
+        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        outcomes: list[str] = []
+
+        def work(staff: Staff) -> None:
+            try:
+                outcomes.append(resolutions.approve(staff, proposed.pk, reason="right").said)
+            except CannotResolve as no:
+                outcomes.append(str(no))
+            finally:
+                connection.close()
+
+        both = [threading.Thread(target=work, args=(staff,)) for staff in (lee, member("max"))]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        assert outcomes.count("Refund: done.") == 1
+        assert Event.objects.filter(type="resolution.applied").count() == 1
+        assert [entry.type for entry in bank.ledger()].count("REFUND") == 1

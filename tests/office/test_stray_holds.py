@@ -1,0 +1,61 @@
+"""Holds that no payment has, voided by people."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments.services import resolutions
+from payments.services.evidence import CannotResolve, Kind, Proposal
+from payments.services.recovery import recover_due
+from payments.services.staff import Staff
+from tests.api_client import ApiClient, order
+from tests.office.cases import HOURS, WITHIN
+from tests.simulated_bank import SimulatedBank
+
+pytestmark = pytest.mark.usefixtures("brief")
+
+
+class TestVoidingAHoldOfNobodys:
+    def stray(self, live: ApiClient, bank: SimulatedBank, *, age: timedelta = 26 * HOURS) -> str:
+        """The second hold of an authorize that was silent first: only the statement shows it."""
+        bank.move_clock(seconds=-age.total_seconds())
+        bank.script("authorizations", "drop_after", stored=False)
+        live.authorized()
+        return bank.ledger()[0].id
+
+    def proposal(self, reference: str) -> Proposal:
+        return Proposal(Kind.VOID_HOLD, "on the statement", reference=reference, bank="ficmart")
+
+    def test_gives_the_cardholder_the_money_back(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        reference = self.stray(live, bank)
+        assert resolutions.propose(kim, self.proposal(reference)).resolution.state == "APPLIED"
+        assert recover_due(within=WITHIN) == 1
+        assert bank.ledger()[-1].type == "VOID"
+        assert bank.ledger()[-1].reference_id == reference
+        assert bank.balances()["1111"].held == 5000
+        with pytest.raises(CannotResolve, match="released already"):
+            resolutions.propose(kim, self.proposal(reference))
+
+    def test_that_is_younger_than_25_hours_is_refused(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        reference = self.stray(live, bank, age=24 * HOURS)
+        with pytest.raises(CannotResolve, match="25 hours"):
+            resolutions.propose(kim, self.proposal(reference))
+
+    def test_that_a_payment_has_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
+        bank.move_clock(seconds=-26 * 3600)
+        held = live.authorized()["bank"]["authorization_id"]
+        with pytest.raises(CannotResolve, match="a payment's hold"):
+            resolutions.propose(kim, self.proposal(held))
+
+    def test_while_an_authorize_of_its_amount_is_open_is_refused(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        reference = self.stray(live, bank)
+        bank.script("authorizations", "drop_before", times=1000)
+        live.post("/payments", order())
+        with pytest.raises(CannotResolve, match="is open"):
+            resolutions.propose(kim, self.proposal(reference))
