@@ -62,6 +62,7 @@ class TestEveryQuestion:
             ("reference only a release has", "operation_search_reference"),
             ("idempotency key", "idempotency_key_search"),
             ("request id", "operation_search_request"),
+            ("request id of a replay", "api_request_search"),
             ("last four, or cents", "payment_newest_of_last4"),
             ("amount", "payment_newest_of_amount"),
             ("state FAILED", "payment_newest_of_state"),

@@ -16,7 +16,7 @@ from django.db import connection
 from payments.models import Merchant
 from tests.factories import make_merchant
 
-TABLES = ("payment", "operation", "attempt", "event", "idempotencykey")
+TABLES = ("payment", "operation", "attempt", "event", "idempotencykey", "apirequest")
 SLUGS = ("large", "small")  # one payment in a thousand is the small one's
 
 
@@ -36,7 +36,7 @@ def make_payments(first: int, last: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         try:
-            for statement in (_PAYMENTS, _OPERATIONS, _ATTEMPTS, _EVENTS, _KEYS):
+            for statement in (_PAYMENTS, _OPERATIONS, _ATTEMPTS, _EVENTS, _KEYS, _REQUESTS):
                 cursor.execute(statement, values)
         finally:
             cursor.execute("SET session_replication_role = DEFAULT")
@@ -198,4 +198,14 @@ _KEYS = """
     WHERE o.kind <> 'release'
       AND p.created_at BETWEEN timestamptz '2025-01-01 00:00Z' + %(first)s * interval '30 s'
                            AND timestamptz '2025-01-01 00:00Z' + %(last)s * interval '30 s'
+"""
+
+# One payment in ten was asked for again, and got the stored answer.
+_REQUESTS = """
+    INSERT INTO payments_apirequest (
+        payment_id, operation_id, kind, actor, request_id, status, code, is_replay, answered_at
+    )
+    SELECT md5('payment' || n)::uuid, md5('authorize' || n)::uuid, 'authorize', 'api_key:1',
+        'replay-' || n, 201, '', true, timestamptz '2025-01-01 00:00Z' + n * interval '30 s'
+    FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n WHERE n %% 10 = 0
 """

@@ -34,6 +34,7 @@ def questions() -> dict[str, dict[str, Any]]:
         "reference only an attempt has": {"q": f"auth_{made_id('stray', LATE)}"},
         "idempotency key": {"q": f"capture-order-{CAPTURED}"},
         "request id": {"q": f"request-capture-{CAPTURED}"},
+        "request id of a replay": {"q": f"replay-{CAPTURED}"},
         "last four, or cents": {"q": "7919"},
         "last four that one in five has": {"q": "1111"},
         "amount": {"q": "$80.19"},
