@@ -5,6 +5,7 @@ With FICPAY_SCREENSHOTS set to a folder, the pages on the way are photographed i
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from payments.models import Operation, Payment, Resolution
 from tests.access.doors import make_groups
 from tests.api_client import CARDS, ApiClient, order
 from tests.browser.conftest import PASSWORD, scrolls_sideways
-from tests.office.cases import lost_capture
+from tests.office.cases import lost_capture, on_no_statement, too_old
 from tests.simulated_bank import SimulatedBank
 
 LIST = "/admin/payments/payment/"
 QUEUE = "/admin/payments/payment/review/"
+DAY = timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("brief")
 
 SignIn = Callable[[str, Role], Page]
@@ -95,12 +97,14 @@ class TestSupport:
         photograph(page, "review-queue")
         page.get_by_role("button", name="Take").click()
         expect(page.locator("tbody")).to_contain_text("kim")
-        page.get_by_role("link", name="Record reference").click()
+        page.get_by_role("link", name="Record the bank's reference").click()
         wrong = "cap_00000000-0000-4000-8000-000000000000"
         decide(page, **{"The bank's reference": wrong, "Reason": "read off the portal"})
         confirm(page)
         expect(page.get_by_text("Nothing has changed. The bank knows no capture")).to_be_visible()
         photograph(page, "payment")
+        page.get_by_role("heading", name="Timeline").evaluate("heading => heading.scrollIntoView()")
+        photograph(page, "timeline")
 
         page.get_by_role("link", name="Record the bank's reference").click()
         decide(page, **{"The bank's reference": bank.ledger()[-1].id, "Reason": "read off the portal again"})
@@ -108,6 +112,34 @@ class TestSupport:
         confirm(page)
         expect(page.get_by_text("The money is taken. It can be refunded.")).to_be_visible()
         assert Operation.objects.get(pk=operation.pk).state == "SUCCEEDED"
+
+    def test_records_that_nothing_was_executed_when_a_statement_covers_it(
+        self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn
+    ) -> None:
+        operation = too_old(live, bank)
+        proposal = on_no_statement(operation, bank)
+        assert proposal.covers_from
+        assert proposal.covers_to
+        page = sign_in("kim", Role.SUPPORT)
+        page.goto(QUEUE)
+        page.get_by_role("link", name="Record as not executed").click()
+        page.get_by_label("Evidence").select_option("statement")
+        page.get_by_label("the statement's name").fill("statement 324")
+        page.get_by_label("The statement covers").fill((proposal.covers_to + DAY).isoformat())
+        page.get_by_label("this day included").fill((proposal.covers_to + DAY).isoformat())
+        decide(page, Reason="it is not on it")
+        confirm(page)
+        expect(page.get_by_text("Nothing has changed. The statement has to cover")).to_be_visible()
+        page.get_by_role("link", name="Record as not executed").click()
+        page.get_by_label("Evidence").select_option("statement")
+        page.get_by_label("the statement's name").fill("statement 323")
+        page.get_by_label("The statement covers").fill(proposal.covers_from.isoformat())
+        page.get_by_label("this day included").fill(proposal.covers_to.isoformat())
+        decide(page, Reason="it is not on it")
+        photograph(page, "not-executed")
+        confirm(page)
+        expect(page.get_by_text("Not executed, as far as the bank can say")).to_be_visible()
+        assert Payment.objects.get().state == "FAILED"
 
     def test_refunds_on_behalf_of_the_merchant(
         self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn
@@ -175,7 +207,7 @@ class TestTheOthers:
         page = sign_in("ann", Role.AUDITOR)
         page.goto(QUEUE)
         expect(page.get_by_text("the capture's id is unknown")).to_be_visible()
-        expect(page.get_by_role("link", name="Record reference")).to_have_count(0)
+        expect(page.get_by_role("link", name="Record the bank's reference")).to_have_count(0)
         expect(page.get_by_role("button", name="Take")).to_have_count(0)
         page.goto(f"{LIST}{operation.payment_id}/change/")
         expect(page.locator(".ficpay-timeline")).to_be_visible()
