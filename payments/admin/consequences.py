@@ -60,6 +60,27 @@ def of_not_executed(operation: Operation) -> Facts:
     ]
 
 
+def of_voided(operation: Operation) -> Facts:
+    """Of recording that the hold was voided."""
+    if operation.kind == OperationKind.RELEASE:
+        return [
+            ("State", "No payment changes. The release is closed as done."),
+            ("Money", f"{operation.target_reference} is no hold any more; the cardholder has the money."),
+            ("Merchant", "Hears nothing of it."),
+        ]
+    payment = operation.claimed_payment
+    retry = (
+        "A retry of the void is answered 200 with the receipt."
+        if operation.kind == OperationKind.VOID
+        else "A retry of the capture is refused: the payment is VOIDED. Goods must not be shipped for it."
+    )
+    return [
+        ("State", f"{payment.state} becomes VOIDED, without a void's id."),
+        ("Money", "None was taken, and none is held any more."),
+        ("Merchant", retry),
+    ]
+
+
 def of_stray_hold(reference: str) -> Facts:
     """Of voiding a hold that no payment has."""
     return [

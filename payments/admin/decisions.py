@@ -18,12 +18,19 @@ from django.views.decorators.http import require_POST
 
 from payments.admin import consequences
 from payments.admin.actors import staff_of
-from payments.admin.forms import NoteForm, NotExecutedForm, ReasonForm, ReferenceForm, StrayHoldForm
+from payments.admin.forms import (
+    NoteForm,
+    NotExecutedForm,
+    ReasonForm,
+    ReferenceForm,
+    StrayHoldForm,
+    VoidedForm,
+)
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import ApiKey, Operation, Payment, Resolution
 from payments.services import resolutions, staff
-from payments.services.evidence import LOOKED_UP, CannotResolve, Proposal, lacks_reference
+from payments.services.evidence import LOOKED_UP, VOIDABLE, CannotResolve, Proposal, allows, lacks_reference
 from payments.services.recording import Outdated
 from payments.services.refusals import Refused
 from payments.services.resolutions import NotKnown, Resolved
@@ -84,6 +91,7 @@ def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
     return [
         action("Ask the bank again", "ask_again"),
         *(record if operation.kind in LOOKED_UP else []),
+        *([action("Record that the hold was voided", "record_voided")] if operation.kind in VOIDABLE else []),
         action("Record as not executed", "record_not_executed"),
     ]
 
@@ -111,6 +119,7 @@ class Decisions:
         return [
             named(f"{operation}reference/", "record_reference", self.record_reference, RESOLVE),
             named(f"{operation}not-executed/", "record_not_executed", self.record_not_executed, RESOLVE),
+            named(f"{operation}voided/", "record_voided", self.record_voided, RESOLVE),
             named(f"{operation}ask-again/", "ask_again", self.ask_again, RESOLVE),
             named(f"{operation}assign/", "assign", self.assign, RESOLVE),
             named("stray-hold/", "void_stray_hold", self.void_stray_hold, RESOLVE),
@@ -161,6 +170,30 @@ class Decisions:
             ),
         )
 
+    def record_voided(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+        operation = _operation(operation_id)
+        if operation.kind not in VOIDABLE:
+            raise Http404
+        return self._page(
+            request,
+            Decision(
+                title="Record that the hold was voided",
+                about=_about(operation),
+                form=VoidedForm,
+                changes=lambda _: consequences.of_voided(operation),
+                decide=lambda given: self._propose(
+                    request,
+                    Kind.RECORD_VOIDED,
+                    given,
+                    operation=operation,
+                    evidence=given["evidence"],
+                    quote=given["quote"],
+                ),
+                back=_page_of(operation),
+                seen=str(operation.lease_epoch),
+            ),
+        )
+
     def void_stray_hold(self, request: HttpRequest) -> HttpResponse:
         return self._page(
             request,
@@ -185,6 +218,9 @@ class Decisions:
         if verb not in (Kind.CAPTURE, Kind.VOID, Kind.REFUND):
             raise Http404
         kind, payment = Kind(verb), _payment(payment_id)
+        if not allows(payment, kind):
+            messages.error(request, f"{kind.label}: the payment is {payment.state}, which does not allow it.")
+            return HttpResponseRedirect(reverse(PAYMENT, args=[payment.pk]))
         return self._page(
             request,
             Decision(
@@ -219,6 +255,8 @@ class Decisions:
 
     def approve(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
         proposed = _proposed(resolution_id)
+        if proposed.state != Resolution.State.PROPOSED:
+            return self._decided_already(request, proposed)
         return self._page(
             request,
             Decision(
@@ -235,6 +273,8 @@ class Decisions:
 
     def refuse(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
         proposed = _proposed(resolution_id)
+        if proposed.state != Resolution.State.PROPOSED:
+            return self._decided_already(request, proposed)
         own = proposed.proposed_by_id == request.user.pk
         if not own and not request.user.has_perm(APPROVE):
             raise PermissionDenied
@@ -298,6 +338,11 @@ class Decisions:
             )
         return HttpResponseRedirect(reverse(PAYMENT, args=[payment.pk]))
 
+    def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
+        by = f" by {decided.decided_by.get_username()}" if decided.decided_by else ""
+        messages.info(request, f"This proposal has been decided already: {decided.state}{by}.")
+        return HttpResponseRedirect(reverse(QUEUE))
+
     def _page(self, request: HttpRequest, decision: Decision) -> HttpResponse:
         form = decision.form(request.POST if request.method == "POST" else None)
         is_given = request.method == "POST" and form.is_valid()
@@ -354,7 +399,9 @@ def _payment(payment_id: UUID) -> Payment:
 
 def _proposed(resolution_id: int) -> Resolution:
     proposed = (
-        Resolution.objects.select_related("operation__payment", "payment", "proposed_by")
+        Resolution.objects.select_related(
+            *("operation__payment__merchant", "payment__merchant", "proposed_by", "decided_by")
+        )
         .filter(pk=resolution_id)
         .first()
     )
@@ -373,7 +420,15 @@ def _about(operation: Operation) -> list[tuple[str, str]]:
         *(_about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
         ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
         *([("Concerns", operation.target_reference)] if operation.target_reference else []),
+        *([("The bank's last answer", last)] if (last := _last_answer(operation)) else []),
     ]
+
+
+def _last_answer(operation: Operation) -> str:
+    attempt = operation.attempts.order_by("number").last()
+    if attempt is None:
+        return ""
+    return f"attempt {attempt.number}, {attempt.get_result_display().lower()}: {attempt.reply}"
 
 
 def _about_payment(payment: Payment) -> list[tuple[str, str]]:
@@ -385,12 +440,17 @@ def _about_payment(payment: Payment) -> list[tuple[str, str]]:
 
 
 def _about_proposal(proposed: Resolution) -> list[tuple[str, str]]:
+    about: list[tuple[str, str]] = []
+    if proposed.operation:
+        about = _about(proposed.operation)
+    elif proposed.payment:
+        about = _about_payment(proposed.payment)
     known = [
-        ("Payment", str(proposed.payment) if proposed.payment else ""),
+        *about,
         ("Amount", display(proposed.amount_cents, proposed.currency)),
         ("Reference", proposed.reference),
         ("Evidence", proposed.get_evidence_display() if proposed.evidence else ""),
-        ("Attempt", str(proposed.attempt or "")),
+        ("The bank's answer", _answer(proposed)),
         ("Quote", proposed.quote),
         ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
         ("Reason", proposed.reason),
@@ -399,12 +459,22 @@ def _about_proposal(proposed: Resolution) -> list[tuple[str, str]]:
     return [(name, value) for name, value in known if value]
 
 
+def _answer(proposed: Resolution) -> str:
+    """To the attempt that is named as evidence."""
+    if proposed.operation is None or proposed.attempt is None:
+        return ""
+    attempt = proposed.operation.attempts.filter(number=proposed.attempt).first()
+    return f"attempt {attempt.number}: {attempt.reply}" if attempt else ""
+
+
 def _changes(proposed: Resolution) -> list[tuple[str, str]]:
     match proposed.kind:
         case Kind.RECORD_REFERENCE if proposed.operation:
             return consequences.of_reference(proposed.operation, proposed.reference)
         case Kind.RECORD_NOT_EXECUTED if proposed.operation:
             return consequences.of_not_executed(proposed.operation)
+        case Kind.RECORD_VOIDED if proposed.operation:
+            return consequences.of_voided(proposed.operation)
         case Kind.VOID_HOLD:
             return consequences.of_stray_hold(proposed.reference)
         case _ if proposed.payment:

@@ -7,6 +7,7 @@ first row and left out; a state may have changed between two batches.
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ BATCH = 1000
 ROWS_AT_MOST = 1_000_000
 _BEGIN_OF_UTF8 = "\ufeff"  # by which spreadsheets know it
 # A spreadsheet takes a text that begins so for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;|\t\r\n])(?=\s*[=+@-]))")
 # What support needs to compare. Email, description and metadata stay where they are read one by one.
 COLUMNS = (
     *("payment", "created_at (UTC)", "order", "customer", "merchant", "mode", "state", "pending"),
@@ -93,8 +94,11 @@ def _row(payment: Payment) -> tuple[str, ...]:
 
 
 def _text(text: str) -> str:
-    """What others wrote, as text whatever it begins with (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """What others wrote, as text whatever it begins with (OWASP, CSV injection).
+
+    Behind a semicolon or the like, too: a spreadsheet may take it for the end of a cell.
+    """
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _utc(moment: datetime | None) -> str:

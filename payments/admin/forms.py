@@ -89,6 +89,25 @@ class NotExecutedForm(ReasonForm):
         return cleaned | {"evidence": kind, "attempt": int(attempt) if attempt else None}
 
 
+class VoidedForm(ReasonForm):
+    """How it is known that a hold was voided."""
+
+    evidence = forms.ChoiceField(
+        choices=[
+            ("", "Choose…"),
+            (Evidence.STATEMENT.value, "A statement that shows it"),
+            (Evidence.BANK_WORD.value, "The bank's written word"),
+        ],
+        help_text="Void ids cannot be looked up at the bank, so a second person approves.",
+    )
+    quote = forms.CharField(
+        label="The bank's words, or the statement's name and line",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    field_order = ("evidence", "quote", "reason")
+
+
 class StrayHoldForm(ReasonForm):
     """A hold that a statement shows and no payment has."""
 

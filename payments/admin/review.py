@@ -18,9 +18,10 @@ from payments.admin.decisions import APPROVE, RESOLVE, resolutions_of
 from payments.admin.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
-from payments.domain.states import OperationState
+from payments.domain.states import OperationKind, OperationState
 from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.models.clock import read_clock
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
 
 _OLD = timedelta(hours=1)
 _SHOWN = 200  # whoever has more before them needs more people, not more rows
@@ -47,8 +48,12 @@ _WHY: dict[str, tuple[str, str]] = {
         "Ask the bank for the capture's id and record it.",
     ),
     ReviewReason.NOT_DEDUCIBLE: (
-        "The bank says that it is done, but an earlier operation may have done it.",
-        "Find out at the bank what was done, then record its reference or that this was not executed.",
+        "The bank says that it is done, but something else may have done it.",
+        "Find out at the bank what was done, then record its reference.",
+    ),
+    LATE_ANSWER: (
+        "The bank has executed what is recorded as not executed.",
+        "Instruct it again; the bank will say that it is done, and what it says is then recorded.",
     ),
     ReviewReason.CONTRADICTION: (
         "The bank contradicts our books, repeatedly and in good health.",
@@ -61,18 +66,27 @@ _WHY: dict[str, tuple[str, str]] = {
 }
 
 
+_ONCE_KNOWN = dict.fromkeys(
+    (OperationKind.VOID, OperationKind.RELEASE),
+    "Find out at the bank what was done, then record that the hold was voided, or that it was not.",
+)
+
+
 def queue() -> list[Case]:
     """Operations under review, and doubts older than an hour, the oldest first."""
     now = read_clock()
     doubtful = Q(state=OperationState.OPEN, created_at__lt=now - _OLD, lease_expires_at__lt=now)
+    late = Discrepancy.objects.filter(kind=LATE_ANSWER, closed_at=None).values("operation")
     operations = (
-        Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful)
+        Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful | Q(pk__in=late))
         .select_related("payment", "assignment__owner")
         .order_by("created_at")[:_SHOWN]
     )
     listed = list(operations)
     kinds = dict(
-        Discrepancy.objects.filter(operation__in=listed, closed_at=None).values_list("operation_id", "kind")
+        Discrepancy.objects.filter(operation__in=listed, closed_at=None)
+        .exclude(kind=LATE_HOLD)
+        .values_list("operation_id", "kind")
     )
     notes = _newest_notes(listed)
     return [
@@ -90,8 +104,10 @@ def _newest_notes(operations: list[Operation]) -> dict[UUID | None, str]:
 
 def _case(operation: Operation, kind: str | None, note: str, now: datetime) -> Case:
     why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
-    if operation.state == OperationState.NEEDS_REVIEW:
+    if operation.state != OperationState.OPEN:
         why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
+        if kind == ReviewReason.NOT_DEDUCIBLE:
+            advice = _ONCE_KNOWN.get(OperationKind(operation.kind), advice)
     owner = getattr(operation, "assignment", None)
     return Case(
         operation=operation,

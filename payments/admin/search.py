@@ -37,6 +37,8 @@ def newest(queryset: QuerySet[Payment], term: str, at_most: int) -> list[UUID]:
     by the id, bank reference, request or idempotency key of one of their operations.
     """
     term = term.strip()
+    if queryset.query.is_empty():  # the filters let nothing through; a union of nothing cannot be ordered
+        return []
     newest_first = queryset.order_by("-created_at", "-id").values_list("created_at", "id")
     first, *others = [newest_first.filter(each)[:at_most] for each in _comparisons(term)]
     found = first.union(*others).order_by("-created_at", "-id")[:at_most]

@@ -122,7 +122,7 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
             ("Stored answer", attempt.is_replay and "yes, to an earlier attempt"),
             ("Duration", None if attempt.duration_ms is None else f"{attempt.duration_ms:,} ms"),
             ("Counts as", attempt.verdict and plain(attempt.verdict).lower()),
-            ("Late", attempt.is_late and "yes, its sender had lost the lease"),
+            ("Late", attempt.is_late and "yes, its sender had lost the lease or the operation had ended"),
             ("In doubt", _doubt(attempt)),
         ),
     )

@@ -20,7 +20,7 @@ from payments.api.serializers import (
 from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.shipping import readiness
 from payments.domain.states import LIVE_PAYMENTS, PaymentState
-from payments.models import Event
+from payments.models import Event, is_contradicted
 from payments.services import answers, operations
 from payments.services.authorize import authorize_payment
 from payments.services.capture import capture_payment
@@ -124,6 +124,7 @@ class OrderView(ApiView):
             pending=payment.pending_kind,
             expires_at=payment.authorization_expires_at,
             now=timezone.now(),
+            contradicted=is_contradicted(payment),
         )
         return Response(
             {

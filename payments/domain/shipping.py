@@ -15,11 +15,18 @@ class Readiness:
 
 
 def readiness(
-    state: PaymentState, *, pending: str | None, expires_at: datetime | None, now: datetime
+    state: PaymentState,
+    *,
+    pending: str | None,
+    expires_at: datetime | None,
+    now: datetime,
+    contradicted: bool = False,
 ) -> Readiness:
     """May goods be shipped on a payment in this state? Any doubt means no. Times are aware."""
     if pending is not None:
         return Readiness(False, f"The payment's {pending} is unfinished.")
+    if contradicted:
+        return Readiness(False, "The bank has said something else of the payment; FicPay's staff settle it.")
     if state is PaymentState.CAPTURED:
         return Readiness(True, "The payment is CAPTURED.")
     if state is PaymentState.AUTHORIZED:

@@ -15,6 +15,7 @@ from payments.models.operations import Operation
 from payments.models.payments import Payment
 
 LATE_HOLD = "late_hold"
+LATE_ANSWER = "late_answer"
 
 
 class Discrepancy(models.Model):
@@ -28,6 +29,7 @@ class Discrepancy(models.Model):
         CONTRADICTION = ReviewReason.CONTRADICTION.value, "The bank disagrees with our books"
         TOO_OLD_TO_ASK = ReviewReason.TOO_OLD_TO_ASK.value, "Too old to ask the bank about"
         LATE_HOLD = LATE_HOLD, "A hold that no payment claims"
+        LATE_ANSWER = LATE_ANSWER, "Executed at the bank, and recorded as not executed"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="discrepancies")
@@ -40,7 +42,8 @@ class Discrepancy(models.Model):
         verbose_name_plural = "discrepancies"
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(kind=LATE_HOLD) | one_of("kind", ReviewReason), name="discrepancy_kind_known"
+                condition=Q(kind__in=[LATE_HOLD, LATE_ANSWER]) | one_of("kind", ReviewReason),
+                name="discrepancy_kind_known",
             ),
             models.UniqueConstraint(
                 fields=["operation", "kind"], condition=Q(closed_at=None), name="discrepancy_open_once"

@@ -42,6 +42,7 @@ class Event(models.Model):
         RESOLUTION_REFUSED = "resolution.refused"
         API_KEY_DISABLED = "api_key.disabled"
         PAYMENTS_EXPORTED = "payments.exported"
+        LATE_ANSWER_FOUND = "late_answer.found"  # of what is recorded as not executed: the bank has done it
         LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
 
     # What staff did, which merchants are not shown: what came of it has an event of its own.

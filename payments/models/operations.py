@@ -86,6 +86,12 @@ class Operation(models.Model):
                 condition=~Q(state=OperationState.NOT_EXECUTED),
                 name="one_operation_per_bank_key",
             ),
+            # A hold is freed once. People may find that it could not be, and then it may be tried again.
+            models.UniqueConstraint(
+                fields=["bank", "target_reference"],
+                condition=Q(kind=OperationKind.RELEASE) & ~Q(state=OperationState.NOT_EXECUTED),
+                name="one_release_per_hold",
+            ),
             models.CheckConstraint(
                 condition=Q(amount_cents__gte=MIN_AMOUNT_CENTS, amount_cents__lte=MAX_AMOUNT_CENTS),
                 name="operation_amount_in_range",

@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.models.discrepancies import LATE_ANSWER, Discrepancy
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 
@@ -44,6 +45,11 @@ def is_bank_key_used(bank: str, bank_key: str) -> bool:
 def bank_key_age(operation: Operation, now: datetime) -> timedelta:
     """How long ago the bank may first have been asked under the operation's key."""
     return now - sharing_bank_key(operation).values_list("created_at", flat=True)[0]
+
+
+def is_contradicted(payment: Payment) -> bool:
+    """Whether the bank has said that it did what our books call not executed, and nobody has settled it."""
+    return Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None).exists()
 
 
 def earlier_ones_answered(operation: Operation) -> bool:

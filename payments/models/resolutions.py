@@ -22,6 +22,7 @@ class Resolution(models.Model):
 
         RECORD_REFERENCE = "record_reference", "Record the bank's reference"
         RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
+        RECORD_VOIDED = "record_voided", "Record that the hold was voided"
         VOID_HOLD = "void_hold", "Void an unclaimed hold"
         CAPTURE = "capture", "Capture"
         VOID = "void", "Void"

@@ -7,14 +7,18 @@ that says so, a statement whose days cover it, or the bank's written word.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from django.conf import settings
+
 from payments.domain.days import begin_of
 from payments.domain.meanings import Meaning, meaning_of_refusal
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import Found, NotThere, Refusal, Unclear
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
+from payments.domain.timing import CONTRADICTIONS_APART
 from payments.models import Attempt, Operation, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.services import operations
+from payments.services.bank_threads import bank_threads
 from payments.services.recording import Outdated
 from payments.services.releases import Hold
 
@@ -25,6 +29,9 @@ STRAY_AFTER = timedelta(hours=25)
 # What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
 COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
 LOOKED_UP = (OperationKind.CAPTURE, OperationKind.REFUND)
+# What is about a hold, which somebody may have voided.
+VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
+_LOOKING_TAKES = 20.0  # seconds a member of staff waits for the bank
 
 
 class CannotResolve(Exception):
@@ -59,13 +66,42 @@ def verify(proposal: Proposal) -> Hold:
             return _verify_reference(proposal)
         case Kind.RECORD_NOT_EXECUTED:
             return _verify_not_executed(proposal)
+        case Kind.RECORD_VOIDED:
+            return _verify_voided(proposal)
         case Kind.VOID_HOLD:
             return _verify_stray(proposal.bank, proposal.reference)
         case _:
-            payment = proposal.payment
-            if payment is None:
-                raise CannotResolve("There is no such payment.")
-            return Hold(payment.bank, "", payment.amount_cents, payment.currency)
+            return _verify_instruction(proposal)
+
+
+def needs_second(proposal: Proposal, hold: Hold) -> bool:
+    """Whether somebody else has to approve it: for its amount, or for how little proves it."""
+    if hold.amount_cents > settings.FOUR_EYES_ABOVE_CENTS or proposal.kind == Kind.RECORD_VOIDED:
+        return True
+    if proposal.kind != Kind.RECORD_NOT_EXECUTED or proposal.operation is None:
+        return False
+    operation = proposal.operation
+    if proposal.evidence == Evidence.STATEMENT:
+        return bool(_done_already(operation))
+    # The bank's word; or its answer, which was given when an earlier attempt may have been executed.
+    is_release = operation.kind == OperationKind.RELEASE
+    return (
+        proposal.evidence == Evidence.BANK_WORD
+        or is_release
+        or any(_may_have_executed(one) for one in operation.attempts.all())
+    )
+
+
+def allows(payment: Payment, kind: Resolution.Kind) -> bool:
+    """Whether the payment's state allows the instruction."""
+    return bool(payment.state == _FROM[kind])
+
+
+_FROM = {
+    Kind.CAPTURE: PaymentState.AUTHORIZED,
+    Kind.VOID: PaymentState.AUTHORIZED,
+    Kind.REFUND: PaymentState.CAPTURED,
+}
 
 
 def lacks_reference(operation: Operation) -> bool:
@@ -80,12 +116,31 @@ def lacks_reference(operation: Operation) -> bool:
 def denials(operation: Operation) -> list[Attempt]:
     """Attempts whose answer says that nothing was executed, oldest first.
 
-    Given by a bank in good health, when nothing sent before could still be at work there. What was sent
-    later without a clear answer would make it worthless.
+    Given by a bank in good health, and repeated like a contradiction that counts: its database may fail
+    midway. What was sent later without a clear answer makes them worthless, and so does a bank that has
+    ever said that it is done.
     """
     attempts = list(operation.attempts.order_by("number"))
+    if _done_already(operation):
+        return []
     last_silent = max((one.number for one in attempts if _may_have_executed(one)), default=0)
-    return [one for one in attempts if one.number > last_silent and _denies(operation, one)]
+    denying = [one for one in attempts if one.number > last_silent and _denies(operation, one)]
+    declined = [one for one in denying if one.verdict != Verdict.CONTRADICTION]
+    if declined or not denying or denying[0].ended_at is None:
+        return declined
+    first = denying[0].ended_at
+    is_repeated = any(one.started_at - first >= CONTRADICTIONS_APART for one in denying)
+    return denying if is_repeated else []
+
+
+def _done_already(operation: Operation) -> list[Attempt]:
+    """Attempts that the bank answered as done already, by whomever."""
+    kind = OperationKind(operation.kind)
+    done = (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
+    answered = operation.attempts.filter(
+        result=Attempt.Result.ANSWERED, is_probe=False, http_status__gte=400, http_status__lt=500
+    )
+    return [one for one in answered if meaning_of_refusal(kind, _refusal(one)) in done]
 
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
@@ -136,8 +191,37 @@ def _verify_reference(proposal: Proposal) -> Hold:
     return Hold(operation.bank, reference, operation.amount_cents, operation.currency)
 
 
+def _verify_instruction(proposal: Proposal) -> Hold:
+    if proposal.payment is None:
+        raise CannotResolve("There is no such payment.")
+    payment = Payment.objects.get(pk=proposal.payment.pk)
+    if not allows(payment, proposal.kind):
+        raise CannotResolve(f"A payment that is {payment.state} cannot be {_DONE[proposal.kind]}.")
+    return Hold(payment.bank, "", payment.amount_cents, payment.currency)
+
+
+_DONE = {Kind.CAPTURE: "captured", Kind.VOID: "voided", Kind.REFUND: "refunded"}
+
+
+def _verify_voided(proposal: Proposal) -> Hold:
+    operation = _unfinished(proposal)
+    if operation.kind not in VOIDABLE:
+        raise CannotResolve(f"The {operation.kind} is about no hold that could have been voided.")
+    if proposal.evidence not in (Evidence.STATEMENT, Evidence.BANK_WORD) or not proposal.quote:
+        raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
+    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+
+
 def _verify_not_executed(proposal: Proposal) -> Hold:
     operation = _unfinished(proposal)
+    done = _done_already(operation)
+    if done and operation.kind in LOOKED_UP:
+        raise CannotResolve(
+            f"The bank has answered {done[-1].reply}: record the reference of the {operation.kind}"
+            + (", or that the hold was voided." if operation.kind == OperationKind.CAPTURE else ".")
+        )
+    if any(one.reply.endswith("already_voided") for one in done):
+        raise CannotResolve("The bank has answered that the hold is voided: record that.")
     match proposal.evidence:
         case Evidence.BANK_ANSWER:
             if proposal.attempt not in {one.number for one in denials(operation)}:
@@ -169,6 +253,11 @@ def _check_statement(operation: Operation, proposal: Proposal) -> None:
 
 
 def _verify_stray(bank: str, reference: str) -> Hold:
+    named = Attempt.objects.filter(
+        bank_reference=reference, operation__bank=bank, operation__state__in=UNFINISHED_OPERATIONS
+    )
+    if named.exists():
+        raise CannotResolve(f"The bank has named {reference} to an operation of ours: ask about that again.")
     if Payment.objects.filter(bank=bank, bank_authorization_id=reference).exists():
         raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
     releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
@@ -189,7 +278,14 @@ def _verify_stray(bank: str, reference: str) -> Hold:
 
 
 def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
-    match operations.look_up(bank, kind, reference):
+    """On a bank thread, as every call: a bank that stalls must not hold the back office's threads."""
+    with bank_threads().reserve() as slot:
+        asked = slot.submit(lambda: operations.look_up(bank, kind, reference))
+    try:
+        found = asked.result(timeout=_LOOKING_TAKES)
+    except TimeoutError:
+        found = Unclear(f"no answer in {_LOOKING_TAKES:.0f} s")
+    match found:
         case Found() as found:
             return found
         case NotThere():

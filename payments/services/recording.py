@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+from django.db.models import QuerySet
 
 from payments.domain.outcomes import (
     Declined,
@@ -33,6 +34,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.domain.timing import LATE_LOOKS
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
 from payments.models.guards import database_is_away, violated_constraint
 from payments.services import answers, idempotency, leases
 from payments.services.answers import Answer
@@ -140,12 +142,37 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
             # Either way the answer stands on its attempt, for whoever holds the operation to read.
             _end_attempt(lease, ended, is_late=True)
+            _contradict(payment, operation, lease, ended)
             log.warning("answer_not_applied", operation=lease.operation_id.hex, reply=describe(ended.reply))
             operation.payment = payment
             return Recorded(operation, payment, idempotency.stored_answer(operation))
         _end_attempt(lease, ended)
         evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
         return _conclude(payment, operation, outcome, settle, at, evidence=evidence)
+
+
+def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
+    """An approval of what has been recorded as not executed: the bank has done it. That needs people.
+
+    A hold that comes so late has its own case (`late_holds`).
+    """
+    if (
+        operation.state != OperationState.NOT_EXECUTED
+        or operation.kind == OperationKind.AUTHORIZE
+        or not isinstance(ended.reply, Approval)
+        or operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None).exists()
+    ):
+        return
+    evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+    Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.LATE_ANSWER_FOUND,
+        actor=operation.actor,
+        request_id=operation.request_id,
+        evidence=evidence,
+    )
 
 
 def conclude_by_hand(
@@ -171,6 +198,8 @@ def conclude_by_hand(
         raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
+    if operation.attempts.filter(is_late=True, http_status=200).exclude(bank_reference="").exists():
+        raise Outdated("The bank has answered late; the answer stands on the timeline. Ask again to take it.")
     # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
@@ -219,6 +248,10 @@ def _conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
+    if isinstance(outcome, Succeeded) and payment is not None:
+        # What had come late is in our books by this.
+        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
+        late.filter(closed_at=None).update(closed_at=at)
     Event.objects.create(
         payment=payment,
         operation=operation,
@@ -297,10 +330,12 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         if held and call_is_over(ended.reply):
             operation.lease_expires_at = vars(operation)["at"]
             operation.save(update_fields=["lease_expires_at"])
-        if held and operation.state == OperationState.OPEN:
+        if held and _is_news(operation, review):
             evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
-            operation.become_needs_review()
-            operation.save(update_fields=["state"])
+            if operation.state == OperationState.OPEN:
+                operation.become_needs_review()
+                operation.save(update_fields=["state"])
+            _reviews_of(operation).update(closed_at=vars(operation)["at"])
             Discrepancy.objects.create(
                 kind=review.reason.value, operation=operation, payment=payment, evidence=evidence
             )
@@ -316,6 +351,24 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         kept = None if held else idempotency.stored_answer(operation)
     log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
     return Recorded(operation, payment, kept)
+
+
+def _reviews_of(operation: Operation) -> QuerySet[Discrepancy]:
+    """Why it is under review. A late hold is why its release exists."""
+    return operation.discrepancies.filter(closed_at=None).exclude(kind=LATE_HOLD)
+
+
+def _is_news(operation: Operation, review: NeedsReview) -> bool:
+    """Whether people do not know it yet: the first time, or when the bank says something else than before.
+
+    That it cannot be asked any more takes nothing back of what it has said.
+    """
+    known = _reviews_of(operation).first()
+    return operation.state == OperationState.OPEN or (
+        known is not None
+        and known.kind != review.reason.value
+        and review.reason != ReviewReason.TOO_OLD_TO_ASK
+    )
 
 
 def record_look(lease: Lease, ended: Ended) -> None:

@@ -8,14 +8,14 @@ payment by hand: holds have no owner on the wire.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from payments.domain.ids import new_id
-from payments.domain.outcomes import NotExecuted, Succeeded
+from payments.domain.outcomes import Final, NotExecuted, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.models import Attempt, Event, Operation, Resolution
 from payments.models.clock import ClockTimestamp
@@ -25,6 +25,7 @@ from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
+from payments.services.recording import Settle
 from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.releases import Hold
 from payments.services.staff import Staff, log_action
@@ -35,7 +36,10 @@ _USE_CASES: dict[str, Callable[..., Answer]] = {
     Kind.REFUND: refund.refund_payment,
 }
 _ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
-_ONE_PROPOSAL = ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold")
+_CONFLICTS = dict.fromkeys(
+    ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
+    "There is a proposal for this already: decide on that one.",
+) | {"one_release_per_hold": "The hold is being released already."}
 
 
 class NotKnown(Exception):
@@ -58,8 +62,7 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     NotKnown where nobody can say whether it was carried out.
     """
     hold = evidence.verify(proposal)
-    by_word = proposal.evidence == Evidence.BANK_WORD
-    if hold.amount_cents <= settings.FOUR_EYES_ABOVE_CENTS and not by_word:
+    if not evidence.needs_second(proposal, hold):
         return _carry_out(
             staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
         )
@@ -105,15 +108,21 @@ def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
             operation=operation,
             reason=reason,
         )
+        before = operation.attempts.count()
         asking = slot.submit(lambda: recovery.recover(operation_id))
     try:
         taken = asking.result(timeout=_ASKING_TAKES)
     except TimeoutError:
         return "The bank has not answered yet; its answer is recorded as soon as it comes."
     if not taken:
-        return "Somebody else is asking the bank at this moment."
+        return (
+            f"Nothing was asked: a call about the {operation.kind} may still be under way. It can be asked "
+            "about again when its lease has run out, in less than a minute."
+        )
     last = Attempt.objects.filter(operation=operation_id).select_related("operation").latest("number")
     now = f"the {last.operation.kind} is {last.operation.state}"
+    if last.number <= before:
+        return f"The bank was not asked: an answer of its own had come late, and is taken; {now}."
     if last.result == Attempt.Result.NOT_SENT:
         return f"The bank was not asked ({last.reply}); {now}."
     if last.result != Attempt.Result.ANSWERED:
@@ -157,6 +166,20 @@ def _record_not_executed(staff: Staff, resolution: Resolution) -> str:
     return "done."
 
 
+def _record_voided(staff: Staff, resolution: Resolution) -> str:
+    operation = _operation_of(resolution)
+    if operation.kind == OperationKind.CAPTURE:
+        _conclude(staff, resolution, operation, NotExecuted("the hold was voided"), settle=_voided_instead)
+    else:
+        _conclude(staff, resolution, operation, Succeeded(""))
+    return "done."
+
+
+def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
+    operation.claimed_payment.become_voided(reference="", at=at)
+    return Event.Type.PAYMENT_VOIDED
+
+
 def _void_hold(staff: Staff, resolution: Resolution) -> str:
     releases.request_release_of_stray(
         Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
@@ -170,18 +193,23 @@ def _void_hold(staff: Staff, resolution: Resolution) -> str:
 _EFFECTS: dict[str, Callable[[Staff, Resolution], str]] = {
     Kind.RECORD_REFERENCE: _record_reference,
     Kind.RECORD_NOT_EXECUTED: _record_not_executed,
+    Kind.RECORD_VOIDED: _record_voided,
     Kind.VOID_HOLD: _void_hold,
 }
 
 
 def _conclude(
-    staff: Staff, resolution: Resolution, operation: Operation, outcome: Succeeded | NotExecuted
+    staff: Staff,
+    resolution: Resolution,
+    operation: Operation,
+    outcome: Succeeded | NotExecuted,
+    settle: Settle | None = None,
 ) -> None:
     assert resolution.seen_epoch is not None  # noqa: S101 - verified
     recording.conclude_by_hand(
         operation.pk,
         outcome,
-        recovery.SETTLE[OperationKind(operation.kind)],
+        settle or recovery.SETTLE[OperationKind(operation.kind)],
         seen_epoch=resolution.seen_epoch,
         actor=staff.actor,
         request_id=staff.request_id,
@@ -211,7 +239,11 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
     )
     try:
         answer = _USE_CASES[proposal.kind](
-            request, payment_id=payment.pk, amount_cents=None, reason=proposal.reason
+            # An operation's reason is shown to the merchant; this one is for the log.
+            request,
+            payment_id=payment.pk,
+            amount_cents=None,
+            reason="",
         )
     except IdempotencyKeyInUse:  # somebody else has decided it at this moment, and it is on its way
         raise CannotResolve(_DECIDED_ALREADY) from None
@@ -237,13 +269,14 @@ _DECIDED_ALREADY = "This proposal has been decided already."
 
 @contextmanager
 def _told_of_another() -> Iterator[None]:
-    """Raises CannotResolve where somebody has proposed something for the same thing already."""
+    """Raises CannotResolve where somebody was quicker, as the database judges."""
     try:
         yield
     except IntegrityError as error:
-        if violated_constraint(error) not in _ONE_PROPOSAL:
+        conflict = _CONFLICTS.get(violated_constraint(error) or "")
+        if conflict is None:
             raise
-        raise CannotResolve("There is a proposal for this already: decide on that one.") from None
+        raise CannotResolve(conflict) from None
 
 
 def _create(staff: Staff, proposal: Proposal, hold: Hold, *, needs_second: bool) -> Resolution:

@@ -9,6 +9,8 @@ from django.db import transaction
 from payments.models import ApiKey, Assignment, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
 
+_LONGEST_ACTOR = 100  # as the log has it; a username may be longer
+
 
 @dataclass(frozen=True)
 class Staff:
@@ -21,7 +23,7 @@ class Staff:
 
     @property
     def actor(self) -> str:
-        return f"staff:{self.username}"
+        return f"staff:{self.username}"[:_LONGEST_ACTOR]
 
 
 def log_action(

@@ -25,6 +25,10 @@ _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
 _BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
             WHERE e.operation_id = o.id AND e.evidence ? 'resolution')"""
 
+# Somebody had voided the hold at the bank: an operation of another kind found it out.
+_VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.payment_id = p.id AND e.type = 'payment.voided' AND e.evidence ? 'resolution')"""
+
 _STATES = [
     Rule(
         "one_unfinished_operation",
@@ -66,6 +70,7 @@ _STATES = [
                 ON o.payment_id = p.id AND o.kind = '{kind}' AND o.state = 'SUCCEEDED'
             GROUP BY p.id
             HAVING count(o.id) <> CASE WHEN p.state IN ({", ".join(f"'{s}'" for s in states)}) THEN 1 ELSE 0 END
+                    AND NOT (p.state = 'VOIDED' AND '{kind}' = 'void' AND {_VOIDED_BY_PEOPLE})
                 OR bool_or(o.bank_reference <> p.{column})""",
         )
         for kind, states, column in (
@@ -140,6 +145,16 @@ _EVIDENCE = [
                     AND NOT EXISTS (SELECT 1 FROM payments_attempt sent
                         WHERE sent.operation_id = o.id AND sent.number > one.number AND sent.number < two.number
                             AND sent.result <> 'not_sent' AND NOT sent.is_probe)))""",
+    ),
+    Rule(
+        "no_answer_is_ignored",
+        "What the bank has said it did is in our books, or people look after it.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
+        FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
+        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind <> 'authorize' AND a.http_status = 200
+            AND a.bank_reference <> '' AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
+                WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
     ),
     Rule(
         "every_change_has_its_event",

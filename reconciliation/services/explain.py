@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason, Verdict
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Operation, Payment
+from payments.domain.timing import BANK_KEY_LASTS
+from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution, bank_key_age
 from payments.models.clock import read_clock
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
 
 _NOT_KNOWN: dict[str, str] = {
     OperationKind.AUTHORIZE: "Nobody knows yet whether the money is held.",
@@ -23,7 +25,12 @@ _DOUBT: dict[str, str] = {
     OperationKind.CAPTURE: "The money is held; nobody knows yet whether it is taken.",
     OperationKind.VOID: "Nobody knows yet whether the money is still held.",
     OperationKind.REFUND: "The money is taken; nobody knows yet whether it is given back.",
+    OperationKind.RELEASE: "A hold still blocks the cardholder's money, as far as we know.",
 }
+_CONTRADICTED = (
+    "The bank has executed the {kind} that is recorded as not executed: people settle it, by instructing it "
+    "again and recording what the bank says."
+)
 _REVIEW: dict[str, str] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
         "Captured at the bank for certain; the capture's id is unknown. The statement of {day} names it, or "
@@ -68,14 +75,21 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     """Where the money is, and what happens next and when."""
     open_ones = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
     unfinished = [one for one in open_ones if one.kind != OperationKind.RELEASE]
-    sentences = [] if unfinished else [_MONEY[PaymentState(payment.state)]]
+    late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
+    contradicted = list(late.values_list("operation__kind", flat=True))
+    if contradicted:
+        sentences = [_CONTRADICTED.format(kind=kind) for kind in contradicted]
+    else:
+        sentences = [] if unfinished else [_money(payment, open_ones)]
     sentences += [_what_next(one, now) for one in open_ones]
-    if not unfinished and payment.state == PaymentState.AUTHORIZED and payment.authorization_expires_at:
-        end = moment(payment.authorization_expires_at)
-        sentences.append(f"It can be captured or voided until {end}; then it expires and the hold is voided.")
-    if not unfinished and payment.state == PaymentState.CAPTURED:
-        sentences.append("It can be refunded.")
+    if not unfinished and not contradicted:
+        sentences += _possible(payment, now)
+    sentences += _proposed(payment)
     for one in operations:
+        if one.kind == OperationKind.RELEASE and one.state == OperationState.NOT_EXECUTED:
+            sentences.append(
+                f"The hold {one.target_reference} was not freed, as people found on {one.finished_at:%d %B}."
+            )
         if one.awaiting_statement:
             sentences.append(
                 f"The {one.kind} awaits the bank's statement, which must show no unclaimed hold of "
@@ -84,6 +98,36 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
         if one.look_again_at:
             sentences.append(f"The hold is looked for once more at {moment(one.look_again_at)}.")
     return " ".join(sentences)
+
+
+def _money(payment: Payment, open_ones: list[Operation]) -> str:
+    """Where the money is, where no operation of the payment's own is unfinished."""
+    if payment.state == PaymentState.EXPIRED and any(
+        one.state == OperationState.NEEDS_REVIEW for one in open_ones
+    ):
+        return "The hold ran out."  # what became of the money, its release's review says
+    return _MONEY[PaymentState(payment.state)]
+
+
+def _possible(payment: Payment, now: datetime) -> list[str]:
+    """What can be instructed, and until when."""
+    expires = payment.authorization_expires_at
+    if payment.state == PaymentState.CAPTURED:
+        return ["It can be refunded."]
+    if payment.state != PaymentState.AUTHORIZED or expires is None:
+        return []
+    if expires <= now:
+        return [f"The hold ran out at {moment(expires)}: within a minute it expires, and the hold is voided."]
+    return [f"It can be captured or voided until {moment(expires)}; then it expires and the hold is voided."]
+
+
+def _proposed(payment: Payment) -> list[str]:
+    """What waits for a second person."""
+    waiting = Resolution.objects.filter(payment=payment, state=Resolution.State.PROPOSED)
+    return [
+        f"{one.get_kind_display()}: proposed by {one.proposed_by.get_username()}, waits for a second person."
+        for one in waiting.select_related("proposed_by").order_by("pk")
+    ]
 
 
 def moment(at: datetime) -> str:
@@ -152,15 +196,22 @@ _ENDINGS = {
 
 def _what_next(operation: Operation, now: datetime) -> str:
     if operation.state == OperationState.NEEDS_REVIEW:
-        discrepancy = operation.discrepancies.filter(closed_at=None).first()
+        discrepancy = operation.discrepancies.filter(closed_at=None).exclude(kind=LATE_HOLD).first()
         why = _REVIEW.get(discrepancy.kind if discrepancy else "", "The machine cannot settle it.")
         return f"{_NOT_KNOWN[operation.kind]} {why.format(day=f'{operation.created_at:%d %B}')}"
-    doubt = "" if operation.kind == OperationKind.RELEASE else f"{_DOUBT[operation.kind]} "
-    if operation.lease_expires_at > now:
-        end = moment(operation.lease_expires_at)
-        sent = f"The {operation.kind} is being sent; if nothing comes, recovery takes it over after {end}."
-        return doubt + sent
+    doubt = f"{_DOUBT[operation.kind]} "
     due = max(filter(None, [operation.due_at, operation.lease_expires_at]))
     when = f"at {moment(due)}" if due > now else "within seconds"
-    how = "probes the bank for it" if operation.kind == OperationKind.AUTHORIZE else "asks the bank again"
+    if operation.lease_epoch == 0:
+        return f"{doubt}The {operation.kind} has not been sent yet: recovery sends it {when}."
+    if operation.lease_expires_at > now:
+        last = max(operation.attempts.all(), key=lambda attempt: attempt.number, default=None)
+        if last is None or not last.result:
+            return f"{doubt}The {operation.kind} is being sent; if nothing comes, recovery asks {when}."
+        return f"{doubt}The bank may still be working on the {operation.kind}: recovery asks {when}."
+    how = "asks the bank again"
+    if operation.kind == OperationKind.AUTHORIZE:
+        how = "probes the bank for it"
+        if bank_key_age(operation, now) >= BANK_KEY_LASTS:
+            how = "hands it over to people, since the bank may have forgotten it,"
     return f"{doubt}The {operation.kind} is in doubt: recovery {how} {when}."

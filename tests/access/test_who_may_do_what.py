@@ -35,6 +35,7 @@ NOBODY: set[str] = set()
 Door = tuple[int, set[str], int, set[str]]
 DECISION: Door = (200, RESOLVING, 200, RESOLVING)
 STEP: Door = (405, RESOLVING, 302, RESOLVING)
+NO_RECORD: Door = (404, RESOLVING, 404, RESOLVING)  # not for the refund that the doors lead to
 NEVER: Door = (403, NOBODY, 403, NOBODY)
 NO_PAGE: Door = (404, STAFF, 404, STAFF)
 LEADS_ON: Door = (302, STAFF, 302, STAFF)  # to the page beside it, which has a row of its own
@@ -62,6 +63,7 @@ MATRIX: dict[str, Door] = {
     "payments/payment/export/": (405, STAFF, 200, {Role.FINANCE, SUPERUSER}),
     f"{_OPERATION}reference/": DECISION,
     f"{_OPERATION}not-executed/": DECISION,
+    f"{_OPERATION}voided/": NO_RECORD,
     f"{_OPERATION}ask-again/": DECISION,
     f"{_OPERATION}assign/": STEP,
     "payments/payment/stray-hold/": DECISION,

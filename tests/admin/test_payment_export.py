@@ -70,6 +70,16 @@ class TestTheFile:
         (row,) = exported(accountant)
         assert [row[name] for name in ("order", "customer", "merchant")] == [f"'{text}"] * 3
 
+    @pytest.mark.parametrize("separator", [";", "|", "; ", ";\t"])
+    def test_has_no_formula_where_a_spreadsheet_may_begin_a_new_cell(
+        self, accountant: Staff, separator: str
+    ) -> None:
+        make_payment(order_id=f"x{separator}=HYPERLINK(1)", customer_id="a, -b; c")
+        (row,) = exported(accountant)
+        assert f"{separator}=" not in row["order"]
+        assert row["order"].replace("'", "") == f"x{separator}=HYPERLINK(1)"
+        assert row["customer"] == "a, -b; c"
+
     def test_keeps_what_has_a_comma_a_quote_or_a_foreign_letter(self, accountant: Staff) -> None:
         make_payment(order_id='a,"b"\nc', customer_id="Jürgen")
         (row,) = exported(accountant)

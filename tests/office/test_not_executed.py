@@ -93,7 +93,7 @@ class TestRecordingThatNothingWasExecuted:
         operation = lost_capture(live, bank)
         assert operation.attempts.latest("number").reply == "400 authorization_already_used"
         for attempt in operation.attempts.all():
-            with pytest.raises(CannotResolve, match="No such answer"):
+            with pytest.raises(CannotResolve, match="record the reference of the capture"):
                 resolutions.propose(
                     kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=attempt.number)
                 )

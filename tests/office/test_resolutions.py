@@ -69,7 +69,7 @@ class TestFourEyes:
     def test_the_banks_written_word_needs_another_whatever_the_amount(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
-        operation = lost_capture(live, bank)
+        operation = contradicted(live, bank)
         proposal = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
         assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
 
@@ -112,7 +112,7 @@ class TestAskingAgain:
 
 class TestAReleaseUnderReview:
     def test_can_be_asked_about_and_closed_by_people(
-        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         live.authorized()
         let_pass(timedelta(days=7, minutes=1), bank)
@@ -127,7 +127,8 @@ class TestAReleaseUnderReview:
         release = Operation.objects.get(kind="release")
         answered = release.attempts.exclude(verdict="").latest("number")
         proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=answered.number)
-        assert resolutions.propose(kim, proposal).is_done
+        proposed = resolutions.propose(kim, proposal).resolution
+        assert resolutions.approve(lee, proposed.pk, reason="so it is").is_done
         assert Operation.objects.get(kind="release").state == "NOT_EXECUTED"
         assert Payment.objects.get().state == "EXPIRED"
         assert Event.objects.filter(type="release.not_executed").count() == 1

@@ -70,6 +70,8 @@ BROKEN = {
     "success_on_evidence": "UPDATE payments_attempt SET http_status = 500 WHERE http_status = 200",
     "refusal_on_evidence": "UPDATE payments_attempt SET reply = '402 no' WHERE http_status = 402",
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
+    "no_answer_is_ignored": """
+        UPDATE payments_operation SET state = 'NOT_EXECUTED' WHERE kind = 'refund'""",
     "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
     "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
     "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
