@@ -6,6 +6,7 @@ into the wrong field, so it keeps accounts' names, addresses of the network, and
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from typing import Any
 
 from axes.handlers.database import AxesDatabaseHandler
@@ -63,8 +64,14 @@ def account_of(_request: HttpRequest, credentials: dict[str, Any] | None) -> str
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The client's address; None where it is not known (a socket of the machine's own)."""
-    return network_address(request) or None
+    """The client's address; None where it is not known (a socket of the machine's own).
+
+    Of IPv6 the network of a subscriber (RFC 6177), who has as many addresses as guesses.
+    """
+    address = network_address(request)
+    if ":" in address:
+        return str(ip_network(f"{address}/64", strict=False).network_address)
+    return address or None
 
 
 def described(_name: str, address: str | None, _agent: str, path: str, _request: HttpRequest) -> str:

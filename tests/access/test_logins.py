@@ -53,6 +53,14 @@ def device(kim: User) -> TOTPDevice:
 
 
 class TestLockOut:
+    def test_counts_an_ipv6_subscriber_as_one(self, kim: User) -> None:
+        """Whoever has one address of that kind has 18 trillion million."""
+        for number in range(5):
+            answer = fail(Client(), 1, REMOTE_ADDR=f"2001:db8:0:7::{number:x}")
+        assert answer.status_code == 429
+        assert log_in(Client(), REMOTE_ADDR="2001:db8:0:7:ffff::1").status_code == 429
+        assert log_in(Client(), REMOTE_ADDR="2001:db8:0:8::1").status_code == 302
+
     def test_comes_with_the_fifth_failure_and_says_what_to_do(self, client: Client, kim: User) -> None:
         assert fail(client, 4).status_code == 200
         answer = fail(client, 1)

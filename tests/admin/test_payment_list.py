@@ -14,7 +14,7 @@ from payments.admin import read_only
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Payment
 from tests.admin.conftest import LIST, Staff
-from tests.factories import make_merchant, make_operation, make_payment
+from tests.factories import make_api_key, make_merchant, make_operation, make_payment
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
 # count, the page. However many payments there are.
@@ -180,3 +180,28 @@ class TestPages:
             make_payment()
         response = superuser.client.get(reverse(LIST), {"p": "99"}, follow=True)
         assert len(response.context["cl"].result_list) == 25
+
+
+class TestWhatNobodyAsksFor:
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"q": "x", "state": "NOPE"},
+            {"q": "x", "created_to": "2026-13-01"},
+            {"q": "5000", "merchant": "0"},
+            {"q": "x", "reached": "CAPTURED", "reached_from": "x"},
+            {"state": "\x00"},
+        ],
+    )
+    def test_a_search_through_a_filter_that_lets_nothing_pass_finds_nothing(
+        self, superuser: Staff, query: dict[str, str]
+    ) -> None:
+        make_payment()
+        assert "No payment matches" in superuser.payments(**query)
+
+    @pytest.mark.parametrize("lookup", ["digest__startswith", "mode", "merchant__slug"])
+    def test_other_lists_take_no_filter_from_the_address(self, superuser: Staff, lookup: str) -> None:
+        make_api_key()
+        for value in ("a", "\x00"):
+            answer = superuser.client.get("/admin/payments/apikey/", {lookup: value})
+            assert answer.status_code == 400

@@ -9,10 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from payments.models import ApiKey, Event, Operation, Payment, Resolution
+from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
 from tests.admin.conftest import text_of
-from tests.api_client import ApiClient
-from tests.office.cases import lost_capture, on_no_statement, too_old
+from tests.api_client import ApiClient, order
+from tests.conftest import wait_for_bank_threads
+from tests.office.cases import contradicted, lost_capture, on_no_statement, too_old
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
@@ -112,12 +114,121 @@ class TestThePaymentsPage:
         note = reverse("admin:payments_add_note", args=[payment.pk])
         kim.client.post(note, {"note": "The customer called twice."})
         assert "The customer called twice." in kim.read("admin:payments_payment_change", payment.pk)
-        refused = kim.client.post(note, {"note": "card 4111 1111 1111 1111"}, follow=True)
-        assert "looks like a card number" in text_of(refused.content.decode())
+        for parted in (" ", ",", " | ", "    ", "', '"):
+            number = parted.join(["4111", "1111", "1111", "1111"])
+            refused = kim.client.post(note, {"note": f"card {number}"}, follow=True)
+            assert "looks like a card number" in text_of(refused.content.decode()), parted
         assert Event.objects.filter(type="note.added").count() == 1
+
+    def test_says_what_waits_for_a_second_person(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        shown = kim.read("admin:payments_payment_change", payment.pk)
+        assert "Refund: proposed by kim, waits for a second person." in shown
+
+    def test_says_where_a_hold_has_run_out_and_is_not_voided_yet(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized()["order_id"])
+        let_pass(timedelta(days=7, minutes=1), bank)
+        shown = kim.read("admin:payments_payment_change", payment.pk)
+        assert "within a minute it expires, and the hold is voided" in shown
+        assert "It can be captured" not in shown
+        expire_due(limit=10)
+        shown = kim.read("admin:payments_payment_change", payment.pk)
+        assert "A hold still blocks the cardholder's money, as far as we know." in shown
+        assert "The release has not been sent yet: recovery sends it within seconds." in shown
+
+    def test_says_where_the_bank_may_still_be_working(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = live.authorized()
+        bank.script("captures", "hang_before")
+        live.post(f"/payments/{payment['id']}/capture")
+        wait_for_bank_threads()
+        operation = Operation.objects.get(kind="capture")
+        shown = kim.read("admin:payments_payment_change", operation.payment_id)
+        assert "The bank may still be working on the capture: recovery asks at 20" in shown
+        said = kim.decide("admin:payments_ask_again", operation.pk, reason="now, please")
+        assert "Nothing was asked: a call about the capture may still be under way." in said
+
+    def test_says_that_an_authorize_too_old_goes_to_people(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        bank.script("authorizations", "drop_before", times=1000)
+        live.post("/payments", order())
+        let_pass(timedelta(hours=23, minutes=1), bank)
+        shown = kim.read("admin:payments_payment_change", Payment.objects.get().pk)
+        assert (
+            "recovery hands it over to people, since the bank may have forgotten it, within seconds" in shown
+        )
+
+    def test_takes_notes_of_somebody_with_a_long_name(
+        self, live: ApiClient, bank: SimulatedBank, transactional_db: None
+    ) -> None:
+        live.authorized()
+        payment = Payment.objects.get()
+        somebody = Member("k" * 150, "resolve_operation")
+        somebody.client.post(reverse("admin:payments_add_note", args=[payment.pk]), {"note": "well"})
+        assert Event.objects.get(type="note.added").actor == "staff:" + "k" * 94
 
 
 class TestDeciding:
+    def test_the_second_person_sees_what_it_is_about(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member, lee: Member
+    ) -> None:
+        operation = contradicted(live, bank)
+        kim.decide(
+            "admin:payments_record_not_executed",
+            operation.pk,
+            seen=operation.lease_epoch,
+            evidence="bank_word",
+            quote="We have never seen it.",
+            reason="they wrote",
+        )
+        shown = lee.read("admin:payments_approve", Resolution.objects.get().pk)
+        for part in (
+            f"capture {operation.public_id}: NEEDS_REVIEW",
+            ", answered: 400 authorization_not_found",
+            "We have never seen it.",
+            "they wrote",
+        ):
+            assert part in shown, (part, shown)
+        assert "Record that it was not executed (capture)" in lee.read(QUEUE)
+        assert "We have never seen it." in lee.read(QUEUE)
+
+    def test_what_is_decided_is_not_offered_again(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member, lee: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        proposed = Resolution.objects.get()
+        lee.decide("admin:payments_approve", proposed.pk, reason="checked")
+        for page in ("approve", "refuse"):
+            address = reverse(f"admin:payments_{page}", args=[proposed.pk])
+            answer = lee.client.get(address, follow=True)
+            assert "decided already: APPLIED by lee" in text_of(answer.content.decode())
+
+    def test_what_the_state_does_not_allow_is_not_offered(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized()["order_id"])
+        address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
+        answer = kim.client.post(address, {"reason": "x"}, follow=True)
+        assert "the payment is AUTHORIZED, which does not allow it" in text_of(answer.content.decode())
+        assert "This will happen" not in text_of(answer.content.decode())
+
+    def test_what_an_unclear_bank_has_done_is_not_called_done(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured()["order_id"])
+        bank.script("refunds", "drop_before", times=1000)
+        shown = kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        assert "Refund: done." not in shown
+        assert "the bank has given no clear answer yet" in shown
+
     def test_a_wrong_reference_changes_nothing_and_the_right_one_does(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:
