@@ -33,10 +33,10 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
     otp_token = CodeField(
         required=False, label="Code", help_text="From your authenticator app, if you have set one up."
     )
-    otp_error_messages = OTPAuthenticationFormMixin.otp_error_messages | {
-        "token_required": "Type your password again, and the code that your authenticator app shows.",
-        "invalid_token": "The code is not right, or has been used. Wait for the next one, then type your "
-        "password again.",
+    # One for all, so that nobody learns which of the three was right.
+    error_messages = AuthenticationForm.error_messages | {
+        "invalid_login": "That is not right. Type username and password again (upper and lower case matter) "
+        "and, if you have set up an authenticator app, the code that it shows next: each is taken once.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,14 +57,13 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
             self.cleaned_data["otp_device"] = device.persistent_id
             try:
                 self.clean_otp(user)
-            except forms.ValidationError as error:
-                if error.code == "invalid_token":  # counts like a wrong password
-                    user_login_failed.send(
-                        sender=type(self),
-                        credentials={"username": user.get_username()},
-                        request=self.request,
-                    )
-                raise
+            except forms.ValidationError:  # counts like a wrong password, a missing code too
+                user_login_failed.send(
+                    sender=type(self),
+                    credentials={"username": user.get_username()},
+                    request=self.request,
+                )
+                raise self.get_invalid_login_error() from None
         return cleaned
 
     def _update_form(self, user: Any) -> None:

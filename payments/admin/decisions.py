@@ -219,7 +219,9 @@ class Decisions:
             raise Http404
         kind, payment = Kind(verb), _payment(payment_id)
         if not allows(payment, kind):
-            messages.error(request, f"{kind.label}: the payment is {payment.state}, which does not allow it.")
+            messages.error(
+                request, f"Nothing has changed. A payment that is {payment.state} allows no {verb}."
+            )
             return HttpResponseRedirect(reverse(PAYMENT, args=[payment.pk]))
         return self._page(
             request,

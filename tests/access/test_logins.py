@@ -1,5 +1,6 @@
 """The back office's door: locked after failures, a second factor, and sessions that end."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -142,7 +143,7 @@ class TestSecondFactor:
             log_in(client)
             assert client.post(SECOND_FACTOR, {"code": code_of(offered)})["Location"] == INDEX
             other = Client()
-            assert b"the code that your authenticator app shows" in log_in(other).content
+            assert b"the code that it shows next" in log_in(other).content
             assert not is_in(other)
             clock.shift(timedelta(seconds=30))
             assert log_in(other, code=code_of(offered)).status_code == 302
@@ -175,6 +176,20 @@ class TestSecondFactor:
                 answer = log_in(client, code="000000")
                 assert PASSWORD not in answer.content.decode()
                 clock.shift(timedelta(seconds=2**attempt + 1))  # django-otp makes guessers wait
+        assert answer.status_code == 429
+
+    def test_tells_nobody_that_the_password_was_right(self, kim: User, device: TOTPDevice) -> None:
+        def told(answer: Any) -> list[str]:
+            return re.findall(r"That is not right[^<]*", answer.content.decode())
+
+        wrong = told(log_in(Client(), password="wrong"))
+        assert wrong
+        assert told(log_in(Client())) == wrong
+        assert told(log_in(Client(), code="000000")) == wrong
+
+    def test_counts_a_missing_code_as_a_failure(self, client: Client, kim: User, device: TOTPDevice) -> None:
+        for _ in range(5):
+            answer = log_in(client)
         assert answer.status_code == 429
 
     def test_is_anothers_only_for_another(self, client: Client, kim: User, device: TOTPDevice) -> None:

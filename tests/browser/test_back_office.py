@@ -62,10 +62,12 @@ class TestSupport:
         expect(page.locator(".ficpay-head")).to_contain_text("$50.00")
         expect(page.locator(".ficpay-timeline > li strong")).to_have_text(
             [
+                "API request to authorize",
                 "Authorize recorded, to be sent to ficmart",
                 "Authorize, attempt 1",
                 "Authorize, attempt 2",
                 "Payment authorized",
+                "API request to refund",
                 "Refund recorded, to be sent to ficmart",
             ]
         )

@@ -217,7 +217,9 @@ class TestDeciding:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
         answer = kim.client.post(address, {"reason": "x"}, follow=True)
-        assert "the payment is AUTHORIZED, which does not allow it" in text_of(answer.content.decode())
+        assert "Nothing has changed. A payment that is AUTHORIZED allows no refund." in text_of(
+            answer.content.decode()
+        )
         assert "This will happen" not in text_of(answer.content.decode())
 
     def test_what_an_unclear_bank_has_done_is_not_called_done(
