@@ -248,10 +248,7 @@ def _conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
-    if isinstance(outcome, Succeeded) and payment is not None:
-        # What had come late is in our books by this.
-        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
-        late.filter(closed_at=None).update(closed_at=at)
+        _close_late_answers(payment, operation, at)
     Event.objects.create(
         payment=payment,
         operation=operation,
@@ -265,6 +262,13 @@ def _conclude(
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
         idempotency.store_answer(operation, recorded.answer)
     return recorded
+
+
+def _close_late_answers(payment: Payment | None, operation: Operation, at: datetime) -> None:
+    """An operation of the same kind has brought into our books what the bank had done in spite of them."""
+    if payment is not None and operation.state == OperationState.SUCCEEDED:
+        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
+        late.filter(closed_at=None).update(closed_at=at)
 
 
 _OUTCOME_FIELDS = [

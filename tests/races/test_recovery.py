@@ -41,7 +41,10 @@ def authorize_in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool) 
 
 
 def retry(client: ApiClient, body: dict[str, Any]) -> ApiAnswer:
-    return client.post("/payments", body, key=body["order_id"])
+    try:
+        return client.post("/payments", body, key=body["order_id"])
+    finally:
+        connection.close()  # the thread may end here
 
 
 class TestTheMerchantsRetryAgainstRecovery:
