@@ -38,11 +38,13 @@ def routes() -> list[str]:
 
 
 def make_groups() -> None:
-    """Those of the migration: a test that empties the tables takes them along."""
+    """Those of the migrations: a test that empties the tables takes them along."""
     if not Group.objects.exists():
-        migration = importlib.import_module("payments.migrations.0006_groups")
+        groups = importlib.import_module("payments.migrations.0006_groups")
+        log = importlib.import_module("payments.migrations.0010_staff_log")
         with connection.schema_editor() as editor:
-            migration.create_groups(apps, editor)
+            groups.create_groups(apps, editor)
+            log.give_permissions(apps, editor)
 
 
 def signed_in(actor: str) -> Client:
