@@ -81,7 +81,7 @@ MATRIX: dict[str, Door] = {
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,
     "auth/user/<id>/password/": ADMINISTRATION,
-    "auth/group/<path:object_id>/delete/": (200, SUPERUSERS, 302, SUPERUSERS),
+    "auth/user/<path:object_id>/reset-second-factor/": ADMINISTRATION,
 }
 for _model in ("payments/payment", "payments/merchant", "payments/apikey"):
     MATRIX |= {
@@ -91,9 +91,14 @@ for _model in ("payments/payment", "payments/merchant", "payments/apikey"):
         f"{_model}/<path:object_id>/": LEADS_ON,
     }
 for _model in ("auth/user", "auth/group"):
-    _pages = ("", "add/", *(f"<path:object_id>/{page}/" for page in ("change", "delete", "history")))
-    MATRIX = {f"{_model}/{page}": ADMINISTRATION for page in _pages} | MATRIX
-    MATRIX[f"{_model}/<path:object_id>/"] = LEADS_ON
+    MATRIX |= {
+        f"{_model}/": ADMINISTRATION,
+        f"{_model}/add/": ADMINISTRATION,
+        f"{_model}/<path:object_id>/change/": ADMINISTRATION,
+        f"{_model}/<path:object_id>/delete/": (302, SUPERUSERS, 302, SUPERUSERS),  # back, with a word on why
+        f"{_model}/<path:object_id>/history/": NO_PAGE,
+        f"{_model}/<path:object_id>/": LEADS_ON,
+    }
 # Who is not signed in sees these, too.
 PUBLIC = {"login/", "logout/", "colors.css"}
 # Books: what only services change.
