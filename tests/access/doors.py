@@ -68,6 +68,7 @@ class Objects:
         authorize = make_operation(self.payment, state=OperationState.SUCCEEDED)
         make_attempt(authorize)
         make_event(self.payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize)
+        noted = make_event(self.payment, Event.Type.NOTE_ADDED)
         self.operation = make_operation(
             self.payment,
             OperationKind.REFUND,
@@ -95,6 +96,7 @@ class Objects:
             "payments/payment": self.payment,
             "payments/merchant": self.payment.merchant,
             "payments/apikey": self.key,
+            "payments/event": noted,
             "auth/user": self.victim,
             "auth/group": self.group,
         }

@@ -28,6 +28,7 @@ STAFF = {NO_GROUP, *Role, SUPERUSER}
 LOOKING = {Role.SUPPORT, Role.SUPPORT_LEAD, Role.FINANCE, Role.AUDITOR, SUPERUSER}
 RESOLVING = {Role.SUPPORT, Role.SUPPORT_LEAD, SUPERUSER}
 APPROVING = {Role.SUPPORT_LEAD, SUPERUSER}
+AUDITING = {Role.SUPPORT_LEAD, Role.AUDITOR, SUPERUSER}
 SUPERUSERS = {SUPERUSER}
 NOBODY: set[str] = set()
 
@@ -80,10 +81,13 @@ MATRIX: dict[str, Door] = {
     "payments/merchant/<path:object_id>/change/": NO_PAGE,
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,
+    "payments/event/": (200, AUDITING, 405, STAFF),
+    "payments/event/search/": (405, STAFF, 302, AUDITING),  # to the list
+    "payments/event/<path:object_id>/change/": NO_PAGE,
     "auth/user/<id>/password/": ADMINISTRATION,
     "auth/user/<path:object_id>/reset-second-factor/": ADMINISTRATION,
 }
-for _model in ("payments/payment", "payments/merchant", "payments/apikey"):
+for _model in ("payments/payment", "payments/merchant", "payments/apikey", "payments/event"):
     MATRIX |= {
         f"{_model}/add/": NEVER,
         f"{_model}/<path:object_id>/delete/": NEVER,
