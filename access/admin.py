@@ -29,7 +29,7 @@ admin.site.unregister([User, Group])
 admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
-_WHY: tuple[str, Any] = ("Why", {"fields": ("reason",)})
+_WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 
 class ForSuperusers:

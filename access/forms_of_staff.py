@@ -20,7 +20,7 @@ class SaysWhy(forms.Form):
         label="Why",
         max_length=500,
         widget=theme.Textarea(attrs={"rows": 2}),
-        help_text="For the log: who asked for it, and what for.",
+        help_text="Who asked for it, and what for. It stands in the log, where nobody can change it.",
     )
 
     def clean(self) -> dict[str, Any] | None:

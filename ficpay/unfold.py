@@ -89,6 +89,12 @@ UNFOLD = {
                     },
                     _item("Merchants", "storefront", "payments", "merchant"),
                     _item("API keys", "key", "payments", "apikey"),
+                    {
+                        "title": "Schedules",
+                        "icon": "schedule",
+                        "link": reverse_lazy("schedules"),
+                        "permission": lambda request: request.user.has_perm("payments.view_schedules"),
+                    },
                 ]
             },
             {

@@ -42,9 +42,12 @@ def make_groups() -> None:
     if not Group.objects.exists():
         groups = importlib.import_module("payments.migrations.0006_groups")
         log = importlib.import_module("payments.migrations.0010_staff_log")
+        payments = apps.get_app_config("payments")
+        models = payments.models_module
         with connection.schema_editor() as editor:
             groups.create_groups(apps, editor)
             log.give_permissions(apps, editor)
+        payments.models_module = models  # taken away by the first, as it may from a migration's apps
 
 
 def signed_in(actor: str) -> Client:
@@ -111,6 +114,7 @@ class Objects:
             "resolution_id": self.resolution.pk,
             "key_id": self.key.pk,
             "verb": "refund",
+            "name": "recovery",
             "content_type_id": ContentType.objects.get_for_model(type(self.payment)).pk,
         }
         route = {"^(?P<app_label>payments|auth)/$": "payments/", "(?P<url>.*)$": "nowhere/"}.get(route, route)

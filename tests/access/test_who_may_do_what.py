@@ -84,6 +84,8 @@ MATRIX: dict[str, Door] = {
     "payments/event/": (200, AUDITING, 405, STAFF),
     "payments/event/search/": (405, STAFF, 302, AUDITING),  # to the list
     "payments/event/<path:object_id>/change/": NO_PAGE,
+    "schedules/": (200, {Role.OPERATIONS, Role.AUDITOR, SUPERUSER}, 405, STAFF),
+    "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 200, {Role.OPERATIONS, SUPERUSER}),
     "auth/user/<id>/password/": ADMINISTRATION,
     "auth/user/<path:object_id>/reset-second-factor/": ADMINISTRATION,
 }
