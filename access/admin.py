@@ -1,25 +1,27 @@
 """Users and groups in unfold's dress, for superusers alone. And what stays outside the back office."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from access import second_factor
+from access import changes
+from access.forms_of_staff import GroupForm, PasswordForm, UserChangeForm, UserCreationForm
+from access.lost_phone import ResetSecondFactor
+from access.second_factor import device_of
 from payments.admin import theme
-from payments.domain.cards import contains_card_number
-
-if TYPE_CHECKING:
-    Form = forms.ModelForm[Any]
-else:
-    Form = forms.ModelForm
+from payments.admin.actors import staff_of
+from payments.models import Event
+from payments.services.staff import log_action
 
 admin.site.unregister([User, Group])
 # A schedule's form takes the name of any function to run: whoever may save one, may run anything. And
@@ -27,28 +29,14 @@ admin.site.unregister([User, Group])
 admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
-
-
-class KeepsNoCardNumber(Form):
-    """A form that saves none. Passwords may look as they like: they are hashed."""
-
-    def clean(self) -> dict[str, Any] | None:
-        for name, value in list(self.cleaned_data.items()):
-            if "password" not in name and isinstance(value, str) and contains_card_number(value):
-                self.add_error(name, "This looks like a card number, which FicPay does not keep.")
-        return super().clean()
-
-
-class UserChangeForm(KeepsNoCardNumber, theme.UserChangeForm):  # type: ignore[type-arg]
-    pass
-
-
-class UserCreationForm(KeepsNoCardNumber, theme.UserCreationForm):  # type: ignore[type-arg]
-    pass
+_WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 
 class ForSuperusers:
     """Whoever may change users can make themselves anything: no group's permission is enough for it."""
+
+    instead_of_deleting: str
+    opts: Any
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
@@ -63,27 +51,115 @@ class ForSuperusers:
         return self.has_module_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_module_permission(request)
+        return False
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Nothing is deleted; whoever looks for it is told what to do instead."""
+        if not self.has_module_permission(request):
+            raise PermissionDenied
+        messages.warning(request, self.instead_of_deleting)
+        return HttpResponseRedirect(reverse(f"admin:auth_{self.opts.model_name}_change", args=[object_id]))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's history of edits, which is not written: they are in the log."""
+        raise Http404
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is about to stand in the log."""
+
+    event: Event.Type
+    evidence: changes.Facts
+
+
+class Logged:
+    """Changes stand in the append-only log, written in their own transaction; Django's own log is not kept.
+
+    Django calls these in this order: `save_model`, then, once everything is saved,
+    `construct_change_message` with the form, and with what that returns `log_addition` or `log_change`.
+    """
+
+    created: Event.Type
+    changed: Event.Type
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        form.before = changes.facts_of(obj) if change else None
+        super().save_model(request, obj, form, change)  # type: ignore[misc]  # a ModelAdmin's
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        reason = {"reason": form.cleaned_data["reason"]}
+        if isinstance(form, PasswordForm):
+            return Line(Event.Type.USER_PASSWORD_CHANGED, reason)
+        after = changes.facts_of(form.instance)
+        if add:
+            given = {name: {"to": after[name]} for name in ("groups", "permissions") if after.get(name)}
+            return Line(self.created, reason | ({"changed": given} if given else {}))
+        changed = changes.changes(form.before, after)
+        return Line(self.changed, reason | {"changed": changed}) if changed else None
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        log_action(staff_of(request), message.event, **changes.named(obj), **message.evidence)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Nothing where a form was saved as it was."""
+        if message is not None:
+            log_action(staff_of(request), message.event, **changes.named(obj), **message.evidence)
 
 
 @admin.register(User)
-class UserAdmin(ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  # type: ignore[type-arg]  # not generic at run time
+class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  # type: ignore[type-arg]  # not generic at run time
     form: Any = UserChangeForm
     add_form: Any = UserCreationForm
-    change_password_form: Any = theme.AdminPasswordChangeForm
-    actions = ("reset_second_factor",)
+    change_password_form: Any = PasswordForm
+    change_user_password_template = "access/set_password.html"  # noqa: S105 - a file's name
+    fieldsets: Any = (*BaseUserAdmin.fieldsets, _WHY)  # type: ignore[misc]
+    add_fieldsets: Any = (*BaseUserAdmin.add_fieldsets, _WHY)
+    readonly_fields = ("last_login", "date_joined")
+    actions = None
+    actions_detail = ("reset_second_factor",)
+    created, changed = Event.Type.USER_CREATED, Event.Type.USER_CHANGED
+    instead_of_deleting = (
+        "Users are never deleted: what they did stays under their name. Take “Active” away, and they cannot "
+        "log in any more."
+    )
 
-    @admin.action(description="Reset the second factor (make sure that it is they who ask)")
-    def reset_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """In one transaction with its line in the log."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+    @theme.action(
+        description="Reset the second factor…", url_path="reset-second-factor", permissions=["change"]
+    )
+    def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """For those whose phone is lost."""
-        for user in users:
-            if second_factor.reset(user):
-                self.log_change(request, user, "Second factor reset.")
-                messages.success(request, f"The next login of {user} asks for the password alone.")
-            else:
-                messages.info(request, f"{user} has no second factor.")
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
+        return ResetSecondFactor(self.admin_site).page(request, user)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """The way to the reset, for those who have something to reset."""
+        user = self.get_object(request, object_id)
+        if user is None or device_of(user) is None:
+            return []
+        return list(super().get_actions_detail(request, object_id))  # type: ignore[misc]  # unfold's
 
 
 @admin.register(Group)
-class GroupAdmin(ForSuperusers, BaseGroupAdmin, theme.ModelAdmin[Group]):
-    form: Any = KeepsNoCardNumber
+class GroupAdmin(Logged, ForSuperusers, BaseGroupAdmin, theme.ModelAdmin[Group]):
+    form: Any = GroupForm
+    fieldsets = ((None, {"fields": ("name", "permissions")}), _WHY)
+    actions = None
+    created, changed = Event.Type.GROUP_CREATED, Event.Type.GROUP_CHANGED
+    instead_of_deleting = (
+        "Groups are never deleted: the log names them. Take its permissions away, or its users, and it does "
+        "nothing any more."
+    )

@@ -1,7 +1,7 @@
 """A second factor for staff: a code of six digits from an authenticator app (TOTP, RFC 6238).
 
 A user has one device at most. It is set up on a page of the back office, asked for at the login from then
-on, and removed by a superuser or `manage.py reset_second_factor` when a phone is lost.
+on, and removed by a superuser or `manage.py reset_second_factor` when a phone is lost. The log has both.
 """
 
 from base64 import b32encode
@@ -16,6 +16,9 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from payments.models import Event
+from payments.services.staff import Operator, Staff, log_action
 
 log = structlog.get_logger(__name__)
 User = AbstractBaseUser | AnonymousUser
@@ -42,21 +45,33 @@ def offered_device(user: User) -> TOTPDevice | None:
     return TOTPDevice.objects.filter(user_id=user.pk, confirmed=False).order_by("pk").last()
 
 
-def confirm_device(request: HttpRequest, offered: TOTPDevice, code: str) -> bool:
-    """Take the offered device into use if the code is its own. False too while codes are throttled."""
+def confirm_device(request: HttpRequest, by: Staff, offered: TOTPDevice, code: str) -> bool:
+    """Take one's offered device into use if the code is its own. False too while codes are throttled."""
     device = django_otp.verify_token(request.user, offered.persistent_id, code)
     if device is None:
         return False
-    device.confirmed = True
-    device.save(update_fields=["confirmed"])
+    with transaction.atomic():
+        device.confirmed = True
+        device.save(update_fields=["confirmed"])
+        log_action(by, Event.Type.USER_SECOND_FACTOR_SET_UP, account=by.username, account_id=by.user_id)
     django_otp.login(request, device)
     log.info("second factor set up", user_id=request.user.pk)
     return True
 
 
-def reset(user: User) -> bool:
+def reset(by: Staff | Operator, user: AbstractBaseUser, *, reason: str) -> bool:
     """Remove the user's device: the next login asks for the password alone. False where there was none."""
-    removed, _ = TOTPDevice.objects.filter(user_id=user.pk).delete()
+    with transaction.atomic():
+        removed, _ = TOTPDevice.objects.filter(user_id=user.pk, confirmed=True).delete()
+        TOTPDevice.objects.filter(user_id=user.pk).delete()  # offered and never set up
+        if removed:
+            log_action(
+                by,
+                Event.Type.USER_SECOND_FACTOR_RESET,
+                account=user.get_username(),
+                account_id=user.pk,
+                reason=reason,
+            )
     log.info("second factor reset", user_id=user.pk)
     return bool(removed)
 

@@ -56,8 +56,21 @@ class BackOffice(AdminSite):
             return redirect(SECOND_FACTOR)
         return super().login(request, extra_context)
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Where members of staff change their own password."""
+        from access.own_password import OwnPasswordView  # noqa: PLC0415 - registers pages at this site
+
+        request.current_app = self.name
+        view = OwnPasswordView.as_view(
+            success_url=reverse("admin:password_change_done"),
+            extra_context=self.each_context(request) | (extra_context or {}),
+        )
+        return view(request)
+
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Where members of staff set up their authenticator app."""
+        from payments.admin.actors import staff_of  # noqa: PLC0415 - its package registers pages at this site
+
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if request.method != "POST" or second_factor.device_of(request.user):
@@ -65,7 +78,8 @@ class BackOffice(AdminSite):
         form = SetUpForm(request.POST)
         offered = second_factor.offered_device(request.user)
         if form.is_valid() and offered:
-            if second_factor.confirm_device(request, offered, form.cleaned_data["code"]):
+            code = form.cleaned_data["code"]
+            if second_factor.confirm_device(request, staff_of(request), offered, code):
                 messages.success(request, "From now on the login asks for a code from your app.")
                 return redirect("admin:index")
             form.add_error("code", "The code is not right. Wait for the app's next one, and type that.")

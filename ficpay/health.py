@@ -4,7 +4,7 @@ Readiness fails on what no request can do without: the database and its migratio
 and the banks are shown, not judged: without them reads and replays still work.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -20,6 +20,11 @@ from payments.services.heartbeats import RECOVERY, WORKER
 
 # The worker beats once a minute, and schedules are looked at twice a minute.
 _ALIVE_WITHIN = timedelta(minutes=3)
+
+
+def is_alive(beat: Heartbeat | None, now: datetime) -> bool:
+    """Whether the process has given a sign of life lately."""
+    return beat is not None and now - beat.beat_at < _ALIVE_WITHIN
 
 
 @never_cache
@@ -59,5 +64,5 @@ def _processes_and_banks() -> dict[str, Any]:
 def _life(beat: Heartbeat | None) -> dict[str, str]:
     if beat is None:
         return {"status": "never seen"}
-    alive = timezone.now() - beat.beat_at < _ALIVE_WITHIN
+    alive = is_alive(beat, timezone.now())
     return {"status": "alive" if alive else "silent", "last_beat_at": beat.beat_at.isoformat()}

@@ -4,20 +4,46 @@ Schedules only wake services up: what is due stands in the payments' own tables,
 twice at the same time.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
+from payments.models import Event
+from payments.models.clock import ClockTimestamp
 from payments.services import idempotency, requests
 from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
+from payments.services.staff import Staff, log_action
 
-_EVERY_MINUTE = {
-    "heartbeat": "payments.services.heartbeats.beat",
-    "recovery": "ficpay.schedules.recover",
-    "expirations": "ficpay.schedules.expire",
-    "forget-idempotency-keys": "ficpay.schedules.forget_idempotency_keys",
+
+@dataclass(frozen=True)
+class Duty:
+    """A function that the worker calls, and what it is for, in a sentence for people."""
+
+    function: str
+    what: str
+
+
+EVERY_MINUTE = {
+    "heartbeat": Duty(
+        "payments.services.heartbeats.beat",
+        "Records that the worker lives, and asks every bank whether it is well.",
+    ),
+    "recovery": Duty(
+        "ficpay.schedules.recover",
+        "Asks the banks about what is in doubt, in case the process of recovery is away.",
+    ),
+    "expirations": Duty(
+        "ficpay.schedules.expire",
+        "Lets payments expire whose hold has run out, and has the bank free the hold.",
+    ),
+    "forget-idempotency-keys": Duty(
+        "ficpay.schedules.forget_idempotency_keys",
+        "Forgets merchants' idempotency keys after 30 days, and the requests that came with them.",
+    ),
 }
 # Nothing is begun after this, so that the last attempt ends within the task's timeout of 120 s.
 _RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
@@ -42,15 +68,29 @@ def forget_idempotency_keys() -> int:
 
 def install() -> None:
     """Make the schedules what this file says; they are due at once."""
-    for name, function in _EVERY_MINUTE.items():
+    for name, duty in EVERY_MINUTE.items():
         Schedule.objects.update_or_create(
             name=name,
             defaults={
-                "func": function,
+                "func": duty.function,
                 "schedule_type": Schedule.MINUTES,
                 "minutes": 1,
                 "repeats": -1,
                 "next_run": timezone.now(),
             },
         )
-    Schedule.objects.exclude(name__in=_EVERY_MINUTE).delete()
+    Schedule.objects.exclude(name__in=EVERY_MINUTE).delete()
+
+
+def run_now(staff: Staff, name: str, *, reason: str) -> bool:
+    """Make a schedule due, so that the worker runs it. False where it was due already, or is not installed.
+
+    What is overdue stays so, or nobody would see any more for how long the worker has been away.
+    """
+    with transaction.atomic():
+        is_due = Schedule.objects.filter(name=name, next_run__gt=ClockTimestamp()).update(
+            next_run=ClockTimestamp()
+        )
+        if is_due:
+            log_action(staff, Event.Type.SCHEDULE_RUN_NOW, schedule=name, reason=reason)
+    return bool(is_due)

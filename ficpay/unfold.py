@@ -27,13 +27,14 @@ def _dashboard_style(_request: HttpRequest) -> str:
     return static("payments/dashboard.css")
 
 
-def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, app: str, model: str, *, permission: str = "") -> dict[str, Any]:
     """A list in the sidebar, for those who may look at it."""
+    needed = f"{app}.{permission or f'view_{model}'}"
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
+        "permission": lambda request: request.user.has_perm(needed),
     }
 
 
@@ -88,6 +89,12 @@ UNFOLD = {
                     },
                     _item("Merchants", "storefront", "payments", "merchant"),
                     _item("API keys", "key", "payments", "apikey"),
+                    {
+                        "title": "Schedules",
+                        "icon": "schedule",
+                        "link": reverse_lazy("schedules"),
+                        "permission": lambda request: request.user.has_perm("payments.view_schedules"),
+                    },
                 ]
             },
             {
@@ -95,6 +102,7 @@ UNFOLD = {
                 "items": [
                     _item_for_superusers("Users", "person", "user"),
                     _item_for_superusers("Groups", "group", "group"),
+                    _item("Log", "history", "payments", "event", permission="view_staff_log"),
                 ],
             },
         ],

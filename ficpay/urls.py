@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from ficpay import admin as back_office
 from ficpay import health, home
 
 urlpatterns = [
@@ -22,6 +23,7 @@ urlpatterns = [
     path("api/docs", RedirectView.as_view(pattern_name="docs", query_string=True)),
     path("api/redoc", RedirectView.as_view(pattern_name="redoc", query_string=True)),
     path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/schedules/", include(back_office.urls())),
     path("admin/", admin.site.urls),
     re_path("", home.nowhere),
 ]

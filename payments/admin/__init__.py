@@ -3,6 +3,6 @@
 django-unfold dresses Django's admin; the settings of the dress are in `ficpay.unfold`.
 """
 
-from payments.admin import merchants, payments
+from payments.admin import merchants, payments, staff_log
 
-__all__ = ["merchants", "payments"]
+__all__ = ["merchants", "payments", "staff_log"]

@@ -1,18 +1,33 @@
 """django-unfold's classes under the types of those of Django that they stand in for: it brings none."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
+    from django.contrib.admin.forms import AdminPasswordChangeForm as AdminOwnPasswordChangeForm
     from django.contrib.admin.views.main import ChangeList
+    from django.contrib.admin.widgets import AdminTextareaWidget as Textarea
     from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm
     from django.contrib.auth.forms import AdminUserCreationForm as UserCreationForm
     from django.core.paginator import Paginator
+
+    def action(*, description: str, url_path: str, permissions: list[str]) -> Callable[[F], F]:
+        """A button above the form of one object, and the page that it leads to."""
 else:
     import unfold.admin
     from django.core import paginator
-    from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.decorators import action
+    from unfold.forms import (
+        AdminOwnPasswordChangeForm,
+        AdminPasswordChangeForm,
+        UserChangeForm,
+        UserCreationForm,
+    )
     from unfold.views import ChangeList
+    from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 
     class ModelAdmin(unfold.admin.ModelAdmin):
         def __class_getitem__(cls, _model: Any) -> Any:
@@ -24,10 +39,13 @@ else:
 
 
 __all__ = [
+    "AdminOwnPasswordChangeForm",
     "AdminPasswordChangeForm",
     "ChangeList",
     "ModelAdmin",
     "Paginator",
+    "Textarea",
     "UserChangeForm",
     "UserCreationForm",
+    "action",
 ]

@@ -1,5 +1,6 @@
 """What members of staff do without a second person: notes, ownership, keys. All of it is logged."""
 
+import platform
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,22 +27,38 @@ class Staff:
         return f"staff:{self.username}"[:_LONGEST_ACTOR]
 
 
+@dataclass(frozen=True)
+class Operator:
+    """Whoever types commands on a machine of ours: no user, so that the machine stands for them."""
+
+    user_id: None = None
+    actor: str = "operator"
+    request_id: str = ""
+
+    @property
+    def address(self) -> str:
+        return f"command line of {platform.node() or 'an unnamed machine'}"
+
+
 def log_action(
-    staff: Staff,
+    staff: Staff | Operator,
     event: Event.Type,
     *,
     payment: Payment | None = None,
     operation: Operation | None = None,
     **evidence: Any,
 ) -> None:
-    """One line in the append-only log: who, when, from where, and why."""
+    """One line in the append-only log: who, when, from where, and why.
+
+    `user` is who did it, by an id that is never given to another, as a name may be.
+    """
     Event.objects.create(
         payment=payment,
         operation=operation,
         type=event,
         actor=staff.actor,
         request_id=staff.request_id,
-        evidence={**evidence, "from": staff.address},
+        evidence={**evidence, "user": staff.user_id, "from": staff.address},
     )
 
 

@@ -38,11 +38,16 @@ def routes() -> list[str]:
 
 
 def make_groups() -> None:
-    """Those of the migration: a test that empties the tables takes them along."""
+    """Those of the migrations: a test that empties the tables takes them along."""
     if not Group.objects.exists():
-        migration = importlib.import_module("payments.migrations.0006_groups")
+        groups = importlib.import_module("payments.migrations.0006_groups")
+        log = importlib.import_module("payments.migrations.0010_staff_log")
+        payments = apps.get_app_config("payments")
+        models = payments.models_module
         with connection.schema_editor() as editor:
-            migration.create_groups(apps, editor)
+            groups.create_groups(apps, editor)
+            log.give_permissions(apps, editor)
+        payments.models_module = models  # taken away by the first, as it may from a migration's apps
 
 
 def signed_in(actor: str) -> Client:
@@ -66,6 +71,7 @@ class Objects:
         authorize = make_operation(self.payment, state=OperationState.SUCCEEDED)
         make_attempt(authorize)
         make_event(self.payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize)
+        noted = make_event(self.payment, Event.Type.NOTE_ADDED)
         self.operation = make_operation(
             self.payment,
             OperationKind.REFUND,
@@ -93,6 +99,7 @@ class Objects:
             "payments/payment": self.payment,
             "payments/merchant": self.payment.merchant,
             "payments/apikey": self.key,
+            "payments/event": noted,
             "auth/user": self.victim,
             "auth/group": self.group,
         }
@@ -107,6 +114,7 @@ class Objects:
             "resolution_id": self.resolution.pk,
             "key_id": self.key.pk,
             "verb": "refund",
+            "name": "recovery",
             "content_type_id": ContentType.objects.get_for_model(type(self.payment)).pk,
         }
         route = {"^(?P<app_label>payments|auth)/$": "payments/", "(?P<url>.*)$": "nowhere/"}.get(route, route)

@@ -200,7 +200,9 @@ class TestSecondFactor:
     def test_is_reset_by_a_superuser_for_whoever_has_lost_it(self, kim: User, device: TOTPDevice) -> None:
         ada = Client()
         ada.force_login(User.objects.create_superuser("ada"))
-        ada.post("/admin/auth/user/", {"action": "reset_second_factor", "_selected_action": str(kim.pk)})
+        ada.post(
+            f"/admin/auth/user/{kim.pk}/reset-second-factor/", {"reason": "a new phone", "confirmed": "yes"}
+        )
         assert log_in(Client()).status_code == 302
 
     def test_is_reset_by_a_command(self, kim: User, device: TOTPDevice) -> None:

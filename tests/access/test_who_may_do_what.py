@@ -28,6 +28,7 @@ STAFF = {NO_GROUP, *Role, SUPERUSER}
 LOOKING = {Role.SUPPORT, Role.SUPPORT_LEAD, Role.FINANCE, Role.AUDITOR, SUPERUSER}
 RESOLVING = {Role.SUPPORT, Role.SUPPORT_LEAD, SUPERUSER}
 APPROVING = {Role.SUPPORT_LEAD, SUPERUSER}
+AUDITING = {Role.SUPPORT_LEAD, Role.AUDITOR, SUPERUSER}
 SUPERUSERS = {SUPERUSER}
 NOBODY: set[str] = set()
 
@@ -80,10 +81,15 @@ MATRIX: dict[str, Door] = {
     "payments/merchant/<path:object_id>/change/": NO_PAGE,
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,
+    "payments/event/": (200, AUDITING, 405, STAFF),
+    "payments/event/search/": (405, STAFF, 302, AUDITING),  # to the list
+    "payments/event/<path:object_id>/change/": NO_PAGE,
+    "schedules/": (200, {Role.OPERATIONS, Role.AUDITOR, SUPERUSER}, 405, STAFF),
+    "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 200, {Role.OPERATIONS, SUPERUSER}),
     "auth/user/<id>/password/": ADMINISTRATION,
-    "auth/group/<path:object_id>/delete/": (200, SUPERUSERS, 302, SUPERUSERS),
+    "auth/user/<path:object_id>/reset-second-factor/": ADMINISTRATION,
 }
-for _model in ("payments/payment", "payments/merchant", "payments/apikey"):
+for _model in ("payments/payment", "payments/merchant", "payments/apikey", "payments/event"):
     MATRIX |= {
         f"{_model}/add/": NEVER,
         f"{_model}/<path:object_id>/delete/": NEVER,
@@ -91,9 +97,14 @@ for _model in ("payments/payment", "payments/merchant", "payments/apikey"):
         f"{_model}/<path:object_id>/": LEADS_ON,
     }
 for _model in ("auth/user", "auth/group"):
-    _pages = ("", "add/", *(f"<path:object_id>/{page}/" for page in ("change", "delete", "history")))
-    MATRIX = {f"{_model}/{page}": ADMINISTRATION for page in _pages} | MATRIX
-    MATRIX[f"{_model}/<path:object_id>/"] = LEADS_ON
+    MATRIX |= {
+        f"{_model}/": ADMINISTRATION,
+        f"{_model}/add/": ADMINISTRATION,
+        f"{_model}/<path:object_id>/change/": ADMINISTRATION,
+        f"{_model}/<path:object_id>/delete/": (302, SUPERUSERS, 302, SUPERUSERS),  # back, with a word on why
+        f"{_model}/<path:object_id>/history/": NO_PAGE,
+        f"{_model}/<path:object_id>/": LEADS_ON,
+    }
 # Who is not signed in sees these, too.
 PUBLIC = {"login/", "logout/", "colors.css"}
 # Books: what only services change.

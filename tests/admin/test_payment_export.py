@@ -207,7 +207,12 @@ class TestTheLog:
         event = Event.objects.get()
         assert event.type == Event.Type.PAYMENTS_EXPORTED
         assert (event.actor, event.request_id, event.payment) == ("staff:lee", "export-1", None)
-        assert event.evidence == {"filter": {"q": "kim", "mode": "live"}, "from": "127.0.0.1"}
+        lee = User.objects.get(username="lee").pk
+        assert event.evidence == {
+            "filter": {"q": "kim", "mode": "live"},
+            "user": lee,
+            "from": "127.0.0.1",
+        }
 
     def test_says_so_before_the_first_line_is_sent(self, accountant: Staff) -> None:
         response = accountant.client.post(reverse(EXPORT))

@@ -112,6 +112,7 @@ class TestStaff:
     def test_is_added_with_a_password(self, superuser: Staff) -> None:
         password = "correct horse battery"
         form = {"username": "kim", "usable_password": "true", "password1": password, "password2": password}
+        form["reason"] = "she starts on Monday"
         assert superuser.client.post("/admin/auth/user/add/", form).status_code == 302
         assert User.objects.get(username="kim").check_password(password)
 

@@ -1,4 +1,4 @@
-"""`manage.py reset_second_factor <username>`: for those whose phone is lost."""
+"""`manage.py reset_second_factor <username>`: for those whose phone is lost. The log has it."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access import second_factor
+from payments.domain.cards import contains_card_number
+from payments.services.staff import Operator
 
 
 class Command(BaseCommand):
@@ -13,11 +15,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
+        parser.add_argument("--reason", default="", help="why, for the log")
 
-    def handle(self, *_args: Any, username: str, **_options: Any) -> None:
+    def handle(self, *_args: Any, username: str, reason: str, **_options: Any) -> None:
+        if contains_card_number(reason):
+            raise CommandError("The reason looks like a card number, which FicPay does not keep.")
         user = get_user_model().objects.filter(username=username).first()
         if user is None:
             raise CommandError("There is no user of that name.")
-        if not second_factor.reset(user):
+        if not second_factor.reset(Operator(), user, reason=reason.strip()):
             raise CommandError("The user has no second factor.")
         self.stdout.write(f"The next login of {username} asks for the password alone.")

@@ -1,0 +1,176 @@
+"""The log of what staff did: who, when, from where, why. Nobody can write, change or delete a line here."""
+
+from collections.abc import Iterator
+from copy import copy
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from payments.admin import staff_actions
+from payments.admin.filters import ChoiceFilter, Params
+from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.theme import ModelAdmin
+from payments.admin.words import utc_in_column
+from payments.domain.cards import contains_card_number
+from payments.domain.days import begin_of
+from payments.models import Event
+from payments.services.staff import Operator, Staff
+
+VIEW = "payments.view_staff_log"
+LIST = "admin:payments_event_changelist"
+
+
+class FieldFilter(admin.ListFilter):
+    """One field of the form above the log."""
+
+    template = "payments/admin/filter_field.html"
+    name: str
+    kind: str  # of the input
+
+    def __init__(
+        self, request: HttpRequest, params: Params, model: type[Event], model_admin: ModelAdmin[Any]
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.given = params.pop(self.name, [""])[-1]
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return [self.name]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        return iter(())
+
+
+class ActorFilter(FieldFilter):
+    """One user by the whole name, or `operator`: whoever types commands."""
+
+    title, name, kind = "who (whole username)", "actor", "text"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        if not self.given:
+            return queryset
+        by = Q(actor=Staff(user_id=0, username=self.given, address="", request_id="").actor)
+        if self.given == Operator.actor:
+            by |= Q(actor=Operator.actor)
+        return queryset.filter(by)
+
+
+class ActionFilter(ChoiceFilter):
+    title, parameter_name, field = "what", "type", "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(one.value, staff_actions.WORDS[one]) for one in Event.OF_STAFF]
+
+
+class DayFilter(FieldFilter):
+    """A day in UTC."""
+
+    title, name, kind = "day (UTC)", "day", "date"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        if not self.given:
+            return queryset
+        try:
+            day = date.fromisoformat(self.given)
+            return queryset.filter(at__gte=begin_of(day), at__lt=begin_of(day + timedelta(days=1)))
+        except (ValueError, OverflowError):
+            messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
+            return queryset.none()
+
+
+@admin.register(Event)
+class StaffLogAdmin(ReadOnlyAdmin[Event]):
+    list_display: Any = ("when", "who", "what", "about", "where", "why")
+    list_filter = (ActorFilter, ActionFilter, DayFilter)
+    ordering = ("-at", "-id")
+    show_facets = admin.ShowFacets.NEVER
+    change_list_template = "payments/admin/staff_log.html"
+    _asked_for = ("actor", "type", "day")
+
+    def has_view_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        """Apart from events' own permission, which whoever may read a payment's timeline has."""
+        return request.user.has_perm(VIEW)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        return Event.objects.filter(type__in=Event.OF_STAFF).select_related("payment")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """The filters' own names only: any other lookup would be a scan of the table."""
+        return lookup in self._asked_for
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("search/", "payments_event_search", self.search_view),)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """With links to users and groups for those who may open them."""
+        if not request.user.is_superuser:
+            return self.list_display
+        return [self.about_with_links if name == "about" else name for name in self.list_display]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        named = copy(self.opts)
+        named.verbose_name_plural = "log"  # unfold writes it in the page's head
+        return super().changelist_view(request, {"title": "Log", "opts": named} | (extra_context or {}))
+
+    @method_decorator(require_POST)
+    def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
+        """Where the form is sent: by POST, lest a card number typed by mistake stand in an address."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        given = {name: request.POST.get(name, "").replace("\x00", "").strip() for name in self._asked_for}
+        asked = {name: value for name, value in given.items() if value}
+        if any(map(contains_card_number, asked.values())):
+            messages.error(
+                request, "That contained a card number, so nothing was searched, stored or logged."
+            )
+            asked = {}
+        return HttpResponseRedirect(f"{reverse(LIST)}?{urlencode(asked)}" if asked else reverse(LIST))
+
+    @admin.display(description="When (UTC)")
+    def when(self, event: Event) -> str:
+        return utc_in_column(event.at)
+
+    @admin.display(description="Who")
+    def who(self, event: Event) -> SafeString:
+        """By the name at that time, and by the id, which no other user ever has."""
+        name, user = event.actor.removeprefix("staff:"), event.evidence.get("user")
+        below = format_html("<span>user {}</span>", user) if user else ""
+        return format_html(
+            '<div class="ficpay-told"><strong class="ficpay-short" title="{}">{}</strong>{}</div>',
+            *(name, name, below),
+        )
+
+    @admin.display(description="What")
+    def what(self, event: Event) -> SafeString:
+        return staff_actions.what(event)
+
+    @admin.display(description="About")
+    def about(self, event: Event) -> SafeString | str:
+        return staff_actions.about(event, links=False)
+
+    @admin.display(description="About")
+    def about_with_links(self, event: Event) -> SafeString | str:
+        return staff_actions.about(event, links=True)
+
+    @admin.display(description="From where")
+    def where(self, event: Event) -> str:
+        return event.evidence.get("from") or "unknown"
+
+    @admin.display(description="Why")
+    def why(self, event: Event) -> str:
+        return staff_actions.why(event)
