@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from payments.domain.states import (
     FINISHED_OPERATIONS,
@@ -79,6 +80,7 @@ class TestTransitions:
             "finished_at": "now()" if state in FINISHED_OPERATIONS else "NULL",
             "outcome_code": "'code'",
             "bank_reference": "'reference'",
+            "target_reference": "'another hold'",
         }
         values = ", ".join(changed.get(column, column) for column in columns)
         copy = (
@@ -194,8 +196,19 @@ class TestOneOpenOperationPerPayment:
     def test_does_not_count_releases(self) -> None:
         payment = make_payment(PaymentState.EXPIRED)
         make_operation(payment, OperationKind.RELEASE)
-        make_operation(payment, OperationKind.RELEASE)
+        make_operation(payment, OperationKind.RELEASE, target_reference="a late hold")
         assert make_operation(payment, OperationKind.VOID).pk
+
+
+class TestOneReleasePerHold:
+    def test_is_kept_unless_people_found_that_it_could_not_be_freed(self) -> None:
+        payment = make_payment(PaymentState.EXPIRED)
+        release = make_operation(payment, OperationKind.RELEASE)
+        with pytest.raises(IntegrityError, match="one_release_per_hold"), transaction.atomic():
+            make_operation(payment, OperationKind.RELEASE)
+        end = {"state": OperationState.NOT_EXECUTED, "finished_at": release.created_at}
+        Operation.objects.filter(pk=release.pk).update(**end)
+        assert make_operation(payment, OperationKind.RELEASE).pk
 
 
 class TestOneOperationPerBankKey:
