@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
 from django_otp.forms import OTPAuthenticationFormMixin
 
 from access import second_factor
@@ -71,6 +72,23 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
 
 
 class SetUpForm(forms.Form):
-    """The first code of a new device."""
+    """The first code of a new device, and the password: an open session is not yet its owner's."""
 
     code = CodeField(label="Code")
+    password = forms.CharField(
+        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        user = self._request.user
+        if not user.check_password(password):
+            user_login_failed.send(
+                sender=type(self), credentials={"username": user.get_username()}, request=self._request
+            )
+            raise forms.ValidationError("This is not your password.")
+        return password

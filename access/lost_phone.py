@@ -9,11 +9,11 @@ from django.urls import reverse
 
 from access import second_factor
 from payments.admin.actors import staff_of
-from payments.admin.decisions import Decision, Decisions
-from payments.admin.forms import ReasonForm
+from payments.admin.decisions.forms import ReasonForm
+from payments.admin.decisions.page import Decision, DecisionPages
 
 
-class ResetSecondFactor(Decisions):
+class ResetSecondFactor(DecisionPages):
     """A decision as those about payments are. Who may, the page's address says."""
 
     def page(self, request: HttpRequest, user: User) -> HttpResponse:
@@ -24,7 +24,7 @@ class ResetSecondFactor(Decisions):
                 return f"The next login of {user} asks for the password alone."
             return f"{user} has no second factor."
 
-        return self._page(
+        return self.page_of(
             request,
             Decision(
                 title=f"Reset the second factor of {user}",

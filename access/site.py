@@ -74,8 +74,8 @@ class BackOffice(AdminSite):
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if request.method != "POST" or second_factor.device_of(request.user):
-            return self._second_factor_page(request, SetUpForm())
-        form = SetUpForm(request.POST)
+            return self._second_factor_page(request, SetUpForm(request))
+        form = SetUpForm(request, request.POST)
         offered = second_factor.offered_device(request.user)
         if form.is_valid() and offered:
             code = form.cleaned_data["code"]

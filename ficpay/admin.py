@@ -20,8 +20,8 @@ from ficpay import scheduled
 from ficpay.scheduled import Process, Scheduled
 from ficpay.schedules import run_now
 from payments.admin.actors import staff_of
-from payments.admin.decisions import Decision, Decisions
-from payments.admin.forms import ReasonForm
+from payments.admin.decisions.forms import ReasonForm
+from payments.admin.decisions.page import Decision, DecisionPages
 from payments.admin.words import BAD, GOOD, WAITING, age, label, utc
 from payments.models.clock import read_clock
 from payments.services.evidence import CannotResolve
@@ -75,7 +75,7 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     return RunNow(admin.site).page(request, name)
 
 
-class RunNow(Decisions):
+class RunNow(DecisionPages):
     """A decision as those about payments are."""
 
     def page(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -92,7 +92,7 @@ class RunNow(Decisions):
             raise CannotResolve(f"{name} is due already, and runs as soon as the worker is there.")
 
         row = _row(one)
-        return self._page(
+        return self.page_of(
             request,
             Decision(
                 title=f"Run {name} now",

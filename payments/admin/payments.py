@@ -25,9 +25,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from payments.admin import export, read_only, review, search
 from payments.admin.actors import staff_of
-from payments.admin.decisions import RESOLVE, Decisions, actions_for
+from payments.admin.decisions.actions import RESOLVE, actions_for
+from payments.admin.decisions.forms import NoteForm
+from payments.admin.decisions.views import Decisions
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
-from payments.admin.forms import NoteForm
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from payments.admin.decisions import APPROVE, RESOLVE, resolutions_of
+from payments.admin.decisions.actions import APPROVE, RESOLVE, resolutions_of
 from payments.admin.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason

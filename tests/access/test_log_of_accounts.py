@@ -20,7 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from access.roles import Role
 from payments.models import Event
 from tests.access.doors import make_groups
-from tests.access.test_logins import CARD_NUMBER, NOW, PASSWORD, code_of
+from tests.access.test_logins import CARD_NUMBER, NOW, PASSWORD, code_of, set_up
 from tests.admin.conftest import text_of
 
 NEW_PASSWORD = "staple battery horse correct"
@@ -249,10 +249,12 @@ class TestSecondFactors:
         client.force_login(kim)
         with time_machine.travel(NOW, tick=False):
             client.get("/admin/second-factor/")
-            client.post("/admin/second-factor/", {"code": "000000"})
+            set_up(client, "000000")
             assert nothing_is_logged()
         with time_machine.travel(datetime(2026, 11, 21, 9, 31, tzinfo=UTC), tick=False):
-            client.post("/admin/second-factor/", {"code": code_of(TOTPDevice.objects.get())})
+            client.post(
+                "/admin/second-factor/", {"code": code_of(TOTPDevice.objects.get()), "password": PASSWORD}
+            )
         assert (logged().type, logged().actor) == ("user.second_factor_set_up", "staff:kim")
         assert logged().evidence["from"] == "192.0.2.8"
         assert TOTPDevice.objects.get().key not in json.dumps(logged().evidence)

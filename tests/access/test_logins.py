@@ -48,6 +48,10 @@ def code_of(device: TOTPDevice) -> str:
     return f"{generator.token():06}"
 
 
+def set_up(client: Client, code: str) -> Any:
+    return client.post(SECOND_FACTOR, {"code": code, "password": PASSWORD})
+
+
 @pytest.fixture
 def device(kim: User) -> TOTPDevice:
     return TOTPDevice.objects.create(user=kim, name="phone")
@@ -141,7 +145,7 @@ class TestSecondFactor:
         offered = TOTPDevice.objects.get(confirmed=False)
         with time_machine.travel(NOW, tick=False) as clock:
             log_in(client)
-            assert client.post(SECOND_FACTOR, {"code": code_of(offered)})["Location"] == INDEX
+            assert set_up(client, code_of(offered))["Location"] == INDEX
             other = Client()
             assert b"the code that it shows next" in log_in(other).content
             assert not is_in(other)
@@ -152,14 +156,27 @@ class TestSecondFactor:
     def test_is_not_set_up_by_a_wrong_code(self, client: Client, kim: User) -> None:
         log_in(client)
         client.get(SECOND_FACTOR)
-        assert b"The code is not right" in client.post(SECOND_FACTOR, {"code": "000000"}).content
+        assert b"The code is not right" in set_up(client, "000000").content
         assert not TOTPDevice.objects.filter(confirmed=True).exists()
+
+    def test_is_not_set_up_without_the_password(self, client: Client, kim: User) -> None:
+        """Whoever finds an open session would have the account's second factor on a phone of theirs."""
+        client.force_login(kim)
+        client.get(SECOND_FACTOR)
+        with time_machine.travel(NOW, tick=False):
+            code = code_of(TOTPDevice.objects.get())
+            answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
+            assert b"This is not your password." in answer.content
+            for _ in range(4):
+                answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
+        assert not TOTPDevice.objects.filter(confirmed=True).exists()
+        assert fail(Client(), 1).status_code == 429  # they count like failures of the login
 
     def test_cannot_be_replaced_by_whoever_finds_a_session(self, client: Client, kim: User) -> None:
         client.force_login(kim)
         TOTPDevice.objects.create(user=kim, name="phone")
         assert b"<svg" not in client.get(SECOND_FACTOR).content
-        client.post(SECOND_FACTOR, {"code": "123456"})
+        set_up(client, "123456")
         assert TOTPDevice.objects.get().name == "phone"
 
     def test_takes_no_code_twice(self, kim: User, device: TOTPDevice) -> None:
@@ -228,7 +245,7 @@ class TestRequiredSecondFactor:
         assert client.get("/admin/password_change/").status_code == 302
         with time_machine.travel(NOW, tick=False):
             log_in(client)
-            client.post(SECOND_FACTOR, {"code": code_of(TOTPDevice.objects.get())})
+            set_up(client, code_of(TOTPDevice.objects.get()))
             assert is_in(client)
 
     def test_sends_a_session_without_a_code_back_to_the_login(

@@ -1,0 +1,53 @@
+"""Who may decide what about a payment as it stands, and where."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.models import Operation, Payment, Resolution
+from payments.services.evidence import LOOKED_UP, VOIDABLE, lacks_reference
+
+Kind = Resolution.Kind
+
+RESOLVE = "payments.resolve_operation"
+APPROVE = "payments.approve_resolution"
+INSTRUCT = "payments.instruct_payment"
+DISABLE_KEY = "payments.disable_apikey"
+QUEUE = "admin:payments_review_queue"
+PAYMENT = "admin:payments_payment_change"
+
+
+def actions_for(request: HttpRequest, payment: Payment, operations: list[Operation]) -> list[tuple[str, str]]:
+    """What this member of staff may do about the payment as it stands: label and address."""
+    actions: list[tuple[str, str]] = []
+    if request.user.has_perm(RESOLVE):
+        for one in operations:
+            actions += resolutions_of(one)
+    unfinished = any(
+        one.state in UNFINISHED_OPERATIONS and one.kind != OperationKind.RELEASE for one in operations
+    )
+    if request.user.has_perm(INSTRUCT) and not unfinished:
+        verbs = {PaymentState.AUTHORIZED: (Kind.CAPTURE, Kind.VOID), PaymentState.CAPTURED: (Kind.REFUND,)}
+        for kind in verbs.get(PaymentState(payment.state), ()):
+            actions.append((kind.label, reverse("admin:payments_instruct", args=[payment.pk, kind.value])))
+    return actions
+
+
+def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
+    """What may be done about an operation that the machine has not settled: label and address."""
+
+    def action(label: str, name: str) -> tuple[str, str]:
+        about = " of the release" if operation.kind == OperationKind.RELEASE else ""
+        return label + about, reverse(f"admin:payments_{name}", args=[operation.pk])
+
+    if lacks_reference(operation):
+        return [action("Record the bank's reference", "record_reference")]
+    if operation.state not in UNFINISHED_OPERATIONS:
+        return []
+    record = [action("Record the bank's reference", "record_reference")]
+    return [
+        action("Ask the bank again", "ask_again"),
+        *(record if operation.kind in LOOKED_UP else []),
+        *([action("Record that the hold was voided", "record_voided")] if operation.kind in VOIDABLE else []),
+        action("Record as not executed", "record_not_executed"),
+    ]

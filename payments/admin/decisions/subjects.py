@@ -1,0 +1,87 @@
+"""What a decision is about: found, or a 404, and told in a few facts."""
+
+from uuid import UUID
+
+from django.http import Http404
+from django.urls import reverse
+
+from payments.admin.decisions.actions import PAYMENT, QUEUE
+from payments.domain.money import display
+from payments.models import Operation, Payment, Resolution
+
+Facts = list[tuple[str, str]]
+
+
+def find_operation(operation_id: UUID) -> Operation:
+    operation = Operation.objects.select_related("payment__merchant").filter(pk=operation_id).first()
+    if operation is None:
+        raise Http404
+    return operation
+
+
+def find_payment(payment_id: UUID) -> Payment:
+    payment = Payment.objects.select_related("merchant").filter(pk=payment_id).first()
+    if payment is None:
+        raise Http404
+    return payment
+
+
+def find_proposal(resolution_id: int) -> Resolution:
+    related = ("operation__payment__merchant", "payment__merchant", "proposed_by", "decided_by")
+    proposed = Resolution.objects.select_related(*related).filter(pk=resolution_id).first()
+    if proposed is None:
+        raise Http404
+    return proposed
+
+
+def page_of(operation: Operation) -> str:
+    """Where one goes back to."""
+    return reverse(PAYMENT, args=[operation.payment_id]) if operation.payment_id else reverse(QUEUE)
+
+
+def about_payment(payment: Payment) -> Facts:
+    amount = display(payment.amount_cents, payment.currency)
+    return [
+        ("Payment", f"{payment.public_id}: {amount}, {payment.state}"),
+        ("Order", f"{payment.order_id} of customer {payment.customer_id}, {payment.merchant.name}"),
+    ]
+
+
+def about_operation(operation: Operation) -> Facts:
+    amount = display(operation.amount_cents, operation.currency)
+    last = operation.attempts.order_by("number").last()
+    answer = f"attempt {last.number}, {last.get_result_display().lower()}: {last.reply}" if last else ""
+    known = [
+        *(about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
+        ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
+        ("Concerns", operation.target_reference),
+        ("The bank's last answer", answer),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def about_proposal(proposed: Resolution) -> Facts:
+    """For whoever decides on what somebody else has proposed."""
+    known: Facts = []
+    if proposed.operation:
+        known = about_operation(proposed.operation)
+    elif proposed.payment:
+        known = about_payment(proposed.payment)
+    known += [
+        ("Amount", display(proposed.amount_cents, proposed.currency)),
+        ("Reference", proposed.reference),
+        ("Evidence", proposed.get_evidence_display() if proposed.evidence else ""),
+        ("The bank's answer", _answer_named_by(proposed)),
+        ("Quote", proposed.quote),
+        ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
+        ("Reason", proposed.reason),
+        ("Proposed by", proposed.proposed_by.get_username()),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def _answer_named_by(proposed: Resolution) -> str:
+    if proposed.operation is None or proposed.attempt is None:
+        return ""
+    attempt = proposed.operation.attempts.filter(number=proposed.attempt).first()
+    return f"attempt {attempt.number}: {attempt.reply}" if attempt else ""
