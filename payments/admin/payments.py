@@ -26,7 +26,7 @@ from django.views.decorators.http import require_POST, require_safe
 from payments.admin import export, read_only, review, search
 from payments.admin.actors import staff_of
 from payments.admin.decisions.actions import RESOLVE, actions_for
-from payments.admin.decisions.forms import NoteForm
+from payments.admin.decisions.forms import NoteForm, ReasonForm
 from payments.admin.decisions.views import Decisions
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
@@ -166,14 +166,18 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
         asked = _asked(request)
+        why = ReasonForm(request.POST)
         if any(map(contains_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
+        if not why.is_valid():
+            messages.error(request, "Nothing was exported. " + " ".join(why.errors.get("reason", [])))
+            return HttpResponseRedirect(f"{reverse(LIST)}?{urlencode(asked)}")
         payments = self.get_queryset(request)
         params = {name: [value] for name, value in asked.items()}
         term = params.pop("q", [""])[0]
         for each in self.list_filter:
             payments = each(request, params, Payment, self).queryset(request, payments)
-        log_export(staff_of(request), asked)
+        log_export(staff_of(request), asked, reason=why.cleaned_data["reason"])
         name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingHttpResponse(
             export.as_csv(payments, term),

@@ -67,9 +67,9 @@ def add_note(staff: Staff, payment: Payment, text: str) -> None:
     log_action(staff, Event.Type.NOTE_ADDED, payment=payment, note=text)
 
 
-def log_export(staff: Staff, filters: dict[str, str]) -> None:
-    """That somebody takes payments away as a file, and which; before the first of them is sent."""
-    log_action(staff, Event.Type.PAYMENTS_EXPORTED, filter=filters)
+def log_export(staff: Staff, filters: dict[str, str], *, reason: str) -> None:
+    """That somebody takes payments away as a file, which and why; before the first of them is sent."""
+    log_action(staff, Event.Type.PAYMENTS_EXPORTED, filter=filters, reason=reason)
 
 
 def assign_to_oneself(staff: Staff, operation_id: UUID) -> None:

@@ -169,8 +169,8 @@ class TestSecondFactor:
             assert b"This is not your password." in answer.content
             for _ in range(4):
                 answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
+            assert fail(Client(), 1).status_code == 429  # they count like failures of the login
         assert not TOTPDevice.objects.filter(confirmed=True).exists()
-        assert fail(Client(), 1).status_code == 429  # they count like failures of the login
 
     def test_cannot_be_replaced_by_whoever_finds_a_session(self, client: Client, kim: User) -> None:
         client.force_login(kim)

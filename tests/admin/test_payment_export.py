@@ -17,6 +17,7 @@ from tests.benchmarks.plans import recorded
 from tests.factories import make_merchant, make_operation, make_payment
 
 EXPORT = "admin:payments_payment_export"
+WHY = {"reason": "the month ends"}
 CARD_NUMBER = "4539578763621486"
 
 
@@ -30,7 +31,7 @@ def accountant(db: None) -> Staff:
 
 def exported(staff: Staff, **asked: Any) -> list[dict[str, str]]:
     """The file's rows by their headings."""
-    response = staff.client.post(reverse(EXPORT), asked)
+    response = staff.client.post(reverse(EXPORT), WHY | asked)
     assert response.status_code == 200, response
     text = response.getvalue().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
@@ -90,7 +91,7 @@ class TestTheFile:
         assert not {"kim@example.org", "shoes", "44"} & set(exported(accountant)[0].values())
 
     def test_is_a_download_that_nobody_stores(self, accountant: Staff) -> None:
-        response = accountant.client.post(reverse(EXPORT))
+        response = accountant.client.post(reverse(EXPORT), WHY)
         assert response["Content-Type"] == "text/csv; charset=utf-8"
         assert response["Content-Disposition"].startswith('attachment; filename="payments-2')
         assert "no-store" in response["Cache-Control"]
@@ -201,7 +202,7 @@ class TestTheLog:
         make_payment(customer_id="kim")
         accountant.client.post(
             reverse(EXPORT),
-            {"q": " kim ", "state": "", "mode": "live", "unknown": "x"},
+            WHY | {"q": " kim ", "state": "", "mode": "live", "unknown": "x"},
             headers={"X-Request-ID": "export-1"},
         )
         event = Event.objects.get()
@@ -210,24 +211,34 @@ class TestTheLog:
         lee = User.objects.get(username="lee").pk
         assert event.evidence == {
             "filter": {"q": "kim", "mode": "live"},
+            "reason": "the month ends",
             "user": lee,
             "from": "127.0.0.1",
         }
 
+    @pytest.mark.parametrize("reason", ["", "  ", "for 4111 1111 1111 1111", "x" * 501])
+    def test_needs_a_reason(self, accountant: Staff, reason: str) -> None:
+        make_payment()
+        form = {"state": "CAPTURED", "reason": reason}
+        answer = accountant.client.post(reverse(EXPORT), form)
+        assert answer["Location"] == "/admin/payments/payment/?state=CAPTURED"
+        assert "Nothing was exported." in accountant.read(answer["Location"])
+        assert not Event.objects.exists()
+
     def test_says_so_before_the_first_line_is_sent(self, accountant: Staff) -> None:
-        response = accountant.client.post(reverse(EXPORT))
+        response = accountant.client.post(reverse(EXPORT), WHY)
         assert Event.objects.count() == 1
         assert list(response)
 
     def test_knows_the_caller_behind_a_proxy(self, accountant: Staff, settings: Any) -> None:
         """The proxy's own word is the last one; what a caller claims stands before it."""
         settings.BEHIND_PROXY = True
-        accountant.client.post(reverse(EXPORT), headers={"X-Forwarded-For": "10.0.0.1, 192.0.2.7"})
+        accountant.client.post(reverse(EXPORT), WHY, headers={"X-Forwarded-For": "10.0.0.1, 192.0.2.7"})
         assert Event.objects.get().evidence["from"] == "192.0.2.7"
 
     @pytest.mark.parametrize("field", ["q", "state", "attention", "merchant", "created_to"])
     def test_never_holds_a_card_number(self, accountant: Staff, field: str) -> None:
-        response = accountant.client.post(reverse(EXPORT), {field: CARD_NUMBER})
+        response = accountant.client.post(reverse(EXPORT), WHY | {field: CARD_NUMBER})
         assert response["Location"] == reverse("admin:payments_payment_card_number_refused")
         assert not Event.objects.exists()
 

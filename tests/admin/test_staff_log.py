@@ -62,7 +62,7 @@ class TestALine:
     def test_names_keys_exports_and_cases(self, auditor: Staff, lee: staff.Staff, payment: Payment) -> None:
         key, _ = make_api_key(payment.merchant)
         staff.disable_api_key(lee, key.pk, reason="it leaked")
-        staff.log_export(lee, {"state": "FAILED"})
+        staff.log_export(lee, {"state": "FAILED"}, reason="the month ends")
         staff.assign_to_oneself(lee, make_operation(payment).pk)
         shown = auditor.read(reverse(LOG))
         assert f"Disabled an API key sk_live_...{key.last4} of ficmart 192.0.2.7 it leaked" in shown
@@ -146,7 +146,7 @@ class TestTheLog:
 
     def test_finds_a_name_that_is_longer_than_the_log_keeps(self, auditor: Staff) -> None:
         user = User.objects.create_user("w" * 150, is_staff=True)
-        staff.log_export(staff.Staff(user.pk, user.username, "", ""), {})
+        staff.log_export(staff.Staff(user.pk, user.username, "", ""), {}, reason="x")
         assert lines(auditor, actor="w" * 150) == ["payments.exported"]
         assert f"user {user.pk}" in auditor.read(reverse(LOG))
 

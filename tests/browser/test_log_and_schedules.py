@@ -41,7 +41,7 @@ def busy_day(transactional_db: None) -> None:
     staff.log_action(kim, Event.Type.RESOLUTION_PROPOSED, payment=payment, **proposal)
     refusal = proposal | {"because": "It was sent back too late. " * 15, "proposed_by": "kim"}
     staff.log_action(lee, Event.Type.RESOLUTION_REFUSED, payment=payment, **refusal)
-    staff.log_export(lee, {"state": "FAILED", "created_from": "2026-11-01"})
+    staff.log_export(lee, {"state": "FAILED", "created_from": "2026-11-01"}, reason="The auditors asked.")
     staff.disable_api_key(kim, key.pk, reason="It was in a mail.")
     changed = {
         "is_staff": {"from": False, "to": True},

@@ -226,6 +226,7 @@ class TestTheOthers:
         page = sign_in("fin", Role.FINANCE)
         photograph(page, "dashboard")
         page.goto(f"{LIST}?state=CAPTURED")
+        page.get_by_label("Why, for the log").fill("the month's end")
         with page.expect_download() as download:
             page.get_by_role("button", name="Export as CSV").click()
         file = tmp_path / "payments.csv"
