@@ -170,7 +170,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         if any(map(contains_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         if not why.is_valid():
-            messages.error(request, "Nothing was exported. " + " ".join(why.errors.get("reason", [])))
+            messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
             return HttpResponseRedirect(f"{reverse(LIST)}?{urlencode(asked)}")
         payments = self.get_queryset(request)
         params = {name: [value] for name, value in asked.items()}

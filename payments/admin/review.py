@@ -80,6 +80,7 @@ def queue() -> list[Case]:
     operations = (
         Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful | Q(pk__in=late))
         .select_related("payment", "assignment__owner")
+        .prefetch_related("attempts")
         .order_by("created_at")[:_SHOWN]
     )
     listed = list(operations)

@@ -12,7 +12,7 @@ from django.conf import settings
 from payments.domain.days import begin_of
 from payments.domain.meanings import Meaning, meaning_of_refusal
 from payments.domain.outcomes import Verdict
-from payments.domain.replies import Found, NotThere, Refusal, Unclear
+from payments.domain.replies import Found, NotThere, Refusal, Unclear, is_refusing
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.domain.timing import CONTRADICTIONS_APART
 from payments.models import Attempt, Operation, Payment, Resolution
@@ -104,6 +104,14 @@ _FROM = {
 }
 
 
+def is_called_done(operation: Operation) -> bool:
+    """Whether the bank has said that it is done, so that nobody can record the contrary."""
+    done = _done_already(operation)
+    return bool(done) and (
+        operation.kind in LOOKED_UP or any(one.reply.endswith("already_voided") for one in done)
+    )
+
+
 def lacks_reference(operation: Operation) -> bool:
     """Whether its reference can be looked up at the bank, and is not known although it has succeeded."""
     return (
@@ -137,9 +145,11 @@ def _done_already(operation: Operation) -> list[Attempt]:
     """Attempts that the bank answered as done already, by whomever."""
     kind = OperationKind(operation.kind)
     done = (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
-    answered = operation.attempts.filter(
-        result=Attempt.Result.ANSWERED, is_probe=False, http_status__gte=400, http_status__lt=500
-    )
+    answered = [
+        one
+        for one in sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
+        if one.result == Attempt.Result.ANSWERED and not one.is_probe and is_refusing(one.http_status or 0)
+    ]
     return [one for one in answered if meaning_of_refusal(kind, _refusal(one)) in done]
 
 

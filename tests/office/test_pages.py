@@ -100,6 +100,7 @@ class TestThePaymentsPage:
         shown = kim.read("admin:payments_payment_change", payment.pk)
         assert "Captured at the bank for certain; the capture's id is unknown. The statement of" in shown
         assert "Record the bank's reference" in shown
+        assert "Record as not executed" not in shown  # the bank has called it done
         live.authorized()
         other = Payment.objects.latest("created_at")
         shown = kim.read("admin:payments_payment_change", other.pk)

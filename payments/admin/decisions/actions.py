@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Operation, Payment, Resolution
-from payments.services.evidence import LOOKED_UP, VOIDABLE, lacks_reference
+from payments.services.evidence import LOOKED_UP, VOIDABLE, is_called_done, lacks_reference
 
 Kind = Resolution.Kind
 
@@ -49,5 +49,5 @@ def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
         action("Ask the bank again", "ask_again"),
         *(record if operation.kind in LOOKED_UP else []),
         *([action("Record that the hold was voided", "record_voided")] if operation.kind in VOIDABLE else []),
-        action("Record as not executed", "record_not_executed"),
+        *([] if is_called_done(operation) else [action("Record as not executed", "record_not_executed")]),
     ]
