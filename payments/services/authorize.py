@@ -9,7 +9,7 @@ from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
-from payments.services import intents, leases, operations, recording
+from payments.services import concluding, intents, leases, operations
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.idempotency import KeyClaimed, MerchantRequest
@@ -89,4 +89,4 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
             payment.become_failed(at=at)
             return Event.Type.PAYMENT_FAILED
         case Rejected():
-            raise recording.ImpossibleOutcome(f"{operation}: {outcome}")
+            raise concluding.ImpossibleOutcome(f"{operation}: {outcome}")

@@ -10,25 +10,20 @@ from datetime import UTC, date, datetime, timedelta
 from django.conf import settings
 
 from payments.domain.days import begin_of
-from payments.domain.meanings import Meaning, meaning_of_refusal
-from payments.domain.outcomes import Verdict
-from payments.domain.replies import Found, NotThere, Refusal, Unclear, is_refusing
+from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.domain.timing import CONTRADICTIONS_APART
 from payments.models import Attempt, Operation, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.services import operations
 from payments.services.bank_threads import bank_threads
-from payments.services.recording import Outdated
+from payments.services.concluding import Outdated
+from payments.services.denials import LOOKED_UP, covered, denials, done_already, may_have_executed
 from payments.services.releases import Hold
 
 Kind, Evidence = Resolution.Kind, Resolution.Evidence
 
 # A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
 STRAY_AFTER = timedelta(hours=25)
-# What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
-COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
-LOOKED_UP = (OperationKind.CAPTURE, OperationKind.REFUND)
 # What is about a hold, which somebody may have voided.
 VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
 _LOOKING_TAKES = 20.0  # seconds a member of staff waits for the bank
@@ -82,13 +77,13 @@ def needs_second(proposal: Proposal, hold: Hold) -> bool:
         return False
     operation = proposal.operation
     if proposal.evidence == Evidence.STATEMENT:
-        return bool(_done_already(operation))
+        return bool(done_already(operation))
     # The bank's word; or its answer, which was given when an earlier attempt may have been executed.
     is_release = operation.kind == OperationKind.RELEASE
     return (
         proposal.evidence == Evidence.BANK_WORD
         or is_release
-        or any(_may_have_executed(one) for one in operation.attempts.all())
+        or any(may_have_executed(one) for one in operation.attempts.all())
     )
 
 
@@ -104,14 +99,6 @@ _FROM = {
 }
 
 
-def is_called_done(operation: Operation) -> bool:
-    """Whether the bank has said that it is done, so that nobody can record the contrary."""
-    done = _done_already(operation)
-    return bool(done) and (
-        operation.kind in LOOKED_UP or any(one.reply.endswith("already_voided") for one in done)
-    )
-
-
 def lacks_reference(operation: Operation) -> bool:
     """Whether its reference can be looked up at the bank, and is not known although it has succeeded."""
     return (
@@ -119,45 +106,6 @@ def lacks_reference(operation: Operation) -> bool:
         and operation.state == OperationState.SUCCEEDED
         and not operation.bank_reference
     )
-
-
-def denials(operation: Operation) -> list[Attempt]:
-    """Attempts whose answer says that nothing was executed, oldest first.
-
-    Given by a bank in good health, and repeated like a contradiction that counts: its database may fail
-    midway. What was sent later without a clear answer makes them worthless, and so does a bank that has
-    ever said that it is done.
-    """
-    attempts = list(operation.attempts.order_by("number"))
-    if _done_already(operation):
-        return []
-    last_silent = max((one.number for one in attempts if _may_have_executed(one)), default=0)
-    denying = [one for one in attempts if one.number > last_silent and _denies(operation, one)]
-    declined = [one for one in denying if one.verdict != Verdict.CONTRADICTION]
-    if declined or not denying or denying[0].ended_at is None:
-        return declined
-    first = denying[0].ended_at
-    is_repeated = any(one.started_at - first >= CONTRADICTIONS_APART for one in denying)
-    return denying if is_repeated else []
-
-
-def _done_already(operation: Operation) -> list[Attempt]:
-    """Attempts that the bank answered as done already, by whomever."""
-    kind = OperationKind(operation.kind)
-    done = (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
-    answered = [
-        one
-        for one in sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
-        if one.result == Attempt.Result.ANSWERED and not one.is_probe and is_refusing(one.http_status or 0)
-    ]
-    return [one for one in answered if meaning_of_refusal(kind, _refusal(one)) in done]
-
-
-def covered(operation: Operation) -> tuple[datetime, datetime]:
-    """The time that a statement must cover to rule the operation out: UTC."""
-    sent = operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
-    times = list(sent.order_by("started_at").values_list("started_at", flat=True)) or [operation.created_at]
-    return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
 
 
 def _unfinished(proposal: Proposal) -> Operation:
@@ -224,7 +172,7 @@ def _verify_voided(proposal: Proposal) -> Hold:
 
 def _verify_not_executed(proposal: Proposal) -> Hold:
     operation = _unfinished(proposal)
-    done = _done_already(operation)
+    done = done_already(operation)
     if done and operation.kind in LOOKED_UP:
         raise CannotResolve(
             f"The bank has answered {done[-1].reply}: record the reference of the {operation.kind}"
@@ -302,28 +250,6 @@ def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
             raise CannotResolve(f"The bank knows no {kind} {reference}.")
         case Unclear(reason=reason):
             raise CannotResolve(f"The bank could not be asked ({reason}). Nothing has changed; try again.")
-
-
-def _denies(operation: Operation, attempt: Attempt) -> bool:
-    if attempt.result != Attempt.Result.ANSWERED or attempt.is_probe or attempt.http_status is None:
-        return False
-    meaning = meaning_of_refusal(OperationKind(operation.kind), _refusal(attempt))
-    return meaning == Meaning.DECLINED or (
-        # From a bank that was in good health before and after, which its verdict says.
-        meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
-    )
-
-
-def _may_have_executed(attempt: Attempt) -> bool:
-    """Whether what was sent may have been carried out without an answer that tells."""
-    if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
-        return False
-    return attempt.result != Attempt.Result.ANSWERED or (attempt.http_status or 0) < 400
-
-
-def _refusal(attempt: Attempt) -> Refusal:
-    status = attempt.http_status or 0
-    return Refusal(status, attempt.reply.removeprefix(f"{status} "))
 
 
 def _minute(at: datetime) -> str:

@@ -49,10 +49,11 @@ from payments.models.guards import database_is_away
 from payments.services import idempotency, leases, recording
 from payments.services.answers import Answer
 from payments.services.bank_threads import Slot
+from payments.services.concluding import Recorded, Settle
 from payments.services.idempotency import MerchantRequest
 from payments.services.leases import Lease, boot_clock
 from payments.services.pacing import pace_of
-from payments.services.recording import Ended, Recorded, Settle
+from payments.services.recording import Ended
 
 log = structlog.get_logger("payments.operations")
 
@@ -134,7 +135,7 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         pause = _pause_before_next(lease, ended.reply, ended.outcome)
         if pause is None:
             recorded = recording.record_end(lease, ended, settle)
-            _wake_what_rests(lease.bank, refused=ended.reply == _REFUSED)
+            _wake_what_rests(lease.bank, overslept=ended.breaker_was_open or ended.reply == _REFUSED)
             return recorded
         time.sleep(pause)
         try:
@@ -185,7 +186,8 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
         return Ended(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
     bank = bank_named(lease.bank)
     # While the breaker is open nothing is sent either, or the one call that finds out.
-    asks_first = lease.by_recovery and not pace_of(lease.bank).breaker.is_open
+    was_open = pace_of(lease.bank).breaker.is_open
+    asks_first = lease.by_recovery and not was_open
     around = Surroundings(healthy_before=bank.is_healthy() if asks_first else None)
     started = boot_clock()
     reply = _ask(bank, lease, card)
@@ -201,7 +203,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
         outcome=type(outcome).__name__,
         ms=duration_ms,
     )
-    return Ended(reply, outcome, duration_ms)
+    return Ended(reply, outcome, duration_ms, breaker_was_open=was_open)
 
 
 def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outcome:
@@ -250,14 +252,14 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     return reply
 
 
-def _wake_what_rests(bank: str, *, refused: bool) -> None:
+def _wake_what_rests(bank: str, *, overslept: bool) -> None:
     """Where the circuit breaker has just closed: the bank answers again, so nobody need rest any longer.
 
-    Whoever it has refused before that may have gone to rest only when the others had been woken.
+    Whoever began while it was open may have gone to rest only when the others had been woken: those that it
+    refused, and the one whose call closed it.
     """
     breaker = pace_of(bank).breaker
-    overslept = refused and not breaker.is_open
-    if not breaker.take_closing() and not overslept:
+    if not breaker.take_closing() and (breaker.is_open or not overslept):
         return
     try:
         woken = leases.make_due(bank, within=_SPREAD)

@@ -18,8 +18,8 @@ from payments.domain.states import OperationKind, OperationState
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
 from payments.services import authorize, capture, late_holds, leases, operations, refund, releases, void
+from payments.services.concluding import Settle
 from payments.services.leases import Lease
-from payments.services.recording import Settle
 
 log = structlog.get_logger("payments.recovery")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation
-from payments.services import intents, operations, recording
+from payments.services import concluding, intents, operations
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.idempotency import MerchantRequest
@@ -47,4 +47,4 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
         case NotExecuted():
             return Event.Type.REFUND_NOT_EXECUTED
         case Rejected() | Declined():
-            raise recording.ImpossibleOutcome(f"{operation}: {outcome}")
+            raise concluding.ImpossibleOutcome(f"{operation}: {outcome}")

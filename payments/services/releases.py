@@ -12,7 +12,7 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
-from payments.services import idempotency, recording
+from payments.services import concluding, idempotency
 
 SYSTEM_ACTOR = "system"
 
@@ -83,4 +83,4 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
         case NotExecuted():  # people have found that the hold cannot be freed, or is none any more
             return Event.Type.RELEASE_NOT_EXECUTED
         case Rejected() | Declined():
-            raise recording.ImpossibleOutcome(f"{operation}: {outcome}")
+            raise concluding.ImpossibleOutcome(f"{operation}: {outcome}")

@@ -20,12 +20,12 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.models import Attempt, Event, Operation, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import violated_constraint
-from payments.services import capture, evidence, recording, recovery, refund, releases, void
+from payments.services import capture, concluding, evidence, recovery, refund, releases, void
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
+from payments.services.concluding import Settle
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
-from payments.services.recording import Settle
 from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.releases import Hold
 from payments.services.staff import Staff, log_action
@@ -152,7 +152,7 @@ def _carry_out(
 def _record_reference(staff: Staff, resolution: Resolution) -> str:
     operation = _operation_of(resolution)
     if operation.state == OperationState.SUCCEEDED:
-        recording.fill_in_reference(operation.pk, resolution.reference)
+        concluding.fill_in_reference(operation.pk, resolution.reference)
     else:
         _conclude(staff, resolution, operation, Succeeded(resolution.reference))
     return "done."
@@ -206,7 +206,7 @@ def _conclude(
     settle: Settle | None = None,
 ) -> None:
     assert resolution.seen_epoch is not None  # noqa: S101 - verified
-    recording.conclude_by_hand(
+    concluding.conclude_by_hand(
         operation.pk,
         outcome,
         settle or recovery.SETTLE[OperationKind(operation.kind)],

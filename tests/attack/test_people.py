@@ -13,8 +13,9 @@ from payments.domain.timing import Timing
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.services import evidence, leases, resolutions
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, denials
-from payments.services.recording import Outdated
+from payments.services.concluding import Outdated
+from payments.services.denials import denials
+from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.recovery import recover_due
 from payments.services.resolutions import Resolved
 from payments.services.staff import Staff
@@ -23,23 +24,15 @@ from reconciliation.services.explain import what_now
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements
 from tests.conftest import wait_for_bank_threads
-from tests.office.cases import contradicted, lost_capture, member, not_executed, recording
+from tests.office.cases import contradicted, lost_capture, not_executed, recording
+from tests.office.conftest import kim as kim  # noqa: PLC0414 - fixtures
+from tests.office.conftest import lee as lee  # noqa: PLC0414
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 pytestmark = pytest.mark.usefixtures("brief")
-
-
-@pytest.fixture
-def kim(transactional_db: None) -> Staff:
-    return member("kim")
-
-
-@pytest.fixture
-def lee(transactional_db: None) -> Staff:
-    return member("lee")
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ class TestSupport:
         page = signed_in
         page.goto(f"{LIST}?q=4242")
         with page.expect_download() as download:
+            page.get_by_label("Why, for the log").fill("the month's end")
             page.get_by_role("button", name="Export as CSV").click()
         text = download.value.path().read_text("utf-8-sig")
         assert download.value.suggested_filename.endswith(".csv")

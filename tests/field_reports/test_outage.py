@@ -136,6 +136,30 @@ class TestABankThatComesBackAfterAnHour:
         assert Attempt.objects.filter(operation__kind="capture").latest("number").result == "not_sent"
         assert capture.filter(due_at__lte=clock_in(60)).exists()
 
+    def test_does_not_keep_waiting_the_one_whose_call_has_closed_the_breaker(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its answer decides nothing, for the bank was not asked for its health before; and it is slow."""
+        body = order()
+        in_doubt(bank, "authorizations", lambda: live.post("/payments", body, key="k"), executed=False)
+        outage = Outage(bank, monkeypatch)
+        down(bank)
+        for _ in range(10):
+            live.post("/payments", order())
+        bank.clear_script()
+        let_pass(timedelta(minutes=5), bank)
+        authorize = Operation.objects.filter(idempotency_keys__key="k")
+        Operation.objects.filter(pk__in=authorize.values("pk")).update(lease_epoch=5)  # rests four minutes
+        Operation.objects.exclude(pk__in=authorize.values("pk")).update(due_at=clock_in(3600))
+        outage.seconds += 60
+        with ThreadPoolExecutor(1) as recovery, the_first_stalls(monkeypatch) as answered:
+            recovery.submit(lambda: (recover_due(within=timedelta(seconds=1)), connection.close()))
+            assert answered.wait(timeout=10)
+            assert live.post("/payments", order()).status == 201  # wakes the others
+        assert Attempt.objects.filter(operation__in=authorize).latest("number").http_status == 400
+        assert authorize.get().state == "OPEN"
+        assert authorize.filter(due_at__lte=clock_in(60)).exists()
+
     def test_is_asked_within_five_minutes_about_authorizes_that_never_reached_it(
         self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from payments.models import Operation
-from payments.services.evidence import Evidence, Kind, Proposal, covered
+from payments.services.denials import covered
+from payments.services.evidence import Evidence, Kind, Proposal
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
 from tests.api_client import ApiClient, order

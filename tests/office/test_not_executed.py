@@ -9,8 +9,8 @@ from django.db import connection
 
 from payments.models import Event, Operation, Payment, Resolution
 from payments.services import resolutions
+from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve, Evidence
-from payments.services.recording import Outdated
 from payments.services.staff import Staff
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order

@@ -5,8 +5,8 @@ from django.db import connection
 
 from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.services import resolutions
+from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve
-from payments.services.recording import Outdated
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
 from reconciliation.services.audit import violations

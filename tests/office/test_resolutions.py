@@ -6,9 +6,9 @@ import pytest
 
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
 from payments.services import resolutions
+from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve, Evidence
 from payments.services.expirations import expire_due
-from payments.services.recording import Outdated
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
 from tests.api_client import ApiClient

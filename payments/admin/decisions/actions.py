@@ -5,7 +5,8 @@ from django.urls import reverse
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Operation, Payment, Resolution
-from payments.services.evidence import LOOKED_UP, VOIDABLE, is_called_done, lacks_reference
+from payments.services.denials import LOOKED_UP, is_called_done
+from payments.services.evidence import VOIDABLE, lacks_reference
 
 Kind = Resolution.Kind
 

@@ -7,7 +7,8 @@ from django import forms
 
 from payments.domain.cards import contains_card_number
 from payments.models import Merchant, Operation
-from payments.services.evidence import Evidence, covered, denials
+from payments.services.denials import covered, denials
+from payments.services.evidence import Evidence
 
 # People part digits by more than machines do: by commas, bars, many blanks.
 _PARTS = re.compile(r"[\s,;:|*']+")

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from payments.admin.decisions.forms import ReasonForm
+from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve
-from payments.services.recording import Outdated
 from payments.services.refusals import Refused
 from payments.services.resolutions import NotKnown, Resolved
 

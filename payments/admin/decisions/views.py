@@ -35,13 +35,13 @@ from payments.admin.decisions.subjects import (
     find_proposal,
     page_of,
 )
-from payments.models import ApiKey, Resolution
+from payments.models import ApiKey, Operation, Resolution
 from payments.services import resolutions, staff
-from payments.services.evidence import LOOKED_UP, VOIDABLE, Proposal, allows
+from payments.services.denials import LOOKED_UP
+from payments.services.evidence import VOIDABLE, Proposal, allows
 from payments.services.resolutions import Resolved
 
 Kind = Resolution.Kind
-_EVIDENCE = ("evidence", "attempt", "quote", "covers_from", "covers_to")
 _EPOCH = re.compile(r"[0-9]{1,9}")
 
 
@@ -80,61 +80,58 @@ class Decisions(DecisionPages):
         operation = find_operation(operation_id)
         if operation.kind not in LOOKED_UP:
             raise Http404
-        return self.page_of(
+        return self._resolution(
             request,
-            Decision(
-                title=f"Record the bank's reference of the {operation.kind}",
-                about=about_operation(operation),
-                form=ReferenceForm,
-                changes=lambda given: consequences.of_reference(operation, given["reference"]),
-                decide=lambda given: self._propose(
-                    request, Kind.RECORD_REFERENCE, given, operation=operation, reference=given["reference"]
-                ),
-                back=page_of(operation),
-                seen=str(operation.lease_epoch),
-            ),
+            operation,
+            Kind.RECORD_REFERENCE,
+            title=f"Record the bank's reference of the {operation.kind}",
+            form=ReferenceForm,
+            changes=lambda given: consequences.of_reference(operation, given["reference"]),
         )
 
     def record_not_executed(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = find_operation(operation_id)
-        return self.page_of(
+        return self._resolution(
             request,
-            Decision(
-                title=f"Record that the {operation.kind} was not executed",
-                about=about_operation(operation),
-                form=partial(NotExecutedForm, operation=operation),
-                changes=lambda _: consequences.of_not_executed(operation),
-                decide=lambda given: self._propose(
-                    request,
-                    Kind.RECORD_NOT_EXECUTED,
-                    given,
-                    operation=operation,
-                    **{name: given[name] for name in _EVIDENCE},
-                ),
-                back=page_of(operation),
-                seen=str(operation.lease_epoch),
-            ),
+            operation,
+            Kind.RECORD_NOT_EXECUTED,
+            title=f"Record that the {operation.kind} was not executed",
+            form=partial(NotExecutedForm, operation=operation),
+            changes=lambda _: consequences.of_not_executed(operation),
         )
 
     def record_voided(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = find_operation(operation_id)
         if operation.kind not in VOIDABLE:
             raise Http404
+        return self._resolution(
+            request,
+            operation,
+            Kind.RECORD_VOIDED,
+            title="Record that the hold was voided",
+            form=VoidedForm,
+            changes=lambda _: consequences.of_voided(operation),
+        )
+
+    def _resolution(
+        self,
+        request: HttpRequest,
+        operation: Operation,
+        kind: Kind,
+        *,
+        title: str,
+        form: Callable[..., ReasonForm],
+        changes: Callable[[dict[str, Any]], list[tuple[str, str]]],
+    ) -> HttpResponse:
+        """The page of what is recorded about an operation, on the evidence that the form asks for."""
         return self.page_of(
             request,
             Decision(
-                title="Record that the hold was voided",
+                title=title,
                 about=about_operation(operation),
-                form=VoidedForm,
-                changes=lambda _: consequences.of_voided(operation),
-                decide=lambda given: self._propose(
-                    request,
-                    Kind.RECORD_VOIDED,
-                    given,
-                    operation=operation,
-                    evidence=given["evidence"],
-                    quote=given["quote"],
-                ),
+                form=form,
+                changes=changes,
+                decide=lambda given: self._propose(request, kind, given, operation=operation),
                 back=page_of(operation),
                 seen=str(operation.lease_epoch),
             ),
@@ -153,9 +150,7 @@ class Decisions(DecisionPages):
                 ],
                 form=StrayHoldForm,
                 changes=lambda given: consequences.of_stray_hold(given["reference"]),
-                decide=lambda given: self._propose(
-                    request, Kind.VOID_HOLD, given, reference=given["reference"], bank=given["bank"]
-                ),
+                decide=lambda given: self._propose(request, Kind.VOID_HOLD, given),
                 back=reverse(QUEUE),
             ),
         )
@@ -292,11 +287,10 @@ class Decisions(DecisionPages):
         return HttpResponseRedirect(reverse(QUEUE))
 
     def _propose(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Resolved:
+        """`given` are the form's fields, which have the names of the proposal's."""
         seen = request.POST.get("seen", "")
         epoch = int(seen) if _EPOCH.fullmatch(seen) else None
-        return resolutions.propose(
-            staff_of(request), Proposal(kind, given["reason"], seen_epoch=epoch, **about)
-        )
+        return resolutions.propose(staff_of(request), Proposal(kind, seen_epoch=epoch, **given, **about))
 
 
 def _changes(proposed: Resolution) -> list[tuple[str, str]]:

@@ -1,0 +1,193 @@
+"""Outcomes applied: to the payment, the operation and the key's answer, with the event, in one transaction.
+
+The payment is locked first, then the operation, always in this order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+from uuid import UUID
+
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.domain.timing import LATE_LOOKS
+from payments.models import Discrepancy, Event, Operation, Payment, bank_key_age
+from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
+from payments.services import answers, idempotency
+from payments.services.answers import Answer
+
+# What to do with an outcome, inside its transaction, both rows locked: change the payment and say which
+# event tells of it. `operation.payment` is the locked payment.
+Settle = Callable[[Operation, Final, datetime], Event.Type]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Both rows as the transaction that recorded them left them."""
+
+    operation: Operation
+    payment: Payment | None
+    kept: Answer | None = None  # what the key's answer is, where somebody else has recorded the outcome
+
+    @property
+    def answer(self) -> Answer:
+        """To the merchant's request that instructed the operation.
+
+        A payment may have gone on since the outcome was recorded, and a key has one final answer only.
+        """
+        return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
+
+
+class Outdated(Exception):
+    """What somebody wanted to record was found out for another state of things."""
+
+
+class ImpossibleOutcome(Exception):
+    """The table of outcomes gives no such outcome to operations of this kind."""
+
+
+def conclude_by_hand(
+    operation_id: UUID,
+    outcome: Final,
+    settle: Settle,
+    *,
+    seen_epoch: int,
+    actor: str,
+    request_id: str,
+    evidence: dict[str, Any],
+) -> Recorded:
+    """The outcome that people have found, inside the caller's transaction, with all its consequences.
+
+    Raises Outdated where the operation is not as they saw it any more, or is being asked about.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = lock(operation_id, payment_id)
+    at: datetime = vars(operation)["at"]
+    if operation.state not in UNFINISHED_OPERATIONS:
+        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+    if operation.lease_expires_at > at:
+        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+    if operation.lease_epoch != seen_epoch:
+        raise Outdated(f"The bank has been asked about the {operation.kind} since.")
+    if operation.attempts.filter(is_late=True, http_status=200).exclude(bank_reference="").exists():
+        raise Outdated("The bank has answered late; the answer stands on the timeline. Ask again to take it.")
+    # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
+    operation.lease_epoch += 1
+    operation.save(update_fields=["lease_epoch"])
+    return conclude(
+        payment, operation, outcome, settle, at, evidence=evidence, actor=actor, request_id=request_id
+    )
+
+
+def fill_in_reference(operation_id: UUID, reference: str) -> None:
+    """The bank's id of what has succeeded without one, inside the caller's transaction.
+
+    Raises Outdated where it is known by now. The answers that merchants were given stay as they are.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = lock(operation_id, payment_id)
+    if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
+        raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
+    operation.bank_reference = reference
+    operation.save(update_fields=["bank_reference"])
+    field = _REFERENCE_FIELDS[OperationKind(operation.kind)]
+    setattr(payment, field, reference)
+    payment.save(update_fields=[field])
+
+
+_REFERENCE_FIELDS = {OperationKind.CAPTURE: "bank_capture_id", OperationKind.REFUND: "bank_refund_id"}
+
+
+def conclude(
+    payment: Payment | None,
+    operation: Operation,
+    outcome: Final,
+    settle: Settle,
+    at: datetime,
+    *,
+    evidence: dict[str, Any],
+    actor: str = "",
+    request_id: str = "",
+) -> Recorded:
+    """The transition with its event and its stored answer; both rows are locked."""
+    operation.payment = payment
+    was_under_review = operation.state == OperationState.NEEDS_REVIEW
+    event = settle(operation, outcome, at)
+    _apply(operation, outcome, at)
+    operation.save(update_fields=_OUTCOME_FIELDS)
+    if payment is not None:
+        payment.save(update_fields=_PAYMENT_FIELDS)
+    if was_under_review:
+        operation.discrepancies.filter(closed_at=None).update(closed_at=at)
+        _close_late_answers(payment, operation, at)
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=event,
+        at=at,
+        actor=actor or operation.actor,
+        request_id=request_id or operation.request_id,
+        evidence=evidence,
+    )
+    recorded = Recorded(operation, payment)
+    if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
+        idempotency.store_answer(operation, recorded.answer)
+    return recorded
+
+
+def _close_late_answers(payment: Payment | None, operation: Operation, at: datetime) -> None:
+    """An operation of the same kind has brought into our books what the bank had done in spite of them."""
+    if payment is not None and operation.state == OperationState.SUCCEEDED:
+        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
+        late.filter(closed_at=None).update(closed_at=at)
+
+
+_OUTCOME_FIELDS = [
+    *("state", "bank_reference", "outcome_code", "awaiting_statement", "look_again_at", "finished_at"),
+]
+_PAYMENT_FIELDS = [
+    *("state", "bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
+    *("authorization_expires_at", "authorized_at", "captured_at", "refunded_at", "voided_at", "expired_at"),
+    *("declined_at", "failed_at"),
+]
+
+
+def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
+    """Both rows until the transaction ends, always in this order; the operation with the time as `at`."""
+    payment = None
+    if payment_id is not None:
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
+    operation = Operation.objects.select_for_update(no_key=True).annotate(at=ClockTimestamp())
+    return payment, operation.get(pk=operation_id)
+
+
+def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
+    operation.finished_at = at
+    match outcome:
+        case Succeeded(reference=reference, awaiting_statement=awaiting):
+            operation.become_succeeded()
+            operation.bank_reference = reference
+            operation.awaiting_statement = awaiting
+        case Declined(code=code, awaiting_statement=awaiting):
+            operation.become_declined()
+            operation.outcome_code = code
+            operation.awaiting_statement = awaiting
+        case Rejected(code=code):
+            operation.become_rejected()
+            operation.outcome_code = code
+        case NotExecuted(awaiting_statement=awaiting):
+            operation.become_not_executed()
+            operation.outcome_code = "bank_unavailable"
+            operation.awaiting_statement = awaiting
+            if awaiting:
+                operation.look_again_at = next_look(operation, at)
+        case _:
+            assert_never(outcome)
+
+
+def next_look(operation: Operation, at: datetime) -> datetime | None:
+    """When a hold that was not found is looked for again, or None where it was often enough."""
+    age = bank_key_age(operation, at)
+    return next((at - age + look for look in LATE_LOOKS if look > age), None)

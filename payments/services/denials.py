@@ -1,0 +1,84 @@
+"""What an operation's attempts prove of whether it was executed, for people who have to settle it."""
+
+from datetime import datetime, timedelta
+
+from payments.domain.meanings import Meaning, meaning_of_refusal
+from payments.domain.outcomes import Verdict
+from payments.domain.replies import Refusal, is_refusing
+from payments.domain.states import OperationKind
+from payments.domain.timing import CONTRADICTIONS_APART
+from payments.models import Attempt, Operation
+
+# What the bank can be asked for by its own id.
+LOOKED_UP = (OperationKind.CAPTURE, OperationKind.REFUND)
+# What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
+COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
+
+
+def is_called_done(operation: Operation) -> bool:
+    """Whether the bank has said that it is done, so that nobody can record the contrary."""
+    done = done_already(operation)
+    return bool(done) and (
+        operation.kind in LOOKED_UP or any(one.reply.endswith("already_voided") for one in done)
+    )
+
+
+def denials(operation: Operation) -> list[Attempt]:
+    """Attempts whose answer says that nothing was executed, oldest first.
+
+    Given by a bank in good health, and repeated like a contradiction that counts: its database may fail
+    midway. What was sent later without a clear answer makes them worthless, and so does a bank that has
+    ever said that it is done.
+    """
+    attempts = list(operation.attempts.order_by("number"))
+    if done_already(operation):
+        return []
+    last_silent = max((one.number for one in attempts if may_have_executed(one)), default=0)
+    denying = [one for one in attempts if one.number > last_silent and _denies(operation, one)]
+    declined = [one for one in denying if one.verdict != Verdict.CONTRADICTION]
+    if declined or not denying or denying[0].ended_at is None:
+        return declined
+    first = denying[0].ended_at
+    is_repeated = any(one.started_at - first >= CONTRADICTIONS_APART for one in denying)
+    return denying if is_repeated else []
+
+
+def done_already(operation: Operation) -> list[Attempt]:
+    """Attempts that the bank answered as done already, by whomever."""
+    kind = OperationKind(operation.kind)
+    done = (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
+    answered = [
+        one
+        for one in sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
+        if one.result == Attempt.Result.ANSWERED and not one.is_probe and is_refusing(one.http_status or 0)
+    ]
+    return [one for one in answered if meaning_of_refusal(kind, _refusal(one)) in done]
+
+
+def covered(operation: Operation) -> tuple[datetime, datetime]:
+    """The time that a statement must cover to rule the operation out: UTC."""
+    sent = operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
+    times = list(sent.order_by("started_at").values_list("started_at", flat=True)) or [operation.created_at]
+    return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
+
+
+def _denies(operation: Operation, attempt: Attempt) -> bool:
+    if attempt.result != Attempt.Result.ANSWERED or attempt.is_probe or attempt.http_status is None:
+        return False
+    meaning = meaning_of_refusal(OperationKind(operation.kind), _refusal(attempt))
+    return meaning == Meaning.DECLINED or (
+        # From a bank that was in good health before and after, which its verdict says.
+        meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
+    )
+
+
+def may_have_executed(attempt: Attempt) -> bool:
+    """Whether what was sent may have been carried out without an answer that tells."""
+    if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
+        return False
+    return attempt.result != Attempt.Result.ANSWERED or (attempt.http_status or 0) < 400
+
+
+def _refusal(attempt: Attempt) -> Refusal:
+    status = attempt.http_status or 0
+    return Refusal(status, attempt.reply.removeprefix(f"{status} "))
