@@ -1,21 +1,16 @@
 """The filters above the list of payments. Each draws itself as fields of the search's form."""
 
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from payments.admin.theme import ModelAdmin
-from payments.domain.days import begin_of
+from payments.admin.fields import FieldsFilter, on_days
 from payments.domain.states import Mode, OperationState, PaymentState
 from payments.models import Merchant, Operation, Payment, operations_in_doubt
-
-Params = dict[str, list[str]]
 
 
 class ChoiceFilter(admin.SimpleListFilter):
@@ -99,48 +94,15 @@ class AttentionFilter(ChoiceFilter):
         return self.operations[self.chosen][1]()
 
 
-class CreatedFilter(admin.ListFilter):
+class CreatedFilter(FieldsFilter):
     """Days in UTC, the last one included; either may be missing."""
 
     title = "created"
-    template = "payments/admin/filter_created.html"
-    names = ("created_from", "created_to")
-
-    def __init__(
-        self, request: HttpRequest, params: Params, model: type[Payment], model_admin: ModelAdmin[Any]
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
-        self.days: dict[str, str] = {}
-        for name in self.names:
-            if name in params:
-                self.days[name] = params.pop(name)[-1]
-
-    def has_output(self) -> bool:
-        return True
-
-    def expected_parameters(self) -> list[str | None]:
-        return list(self.names)
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        return iter(())
-
-    @property
-    def fields(self) -> list[tuple[str, str, str]]:
-        """Name, label and value of both fields."""
-        return [
-            (name, text, self.days.get(name, ""))
-            for name, text in zip(self.names, ("from", "to"), strict=True)
-        ]
+    inputs = (
+        ("date", "created_from", "Created from (UTC)"),
+        ("date", "created_to", "Created to (UTC)"),
+    )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        given = {name: value for name, value in self.days.items() if value}
-        try:
-            days = {name: date.fromisoformat(value) for name, value in given.items()}
-            if "created_from" in days:
-                queryset = queryset.filter(created_at__gte=begin_of(days["created_from"]))
-            if "created_to" in days:
-                queryset = queryset.filter(created_at__lt=begin_of(days["created_to"] + timedelta(days=1)))
-        except (ValueError, OverflowError):
-            messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
-            return queryset.none()
-        return queryset
+        first, last = (self.given.get(name, "") for name in self.names())
+        return on_days(request, queryset, "created_at", first, last)

@@ -49,8 +49,8 @@ CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
 EXPORT = "payments.export_payments"
 _SEARCH_FIELDS = (
     *("q", "state", "mode", "merchant", "attention", "created_from", "created_to"),
-    *ReachedFilter.names,
-    *DeclineCodeFilter.names,
+    *ReachedFilter.names(),
+    *DeclineCodeFilter.names(),
 )
 # Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
 LONGEST_STATEMENT_MS = 8000

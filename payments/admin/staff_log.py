@@ -1,13 +1,10 @@
 """The log of what staff did: who, when, from where, why. Nobody can write, change or delete a line here."""
 
-from collections.abc import Iterator
 from copy import copy
-from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,12 +15,11 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from payments.admin import staff_actions
-from payments.admin.filters import ChoiceFilter, Params
+from payments.admin.fields import FieldsFilter, on_days
+from payments.admin.filters import ChoiceFilter
 from payments.admin.read_only import ReadOnlyAdmin
-from payments.admin.theme import ModelAdmin
 from payments.admin.words import utc_in_column
 from payments.domain.cards import contains_card_number
-from payments.domain.days import begin_of
 from payments.models import Event
 from payments.services.staff import Operator, Staff
 
@@ -31,39 +27,18 @@ VIEW = "payments.view_staff_log"
 LIST = "admin:payments_event_changelist"
 
 
-class FieldFilter(admin.ListFilter):
-    """One field of the form above the log."""
-
-    template = "payments/admin/filter_field.html"
-    name: str
-    kind: str  # of the input
-
-    def __init__(
-        self, request: HttpRequest, params: Params, model: type[Event], model_admin: ModelAdmin[Any]
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
-        self.given = params.pop(self.name, [""])[-1]
-
-    def has_output(self) -> bool:
-        return True
-
-    def expected_parameters(self) -> list[str | None]:
-        return [self.name]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        return iter(())
-
-
-class ActorFilter(FieldFilter):
+class ActorFilter(FieldsFilter):
     """One user by the whole name, or `operator`: whoever types commands."""
 
-    title, name, kind = "who (whole username)", "actor", "text"
+    title = "who"
+    inputs = (("text", "actor", "Who (whole username)"),)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        if not self.given:
+        name = self.given.get("actor", "")
+        if not name:
             return queryset
-        by = Q(actor=Staff(user_id=0, username=self.given, address="", request_id="").actor)
-        if self.given == Operator.actor:
+        by = Q(actor=Staff(user_id=0, username=name, address="", request_id="").actor)
+        if name == Operator.actor:
             by |= Q(actor=Operator.actor)
         return queryset.filter(by)
 
@@ -75,20 +50,15 @@ class ActionFilter(ChoiceFilter):
         return [(one.value, staff_actions.WORDS[one]) for one in Event.OF_STAFF]
 
 
-class DayFilter(FieldFilter):
+class DayFilter(FieldsFilter):
     """A day in UTC."""
 
-    title, name, kind = "day (UTC)", "day", "date"
+    title = "day"
+    inputs = (("date", "day", "Day (UTC)"),)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        if not self.given:
-            return queryset
-        try:
-            day = date.fromisoformat(self.given)
-            return queryset.filter(at__gte=begin_of(day), at__lt=begin_of(day + timedelta(days=1)))
-        except (ValueError, OverflowError):
-            messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
-            return queryset.none()
+        day = self.given.get("day", "")
+        return on_days(request, queryset, "at", day, day)
 
 
 @admin.register(Event)
