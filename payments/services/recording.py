@@ -133,7 +133,8 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     ):
         return
     evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
-    Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
+    if operation.kind != OperationKind.RELEASE:  # a hold that is freed after all leaves nothing to settle
+        Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
     Event.objects.create(
         payment=payment,
         operation=operation,

@@ -152,7 +152,7 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
-        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind <> 'authorize' AND a.http_status = 200
+        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND a.http_status = 200
             AND a.bank_reference <> '' AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
                 WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
     ),

@@ -87,9 +87,13 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     sentences += _proposed(payment)
     for one in operations:
         if one.kind == OperationKind.RELEASE and one.state == OperationState.NOT_EXECUTED:
-            sentences.append(
-                f"The hold {one.target_reference} was not freed, as people found on {one.finished_at:%d %B}."
+            freed = any(attempt.http_status == 200 for attempt in one.attempts.all())
+            what = (
+                "was freed after all"
+                if freed
+                else f"was not freed, as people found on {one.finished_at:%d %B}"
             )
+            sentences.append(f"The hold {one.target_reference} {what}.")
         if one.awaiting_statement:
             sentences.append(
                 f"The {one.kind} awaits the bank's statement, which must show no unclaimed hold of "
