@@ -187,11 +187,11 @@ def _note(request: MerchantRequest, operation: Operation, given: Answer) -> None
 
 def _note_refusal(request: MerchantRequest, refused: Refused) -> None:
     met = refused.operation
-    payment = met.payment if met else refused.payment
-    if request.alongside is None and payment is not None:
+    payment_id = refused.payment.pk if refused.payment else met.payment_id if met else None
+    if request.alongside is None and payment_id is not None:
         verb = request.path.rpartition("/")[2]
         requests.note(
-            payment_id=payment.pk,
+            payment_id=payment_id,
             operation_id=met.pk if met else None,
             kind=verb if verb in tuple(OperationKind) else OperationKind.AUTHORIZE,
             actor=request.actor,
