@@ -1,4 +1,4 @@
-"""Random lives of the gateway: merchants, a bank with every fault, dying senders, jumping clocks.
+"""Random lives of the gateway: merchants, staff, a bank with every fault, dying senders, jumping clocks.
 
 After every step all invariants hold: the audit's rules, the bank's ledger beside our receipts
 (`tests.bank_books`, `tests.model.books`), one call in flight for a key, one final answer for an
@@ -51,6 +51,7 @@ from tests.model.books import Books, stored_answers
 from tests.model.faults import FAULTS, Fault
 from tests.model.merchants import Ask, Merchants
 from tests.model.senders import Fate
+from tests.model.staff import StaffAtWork
 from tests.model.world import World, in_background, on_its_own, together
 from tests.simulated_bank import SimulatedBank
 
@@ -90,6 +91,7 @@ class Lives(RuleBasedStateMachine):
         self.world = world
         world.begin()
         self.merchants = Merchants(world.clients)
+        self.staff = StaffAtWork()
         self.states: dict[str, str] = {}  # of each payment, as last told
         self.answers_lost = 0  # how many the bank may have lost
         self.contradicting = False  # whether it has been scripted to disagree with our books
@@ -284,6 +286,16 @@ class Lives(RuleBasedStateMachine):
             expire_due(limit=100)
         else:
             self._an_operator_asks()
+
+    @rule(what=st.sampled_from(["ask again", "instruct", "settle"]), which=ANY, faults=SOME_FAULTS)
+    def staff_are_at_work(self, what: str, which: int, faults: list[Fault]) -> None:
+        self._script(faults)
+        if what == "ask again":
+            self.staff.ask_again(which)
+        elif what == "instruct":
+            self.staff.instruct(which)
+        elif not self.world.is_anybody_sending():
+            self.staff.settle(which, Books(self.world.ledger()))
 
     # What must hold after each of them.
 
