@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django_otp.forms import OTPAuthenticationFormMixin
 
 from access import second_factor
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 
 if TYPE_CHECKING:
     from django.contrib.admin.forms import AdminAuthenticationForm as AuthenticationForm
@@ -46,7 +47,7 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
-        if contains_card_number(username):
+        if people_wrote_card_number(username):
             raise forms.ValidationError("This looks like a card number, which FicPay does not keep.")
         return username
 
@@ -71,6 +72,15 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
         """The mixin would send the password back with the page, for convenience."""
 
 
+NOT_YOURS = "This is not your password, or it was wrong too often: then wait for a quarter of an hour."
+
+
+def is_own_password(request: HttpRequest, password: str) -> bool:
+    """As at the login: wrong ones count, and after too many none is right."""
+    name = request.user.get_username()
+    return authenticate(request, username=name, password=password) is not None
+
+
 class SetUpForm(forms.Form):
     """The first code of a new device, and the password: an open session is not yet its owner's."""
 
@@ -85,10 +95,6 @@ class SetUpForm(forms.Form):
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
-        user = self._request.user
-        if not user.check_password(password):
-            user_login_failed.send(
-                sender=type(self), credentials={"username": user.get_username()}, request=self._request
-            )
-            raise forms.ValidationError("This is not your password.")
+        if not is_own_password(self._request, password):
+            raise forms.ValidationError(NOT_YOURS)
         return password

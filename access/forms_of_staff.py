@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from payments.admin import theme
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 
 if TYPE_CHECKING:
     Form = forms.ModelForm[Any]
@@ -25,7 +25,7 @@ class SaysWhy(forms.Form):
 
     def clean(self) -> dict[str, Any] | None:
         for name, value in list(self.cleaned_data.items()):
-            if "password" not in name and isinstance(value, str) and contains_card_number(value):
+            if "password" not in name and isinstance(value, str) and people_wrote_card_number(value):
                 self.add_error(name, "This looks like a card number, which FicPay does not keep.")
         return super().clean()
 

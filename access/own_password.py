@@ -1,13 +1,15 @@
 """Where members of staff change their own password."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.views import PasswordChangeView
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from access import changes
+from access.forms import NOT_YOURS, is_own_password
 from payments.admin import theme
 from payments.admin.actors import staff_of
 from payments.models import Event
@@ -17,10 +19,27 @@ if TYPE_CHECKING:
     from django.contrib.auth.forms import PasswordChangeForm
 
 
+class OwnPasswordForm(theme.AdminOwnPasswordChangeForm):
+    """One's own password, by whoever knows the old one."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        if not is_own_password(self._request, password):
+            raise forms.ValidationError(NOT_YOURS)
+        return password
+
+
 class OwnPasswordView(PasswordChangeView):
     """Django's, with a line in the log."""
 
-    form_class = theme.AdminOwnPasswordChangeForm
+    form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: "PasswordChangeForm") -> HttpResponse:
         user = form.user

@@ -28,7 +28,8 @@ class FieldsFilter(admin.ListFilter):
         self, request: HttpRequest, params: Params, model: type[Any], model_admin: ModelAdmin[Any]
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        self.given = {name: params.pop(name)[-1] for name in self.names() if name in params}
+        given = {name: params.pop(name)[-1] for name in self.names() if name in params}
+        self.given = {name: value.replace("\x00", "\ufffd") for name, value in given.items()}
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

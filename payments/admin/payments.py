@@ -34,7 +34,7 @@ from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
 from payments.admin.timeline import timeline_of
 from payments.admin.words import WAITING, label, state_label, utc_in_column
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
 from payments.domain.states import Mode
@@ -152,7 +152,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         remember and proxies log. What is harmless goes on to the list's address, which can be shared.
         """
         asked = _asked(request)
-        if any(map(contains_card_number, asked.values())):
+        if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         query = urlencode(asked)
         return HttpResponseRedirect(f"{reverse(LIST)}?{query}" if query else reverse(LIST))
@@ -167,7 +167,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             raise PermissionDenied
         asked = _asked(request)
         why = ReasonForm(request.POST)
-        if any(map(contains_card_number, asked.values())):
+        if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         if not why.is_valid():
             messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
@@ -206,7 +206,9 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         if payment is None:
             messages.error(request, "There is no such payment. Search for it by another scrap.")
             return redirect(LIST)
-        operations = list(payment.operations.order_by("created_at").prefetch_related("attempts"))
+        operations = list(
+            payment.operations.order_by("created_at").prefetch_related("attempts", "discrepancies")
+        )
         context = self.admin_site.each_context(request) | {
             "title": payment.public_id,
             "opts": self.opts,

@@ -36,5 +36,5 @@ class DeclineCodeFilter(FieldsFilter):
     inputs = (("text", "decline_code", "Decline code"),)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        code = self.given.get("decline_code", "").replace("\x00", "")
+        code = self.given.get("decline_code", "")
         return queryset.filter(decline_code=code) if code else queryset

@@ -53,7 +53,8 @@ _WHY: dict[str, tuple[str, str]] = {
     ),
     LATE_ANSWER: (
         "The bank has executed what is recorded as not executed.",
-        "Instruct it again; the bank will say that it is done, and what it says is then recorded.",
+        "Where the payment allows it, instruct it again: the bank says that it is done, which is recorded. "
+        "Otherwise settle it with the bank, and record how.",
     ),
     ReviewReason.CONTRADICTION: (
         "The bank contradicts our books, repeatedly and in good health.",
@@ -80,7 +81,7 @@ def queue() -> list[Case]:
     operations = (
         Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful | Q(pk__in=late))
         .select_related("payment", "assignment__owner")
-        .prefetch_related("attempts")
+        .prefetch_related("attempts", "discrepancies")
         .order_by("created_at")[:_SHOWN]
     )
     listed = list(operations)

@@ -19,7 +19,7 @@ from payments.admin.fields import FieldsFilter, on_days
 from payments.admin.filters import ChoiceFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.words import utc_in_column
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 from payments.models import Event
 from payments.services.staff import Operator, Staff
 
@@ -104,7 +104,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
             raise PermissionDenied
         given = {name: request.POST.get(name, "").replace("\x00", "").strip() for name in self._asked_for}
         asked = {name: value for name, value in given.items() if value}
-        if any(map(contains_card_number, asked.values())):
+        if any(map(people_wrote_card_number, asked.values())):
             messages.error(
                 request, "That contained a card number, so nothing was searched, stored or logged."
             )

@@ -124,7 +124,7 @@ class OrderView(ApiView):
             pending=payment.pending_kind,
             expires_at=payment.authorization_expires_at,
             now=timezone.now(),
-            contradicted=is_contradicted(payment),
+            contradicted=is_contradicted(payments),
         )
         return Response(
             {

@@ -35,6 +35,7 @@ _UUID = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LENGTHS = range(13, 20)
+_PARTED = re.compile(r"[\s,;:|*']+")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # Luhn: every second digit is doubled, 10 to 18 lose 9
 
 
@@ -76,6 +77,11 @@ def contains_card_number(text: str) -> bool:
     Of whatever length that network's numbers are: what was mistyped is secret, too. A UUID is no number.
     """
     return next(_card_numbers(text), None) is not None
+
+
+def people_wrote_card_number(text: str) -> bool:
+    """The same of what people type. They part digits by more than machines do: commas, bars, many blanks."""
+    return contains_card_number(_PARTED.sub(" ", text))
 
 
 def mask_card_numbers(text: str) -> str:

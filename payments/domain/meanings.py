@@ -131,6 +131,13 @@ def meaning_of_refusal(kind: OperationKind, refusal: Refusal) -> Meaning:
     return MEANINGS[_answer_of_refusal(refusal, after_doubt=True), kind]
 
 
+def says_done(kind: OperationKind, reply: Reply) -> bool:
+    """Whether the bank says that it has done it, now or earlier, by whomever it was asked."""
+    if isinstance(reply, Refusal):
+        return meaning_of_refusal(kind, reply) in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
+    return isinstance(reply, Approval)
+
+
 def _answer_of_refusal(refusal: Refusal, *, after_doubt: bool) -> Answer:
     if not is_refusing(refusal.status) or refusal.code == "internal_error":
         return Answer.TROUBLE

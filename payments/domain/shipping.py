@@ -26,7 +26,7 @@ def readiness(
     if pending is not None:
         return Readiness(False, f"The payment's {pending} is unfinished.")
     if contradicted:
-        return Readiness(False, "The bank has said something else of the payment; FicPay's staff settle it.")
+        return Readiness(False, "The bank contradicts what is known of the order; FicPay's staff settle it.")
     if state is PaymentState.CAPTURED:
         return Readiness(True, "The payment is CAPTURED.")
     if state is PaymentState.AUTHORIZED:

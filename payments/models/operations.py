@@ -86,10 +86,10 @@ class Operation(models.Model):
                 condition=~Q(state=OperationState.NOT_EXECUTED),
                 name="one_operation_per_bank_key",
             ),
-            # A hold is freed once. People may find that it could not be, and then it may be tried again.
+            # Nobody begins to free a hold that is being freed.
             models.UniqueConstraint(
                 fields=["bank", "target_reference"],
-                condition=Q(kind=OperationKind.RELEASE) & ~Q(state=OperationState.NOT_EXECUTED),
+                condition=Q(kind=OperationKind.RELEASE) & one_of("state", UNFINISHED_OPERATIONS),
                 name="one_release_per_hold",
             ),
             models.CheckConstraint(

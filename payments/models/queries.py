@@ -1,5 +1,6 @@
 """Questions about payments and operations that several readers ask."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -47,9 +48,9 @@ def bank_key_age(operation: Operation, now: datetime) -> timedelta:
     return now - sharing_bank_key(operation).values_list("created_at", flat=True)[0]
 
 
-def is_contradicted(payment: Payment) -> bool:
-    """Whether the bank has said that it did what our books call not executed, and nobody has settled it."""
-    return Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None).exists()
+def is_contradicted(payments: Iterable[Payment]) -> bool:
+    """Whether the bank has done with one of them what our books call not executed, and it is not settled."""
+    return Discrepancy.objects.filter(payment__in=payments, kind=LATE_ANSWER, closed_at=None).exists()
 
 
 def earlier_ones_answered(operation: Operation) -> bool:

@@ -23,6 +23,7 @@ class Resolution(models.Model):
         RECORD_REFERENCE = "record_reference", "Record the bank's reference"
         RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
         RECORD_VOIDED = "record_voided", "Record that the hold was voided"
+        SETTLE_LATE_ANSWER = "settle_late_answer", "Record how a late answer was settled"
         VOID_HOLD = "void_hold", "Void an unclaimed hold"
         CAPTURE = "capture", "Capture"
         VOID = "void", "Void"

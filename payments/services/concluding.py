@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
@@ -121,7 +123,10 @@ def conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
-        _close_late_answers(payment, operation, at)
+    if payment is not None and vars(payment)["contradicted"] and isinstance(outcome, Succeeded):
+        # It has brought into our books what the bank had done in spite of them.
+        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
+        late.filter(closed_at=None).update(closed_at=at)
     Event.objects.create(
         payment=payment,
         operation=operation,
@@ -137,13 +142,6 @@ def conclude(
     return recorded
 
 
-def _close_late_answers(payment: Payment | None, operation: Operation, at: datetime) -> None:
-    """An operation of the same kind has brought into our books what the bank had done in spite of them."""
-    if payment is not None and operation.state == OperationState.SUCCEEDED:
-        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
-        late.filter(closed_at=None).update(closed_at=at)
-
-
 _OUTCOME_FIELDS = [
     *("state", "bank_reference", "outcome_code", "awaiting_statement", "look_again_at", "finished_at"),
 ]
@@ -155,10 +153,15 @@ _PAYMENT_FIELDS = [
 
 
 def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
-    """Both rows until the transaction ends, always in this order; the operation with the time as `at`."""
+    """Both rows until the transaction ends, always in this order; the operation with the time as `at`.
+
+    The payment with `contradicted`: whether the bank has done what our books call not executed.
+    """
     payment = None
     if payment_id is not None:
-        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
+        late = Discrepancy.objects.filter(payment=OuterRef("pk"), kind=LATE_ANSWER, closed_at=None)
+        payments = Payment.objects.select_for_update(no_key=True, of=("self",))
+        payment = payments.annotate(contradicted=Exists(late)).get(pk=payment_id)
     operation = Operation.objects.select_for_update(no_key=True).annotate(at=ClockTimestamp())
     return payment, operation.get(pk=operation_id)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from payments.domain.meanings import Meaning, meaning_of_refusal
+from payments.domain.meanings import Meaning, meaning_of_refusal, says_done
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import Refusal, is_refusing
 from payments.domain.states import OperationKind
@@ -46,13 +46,12 @@ def denials(operation: Operation) -> list[Attempt]:
 def done_already(operation: Operation) -> list[Attempt]:
     """Attempts that the bank answered as done already, by whomever."""
     kind = OperationKind(operation.kind)
-    done = (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
     answered = [
         one
         for one in sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
         if one.result == Attempt.Result.ANSWERED and not one.is_probe and is_refusing(one.http_status or 0)
     ]
-    return [one for one in answered if meaning_of_refusal(kind, _refusal(one)) in done]
+    return [one for one in answered if says_done(kind, _refusal(one))]
 
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
@@ -73,10 +72,10 @@ def _denies(operation: Operation, attempt: Attempt) -> bool:
 
 
 def may_have_executed(attempt: Attempt) -> bool:
-    """Whether what was sent may have been carried out without an answer that tells."""
+    """Whether it may have been carried out with no answer that tells: the bank's own trouble is none."""
     if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
         return False
-    return attempt.result != Attempt.Result.ANSWERED or (attempt.http_status or 0) < 400
+    return attempt.result != Attempt.Result.ANSWERED or not is_refusing(attempt.http_status or 0)
 
 
 def _refusal(attempt: Attempt) -> Refusal:

@@ -14,6 +14,7 @@ from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Operation, Payment, Resolution
 from payments.models.clock import read_clock
+from payments.models.discrepancies import LATE_ANSWER
 from payments.services import operations
 from payments.services.bank_threads import bank_threads
 from payments.services.concluding import Outdated
@@ -63,6 +64,8 @@ def verify(proposal: Proposal) -> Hold:
             return _verify_not_executed(proposal)
         case Kind.RECORD_VOIDED:
             return _verify_voided(proposal)
+        case Kind.SETTLE_LATE_ANSWER:
+            return _verify_late_answer(proposal)
         case Kind.VOID_HOLD:
             return _verify_stray(proposal.bank, proposal.reference)
         case _:
@@ -71,20 +74,18 @@ def verify(proposal: Proposal) -> Hold:
 
 def needs_second(proposal: Proposal, hold: Hold) -> bool:
     """Whether somebody else has to approve it: for its amount, or for how little proves it."""
-    if hold.amount_cents > settings.FOUR_EYES_ABOVE_CENTS or proposal.kind == Kind.RECORD_VOIDED:
+    always = (Kind.RECORD_VOIDED, Kind.SETTLE_LATE_ANSWER)
+    if hold.amount_cents > settings.FOUR_EYES_ABOVE_CENTS or proposal.kind in always:
         return True
     if proposal.kind != Kind.RECORD_NOT_EXECUTED or proposal.operation is None:
         return False
     operation = proposal.operation
+    if operation.kind == OperationKind.RELEASE or proposal.evidence == Evidence.BANK_WORD:
+        return True
     if proposal.evidence == Evidence.STATEMENT:
         return bool(done_already(operation))
-    # The bank's word; or its answer, which was given when an earlier attempt may have been executed.
-    is_release = operation.kind == OperationKind.RELEASE
-    return (
-        proposal.evidence == Evidence.BANK_WORD
-        or is_release
-        or any(may_have_executed(one) for one in operation.attempts.all())
-    )
+    # The bank's answer, given when an earlier attempt may have been executed.
+    return any(may_have_executed(one) for one in operation.attempts.all())
 
 
 def allows(payment: Payment, kind: Resolution.Kind) -> bool:
@@ -167,6 +168,24 @@ def _verify_voided(proposal: Proposal) -> Hold:
         raise CannotResolve(f"The {operation.kind} is about no hold that could have been voided.")
     if proposal.evidence not in (Evidence.STATEMENT, Evidence.BANK_WORD) or not proposal.quote:
         raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
+    if any(one.reply.endswith("already_captured") for one in operation.attempts.all()):
+        raise CannotResolve("The bank has answered that it is captured: a captured hold is not voided.")
+    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+
+
+def has_late_answer(operation: Operation) -> bool:
+    """Whether the bank has done it although it is recorded as not executed, and nobody has settled that."""
+    return operation.state in (OperationState.NOT_EXECUTED, OperationState.REJECTED) and any(
+        one.kind == LATE_ANSWER and one.closed_at is None for one in operation.discrepancies.all()
+    )
+
+
+def _verify_late_answer(proposal: Proposal) -> Hold:
+    operation = _unchanged(proposal)
+    if not has_late_answer(operation):
+        raise Outdated("There is no late answer to settle any more.")
+    if not proposal.quote:
+        raise CannotResolve("Quote what was agreed with the bank.")
     return Hold(operation.bank, "", operation.amount_cents, operation.currency)
 
 
@@ -216,11 +235,10 @@ def _verify_stray(bank: str, reference: str) -> Hold:
     )
     if named.exists():
         raise CannotResolve(f"The bank has named {reference} to an operation of ours: ask about that again.")
-    if Payment.objects.filter(bank=bank, bank_authorization_id=reference).exists():
+    payments = Payment.objects.filter(bank=bank, bank_authorization_id=reference)
+    if payments.exclude(state=PaymentState.EXPIRED).exists():
         raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
-    releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
-    if releases.exclude(state=OperationState.NOT_EXECUTED).exists():
-        raise CannotResolve(f"{reference} is being released already.")
+    check_not_released(bank, reference)
     found = _looked_up(bank, OperationKind.AUTHORIZE, reference)
     if read_clock() - found.made_at < STRAY_AFTER:
         raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
@@ -233,6 +251,13 @@ def _verify_stray(bank: str, reference: str) -> Hold:
     if open_ones.exists():
         raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
     return Hold(bank, reference, found.amount_cents, found.currency)
+
+
+def check_not_released(bank: str, reference: str) -> None:
+    """Raises CannotResolve where the hold is freed, or about to be."""
+    releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
+    if releases.exclude(state=OperationState.NOT_EXECUTED).exists():
+        raise CannotResolve(f"{reference} is being released already.")
 
 
 def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:

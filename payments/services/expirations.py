@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from payments.domain.states import PaymentState
-from payments.models import Event, Payment, unfinished_operations
+from payments.models import Discrepancy, Event, Payment, unfinished_operations
 from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import database_is_away
 from payments.services import releases
 from payments.services.answers import timestamp
@@ -25,8 +26,13 @@ log = structlog.get_logger("payments.expirations")
 def expired_holds() -> QuerySet[Payment]:
     """AUTHORIZED payments with nothing unfinished whose hold has run out by the database's clock."""
     unfinished = unfinished_operations().filter(payment=OuterRef("pk"))
+    # What the bank has done with it in spite of our books, people find out first.
+    contradicted = Discrepancy.objects.filter(payment=OuterRef("pk"), kind=LATE_ANSWER, closed_at=None)
     return Payment.objects.filter(
-        ~Exists(unfinished), state=PaymentState.AUTHORIZED, authorization_expires_at__lte=ClockTimestamp()
+        ~Exists(unfinished),
+        ~Exists(contradicted),
+        state=PaymentState.AUTHORIZED,
+        authorization_expires_at__lte=ClockTimestamp(),
     )
 
 

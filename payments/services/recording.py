@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from django.db.models import QuerySet
 
+from payments.domain.meanings import says_done
 from payments.domain.outcomes import (
     Declined,
     Final,
@@ -27,7 +28,7 @@ from payments.domain.outcomes import (
     Verdict,
     leaves_doubt,
 )
-from payments.domain.replies import Approval, NotSent, Reply, call_is_over, describe, is_silent
+from payments.domain.replies import Approval, NotSent, Refusal, Reply, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
@@ -120,21 +121,27 @@ def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recor
         return conclude(payment, operation, outcome, settle, at, evidence=evidence)
 
 
-def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
-    """An approval of what has been recorded as not executed: the bank has done it. That needs people.
+def _still_held(operation: Operation, lease: Lease) -> bool:
+    return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
 
-    A hold that comes so late has its own case (`late_holds`).
+
+def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
+    """A late answer that something was done which is recorded as not executed. That needs people.
+
+    A hold that comes so late has its own case (`late_holds`); one that is freed after all needs nobody.
     """
     if (
-        operation.state != OperationState.NOT_EXECUTED
-        or operation.kind == OperationKind.AUTHORIZE
-        or not isinstance(ended.reply, Approval)
-        or operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None).exists()
+        operation.state not in (OperationState.NOT_EXECUTED, OperationState.REJECTED)
+        or operation.kind in (OperationKind.AUTHORIZE, OperationKind.RELEASE)
+        or not says_done(OperationKind(operation.kind), ended.reply)
     ):
         return
+    siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
+    known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
+    if siblings.exists() or known.exists():
+        return
     evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
-    if operation.kind != OperationKind.RELEASE:  # a hold that is freed after all leaves nothing to settle
-        Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
+    Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
     Event.objects.create(
         payment=payment,
         operation=operation,
@@ -145,16 +152,14 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     )
 
 
-def _still_held(operation: Operation, lease: Lease) -> bool:
-    return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
-
-
 def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
     """The machine's last word on an operation: people, or a statement, settle it."""
     with transaction.atomic(durable=True):
         payment, operation = lock(lease.operation_id, lease.payment_id)
         held = _still_held(operation, lease)
         _end_attempt(lease, ended, is_late=not held)
+        if not held:
+            _contradict(payment, operation, lease, ended)
         operation.payment = payment
         if held and call_is_over(ended.reply):
             operation.lease_expires_at = vars(operation)["at"]
@@ -226,12 +231,15 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
     retry_after = ended.outcome.retry_after if isinstance(ended.outcome, InDoubt) else None
     with transaction.atomic(durable=True):
         _end_attempt(lease, ended)
-        Operation.objects.filter(
+        is_left = Operation.objects.filter(
             pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
         ).update(
             due_at=clock_in(max(settings.BANK_TIMING.pause_after(lease.epoch), retry_after or 0)),
             **({"lease_expires_at": ClockTimestamp()} if call_is_over(ended.reply) else {}),
         )
+        if not is_left and isinstance(ended.reply, Refusal):
+            payment, operation = lock(lease.operation_id, lease.payment_id)
+            _contradict(payment, operation, lease, ended)
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return read(lease)
 

@@ -17,13 +17,14 @@ from django.db import IntegrityError, transaction
 from payments.domain.ids import new_id
 from payments.domain.outcomes import Final, NotExecuted, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.models import Attempt, Event, Operation, Resolution
+from payments.models import Attempt, Discrepancy, Event, Operation, Resolution
 from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import violated_constraint
 from payments.services import capture, concluding, evidence, recovery, refund, releases, void
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.concluding import Settle
+from payments.services.concluding import Outdated, Settle
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, Refused
@@ -180,7 +181,15 @@ def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Even
     return Event.Type.PAYMENT_VOIDED
 
 
+def _settle_late_answer(_staff: Staff, resolution: Resolution) -> str:
+    open_ones = Discrepancy.objects.filter(operation=resolution.operation, kind=LATE_ANSWER, closed_at=None)
+    if not open_ones.update(closed_at=ClockTimestamp()):
+        raise Outdated("There is no late answer to settle any more.")
+    return "done."
+
+
 def _void_hold(staff: Staff, resolution: Resolution) -> str:
+    evidence.check_not_released(resolution.bank, resolution.reference)
     releases.request_release_of_stray(
         Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
         actor=staff.actor,
@@ -194,6 +203,7 @@ _EFFECTS: dict[str, Callable[[Staff, Resolution], str]] = {
     Kind.RECORD_REFERENCE: _record_reference,
     Kind.RECORD_NOT_EXECUTED: _record_not_executed,
     Kind.RECORD_VOIDED: _record_voided,
+    Kind.SETTLE_LATE_ANSWER: _settle_late_answer,
     Kind.VOID_HOLD: _void_hold,
 }
 

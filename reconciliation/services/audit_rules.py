@@ -23,7 +23,8 @@ _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
 
 # Settled by people, on evidence that stands in the event.
 _BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ? 'resolution')"""
+            WHERE e.operation_id = o.id AND e.evidence ? 'resolution'
+                AND e.type NOT IN ('resolution.proposed', 'resolution.refused'))"""
 
 # Somebody had voided the hold at the bank: an operation of another kind found it out.
 _VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
@@ -152,8 +153,14 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
-        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND a.http_status = 200
-            AND a.bank_reference <> '' AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
+        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND (
+                a.http_status = 200 AND a.bank_reference <> ''
+                OR a.is_late AND a.http_status = 400 AND a.reply ~ CASE o.kind
+                    WHEN 'capture' THEN 'already_(used|captured)$'
+                    WHEN 'void' THEN 'already_(used|voided)$' ELSE 'already_refunded$' END)
+            AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.payment_id = o.payment_id
+                AND s.kind = o.kind AND s.state = 'SUCCEEDED')
+            AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
                 WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
     ),
     Rule(
@@ -181,7 +188,8 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
         WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution'])""",
+            WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution']
+                AND e.type NOT IN ('resolution.proposed', 'resolution.refused'))""",
     ),
     Rule(
         "reviews_are_in_the_queue",

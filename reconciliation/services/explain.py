@@ -5,6 +5,8 @@ Written for people who have to answer "why is this stuck?". Times are UTC, amoun
 
 from datetime import UTC, datetime
 
+from django.db.models import Q
+
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason, Verdict
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
@@ -28,8 +30,8 @@ _DOUBT: dict[str, str] = {
     OperationKind.RELEASE: "A hold still blocks the cardholder's money, as far as we know.",
 }
 _CONTRADICTED = (
-    "The bank has executed the {kind} that is recorded as not executed: people settle it, by instructing it "
-    "again and recording what the bank says."
+    "The bank has executed the {kind} that our books call not executed: people settle it, by instructing it "
+    "again where that is possible, or with the bank."
 )
 _REVIEW: dict[str, str] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
@@ -87,7 +89,7 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     sentences += _proposed(payment)
     for one in operations:
         if one.kind == OperationKind.RELEASE and one.state == OperationState.NOT_EXECUTED:
-            freed = any(attempt.http_status == 200 for attempt in one.attempts.all())
+            freed = any(attempt.http_status == 200 for attempt in one.attempts.all()) or _is_freed(one)
             what = (
                 "was freed after all"
                 if freed
@@ -125,9 +127,16 @@ def _possible(payment: Payment, now: datetime) -> list[str]:
     return [f"It can be captured or voided until {moment(expires)}; then it expires and the hold is voided."]
 
 
+def _is_freed(release: Operation) -> bool:
+    """By another release of the same hold."""
+    others = Operation.objects.filter(bank=release.bank, target_reference=release.target_reference)
+    return others.filter(kind=OperationKind.RELEASE, state=OperationState.SUCCEEDED).exists()
+
+
 def _proposed(payment: Payment) -> list[str]:
     """What waits for a second person."""
     waiting = Resolution.objects.filter(payment=payment, state=Resolution.State.PROPOSED)
+    waiting = waiting.filter(Q(operation=None) | Q(operation__state__in=UNFINISHED_OPERATIONS))
     return [
         f"{one.get_kind_display()}: proposed by {one.proposed_by.get_username()}, waits for a second person."
         for one in waiting.select_related("proposed_by").order_by("pk")

@@ -137,6 +137,26 @@ class TestLockOut:
         assert len(kept) >= 2
 
 
+class TestOnesOwnPassword:
+    def change(self, client: Client, old: str) -> Any:
+        new = "staple battery horse correct"
+        form = {"old_password": old, "new_password1": new, "new_password2": new}
+        return client.post("/admin/password_change/", form)
+
+    def test_is_changed_by_whoever_knows_the_old_one(self, client: Client, kim: User) -> None:
+        client.force_login(kim)
+        assert b"This is not your password" in self.change(client, "guessed").content
+        assert self.change(client, PASSWORD).status_code == 302
+
+    def test_is_not_guessed_without_end(self, client: Client, kim: User) -> None:
+        client.force_login(kim)
+        for _ in range(5):
+            answer = self.change(client, "guessed")
+        assert answer.status_code == 429
+        assert self.change(client, PASSWORD).status_code == 429
+        assert User.objects.get(pk=kim.pk).check_password(PASSWORD)
+
+
 class TestSecondFactor:
     def test_is_set_up_by_oneself_and_asked_for_from_then_on(self, client: Client, kim: User) -> None:
         log_in(client)
@@ -166,10 +186,21 @@ class TestSecondFactor:
         with time_machine.travel(NOW, tick=False):
             code = code_of(TOTPDevice.objects.get())
             answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
-            assert b"This is not your password." in answer.content
+            assert b"This is not your password" in answer.content
             for _ in range(4):
                 answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
             assert fail(Client(), 1).status_code == 429  # they count like failures of the login
+        assert not TOTPDevice.objects.filter(confirmed=True).exists()
+
+    def test_is_not_set_up_while_the_login_is_locked(self, client: Client, kim: User) -> None:
+        """Or the password could be guessed here without end."""
+        client.force_login(kim)
+        client.get(SECOND_FACTOR)
+        with time_machine.travel(NOW, tick=False):
+            code = code_of(TOTPDevice.objects.get())
+            for _ in range(5):
+                client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
+            assert set_up(client, code).status_code == 429
         assert not TOTPDevice.objects.filter(confirmed=True).exists()
 
     def test_cannot_be_replaced_by_whoever_finds_a_session(self, client: Client, kim: User) -> None:

@@ -65,6 +65,7 @@ MATRIX: dict[str, Door] = {
     f"{_OPERATION}reference/": DECISION,
     f"{_OPERATION}not-executed/": DECISION,
     f"{_OPERATION}voided/": NO_RECORD,
+    f"{_OPERATION}late-answer/": NO_RECORD,
     f"{_OPERATION}ask-again/": DECISION,
     f"{_OPERATION}assign/": STEP,
     "payments/payment/stray-hold/": DECISION,

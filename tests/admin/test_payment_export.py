@@ -216,7 +216,9 @@ class TestTheLog:
             "from": "127.0.0.1",
         }
 
-    @pytest.mark.parametrize("reason", ["", "  ", "for 4111 1111 1111 1111", "x" * 501])
+    @pytest.mark.parametrize(
+        "reason", ["", "  ", "for 4111 1111 1111 1111", "4111,1111,1111,1111", "x" * 501]
+    )
     def test_needs_a_reason(self, accountant: Staff, reason: str) -> None:
         make_payment()
         form = {"state": "CAPTURED", "reason": reason}

@@ -213,7 +213,7 @@ class TestAnAnswerThatComesLate:
         assert Attempt.objects.get(operation=capture).is_late
         assert Discrepancy.objects.get(closed_at=None).kind == "late_answer"
         assert Event.objects.filter(type="late_answer.found").count() == 1
-        assert "The bank has executed the capture that is recorded as not executed" in told(capture)
+        assert "The bank has executed the capture that our books call not executed" in told(capture)
         assert not live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
         # As the review queue says: once more, and the bank's reference is recorded.
         reference = bank.ledger()[-1].id
@@ -318,7 +318,8 @@ class TestAHoldThatIsNotFreed:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(outcomes) == ["APPLIED", "The hold is being released already."]
+        assert sum(one == "APPLIED" for one in outcomes) == 1
+        assert sum("being released already" in one for one in outcomes) == 1
         assert Operation.objects.filter(kind="release").count() == 1
         assert Resolution.objects.count() == 1
 

@@ -267,16 +267,19 @@ class TestDeciding:
         bank.clear_script()
         operation = Operation.objects.get(kind="capture")
         seen = operation.lease_epoch
+        address = reverse("admin:payments_record_not_executed", args=[operation.pk])
+        given = {
+            "seen": seen,
+            "evidence": "bank_word",
+            "quote": "We have not seen it.",
+            "reason": "so it seems",
+        }
+        preview = kim.client.post(address, given)
+        assert "This will happen" in text_of(preview.content.decode())
         let_pass(timedelta(minutes=5), bank)
         recover_due(within=timedelta(seconds=5))
-        shown = kim.decide(
-            "admin:payments_record_not_executed",
-            operation.pk,
-            seen=seen,
-            evidence="bank_word",
-            quote="We have not seen it.",
-            reason="it seems so",
-        )
+        confirmed = kim.client.post(address, {**given, "confirmed": "yes"}, follow=True)
+        shown = text_of(confirmed.content.decode())
         assert "Nothing has changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
 

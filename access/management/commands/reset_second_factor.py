@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access import second_factor
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 from payments.services.staff import Operator
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="why, for the log")
 
     def handle(self, *_args: Any, username: str, reason: str, **_options: Any) -> None:
-        if contains_card_number(reason):
+        if people_wrote_card_number(reason):
             raise CommandError("The reason looks like a card number, which FicPay does not keep.")
         user = get_user_model().objects.filter(username=username).first()
         if user is None:

@@ -6,7 +6,7 @@ from django.urls import reverse
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Operation, Payment, Resolution
 from payments.services.denials import LOOKED_UP, is_called_done
-from payments.services.evidence import VOIDABLE, lacks_reference
+from payments.services.evidence import VOIDABLE, has_late_answer, lacks_reference
 
 Kind = Resolution.Kind
 
@@ -43,6 +43,8 @@ def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
 
     if lacks_reference(operation):
         return [action("Record the bank's reference", "record_reference")]
+    if has_late_answer(operation):
+        return [action("Record how it was settled", "settle_late_answer")]
     if operation.state not in UNFINISHED_OPERATIONS:
         return []
     record = [action("Record the bank's reference", "record_reference")]

@@ -81,6 +81,16 @@ def of_voided(operation: Operation) -> Facts:
     ]
 
 
+def of_late_answer(operation: Operation) -> Facts:
+    """Of recording how a late answer was settled."""
+    payment = operation.claimed_payment
+    return [
+        ("State", f"{payment.state} it stays; the case is closed."),
+        ("Money", "None moves by this. What the bank has done, it must have undone, or agreed to."),
+        ("Merchant", f"May be told again that the order of {payment.public_id} is ready, if it is."),
+    ]
+
+
 def of_stray_hold(reference: str) -> Facts:
     """Of voiding a hold that no payment has."""
     return [

@@ -1,17 +1,13 @@
 """The forms of the back office. None of them changes a model: what they ask for goes to one service call."""
 
-import re
 from typing import Any
 
 from django import forms
 
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import people_wrote_card_number
 from payments.models import Merchant, Operation
 from payments.services.denials import covered, denials
 from payments.services.evidence import Evidence
-
-# People part digits by more than machines do: by commas, bars, many blanks.
-_PARTS = re.compile(r"[\s,;:|*']+")
 
 
 class NoCardNumbers(forms.Form):
@@ -20,7 +16,7 @@ class NoCardNumbers(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         for name, value in list(cleaned.items()):
-            if isinstance(value, str) and contains_card_number(_PARTS.sub(" ", value)):
+            if isinstance(value, str) and people_wrote_card_number(value):
                 self.add_error(name, "This looks like a card number, which FicPay does not keep.")
         return cleaned
 
@@ -111,6 +107,19 @@ class VoidedForm(ReasonForm):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     field_order = ("evidence", "quote", "reason")
+
+
+class SettledForm(ReasonForm):
+    """What was agreed with the bank about something that it has done in spite of our books."""
+
+    evidence = forms.CharField(widget=forms.HiddenInput, initial=Evidence.BANK_WORD.value)
+    quote = forms.CharField(
+        label="What was agreed with the bank",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="As that it has given the money back to the card, with its reference.",
+    )
+    field_order = ("quote", "reason")
 
 
 class StrayHoldForm(ReasonForm):

@@ -22,6 +22,7 @@ from payments.admin.decisions.forms import (
     NotExecutedForm,
     ReasonForm,
     ReferenceForm,
+    SettledForm,
     StrayHoldForm,
     VoidedForm,
 )
@@ -35,10 +36,11 @@ from payments.admin.decisions.subjects import (
     find_proposal,
     page_of,
 )
+from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import ApiKey, Operation, Resolution
 from payments.services import resolutions, staff
 from payments.services.denials import LOOKED_UP
-from payments.services.evidence import VOIDABLE, Proposal, allows
+from payments.services.evidence import VOIDABLE, Proposal, allows, has_late_answer, lacks_reference
 from payments.services.resolutions import Resolved
 
 Kind = Resolution.Kind
@@ -66,6 +68,7 @@ class Decisions(DecisionPages):
             named(f"{operation}reference/", "record_reference", self.record_reference, RESOLVE),
             named(f"{operation}not-executed/", "record_not_executed", self.record_not_executed, RESOLVE),
             named(f"{operation}voided/", "record_voided", self.record_voided, RESOLVE),
+            named(f"{operation}late-answer/", "settle_late_answer", self.settle_late_answer, RESOLVE),
             named(f"{operation}ask-again/", "ask_again", self.ask_again, RESOLVE),
             named(f"{operation}assign/", "assign", self.assign, RESOLVE),
             named("stray-hold/", "void_stray_hold", self.void_stray_hold, RESOLVE),
@@ -80,6 +83,8 @@ class Decisions(DecisionPages):
         operation = find_operation(operation_id)
         if operation.kind not in LOOKED_UP:
             raise Http404
+        if not lacks_reference(operation) and (ended := self._ended(request, operation)):
+            return ended
         return self._resolution(
             request,
             operation,
@@ -91,6 +96,8 @@ class Decisions(DecisionPages):
 
     def record_not_executed(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = find_operation(operation_id)
+        if ended := self._ended(request, operation):
+            return ended
         return self._resolution(
             request,
             operation,
@@ -104,6 +111,8 @@ class Decisions(DecisionPages):
         operation = find_operation(operation_id)
         if operation.kind not in VOIDABLE:
             raise Http404
+        if ended := self._ended(request, operation):
+            return ended
         return self._resolution(
             request,
             operation,
@@ -112,6 +121,27 @@ class Decisions(DecisionPages):
             form=VoidedForm,
             changes=lambda _: consequences.of_voided(operation),
         )
+
+    def settle_late_answer(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+        operation = find_operation(operation_id)
+        if not has_late_answer(operation):
+            raise Http404
+        return self._resolution(
+            request,
+            operation,
+            Kind.SETTLE_LATE_ANSWER,
+            title=f"Record how the {operation.kind} was settled",
+            form=SettledForm,
+            changes=lambda _: consequences.of_late_answer(operation),
+        )
+
+    def _ended(self, request: HttpRequest, operation: Operation) -> HttpResponse | None:
+        """Back to where one came from, where there is nothing left to decide."""
+        if operation.state in UNFINISHED_OPERATIONS:
+            return None
+        ended = f"The {operation.kind} has ended meanwhile: it is {operation.state}."
+        messages.error(request, f"Nothing has changed. {ended}")
+        return HttpResponseRedirect(page_of(operation))
 
     def _resolution(
         self,
@@ -178,6 +208,8 @@ class Decisions(DecisionPages):
 
     def ask_again(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = find_operation(operation_id)
+        if ended := self._ended(request, operation):
+            return ended
         return self.page_of(
             request,
             Decision(
@@ -301,6 +333,8 @@ def _changes(proposed: Resolution) -> list[tuple[str, str]]:
             return consequences.of_not_executed(proposed.operation)
         case Kind.RECORD_VOIDED if proposed.operation:
             return consequences.of_voided(proposed.operation)
+        case Kind.SETTLE_LATE_ANSWER if proposed.operation:
+            return consequences.of_late_answer(proposed.operation)
         case Kind.VOID_HOLD:
             return consequences.of_stray_hold(proposed.reference)
         case _ if proposed.payment:
