@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -33,12 +33,12 @@ from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
 from payments.admin.timeline import timeline_of
-from payments.admin.words import WAITING, label, state_label, utc_in_column
+from payments.admin.words import BAD, WAITING, label, state_label, utc_in_column, with_times
 from payments.domain.cards import people_wrote_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
-from payments.domain.states import Mode
-from payments.models import Payment, payments_with_pending
+from payments.domain.states import Mode, OperationState
+from payments.models import Payment, payments_with_pending, unfinished_operations
 from payments.models.clock import read_clock
 from payments.models.guards import ran_out_of_time
 from payments.services.staff import log_export
@@ -66,8 +66,8 @@ class PaymentList(read_only.ReadOnlyList):
         for spec in self.filter_specs:
             if isinstance(spec, AttentionFilter) and spec.is_known and not self.query:
                 newest = spec.newest(read_only.COUNTED_AT_MOST)
-                ordered: QuerySet[Payment] = payments_with_pending().filter(pk__in=newest)
-                return ordered.select_related("merchant").order_by(*payments.query.order_by)
+                ordered: QuerySet[Payment] = self.root_queryset.filter(pk__in=newest)
+                return ordered.order_by(*payments.query.order_by)
         return payments
 
 
@@ -95,7 +95,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     change_list_template = "payments/admin/payment_list.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        return payments_with_pending().select_related("merchant")
+        unfinished = unfinished_operations().filter(payment=OuterRef("pk")).values("state")[:1]
+        return (
+            payments_with_pending().annotate(unfinished_state=Subquery(unfinished)).select_related("merchant")
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
@@ -215,7 +218,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             "original": payment,
             "amount": display(payment.amount_cents, payment.currency),
             "labels": _labels(payment),
-            "now": what_now(payment, operations, read_clock()),
+            "now": with_times(what_now(payment, operations, read_clock())),
             "actions": actions_for(request, payment, operations),
             "note_form": NoteForm() if request.user.has_perm(RESOLVE) else None,
             "sections": sections_of(payment),
@@ -282,7 +285,11 @@ def _can_be_searched(term: str) -> bool:
 
 def _labels(payment: Payment) -> SafeString:
     """The state, and the operation that is unfinished, if there is one."""
-    pending = label(f"{payment.pending_kind} pending", WAITING) if payment.pending_kind else ""
+    pending: SafeString | str = ""
+    if payment.pending_kind and vars(payment).get("unfinished_state") == OperationState.NEEDS_REVIEW:
+        pending = label(f"{payment.pending_kind} needs review", BAD)
+    elif payment.pending_kind:
+        pending = label(f"{payment.pending_kind} pending", WAITING)
     return format_html("{} {}", state_label(payment.state), pending)
 
 

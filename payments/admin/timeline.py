@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from payments.admin.words import NEUTRAL, WAITING, label, plain, state_label, utc, utc_to_the_millisecond
 from payments.domain.states import OperationState
-from payments.models import ApiRequest, Attempt, Event, Operation, Payment
+from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operation, Payment
 
 Facts = list[tuple[str, Any]]
 
@@ -38,7 +38,11 @@ class Entry:
 def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
     """Everything that happened to the payment, oldest first. `operations` with their attempts, fetched."""
     kinds = {operation.pk: operation.kind for operation in operations}
-    entries = [entry for operation in operations for entry in _of_operation(operation)]
+    keys = {
+        key.operation_id: key
+        for key in IdempotencyKey.objects.filter(operation__in=operations).order_by("id")
+    }
+    entries = [entry for one in operations for entry in _of_operation(one, keys.get(one.pk))]
     entries += [_of_event(event, kinds) for event in payment.events.order_by("id")]
     entries += _of_requests(payment)
     # What the same transaction wrote within a microsecond stays in this order.
@@ -55,7 +59,7 @@ def _of_requests(payment: Payment) -> list[Entry]:
             title=f"API request to {request.kind}, answered {request.status}",
             label=label(_ANSWERED_WITH.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
             facts=_known(
-                ("Answer", request.is_replay and "the stored one, to the byte"),
+                ("Answer", request.is_replay and "replayed: the same as before, to the byte"),
                 ("Actor", request.actor),
                 ("Request", request.request_id),
             ),
@@ -77,7 +81,15 @@ def _merged(entries: list[Entry]) -> list[Entry]:
     return merged
 
 
-def _of_operation(operation: Operation) -> Iterator[Entry]:
+def _key_of(key: IdempotencyKey | None) -> Facts:
+    """The merchant's key, and the answer that is stored under it; forgotten after 30 days."""
+    if key is None:
+        return []
+    final = key.answer_status and f"{key.answer_status}, stored for every retry"
+    return _known(("Idempotency key", key.key), ("Final answer", final))
+
+
+def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[Entry]:
     by_api = operation.actor.startswith("api_key:")
     asked_by = _known(("Actor", operation.actor), ("Request", operation.request_id))
     if by_api:
@@ -85,8 +97,8 @@ def _of_operation(operation: Operation) -> Iterator[Entry]:
             at=operation.created_at,
             sort="request",
             title=f"API request to {operation.kind}",
-            label=label("instructed it", NEUTRAL),
-            facts=asked_by,
+            label=label("the first one", NEUTRAL),
+            facts=[*asked_by, *_key_of(key)],
         )
     yield Entry(
         at=operation.created_at,
@@ -100,6 +112,7 @@ def _of_operation(operation: Operation) -> Iterator[Entry]:
             ("Code", operation.outcome_code),
             ("Finished", operation.finished_at and utc_to_the_millisecond(operation.finished_at)),
             ("Asked about again", _asked_again(operation)),
+            ("Reason", operation.reason),
             ("Awaiting statement", operation.awaiting_statement and "yes"),
             ("Looked for again", operation.look_again_at and utc(operation.look_again_at)),
             *(() if by_api else asked_by),

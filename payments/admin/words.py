@@ -1,9 +1,10 @@
 """How the back office words what models hold: times, amounts, and states as coloured labels."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from payments.domain.states import OperationState, PaymentState
@@ -52,6 +53,19 @@ def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
 def utc_in_column(moment: datetime) -> SafeString | str:
     """`2026-11-21 09:30:00`, under a heading that says UTC."""
     return _time(moment, "seconds", "")
+
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC")
+
+
+def with_times(sentences: str) -> SafeString:
+    """Sentences in which every moment is a time that the page shows in the reader's zone."""
+    parts, end = [], 0
+    for found in _MOMENT.finditer(sentences):
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
+        parts += [(sentences[end : found.start()],), (utc(moment),)]
+        end = found.end()
+    return format_html_join("", "{}", [*parts, (sentences[end:],)])
 
 
 def age(time: timedelta) -> str:

@@ -170,6 +170,15 @@ def _verify_voided(proposal: Proposal) -> Hold:
         raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
     if any(one.reply.endswith("already_captured") for one in operation.attempts.all()):
         raise CannotResolve("The bank has answered that it is captured: a captured hold is not voided.")
+    if (
+        operation.kind == OperationKind.CAPTURE
+        and done_already(operation)
+        and proposal.evidence != Evidence.STATEMENT
+    ):
+        raise CannotResolve(
+            "The bank has answered that the authorization is used, most likely by our capture. Only a "
+            "statement that shows the void can tell otherwise."
+        )
     return Hold(operation.bank, "", operation.amount_cents, operation.currency)
 
 

@@ -75,6 +75,11 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
 
 
+def waits_for_another(proposal: Proposal) -> bool:
+    """Whether somebody else would have to approve it. Raises what `propose` does; nothing is recorded."""
+    return evidence.needs_second(proposal, evidence.verify(proposal))
+
+
 def approve(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
     """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own."""
     resolution = _proposed(resolution_id)

@@ -35,7 +35,7 @@ NOBODY: set[str] = set()
 # What GET and POST answer, and to whom; the others on the staff get a 403, and strangers the login.
 Door = tuple[int, set[str], int, set[str]]
 DECISION: Door = (200, RESOLVING, 200, RESOLVING)
-STEP: Door = (405, RESOLVING, 302, RESOLVING)
+STEP: Door = (302, RESOLVING, 302, RESOLVING)
 NO_RECORD: Door = (404, RESOLVING, 404, RESOLVING)  # not for the refund that the doors lead to
 NEVER: Door = (403, NOBODY, 403, NOBODY)
 NO_PAGE: Door = (404, STAFF, 404, STAFF)

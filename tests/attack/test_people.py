@@ -155,7 +155,19 @@ class TestAVoidThatTheBankHasDone:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         capture = lost_capture(live, bank)
-        assert by_the_banks_word(capture, kim, lee, Kind.RECORD_VOIDED).is_done
+        with pytest.raises(CannotResolve, match="most likely by our capture"):
+            by_the_banks_word(capture, kim, lee, Kind.RECORD_VOIDED)
+        proposal = Proposal(
+            Kind.RECORD_VOIDED,
+            "seen there",
+            operation=capture,
+            seen_epoch=capture.lease_epoch,
+            evidence=Evidence.STATEMENT,
+            quote="statement 324, line 7",
+        )
+        proposed = resolutions.propose(kim, proposal)
+        assert not proposed.is_done
+        assert resolutions.approve(lee, proposed.resolution.pk, reason="I see it, too").is_done
         payment = Payment.objects.get()
         assert (payment.state, the_only("capture").state) == ("VOIDED", "NOT_EXECUTED")
         assert Event.objects.get(type="payment.voided").evidence["proposed_by"] == "kim"

@@ -239,9 +239,12 @@ class TestDeciding:
         page = "admin:payments_record_reference"
         wrong = "cap_00000000-0000-4000-8000-000000000000"
         given = {"seen": operation.lease_epoch, "reason": "portal"}
-        assert "Nothing has changed. The bank knows no capture" in kim.decide(
-            page, operation.pk, reference=wrong, **given
-        )
+        address = reverse(page, args=[operation.pk])
+        for confirmed in ({}, {"confirmed": "yes"}):
+            answer = kim.client.post(address, {"reference": wrong, **given, **confirmed}, follow=True)
+            shown = text_of(answer.content.decode())
+            assert "Nothing has changed. The bank knows no capture" in shown
+            assert "This will happen" not in shown
         assert Resolution.objects.count() == 0
         done = kim.decide(page, operation.pk, reference=bank.ledger()[-1].id, **given)
         assert "Record the bank's reference: done." in done
@@ -288,11 +291,18 @@ class TestDeciding:
     ) -> None:
         max_ = Member("max", "instruct_payment", "approve_resolution")
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
+        preview = text_of(lee.client.post(address, {"reason": "returned"}).content.decode())
+        assert "This will happen Nothing yet: somebody else has to approve it first. Then:" in preview
         done = lee.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
         assert "Somebody else has to approve it" in done
         proposed = Resolution.objects.get()
-        own = lee.decide("admin:payments_approve", proposed.pk, reason="me again")
-        assert "Nobody approves their own proposal" in own
+        own = lee.client.post(
+            reverse("admin:payments_approve", args=[proposed.pk]),
+            {"reason": "me again", "confirmed": "yes"},
+            follow=True,
+        )
+        assert "Nobody approves their own proposal" in text_of(own.content.decode())
         assert Payment.objects.get().state == "CAPTURED"
         assert "Approve" in max_.read(QUEUE)
         assert "Refund: done." in max_.decide("admin:payments_approve", proposed.pk, reason="checked")

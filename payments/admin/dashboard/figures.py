@@ -176,8 +176,8 @@ class Unsettled:
 class Attention:
     """What somebody or something still has to settle, whatever the period.
 
-    Payments that have an operation in doubt or under review, or that await a statement; releases of holds
-    that are in doubt; and open cases of late holds.
+    Payments that have an operation in doubt or that await a statement; operations under review, releases
+    among them; releases of holds that are in doubt; and open cases of late holds.
     """
 
     in_doubt: Unsettled
@@ -193,9 +193,9 @@ def attention(scope: Scope) -> Attention:
     silent = Q(state=OperationState.OPEN, lease_expires_at__lte=scope.now)
     kinds = {
         "in_doubt": ("payment", silent & ~release),
-        "needs_review": ("payment", Q(state=OperationState.NEEDS_REVIEW) & ~release),
+        "needs_review": ("pk", Q(state=OperationState.NEEDS_REVIEW)),
         "awaiting_statement": ("payment", Q(awaiting_statement=True)),
-        "releases": ("pk", (silent | Q(state=OperationState.NEEDS_REVIEW)) & release),
+        "releases": ("pk", silent & release),
     }
     figures: dict[str, Any] = {}
     for name, (counted, condition) in kinds.items():

@@ -38,8 +38,8 @@ def resolutions_of(operation: Operation) -> list[tuple[str, str]]:
     """What may be done about an operation that the machine has not settled: label and address."""
 
     def action(label: str, name: str) -> tuple[str, str]:
-        about = " of the release" if operation.kind == OperationKind.RELEASE else ""
-        return label + about, reverse(f"admin:payments_{name}", args=[operation.pk])
+        about = "Release: " if operation.kind == OperationKind.RELEASE else ""
+        return about + label, reverse(f"admin:payments_{name}", args=[operation.pk])
 
     if lacks_reference(operation):
         return [action("Record the bank's reference", "record_reference")]

@@ -3,6 +3,7 @@
 from payments.domain.money import display
 from payments.domain.states import OperationKind
 from payments.models import Operation, Payment, Resolution
+from payments.services.denials import is_called_done
 
 Facts = list[tuple[str, str]]
 
@@ -74,7 +75,10 @@ def of_voided(operation: Operation) -> Facts:
         if operation.kind == OperationKind.VOID
         else "A retry of the capture is refused: the payment is VOIDED. Goods must not be shipped for it."
     )
+    called_done = operation.kind == OperationKind.CAPTURE and is_called_done(operation)
+    beware = "The bank has answered that the authorization is used: most likely the money was TAKEN. Be sure."
     return [
+        *([("Beware", beware)] if called_done else []),
         ("State", f"{payment.state} becomes VOIDED, without a void's id."),
         ("Money", "None was taken, and none is held any more."),
         ("Merchant", retry),

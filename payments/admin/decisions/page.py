@@ -26,6 +26,8 @@ class Decision:
     decide: Callable[[dict[str, Any]], Resolved | str]  # what came of it, in a sentence
     back: str
     seen: str = ""  # what the page showed; whoever has changed it since has made it outdated
+    # Whether somebody else has to approve it; raises where it would not be taken at all.
+    waits: Callable[[dict[str, Any]], bool] | None = None
 
 
 class DecisionPages:
@@ -39,11 +41,19 @@ class DecisionPages:
         is_given = request.method == "POST" and form.is_valid()
         if is_given and "confirmed" in request.POST:
             return self._decide(request, decision, form.cleaned_data)
+        changes, waits = None, False
+        if is_given:
+            try:
+                waits = decision.waits(form.cleaned_data) if decision.waits else False
+                changes = decision.changes(form.cleaned_data)
+            except (CannotResolve, Outdated, Refused) as no:
+                form.add_error(None, f"Nothing has changed. {no}")
         context = self._site.each_context(request) | {
             "title": decision.title,
             "about": decision.about,
             "form": form,
-            "changes": decision.changes(form.cleaned_data) if is_given else None,
+            "changes": changes,
+            "waits": waits,
             "back": decision.back,
             "seen": request.POST.get("seen", decision.seen),
         }

@@ -55,7 +55,7 @@ def about_operation(operation: Operation) -> Facts:
         *(about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
         ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
         ("Concerns", operation.target_reference),
-        ("The bank's last answer", answer),
+        ("Last attempt", answer),
     ]
     return [(name, value) for name, value in known if value]
 

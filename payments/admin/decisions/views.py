@@ -10,9 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
 from payments.admin.actors import staff_of
 from payments.admin.decisions import consequences
@@ -162,6 +160,7 @@ class Decisions(DecisionPages):
                 form=form,
                 changes=changes,
                 decide=lambda given: self._propose(request, kind, given, operation=operation),
+                waits=lambda given: self._waits(request, kind, given, operation=operation),
                 back=page_of(operation),
                 seen=str(operation.lease_epoch),
             ),
@@ -181,6 +180,7 @@ class Decisions(DecisionPages):
                 form=StrayHoldForm,
                 changes=lambda given: consequences.of_stray_hold(given["reference"]),
                 decide=lambda given: self._propose(request, Kind.VOID_HOLD, given),
+                waits=lambda given: self._waits(request, Kind.VOID_HOLD, given),
                 back=reverse(QUEUE),
             ),
         )
@@ -202,6 +202,7 @@ class Decisions(DecisionPages):
                 form=ReasonForm,
                 changes=lambda _: consequences.of_instruction(kind, payment),
                 decide=lambda given: self._propose(request, kind, given, payment=payment),
+                waits=lambda given: self._waits(request, kind, given, payment=payment),
                 back=reverse(PAYMENT, args=[payment.pk]),
             ),
         )
@@ -232,6 +233,9 @@ class Decisions(DecisionPages):
         proposed = find_proposal(resolution_id)
         if proposed.state != Resolution.State.PROPOSED:
             return self._decided_already(request, proposed)
+        if proposed.proposed_by_id == request.user.pk:
+            messages.error(request, "Nobody approves their own proposal: somebody else has to.")
+            return HttpResponseRedirect(reverse(QUEUE))
         return self.page_of(
             request,
             Decision(
@@ -292,17 +296,19 @@ class Decisions(DecisionPages):
             ),
         )
 
-    @method_decorator(require_POST)
     def assign(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+        if request.method != "POST":
+            return self._not_sent(request, reverse(QUEUE))
         operation = find_operation(operation_id)
         staff.assign_to_oneself(staff_of(request), operation.pk)
         about = operation.payment or operation.target_reference
         messages.success(request, f"You look after the {operation.kind} of {about}.")
         return HttpResponseRedirect(reverse(QUEUE))
 
-    @method_decorator(require_POST)
     def add_note(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         payment = find_payment(payment_id)
+        if request.method != "POST":
+            return self._not_sent(request, reverse(PAYMENT, args=[payment.pk]))
         form = NoteForm(request.POST)
         if form.is_valid():
             staff.add_note(staff_of(request), payment, form.cleaned_data["note"])
@@ -313,16 +319,27 @@ class Decisions(DecisionPages):
             )
         return HttpResponseRedirect(reverse(PAYMENT, args=[payment.pk]))
 
+    def _not_sent(self, request: HttpRequest, to: str) -> HttpResponse:
+        """Where a login leads that had ended when a form was sent."""
+        messages.warning(request, "You had to log in again: what you had typed or clicked was not sent.")
+        return HttpResponseRedirect(to)
+
     def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
         by = f" by {decided.decided_by.get_username()}" if decided.decided_by else ""
         messages.info(request, f"This proposal has been decided already: {decided.state}{by}.")
         return HttpResponseRedirect(reverse(QUEUE))
 
     def _propose(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Resolved:
+        return resolutions.propose(staff_of(request), self._proposal(request, kind, given, **about))
+
+    def _waits(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> bool:
+        return resolutions.waits_for_another(self._proposal(request, kind, given, **about))
+
+    def _proposal(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Proposal:
         """`given` are the form's fields, which have the names of the proposal's."""
         seen = request.POST.get("seen", "")
         epoch = int(seen) if _EPOCH.fullmatch(seen) else None
-        return resolutions.propose(staff_of(request), Proposal(kind, seen_epoch=epoch, **given, **about))
+        return Proposal(kind, seen_epoch=epoch, **given, **about)
 
 
 def _changes(proposed: Resolution) -> list[tuple[str, str]]:

@@ -60,11 +60,29 @@
         });
     }
 
+    // One click is one instruction: the bank may take its time.
+    function decideOnce(form) {
+        form.addEventListener("submit", (event) => {
+            const button = event.submitter;
+            if (!button || button.name !== "confirmed") {
+                return;
+            }
+            form.setAttribute("aria-busy", "true");
+            // When the form's fields have been collected, the button's own among them.
+            setTimeout(() => {
+                button.disabled = true;
+                button.textContent = "Asking the bank…";
+            });
+        });
+        addEventListener("pageshow", () => form.removeAttribute("aria-busy"));
+    }
+
     document.addEventListener("DOMContentLoaded", () => {
         if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
             document.querySelectorAll("#result_list").forEach(rename);
             document.querySelectorAll("time[datetime]").forEach(translate);
         }
         document.querySelectorAll("form.ficpay-search").forEach(markAsSearching);
+        document.querySelectorAll("form.ficpay-deciding").forEach(decideOnce);
     });
 })();
