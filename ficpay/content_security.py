@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponseBase
 
 Directives = dict[str, Any]
 
-# Nothing but styles with this answer's nonce: the API's answers, the front door, errors.
+# Nothing but our style sheets and styles with this answer's nonce: the API's answers, the front door, errors.
 PLAIN: Directives = {
     "default-src": [NONE],
-    "style-src": [NONCE],
+    "style-src": [SELF, NONCE],
     "base-uri": [NONE],
     "form-action": [NONE],
     "frame-ancestors": [NONE],
@@ -23,7 +23,6 @@ PLAIN: Directives = {
 BACK_OFFICE: Directives = PLAIN | {
     # Alpine.js, by which unfold's pages are alive, compiles the expressions in their attributes.
     "script-src": [SELF, UNSAFE_EVAL],
-    "style-src": [SELF, NONCE],
     "style-src-attr": [UNSAFE_INLINE],  # Alpine.js and unfold's widgets set widths in style attributes
     "font-src": [SELF],
     "img-src": [SELF],
@@ -32,7 +31,6 @@ BACK_OFFICE: Directives = PLAIN | {
 }
 SWAGGER_UI: Directives = PLAIN | {
     "script-src": [SELF],
-    "style-src": [SELF, NONCE],
     "img-src": [SELF, "data:"],  # its icons
     "connect-src": [SELF],
 }

@@ -506,7 +506,10 @@ class TestTheCard:
         caplog.set_level(logging.DEBUG)
         with RawServer(behaviour) as server, structlog.testing.capture_logs() as logs:
             reply = send(FicmartBank(server.url, timing))
-        told = f"{reply!r} {reply} {logs} {caplog.text} {[vars(record) for record in caplog.records]}"
+        # Without numbers: a record's times may have the CVV's four digits by chance.
+        values = [value for record in caplog.records for value in vars(record).values()]
+        known = [value for value in values if not isinstance(value, float)]
+        told = f"{reply!r} {reply} {logs} {caplog.text} {known}"
         assert CARD.number not in told
         assert CARD.cvv not in told
 
