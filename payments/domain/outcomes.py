@@ -78,6 +78,7 @@ class NotExecuted:
     reason: str
     awaiting_statement: bool = False
     verdict: Verdict | None = None
+    code: str = "bank_unavailable"  # for the operation's row
 
 
 @dataclass(frozen=True)

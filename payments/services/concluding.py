@@ -180,9 +180,9 @@ def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
         case Rejected(code=code):
             operation.become_rejected()
             operation.outcome_code = code
-        case NotExecuted(awaiting_statement=awaiting):
+        case NotExecuted(awaiting_statement=awaiting, code=code):
             operation.become_not_executed()
-            operation.outcome_code = "bank_unavailable"
+            operation.outcome_code = code
             operation.awaiting_statement = awaiting
             if awaiting:
                 operation.look_again_at = next_look(operation, at)

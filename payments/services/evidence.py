@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
+from django_fsm import can_proceed
 
 from payments.domain.days import begin_of
 from payments.domain.replies import Found, NotThere, Unclear
@@ -17,9 +18,12 @@ from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER
 from payments.services import operations
 from payments.services.bank_threads import bank_threads
+from payments.services.capture import CAPTURE
 from payments.services.concluding import Outdated
 from payments.services.denials import LOOKED_UP, covered, denials, done_already, may_have_executed
+from payments.services.refund import REFUND
 from payments.services.releases import Hold
+from payments.services.void import VOID
 
 Kind, Evidence = Resolution.Kind, Resolution.Evidence
 
@@ -27,7 +31,7 @@ Kind, Evidence = Resolution.Kind, Resolution.Evidence
 STRAY_AFTER = timedelta(hours=25)
 # What is about a hold, which somebody may have voided.
 VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
-_LOOKING_TAKES = 20.0  # seconds a member of staff waits for the bank
+ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
 
 
 class CannotResolve(Exception):
@@ -90,14 +94,10 @@ def needs_second(proposal: Proposal, hold: Hold) -> bool:
 
 def allows(payment: Payment, kind: Resolution.Kind) -> bool:
     """Whether the payment's state allows the instruction."""
-    return bool(payment.state == _FROM[kind])
+    return kind in _STEPS and bool(can_proceed(_STEPS[kind].transition(payment)))
 
 
-_FROM = {
-    Kind.CAPTURE: PaymentState.AUTHORIZED,
-    Kind.VOID: PaymentState.AUTHORIZED,
-    Kind.REFUND: PaymentState.CAPTURED,
-}
+_STEPS = {Kind.CAPTURE: CAPTURE, Kind.VOID: VOID, Kind.REFUND: REFUND}
 
 
 def lacks_reference(operation: Operation) -> bool:
@@ -155,11 +155,8 @@ def _verify_instruction(proposal: Proposal) -> Hold:
         raise CannotResolve("There is no such payment.")
     payment = Payment.objects.get(pk=proposal.payment.pk)
     if not allows(payment, proposal.kind):
-        raise CannotResolve(f"A payment that is {payment.state} cannot be {_DONE[proposal.kind]}.")
+        raise CannotResolve(f"A payment that is {payment.state} cannot be {_STEPS[proposal.kind].done}.")
     return Hold(payment.bank, "", payment.amount_cents, payment.currency)
-
-
-_DONE = {Kind.CAPTURE: "captured", Kind.VOID: "voided", Kind.REFUND: "refunded"}
 
 
 def _verify_voided(proposal: Proposal) -> Hold:
@@ -274,9 +271,9 @@ def _looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
     with bank_threads().reserve() as slot:
         asked = slot.submit(lambda: operations.look_up(bank, kind, reference))
     try:
-        found = asked.result(timeout=_LOOKING_TAKES)
+        found = asked.result(timeout=ASKING_TAKES)
     except TimeoutError:
-        found = Unclear(f"no answer in {_LOOKING_TAKES:.0f} s")
+        found = Unclear(f"no answer in {ASKING_TAKES:.0f} s")
     match found:
         case Found() as found:
             return found

@@ -25,7 +25,7 @@ from payments.services import capture, concluding, evidence, recovery, refund, r
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.concluding import Outdated, Settle
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
+from payments.services.evidence import ASKING_TAKES, CannotResolve, Evidence, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.releases import Hold
@@ -36,7 +36,7 @@ _USE_CASES: dict[str, Callable[..., Answer]] = {
     Kind.VOID: void.void_payment,
     Kind.REFUND: refund.refund_payment,
 }
-_ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
+_BY_PEOPLE = "found_by_people"  # why an operation is NOT_EXECUTED; the event says on what evidence
 _CONFLICTS = dict.fromkeys(
     ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
     "There is a proposal for this already: decide on that one.",
@@ -117,7 +117,7 @@ def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
         before = operation.attempts.count()
         asking = slot.submit(lambda: recovery.recover(operation_id))
     try:
-        taken = asking.result(timeout=_ASKING_TAKES)
+        taken = asking.result(timeout=ASKING_TAKES)
     except TimeoutError:
         return "The bank has not answered yet; its answer is recorded as soon as it comes."
     if not taken:
@@ -168,14 +168,16 @@ def _record_not_executed(staff: Staff, resolution: Resolution) -> str:
     operation = _operation_of(resolution)
     # What no statement has ruled out may be a hold that nobody knows of.
     unseen = resolution.evidence != Evidence.STATEMENT and operation.kind == OperationKind.AUTHORIZE
-    _conclude(staff, resolution, operation, NotExecuted("found by people", awaiting_statement=unseen))
+    outcome = NotExecuted("found by people", awaiting_statement=unseen, code=_BY_PEOPLE)
+    _conclude(staff, resolution, operation, outcome)
     return "done."
 
 
 def _record_voided(staff: Staff, resolution: Resolution) -> str:
     operation = _operation_of(resolution)
     if operation.kind == OperationKind.CAPTURE:
-        _conclude(staff, resolution, operation, NotExecuted("the hold was voided"), settle=_voided_instead)
+        outcome = NotExecuted("the hold was voided", code=_BY_PEOPLE)
+        _conclude(staff, resolution, operation, outcome, settle=_voided_instead)
     else:
         _conclude(staff, resolution, operation, Succeeded(""))
     return "done."

@@ -24,7 +24,6 @@ from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
 
 P = ParamSpec("P")
 
-RETRY_AFTER_SECONDS = 2
 _REPLAYED = "Idempotent-Replayed"
 # A first request's answers that are not the last word on its operation.
 _TOLD_BY_NO_EVENT = (202, 503)
@@ -118,7 +117,7 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
             "Retry with the same key.",
             payment=payments_with_pending().get(operations=operation),
             operation=operation,
-            retry_after=RETRY_AFTER_SECONDS,
+            retry_after=answers.RETRY_AFTER_SECONDS,
         )
     if request.continues is None and _can_continue(operation, now):
         return None

@@ -84,7 +84,8 @@ class TestRecordingThatNothingWasExecuted:
             kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number)
         ).resolution
         assert (resolution.state, resolution.attempt) == ("APPLIED", answered.number)
-        assert Operation.objects.get(pk=operation.pk).state == "NOT_EXECUTED"
+        ended = Operation.objects.get(pk=operation.pk)
+        assert (ended.state, ended.outcome_code) == ("NOT_EXECUTED", "found_by_people")
         assert Event.objects.get(type="capture.not_executed").evidence["attempt"] == answered.number
 
     def test_an_answer_that_says_done_already_is_no_evidence(

@@ -1,12 +1,14 @@
 """Who may decide what about a payment as it stands, and where."""
 
+from functools import partial
+
 from django.http import HttpRequest
 from django.urls import reverse
 
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.models import Operation, Payment, Resolution
 from payments.services.denials import LOOKED_UP, is_called_done
-from payments.services.evidence import VOIDABLE, has_late_answer, lacks_reference
+from payments.services.evidence import VOIDABLE, allows, has_late_answer, lacks_reference
 
 Kind = Resolution.Kind
 
@@ -28,8 +30,7 @@ def actions_for(request: HttpRequest, payment: Payment, operations: list[Operati
         one.state in UNFINISHED_OPERATIONS and one.kind != OperationKind.RELEASE for one in operations
     )
     if request.user.has_perm(INSTRUCT) and not unfinished:
-        verbs = {PaymentState.AUTHORIZED: (Kind.CAPTURE, Kind.VOID), PaymentState.CAPTURED: (Kind.REFUND,)}
-        for kind in verbs.get(PaymentState(payment.state), ()):
+        for kind in filter(partial(allows, payment), Kind):
             actions.append((kind.label, reverse("admin:payments_instruct", args=[payment.pk, kind.value])))
     return actions
 
