@@ -6,6 +6,8 @@ its connections close, and an open transaction is rolled back. That is all that 
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -17,7 +19,7 @@ from payments.banks import registry
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
-from payments.domain.replies import Reply
+from payments.domain.replies import Approval, Reply
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
 from payments.services import recording
@@ -59,6 +61,7 @@ class Senders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.on_death: Callable[[], None] = lambda: None
+        self.bank_is_ahead: Callable[[], timedelta] = timedelta  # of our rows: time passes by their ageing
         self.forget()
 
     def forget(self) -> None:
@@ -122,7 +125,10 @@ class Senders:
 
 
 class MortalBank(FicmartBank):
-    """The adapter as it is, asked by senders that may not live to hear the answer."""
+    """The adapter as it is, asked by senders that may not live to hear the answer.
+
+    A hold's end, told by the bank's clock, is told by ours: the bank's moves on, our rows grow older.
+    """
 
     def __init__(self, url: str, timing: Any, senders: Senders) -> None:
         super().__init__(url, timing)
@@ -142,6 +148,8 @@ class MortalBank(FicmartBank):
         if self._senders.struck_by(Fate.AFTER_THE_CALL):
             raise self._senders.death()
         self._senders.reach("with the answer in hand")
+        if isinstance(reply, Approval) and reply.expires_at is not None:
+            return replace(reply, expires_at=reply.expires_at - self._senders.bank_is_ahead())
         return reply
 
 

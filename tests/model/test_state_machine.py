@@ -4,11 +4,12 @@ After every step all invariants hold: the audit's rules, the bank's ledger besid
 (`tests.bank_books`, `tests.model.books`), one call in flight for a key, one final answer for an
 idempotency key, to the byte. At the end of each life the bank is well, and everything must settle.
 
-    pytest tests/model                            what CI runs: few lives, the same ones each time
+    pytest tests/model                            what CI runs: few lives, not chosen by chance
     HYPOTHESIS_PROFILE=long pytest tests/model    many and longer lives, new ones each time; MODEL_LIVES=300
 
-The choices are reproducible; what a thread or a socket does meanwhile is the machine's, as in life. A
-failure prints the life's steps. In the long profile it is shrunk first, and kept in `.hypothesis`.
+CI's choices hang on the code that is loaded (Hypothesis tries the numbers it finds there): the same for the
+same code and the same tests before this one. What a thread or a socket does meanwhile is the machine's, as
+in life. A failure prints the life's steps. In the long profile it is shrunk first, and kept in `.hypothesis`.
 
 What the model leaves out, and why: the bank works on nothing for longer than a lease (then a second call
 could meet the first, which no gateway can rule out), and it does not say of something it has done that it

@@ -47,6 +47,7 @@ class World:
         self.clients = clients  # of each merchant, by its slug
         self.senders = Senders()
         self.senders.on_death = self._begin_process
+        self.senders.bank_is_ahead = lambda: timedelta(seconds=self._ahead)
         settings.BANK_TIMING = TIMING
         models = apps.get_app_config("payments").get_models()
         self._tables = [one._meta.db_table for one in models if one not in (Merchant, ApiKey)]
