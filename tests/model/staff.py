@@ -13,9 +13,10 @@ from payments.services.refusals import Refused
 from payments.services.resolutions import NotKnown
 from payments.services.staff import Staff
 from tests.model.books import Books
+from tests.model.senders import Died
 
-# What they may be told instead of that it is done.
-NO = (CannotResolve, Outdated, NotKnown, Refused)
+# What they may be told instead of that it is done, or nothing where their process has died.
+NO = (CannotResolve, Outdated, NotKnown, Refused, Died)
 _INSTRUCTIONS = {"AUTHORIZED": (Kind.CAPTURE, Kind.VOID), "CAPTURED": (Kind.REFUND,)}
 
 
