@@ -15,10 +15,13 @@ Type = Event.Type
 WORDS: dict[str, str] = {
     Type.NOTE_ADDED: "Added a note",
     Type.OPERATION_ASSIGNED: "Took a case",
+    Type.OPERATION_GIVEN_BACK: "Gave a case back",
     Type.OPERATION_ASKED_AGAIN: "Asked the bank again",
     Type.RESOLUTION_PROPOSED: "Proposed a decision",
     Type.RESOLUTION_APPLIED: "Carried out a decision",
     Type.RESOLUTION_REFUSED: "Closed a proposal",
+    Type.RESOLUTION_OUTDATED: "A proposal has become outdated",
+    Type.RESOLUTION_FAILED: "Tried to decide, and it did not hold",
     Type.API_KEY_DISABLED: "Disabled an API key",
     Type.PAYMENTS_EXPORTED: "Exported payments",
     Type.USER_CREATED: "Added a user",

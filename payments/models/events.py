@@ -33,10 +33,13 @@ class EventType(models.TextChoices):
     OPERATION_NEEDS_REVIEW = "operation.needs_review"  # the machine cannot settle it
     NOTE_ADDED = "note.added"
     OPERATION_ASSIGNED = "operation.assigned"
+    OPERATION_GIVEN_BACK = "operation.given_back"
     OPERATION_ASKED_AGAIN = "operation.asked_again"
     RESOLUTION_PROPOSED = "resolution.proposed"
     RESOLUTION_APPLIED = "resolution.applied"
     RESOLUTION_REFUSED = "resolution.refused"
+    RESOLUTION_OUTDATED = "resolution.outdated"  # what it was proposed about was settled otherwise
+    RESOLUTION_FAILED = "resolution.failed"  # somebody has confirmed what did not hold; nothing has changed
     API_KEY_DISABLED = "api_key.disabled"
     PAYMENTS_EXPORTED = "payments.exported"
     USER_CREATED = "user.created"
@@ -56,6 +59,7 @@ class EventType(models.TextChoices):
 OF_STAFF = (
     *(EventType.NOTE_ADDED, EventType.OPERATION_ASSIGNED, EventType.OPERATION_ASKED_AGAIN),
     *(EventType.RESOLUTION_PROPOSED, EventType.RESOLUTION_APPLIED, EventType.RESOLUTION_REFUSED),
+    *(EventType.RESOLUTION_OUTDATED, EventType.RESOLUTION_FAILED, EventType.OPERATION_GIVEN_BACK),
     *(EventType.API_KEY_DISABLED, EventType.PAYMENTS_EXPORTED),
     *(EventType.USER_CREATED, EventType.USER_CHANGED, EventType.USER_PASSWORD_CHANGED),
     *(EventType.USER_SECOND_FACTOR_SET_UP, EventType.USER_SECOND_FACTOR_RESET),

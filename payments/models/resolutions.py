@@ -34,7 +34,8 @@ class Resolution(models.Model):
 
         PROPOSED = "PROPOSED"  # waits for a second person
         APPLIED = "APPLIED"
-        REFUSED = "REFUSED"  # by a second person, or because it did not hold any more
+        REFUSED = "REFUSED"  # by a second person, or taken back
+        OUTDATED = "OUTDATED"  # what it was about has been settled otherwise
 
     class Evidence(models.TextChoices):
         """Why it is known that something was not executed."""
@@ -57,7 +58,7 @@ class Resolution(models.Model):
     covers_from = models.DateField(null=True)  # the statement's days (UTC), both included
     covers_to = models.DateField(null=True)
     reason = models.CharField(max_length=500)
-    # Which state of the operation it was proposed for: whoever has changed it since has made it outdated.
+    # Which state of the operation it was proposed for, by somebody who saw no later one.
     seen_epoch = models.PositiveIntegerField(null=True)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
@@ -17,7 +17,7 @@ from payments.domain.timing import LATE_LOOKS
 from payments.models import Discrepancy, Event, Operation, Payment, bank_key_age
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
-from payments.services import answers, idempotency
+from payments.services import answers, idempotency, proposals
 from payments.services.answers import Answer
 
 # What to do with an outcome, inside its transaction, both rows locked: change the payment and say which
@@ -46,6 +46,11 @@ class Outdated(Exception):
     """What somebody wanted to record was found out for another state of things."""
 
 
+def has_ended(operation: Operation) -> Outdated:
+    """What whoever wanted to record something of it is told."""
+    return Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+
+
 class ImpossibleOutcome(Exception):
     """The table of outcomes gives no such outcome to operations of this kind."""
 
@@ -55,7 +60,7 @@ def conclude_by_hand(
     outcome: Final,
     settle: Settle,
     *,
-    seen_epoch: int,
+    seen_epoch: int | None,
     actor: str,
     request_id: str,
     evidence: dict[str, Any],
@@ -68,7 +73,7 @@ def conclude_by_hand(
     payment, operation = lock(operation_id, payment_id)
     at: datetime = vars(operation)["at"]
     if operation.state not in UNFINISHED_OPERATIONS:
-        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+        raise has_ended(operation)
     if operation.lease_expires_at > at:
         raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
     if operation.lease_epoch != seen_epoch:
@@ -116,6 +121,7 @@ def conclude(
     """The transition with its event and its stored answer; both rows are locked."""
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
+    payment_was = payment and payment.state
     event = settle(operation, outcome, at)
     _apply(operation, outcome, at)
     operation.save(update_fields=_OUTCOME_FIELDS)
@@ -123,19 +129,27 @@ def conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
-    if payment is not None and vars(payment)["contradicted"] and isinstance(outcome, Succeeded):
+    outdated = proposals.about_operation(operation)
+    if payment is not None and payment.state != payment_was:
+        outdated |= proposals.of_instructions(payment)
+    if payment is not None and vars(operation)["contradicted"] and isinstance(outcome, Succeeded):
         # It has brought into our books what the bank had done in spite of them.
         late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
         late.filter(closed_at=None).update(closed_at=at)
+        outdated |= proposals.of_late_answers(payment, operation.kind)
+    actor, request_id = actor or operation.actor, request_id or operation.request_id
     Event.objects.create(
         payment=payment,
         operation=operation,
         type=event,
         at=at,
-        actor=actor or operation.actor,
-        request_id=request_id or operation.request_id,
+        actor=actor,
+        request_id=request_id,
         evidence=evidence,
     )
+    if vars(operation)["has_proposals"]:
+        ended = f"The {operation.kind} has ended: it is {operation.state}."
+        proposals.end(outdated, because=ended, actor=actor, request_id=request_id)
     recorded = Recorded(operation, payment)
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
         idempotency.store_answer(operation, recorded.answer)
@@ -153,17 +167,21 @@ _PAYMENT_FIELDS = [
 
 
 def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
-    """Both rows until the transaction ends, always in this order; the operation with the time as `at`.
+    """Both rows until the transaction ends, always in this order.
 
-    The payment with `contradicted`: whether the bank has done what our books call not executed.
+    The operation with the time as `at`, and what is known of its payment, which was locked first: whether the
+    bank has done what our books call not executed (`contradicted`), and whether people propose anything.
     """
     payment = None
     if payment_id is not None:
-        late = Discrepancy.objects.filter(payment=OuterRef("pk"), kind=LATE_ANSWER, closed_at=None)
-        payments = Payment.objects.select_for_update(no_key=True, of=("self",))
-        payment = payments.annotate(contradicted=Exists(late)).get(pk=payment_id)
-    operation = Operation.objects.select_for_update(no_key=True).annotate(at=ClockTimestamp())
-    return payment, operation.get(pk=operation_id)
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
+    late = Discrepancy.objects.filter(payment=payment_id, kind=LATE_ANSWER, closed_at=None)
+    operations = Operation.objects.select_for_update(no_key=True, of=("self",)).annotate(
+        at=ClockTimestamp(),
+        contradicted=Exists(late),
+        has_proposals=Exists(proposals.about(operation_id, payment_id)),
+    )
+    return payment, operations.get(pk=operation_id)
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:

@@ -19,7 +19,7 @@ from payments.models.discrepancies import LATE_ANSWER
 from payments.services import operations
 from payments.services.bank_threads import bank_threads
 from payments.services.capture import CAPTURE
-from payments.services.concluding import Outdated
+from payments.services.concluding import Outdated, has_ended
 from payments.services.denials import LOOKED_UP, covered, denials, done_already, may_have_executed
 from payments.services.refund import REFUND
 from payments.services.releases import Hold
@@ -112,7 +112,7 @@ def lacks_reference(operation: Operation) -> bool:
 def _unfinished(proposal: Proposal) -> Operation:
     operation = _unchanged(proposal)
     if operation.state not in UNFINISHED_OPERATIONS:
-        raise Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+        raise has_ended(operation)
     return operation
 
 
@@ -287,14 +287,14 @@ def _minute(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def proposal_of(resolution: Resolution) -> Proposal:
-    """What was proposed, to be verified again."""
+def proposal_of(resolution: Resolution, *, seen_epoch: int | None = None) -> Proposal:
+    """What was proposed, to be verified again: of the state that somebody has seen, or the proposer had."""
     return Proposal(
         kind=Kind(resolution.kind),
         reason=resolution.reason,
         operation=resolution.operation,
         payment=resolution.payment,
-        seen_epoch=resolution.seen_epoch,
+        seen_epoch=resolution.seen_epoch if seen_epoch is None else seen_epoch,
         reference=resolution.reference,
         bank=resolution.bank,
         evidence=resolution.evidence,

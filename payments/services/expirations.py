@@ -16,7 +16,7 @@ from payments.models import Discrepancy, Event, Payment, unfinished_operations
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import database_is_away
-from payments.services import releases
+from payments.services import proposals, releases
 from payments.services.answers import timestamp
 from payments.services.releases import SYSTEM_ACTOR
 
@@ -71,6 +71,12 @@ def _expire(payment_id: UUID) -> bool:
             at=at,
             actor=SYSTEM_ACTOR,
             evidence={"hold_ended_at": timestamp(payment.authorization_expires_at)},
+        )
+        proposals.end(
+            proposals.of_instructions(payment),
+            because="The payment is EXPIRED.",
+            actor=SYSTEM_ACTOR,
+            request_id="",
         )
         releases.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
     return True

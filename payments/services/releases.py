@@ -12,7 +12,7 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
-from payments.services import concluding, idempotency
+from payments.services import concluding, idempotency, proposals
 
 SYSTEM_ACTOR = "system"
 
@@ -48,6 +48,9 @@ def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id
 
 
 def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, request_id: str) -> Operation:
+    ended = f"{hold.reference} is being released."
+    stray = proposals.about_stray_hold(hold.bank, hold.reference)
+    proposals.end(stray, because=ended, actor=actor, request_id=request_id)
     operation_id = new_id()
     operation = Operation.objects.create(
         id=operation_id,

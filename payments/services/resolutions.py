@@ -8,24 +8,22 @@ payment by hand: holds have no owner on the wire.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from payments.domain.ids import new_id
-from payments.domain.outcomes import Final, NotExecuted, Succeeded
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.models import Attempt, Discrepancy, Event, Operation, Resolution
+from payments.domain.states import UNFINISHED_OPERATIONS
+from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import violated_constraint
-from payments.services import capture, concluding, evidence, recovery, refund, releases, void
+from payments.services import capture, concluding, effects, evidence, recovery, refund, void
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
-from payments.services.concluding import Outdated, Settle
-from payments.services.evidence import ASKING_TAKES, CannotResolve, Evidence, Kind, Proposal
+from payments.services.concluding import Outdated, has_ended
+from payments.services.effects import Decided
+from payments.services.evidence import ASKING_TAKES, CannotResolve, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.releases import Hold
@@ -36,7 +34,10 @@ _USE_CASES: dict[str, Callable[..., Answer]] = {
     Kind.VOID: void.void_payment,
     Kind.REFUND: refund.refund_payment,
 }
-_BY_PEOPLE = "found_by_people"  # why an operation is NOT_EXECUTED; the event says on what evidence
+# Of whoever proposes. Who approves has another (`payments.approve_resolution`); pages check both.
+PERMISSIONS: dict[str, str] = dict.fromkeys(Kind, "payments.resolve_operation") | dict.fromkeys(
+    _USE_CASES, "payments.instruct_payment"
+)
 _CONFLICTS = dict.fromkeys(
     ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
     "There is a proposal for this already: decide on that one.",
@@ -62,14 +63,16 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     Raises CannotResolve where it does not hold, Outdated where things have changed since it was seen,
     NotKnown where nobody can say whether it was carried out.
     """
-    hold = evidence.verify(proposal)
-    if not evidence.needs_second(proposal, hold):
-        return _carry_out(
-            staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
-        )
-    with _told_of_another(), transaction.atomic(durable=True):
-        resolution = _create(staff, proposal, hold, needs_second=True)
-        _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
+    with _failure_logged(staff, proposal):
+        hold = evidence.verify(proposal)
+        if not evidence.needs_second(proposal, hold):
+            return _carry_out(
+                staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
+            )
+        with _told_of_another(), transaction.atomic(durable=True):
+            _check_still_so(proposal)
+            resolution = _create(staff, proposal, hold, needs_second=True)
+            _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
     what = resolution.get_kind_display()
     waits = "Somebody else has to approve it; it waits in the review queue."
     return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
@@ -80,14 +83,30 @@ def waits_for_another(proposal: Proposal) -> bool:
     return evidence.needs_second(proposal, evidence.verify(proposal))
 
 
-def approve(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
-    """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own."""
-    resolution = _proposed(resolution_id)
+def check_approval(staff: Staff, resolution: Resolution, *, seen_epoch: int | None) -> Proposal:
+    """That `approve` would carry it out; what is proposed. Raises what it does; nothing is recorded."""
     if resolution.proposed_by_id == staff.user_id:
         raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
-    proposal = evidence.proposal_of(resolution)
+    if not resolution.proposed_by.has_perm(PERMISSIONS[resolution.kind]):
+        proposer = resolution.proposed_by.get_username()
+        raise CannotResolve(f"{proposer} may not propose this any more: it has to be proposed anew.")
+    proposal = evidence.proposal_of(resolution, seen_epoch=seen_epoch)
     evidence.verify(proposal)
-    return _carry_out(staff, proposal, lambda: resolution, key=f"resolution {resolution.pk}", because=reason)
+    return proposal
+
+
+def approve(staff: Staff, resolution_id: int, *, reason: str, seen_epoch: int | None = None) -> Resolved:
+    """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own.
+
+    `seen_epoch` is the operation's as the page of whoever approves showed it: recovery may have asked since
+    it was proposed, and what it rests on is judged anew. Without one, nothing may have changed since then.
+    """
+    resolution = _proposed(resolution_id)
+    known = {"resolution": resolution.pk, "because": reason}
+    with _failure_logged(staff, evidence.proposal_of(resolution), **known):
+        proposal = check_approval(staff, resolution, seen_epoch=seen_epoch)
+        key = f"resolution {resolution.pk}"
+        return _carry_out(staff, proposal, lambda: resolution, key=key, because=reason)
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
@@ -150,88 +169,11 @@ def _carry_out(
         if proposal.kind in _USE_CASES:
             return _instruct(staff, proposal, decide, key)
         with transaction.atomic(durable=True):
+            if proposal.operation is not None:  # before the resolution, as by whoever ends it as outdated
+                concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
             decided = decide()
-            came_of_it = _EFFECTS[proposal.kind](staff, decided)
+            came_of_it = effects.apply(Decided(staff, decided, proposal.seen_epoch))
         return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
-
-
-def _record_reference(staff: Staff, resolution: Resolution) -> str:
-    operation = _operation_of(resolution)
-    if operation.state == OperationState.SUCCEEDED:
-        concluding.fill_in_reference(operation.pk, resolution.reference)
-    else:
-        _conclude(staff, resolution, operation, Succeeded(resolution.reference))
-    return "done."
-
-
-def _record_not_executed(staff: Staff, resolution: Resolution) -> str:
-    operation = _operation_of(resolution)
-    # What no statement has ruled out may be a hold that nobody knows of.
-    unseen = resolution.evidence != Evidence.STATEMENT and operation.kind == OperationKind.AUTHORIZE
-    outcome = NotExecuted("found by people", awaiting_statement=unseen, code=_BY_PEOPLE)
-    _conclude(staff, resolution, operation, outcome)
-    return "done."
-
-
-def _record_voided(staff: Staff, resolution: Resolution) -> str:
-    operation = _operation_of(resolution)
-    if operation.kind == OperationKind.CAPTURE:
-        outcome = NotExecuted("the hold was voided", code=_BY_PEOPLE)
-        _conclude(staff, resolution, operation, outcome, settle=_voided_instead)
-    else:
-        _conclude(staff, resolution, operation, Succeeded(""))
-    return "done."
-
-
-def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
-    operation.claimed_payment.become_voided(reference="", at=at)
-    return Event.Type.PAYMENT_VOIDED
-
-
-def _settle_late_answer(_staff: Staff, resolution: Resolution) -> str:
-    open_ones = Discrepancy.objects.filter(operation=resolution.operation, kind=LATE_ANSWER, closed_at=None)
-    if not open_ones.update(closed_at=ClockTimestamp()):
-        raise Outdated("There is no late answer to settle any more.")
-    return "done."
-
-
-def _void_hold(staff: Staff, resolution: Resolution) -> str:
-    evidence.check_not_released(resolution.bank, resolution.reference)
-    releases.request_release_of_stray(
-        Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
-        actor=staff.actor,
-        because=f"resolution {resolution.pk}: {resolution.reason}",
-        request_id=staff.request_id,
-    )
-    return "recorded. Recovery sends it within seconds; search for the hold to see what came of it."
-
-
-_EFFECTS: dict[str, Callable[[Staff, Resolution], str]] = {
-    Kind.RECORD_REFERENCE: _record_reference,
-    Kind.RECORD_NOT_EXECUTED: _record_not_executed,
-    Kind.RECORD_VOIDED: _record_voided,
-    Kind.SETTLE_LATE_ANSWER: _settle_late_answer,
-    Kind.VOID_HOLD: _void_hold,
-}
-
-
-def _conclude(
-    staff: Staff,
-    resolution: Resolution,
-    operation: Operation,
-    outcome: Succeeded | NotExecuted,
-    settle: Settle | None = None,
-) -> None:
-    assert resolution.seen_epoch is not None  # noqa: S101 - verified
-    concluding.conclude_by_hand(
-        operation.pk,
-        outcome,
-        settle or recovery.SETTLE[OperationKind(operation.kind)],
-        seen_epoch=resolution.seen_epoch,
-        actor=staff.actor,
-        request_id=staff.request_id,
-        evidence=_evidence(resolution),
-    )
 
 
 def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution], key: str) -> Resolved:
@@ -285,6 +227,42 @@ _DECIDED_ALREADY = "This proposal has been decided already."
 
 
 @contextmanager
+def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[None]:
+    """Who has confirmed what did not hold, and why not, is in the log."""
+    try:
+        yield
+    except (CannotResolve, Outdated) as no:
+        about = proposal.payment or (proposal.operation.payment if proposal.operation else None)
+        log_action(
+            staff,
+            Event.Type.RESOLUTION_FAILED,
+            payment=about,
+            operation=proposal.operation,
+            **known,
+            kind=proposal.kind,
+            reason=proposal.reason,
+            **({"reference": proposal.reference} if proposal.reference else {}),
+            told=str(no),
+        )
+        raise
+
+
+def _check_still_so(proposal: Proposal) -> None:
+    """That what it is about is as it was verified, locked until the proposal stands.
+
+    Whoever settles it otherwise finds the proposal, and ends it. Raises Outdated.
+    """
+    if proposal.operation is not None:
+        _, operation = concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
+        if operation.state != proposal.operation.state:
+            raise has_ended(operation)
+    elif proposal.payment is not None:
+        payment = Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk)
+        if payment.state != proposal.payment.state:
+            raise Outdated(f"The payment is {payment.state} by now.")
+
+
+@contextmanager
 def _told_of_another() -> Iterator[None]:
     """Raises CannotResolve where somebody was quicker, as the database judges."""
     try:
@@ -319,21 +297,27 @@ def _create(staff: Staff, proposal: Proposal, hold: Hold, *, needs_second: bool)
     return resolution
 
 
-def _operation_of(resolution: Resolution) -> Operation:
-    operation = resolution.operation
-    assert operation is not None  # noqa: S101 - verified
-    return operation
-
-
 def _proposed(resolution_id: int) -> Resolution:
     resolution = (
-        Resolution.objects.select_related("operation__payment", "payment__merchant")
+        Resolution.objects.select_related(
+            "operation__payment", "payment__merchant", "proposed_by", "decided_by"
+        )
         .filter(pk=resolution_id)
         .first()
     )
-    if resolution is None or resolution.state != Resolution.State.PROPOSED:
-        raise CannotResolve(_DECIDED_ALREADY)
+    if resolution is None:
+        raise CannotResolve("There is no such proposal.")
+    if resolution.state != Resolution.State.PROPOSED:
+        raise CannotResolve(decided_already(resolution))
     return resolution
+
+
+def decided_already(resolution: Resolution) -> str:
+    """What whoever comes too late to a proposal is told."""
+    if resolution.state == Resolution.State.OUTDATED:
+        return "This proposal is outdated: what it was about has been settled otherwise."
+    by = f" by {resolution.decided_by.get_username()}" if resolution.decided_by else ""
+    return f"This proposal has been decided already: {resolution.state}{by}."
 
 
 def _decide(staff: Staff, resolution: Resolution, state: Resolution.State) -> Resolution:
@@ -348,28 +332,12 @@ def _decide(staff: Staff, resolution: Resolution, state: Resolution.State) -> Re
     )
 
 
-def _evidence(resolution: Resolution) -> dict[str, Any]:
-    known: dict[str, Any] = {
-        "resolution": resolution.pk,
-        "kind": resolution.kind,
-        "reason": resolution.reason,
-        "reference": resolution.reference,
-        "evidence": resolution.evidence,
-        "attempt": resolution.attempt,
-        "quote": resolution.quote,
-        "covers_from": resolution.covers_from and resolution.covers_from.isoformat(),
-        "covers_to": resolution.covers_to and resolution.covers_to.isoformat(),
-        "proposed_by": resolution.proposed_by.get_username(),
-    }
-    return {name: value for name, value in known.items() if value}
-
-
 def _log(staff: Staff, event: Event.Type, resolution: Resolution, **more: str) -> None:
     log_action(
         staff,
         event,
         payment=resolution.payment,
         operation=resolution.operation,
-        **_evidence(resolution),
+        **effects.told(resolution),
         **more,
     )

@@ -21,13 +21,15 @@ _OPERATION = "'op_' || replace(o.id::text, '-', '')"
 _UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
 _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
 
+# What people want, or wanted; what came of it has an event of its own.
+_UNDECIDED = "('resolution.proposed', 'resolution.refused', 'resolution.outdated', 'resolution.failed')"
+
 # Settled by people, on evidence that stands in the event.
-_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ? 'resolution'
-                AND e.type NOT IN ('resolution.proposed', 'resolution.refused'))"""
+_BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.operation_id = o.id AND e.evidence ? 'resolution' AND e.type NOT IN {_UNDECIDED})"""
 
 # Somebody had voided the hold at the bank: an operation of another kind found it out.
-_VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
+_VOIDED_BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
             WHERE e.payment_id = p.id AND e.type = 'payment.voided' AND e.evidence ? 'resolution')"""
 
 _STATES = [
@@ -189,7 +191,7 @@ _EVIDENCE = [
         SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
         WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
             WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution']
-                AND e.type NOT IN ('resolution.proposed', 'resolution.refused'))""",
+                AND e.type NOT IN {_UNDECIDED})""",
     ),
     Rule(
         "reviews_are_in_the_queue",

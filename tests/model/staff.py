@@ -74,5 +74,5 @@ class StaffAtWork:
         )
 
     def _member(self, name: str) -> Staff:
-        user, _ = User.objects.get_or_create(username=name)
+        user, _ = User.objects.get_or_create(username=name, is_superuser=True)
         return Staff(user.pk, name, "192.0.2.7", f"request-of-{name}")

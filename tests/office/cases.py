@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from payments.models import Operation
@@ -21,7 +21,10 @@ MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
 def member(name: str) -> Staff:
+    """One of the support leads, who may propose and approve."""
     user = User.objects.create_user(name, password="x", is_staff=True)
+    may = ("resolve_operation", "instruct_payment", "approve_resolution")
+    user.user_permissions.set(Permission.objects.filter(codename__in=may))
     return Staff(user.pk, name, "192.0.2.7", f"request-of-{name}")
 
 

@@ -303,6 +303,8 @@ class TestDeciding:
             follow=True,
         )
         assert "Nobody approves their own proposal" in text_of(own.content.decode())
+        tried = Event.objects.get(type="resolution.failed")
+        assert (tried.actor, tried.evidence["because"]) == ("staff:lee", "me again")
         assert Payment.objects.get().state == "CAPTURED"
         assert "Approve" in max_.read(QUEUE)
         assert "Refund: done." in max_.decide("admin:payments_approve", proposed.pk, reason="checked")

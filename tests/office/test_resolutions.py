@@ -1,13 +1,16 @@
 """What people decide with four eyes, and what they ask of the bank again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
 from payments.services import resolutions
 from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve, Evidence
+from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
 from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
@@ -81,9 +84,124 @@ class TestFourEyes:
         proposed = resolutions.propose(kim, recording(operation, reference)).resolution
         bank.script("captures", "garbage", status=200, executed=False, body=_captured(operation, reference))
         assert resolutions.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
-        with pytest.raises((CannotResolve, Outdated), match="ended meanwhile"):
+        proposed.refresh_from_db()
+        assert (proposed.state, proposed.decided_by, bool(proposed.decided_at)) == ("OUTDATED", None, True)
+        told = Event.objects.get(type="resolution.outdated")
+        assert told.evidence == {
+            "resolution": proposed.pk,
+            "kind": "record_reference",
+            "proposed_by": "kim",
+            "because": "The capture has ended: it is SUCCEEDED.",
+        }
+        assert (told.payment, told.operation) == (operation.payment, operation)
+        with pytest.raises(CannotResolve, match="This proposal is outdated"):
             resolutions.approve(lee, proposed.pk, reason="right")
+        with pytest.raises(CannotResolve, match="This proposal is outdated"):
+            resolutions.refuse(kim, proposed.pk, reason="taken back")
         assert Event.objects.filter(type="payment.captured").count() == 1
+
+    def test_a_proposal_outlives_recoverys_questions_and_is_approved_on_what_is_seen_now(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        operation = lost_capture(live, bank, amount=50_001)
+        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        resolutions.ask_again(lee, operation.pk, reason="once more")
+        with pytest.raises(Outdated, match="has been asked about the capture since"):
+            resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=operation.lease_epoch)
+        now = Operation.objects.get(pk=operation.pk).lease_epoch
+        resolutions.check_approval(lee, proposed, seen_epoch=now)
+        assert Payment.objects.get().state == "AUTHORIZED"
+        done = resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=now)
+        assert done.resolution.state == "APPLIED"
+        assert Payment.objects.get().state == "CAPTURED"
+
+    @pytest.mark.parametrize("why", ["deactivated", "another group"])
+    def test_what_somebody_has_proposed_who_may_not_any_more_is_not_carried_out(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, why: str
+    ) -> None:
+        operation = lost_capture(live, bank, amount=50_001)
+        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        user = User.objects.get(username="kim")
+        if why == "deactivated":
+            user.is_active = False
+            user.save()
+        else:
+            user.user_permissions.clear()
+        with pytest.raises(CannotResolve, match="kim may not propose this any more"):
+            resolutions.approve(lee, proposed.pk, reason="right")
+        assert Payment.objects.get().state == "AUTHORIZED"
+        assert resolutions.refuse(lee, proposed.pk, reason="propose it anew").resolution.state == "REFUSED"
+
+    def test_who_confirms_what_does_not_hold_is_in_the_log(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        operation = lost_capture(live, bank, amount=50_001)
+        with pytest.raises(CannotResolve):
+            resolutions.propose(kim, recording(operation, "cap_00000000-0000-0000-0000-000000000000"))
+        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        with pytest.raises(CannotResolve):
+            resolutions.approve(kim, proposed.pk, reason="nobody else is here")
+        wrong, own = Event.objects.filter(type="resolution.failed").order_by("id")
+        assert (wrong.actor, own.actor) == ("staff:kim", "staff:kim")
+        assert wrong.evidence["reference"] == "cap_00000000-0000-0000-0000-000000000000"
+        assert wrong.evidence["told"].startswith("The bank knows no capture cap_0000")
+        assert own.evidence["told"].startswith("Nobody approves their own proposal")
+        assert (own.evidence["because"], own.evidence["resolution"]) == ("nobody else is here", proposed.pk)
+        assert own.payment == operation.payment
+
+
+class TestAProposalEndsWithWhatItIsAbout:
+    @pytest.mark.parametrize("how", ["the merchant refunds", "the merchant is refused"])
+    def test_an_instruction_when_the_payments_state_changes(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, how: str
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured(amount=50_001)["order_id"])
+        proposal = Proposal(Kind.REFUND, "returned", payment=payment)
+        proposed = resolutions.propose(kim, proposal).resolution
+        if how == "the merchant is refused":
+            bank.stop()
+        live.post(f"/payments/{payment.public_id}/refund", key="the-refund")
+        if how == "the merchant is refused":
+            bank.restart()
+        proposed.refresh_from_db()
+        assert proposed.state == ("OUTDATED" if how == "the merchant refunds" else "PROPOSED")
+
+    def test_an_instruction_when_the_hold_runs_out(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.authorized(amount=50_001)["order_id"])
+        resolutions.propose(kim, Proposal(Kind.CAPTURE, "they called", payment=payment))
+        let_pass(timedelta(days=7, minutes=1), bank)
+        assert expire_due(limit=10)
+        assert Resolution.objects.get().state == "OUTDATED"
+        assert Event.objects.get(type="resolution.outdated").evidence["because"] == "The payment is EXPIRED."
+
+    def test_proposals_and_outcomes_at_the_same_moment_leave_none_behind(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        """Whoever comes second finds what the first has done: no deadlock, and nothing waits for ever."""
+        for _ in range(5):
+            payment = Payment.objects.get(order_id=live.captured(amount=50_001)["order_id"])
+
+            def propose(payment: Payment = payment) -> str:
+                try:
+                    resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
+                except (CannotResolve, Outdated) as no:
+                    return str(no)
+                finally:
+                    connection.close()
+                return "proposed"
+
+            def refund(payment: Payment = payment) -> int:
+                try:
+                    return live.post(f"/payments/{payment.public_id}/refund").status
+                finally:
+                    connection.close()
+
+            with ThreadPoolExecutor(2) as pool:
+                said, status = pool.submit(propose), pool.submit(refund)
+            assert status.result() == 200, said.result()
+            assert not Resolution.objects.filter(payment=payment, state="PROPOSED").exists()
 
 
 class TestAskingAgain:

@@ -37,6 +37,7 @@ from payments.admin.decisions.subjects import (
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import ApiKey, Operation, Resolution
 from payments.services import resolutions, staff
+from payments.services.concluding import has_ended
 from payments.services.denials import LOOKED_UP
 from payments.services.evidence import VOIDABLE, Proposal, allows, has_late_answer, lacks_reference
 from payments.services.resolutions import Resolved
@@ -137,8 +138,7 @@ class Decisions(DecisionPages):
         """Back to where one came from, where there is nothing left to decide."""
         if operation.state in UNFINISHED_OPERATIONS:
             return None
-        ended = f"The {operation.kind} has ended meanwhile: it is {operation.state}."
-        messages.error(request, f"Nothing has changed. {ended}")
+        messages.error(request, f"Nothing has changed. {has_ended(operation)}")
         return HttpResponseRedirect(page_of(operation))
 
     def _resolution(
@@ -233,20 +233,26 @@ class Decisions(DecisionPages):
         proposed = find_proposal(resolution_id)
         if proposed.state != Resolution.State.PROPOSED:
             return self._decided_already(request, proposed)
-        if proposed.proposed_by_id == request.user.pk:
+        if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
             messages.error(request, "Nobody approves their own proposal: somebody else has to.")
             return HttpResponseRedirect(reverse(QUEUE))
+
+        def changes(_given: dict[str, Any]) -> list[tuple[str, str]]:
+            resolutions.check_approval(staff_of(request), proposed, seen_epoch=_seen(request))
+            return _changes(proposed)
+
         return self.page_of(
             request,
             Decision(
                 title=f"Approve: {proposed.get_kind_display()}",
                 about=about_proposal(proposed),
                 form=ReasonForm,
-                changes=lambda _: _changes(proposed),
+                changes=changes,
                 decide=lambda given: resolutions.approve(
-                    staff_of(request), proposed.pk, reason=given["reason"]
+                    staff_of(request), proposed.pk, reason=given["reason"], seen_epoch=_seen(request)
                 ),
                 back=reverse(QUEUE),
+                seen=str(proposed.operation.lease_epoch) if proposed.operation else "",
             ),
         )
 
@@ -325,8 +331,7 @@ class Decisions(DecisionPages):
         return HttpResponseRedirect(to)
 
     def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
-        by = f" by {decided.decided_by.get_username()}" if decided.decided_by else ""
-        messages.info(request, f"This proposal has been decided already: {decided.state}{by}.")
+        messages.info(request, resolutions.decided_already(decided))
         return HttpResponseRedirect(reverse(QUEUE))
 
     def _propose(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Resolved:
@@ -337,9 +342,13 @@ class Decisions(DecisionPages):
 
     def _proposal(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Proposal:
         """`given` are the form's fields, which have the names of the proposal's."""
-        seen = request.POST.get("seen", "")
-        epoch = int(seen) if _EPOCH.fullmatch(seen) else None
-        return Proposal(kind, seen_epoch=epoch, **given, **about)
+        return Proposal(kind, seen_epoch=_seen(request), **given, **about)
+
+
+def _seen(request: HttpRequest) -> int | None:
+    """The operation's epoch as the page showed it that was sent."""
+    seen = request.POST.get("seen", "")
+    return int(seen) if _EPOCH.fullmatch(seen) else None
 
 
 def _changes(proposed: Resolution) -> list[tuple[str, str]]:

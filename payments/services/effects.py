@@ -1,0 +1,130 @@
+"""What a resolution does once it is decided, inside the transaction that decides it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from payments.domain.outcomes import Final, NotExecuted, Succeeded
+from payments.domain.states import OperationKind, OperationState
+from payments.models import Discrepancy, Event, Operation, Resolution
+from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
+from payments.services import concluding, evidence, recovery, releases
+from payments.services.concluding import Outdated, Settle
+from payments.services.evidence import Evidence, Kind
+from payments.services.releases import Hold
+from payments.services.staff import Staff
+
+_BY_PEOPLE = "found_by_people"  # why an operation is NOT_EXECUTED; the event says on what evidence
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A resolution, who has decided it, and which state of the operation they have seen."""
+
+    staff: Staff
+    resolution: Resolution
+    seen_epoch: int | None
+
+    @property
+    def operation(self) -> Operation:
+        operation = self.resolution.operation
+        assert operation is not None  # noqa: S101 - verified
+        return operation
+
+
+def apply(decided: Decided) -> str:
+    """Do it; what came of it, to end a sentence with.
+
+    Raises Outdated, or CannotResolve, where things have changed since they were verified.
+    """
+    return _EFFECTS[decided.resolution.kind](decided)
+
+
+def told(resolution: Resolution) -> dict[str, Any]:
+    """What an event tells of a resolution: who has proposed it, why, and on what evidence."""
+    known: dict[str, Any] = {
+        "resolution": resolution.pk,
+        "kind": resolution.kind,
+        "reason": resolution.reason,
+        "reference": resolution.reference,
+        "evidence": resolution.evidence,
+        "attempt": resolution.attempt,
+        "quote": resolution.quote,
+        "covers_from": resolution.covers_from and resolution.covers_from.isoformat(),
+        "covers_to": resolution.covers_to and resolution.covers_to.isoformat(),
+        "proposed_by": resolution.proposed_by.get_username(),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _record_reference(decided: Decided) -> str:
+    operation, reference = decided.operation, decided.resolution.reference
+    if operation.state == OperationState.SUCCEEDED:
+        concluding.fill_in_reference(operation.pk, reference)
+    else:
+        _conclude(decided, Succeeded(reference))
+    return "done."
+
+
+def _record_not_executed(decided: Decided) -> str:
+    # What no statement has ruled out may be a hold that nobody knows of.
+    is_statement = decided.resolution.evidence == Evidence.STATEMENT
+    unseen = decided.operation.kind == OperationKind.AUTHORIZE and not is_statement
+    _conclude(decided, NotExecuted("found by people", awaiting_statement=unseen, code=_BY_PEOPLE))
+    return "done."
+
+
+def _record_voided(decided: Decided) -> str:
+    if decided.operation.kind == OperationKind.CAPTURE:
+        _conclude(decided, NotExecuted("the hold was voided", code=_BY_PEOPLE), settle=_voided_instead)
+    else:
+        _conclude(decided, Succeeded(""))
+    return "done."
+
+
+def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
+    operation.claimed_payment.become_voided(reference="", at=at)
+    return Event.Type.PAYMENT_VOIDED
+
+
+def _settle_late_answer(decided: Decided) -> str:
+    late = Discrepancy.objects.filter(operation=decided.operation, kind=LATE_ANSWER, closed_at=None)
+    if not late.update(closed_at=ClockTimestamp()):
+        raise Outdated("There is no late answer to settle any more.")
+    return "done."
+
+
+def _void_hold(decided: Decided) -> str:
+    resolution = decided.resolution
+    evidence.check_not_released(resolution.bank, resolution.reference)
+    releases.request_release_of_stray(
+        Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
+        actor=decided.staff.actor,
+        because=f"resolution {resolution.pk}: {resolution.reason}",
+        request_id=decided.staff.request_id,
+    )
+    return "recorded. Recovery sends it within seconds; search for the hold to see what came of it."
+
+
+_EFFECTS: dict[str, Callable[[Decided], str]] = {
+    Kind.RECORD_REFERENCE: _record_reference,
+    Kind.RECORD_NOT_EXECUTED: _record_not_executed,
+    Kind.RECORD_VOIDED: _record_voided,
+    Kind.SETTLE_LATE_ANSWER: _settle_late_answer,
+    Kind.VOID_HOLD: _void_hold,
+}
+
+
+def _conclude(decided: Decided, outcome: Succeeded | NotExecuted, settle: Settle | None = None) -> None:
+    operation = decided.operation
+    concluding.conclude_by_hand(
+        operation.pk,
+        outcome,
+        settle or recovery.SETTLE[OperationKind(operation.kind)],
+        seen_epoch=decided.seen_epoch,
+        actor=decided.staff.actor,
+        request_id=decided.staff.request_id,
+        evidence=told(decided.resolution),
+    )
