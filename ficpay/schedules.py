@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import Failure, Schedule
 
 from payments.models import Event
 from payments.models.clock import ClockTimestamp
@@ -40,15 +40,16 @@ EVERY_MINUTE = {
         "ficpay.schedules.expire",
         "Lets payments expire whose hold has run out, and has the bank free the hold.",
     ),
-    "forget-idempotency-keys": Duty(
-        "ficpay.schedules.forget_idempotency_keys",
-        "Forgets merchants' idempotency keys after 30 days, and the requests that came with them.",
+    "forget": Duty(
+        "ficpay.schedules.forget",
+        "Forgets after 30 days: idempotency keys, requests that came with them, failed runs of schedules.",
     ),
 }
 # Nothing is begun after this, so that the last attempt ends within the task's timeout of 120 s.
 _RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
 _EXPIRATIONS_A_MINUTE = 2000
-_KEYS_A_SWEEP = 5000
+_ROWS_A_SWEEP = 5000
+_FAILURES_KEPT = timedelta(days=30)
 
 
 def recover() -> int:
@@ -61,9 +62,13 @@ def expire() -> int:
     return len(expire_due(limit=_EXPIRATIONS_A_MINUTE))
 
 
-def forget_idempotency_keys() -> int:
-    """Forget keys after 30 days, and the requests that came with them; how many were forgotten."""
-    return idempotency.sweep(limit=_KEYS_A_SWEEP) + requests.sweep(limit=_KEYS_A_SWEEP)
+def forget() -> int:
+    """Forget keys after 30 days, the requests that came with them, failed runs; how many were forgotten."""
+    swept = idempotency.sweep(limit=_ROWS_A_SWEEP) + requests.sweep(limit=_ROWS_A_SWEEP)
+    # The library keeps the newest good runs by itself, and every failure for ever.
+    failed = Failure.objects.filter(stopped__lt=timezone.now() - _FAILURES_KEPT)
+    forgotten: int = Failure.objects.filter(pk__in=failed.values("pk")[:_ROWS_A_SWEEP]).delete()[0]
+    return swept + forgotten
 
 
 def install() -> None:

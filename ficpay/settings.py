@@ -245,7 +245,7 @@ Q_CLUSTER = {
     "retry": 300,
     "queue_limit": 1,
     "max_attempts": 1,
-    # The newest 100 good runs of each schedule, which staff look at, and every failure.
+    # The newest 100 good runs of each schedule, which staff look at, and every failure (for 30 days).
     "save_limit": 100,
     "save_limit_per": "group",
     "catch_up": False,

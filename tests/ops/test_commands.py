@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django_q.models import Schedule
+from django.utils import timezone
+from django_q.models import Schedule, Task
 
 from ficpay import schedules
 from payments.models import ApiKey, Merchant
@@ -214,8 +216,25 @@ class TestWorker:
             "heartbeat",
             "recovery",
             "expirations",
-            "forget-idempotency-keys",
+            "forget",
         }
+
+    @pytest.mark.django_db
+    def test_failed_runs_are_forgotten_after_30_days(self) -> None:
+        now = timezone.now()
+        for days, success in ((29, False), (31, False), (31, True)):
+            ended = now - timedelta(days=days)
+            Task.objects.create(
+                id=f"{days}{success}",
+                name="x",
+                func="x.y",
+                group="recovery",
+                started=ended,
+                stopped=ended,
+                success=success,
+            )
+        assert schedules.forget() == 1
+        assert set(Task.objects.values_list("id", flat=True)) == {"29False", "31True"}
 
     @pytest.mark.django_db
     def test_every_schedule_names_a_function_that_is_there(self) -> None:
