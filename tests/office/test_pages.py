@@ -286,6 +286,45 @@ class TestDeciding:
         assert "Nothing has changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
 
+    def test_who_has_the_page_open_while_the_bank_is_asked_goes_on_from_how_it_is_now(
+        self, live: ApiClient, bank: SimulatedBank, kim: Member, lee: Member
+    ) -> None:
+        operation = lost_capture(live, bank, amount=50_001)
+        reference = bank.ledger()[-1].id
+        name = "admin:payments_record_reference"
+        given = {"reference": reference, "reason": "seen in the bank's portal"}
+
+        def now(name: str, about: Any, posted: dict[str, Any]) -> dict[str, Any]:
+            """What the page says is outdated, and what it shows instead."""
+            page = lee.client.post(reverse(name, args=[about]), posted)
+            assert "has been asked about the capture since" in text_of(page.content.decode())
+            assert "This will happen" not in text_of(page.content.decode())
+            return {**posted, "seen": page.context["seen"]}
+
+        posted = {**given, "seen": operation.lease_epoch}
+        kim.decide("admin:payments_ask_again", operation.pk, reason="perhaps")
+        assert "proposed" in lee.decide(name, operation.pk, **now(name, operation.pk, posted))
+
+        # The same for whoever approves, however often the bank has been asked since it was proposed.
+        max_ = Member("max", "approve_resolution")
+        proposed = Resolution.objects.get()
+        approve = "admin:payments_approve"
+        seen = max_.client.get(reverse(approve, args=[proposed.pk])).context["seen"]
+        kim.decide("admin:payments_ask_again", operation.pk, reason="once more")
+        late = max_.client.post(
+            reverse(approve, args=[proposed.pk]),
+            {"seen": seen, "reason": "right", "confirmed": "yes"},
+            follow=True,
+        )
+        assert "Nothing has changed. The bank has been asked about the capture since" in text_of(
+            late.content.decode()
+        )
+        seen = max_.client.get(reverse(approve, args=[proposed.pk])).context["seen"]
+        assert "Record the bank's reference: done." in max_.decide(
+            approve, proposed.pk, seen=seen, reason="x"
+        )
+        assert Payment.objects.get().state == "CAPTURED"
+
     def test_a_second_person_approves_and_nobody_their_own(
         self, live: ApiClient, bank: SimulatedBank, lee: Member
     ) -> None:

@@ -42,12 +42,16 @@ class DecisionPages:
         if is_given and "confirmed" in request.POST:
             return self._decide(request, decision, form.cleaned_data)
         changes, waits = None, False
+        seen = request.POST.get("seen", decision.seen)
         if is_given:
             try:
                 waits = decision.waits(form.cleaned_data) if decision.waits else False
                 changes = decision.changes(form.cleaned_data)
-            except (CannotResolve, Outdated, Refused) as no:
+            except (CannotResolve, Refused) as no:
                 form.add_error(None, f"Nothing has changed. {no}")
+            except Outdated as no:
+                form.add_error(None, f"Nothing has changed. {no} Above stands how it is now.")
+                seen = decision.seen
         context = self._site.each_context(request) | {
             "title": decision.title,
             "about": decision.about,
@@ -55,7 +59,7 @@ class DecisionPages:
             "changes": changes,
             "waits": waits,
             "back": decision.back,
-            "seen": request.POST.get("seen", decision.seen),
+            "seen": seen,
         }
         request.current_app = self._site.name
         return TemplateResponse(request, "payments/admin/decide.html", context)
