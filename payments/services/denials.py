@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from payments.domain.meanings import Meaning, meaning_of_refusal, says_done
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import Refusal, is_refusing
@@ -56,9 +58,18 @@ def done_already(operation: Operation) -> list[Attempt]:
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
     """The time that a statement must cover to rule the operation out: UTC."""
-    sent = operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
-    times = list(sent.order_by("started_at").values_list("started_at", flat=True)) or [operation.created_at]
+    sent = _sent(operation).order_by("started_at")
+    times = list(sent.values_list("started_at", flat=True)) or [operation.created_at]
     return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
+
+
+def sent_since(operation: Operation, at: datetime) -> bool:
+    """Whether the instruction itself was sent after that moment; a probe executes nothing."""
+    return _sent(operation).filter(started_at__gte=at).exists()
+
+
+def _sent(operation: Operation) -> QuerySet[Attempt]:
+    return operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
 
 
 def _denies(operation: Operation, attempt: Attempt) -> bool:

@@ -20,7 +20,14 @@ from payments.services import operations
 from payments.services.bank_threads import bank_threads
 from payments.services.capture import CAPTURE
 from payments.services.concluding import Outdated, has_ended
-from payments.services.denials import LOOKED_UP, covered, denials, done_already, may_have_executed
+from payments.services.denials import (
+    LOOKED_UP,
+    covered,
+    denials,
+    done_already,
+    may_have_executed,
+    sent_since,
+)
 from payments.services.refund import REFUND
 from payments.services.releases import Hold
 from payments.services.void import VOID
@@ -54,6 +61,7 @@ class Proposal:
     quote: str = ""  # the bank's words, or which statement
     covers_from: date | None = None  # the statement's days (UTC), both included
     covers_to: date | None = None
+    proposed_at: datetime | None = None  # where it waits for approval
 
 
 def verify(proposal: Proposal) -> Hold:
@@ -217,6 +225,11 @@ def _verify_not_executed(proposal: Proposal) -> Hold:
         case Evidence.BANK_WORD:
             if not proposal.quote:
                 raise CannotResolve("Quote what the bank wrote.")
+            if proposal.proposed_at is not None and sent_since(operation, proposal.proposed_at):
+                raise Outdated(
+                    f"The {operation.kind} has been sent again since this was proposed, and the bank's word "
+                    "tells nothing of that: ask the bank, and propose it anew."
+                )
         case _:
             raise CannotResolve("Say which evidence shows that it was not executed.")
     return Hold(operation.bank, "", operation.amount_cents, operation.currency)
@@ -302,4 +315,5 @@ def proposal_of(resolution: Resolution, *, seen_epoch: int | None = None) -> Pro
         quote=resolution.quote,
         covers_from=resolution.covers_from,
         covers_to=resolution.covers_to,
+        proposed_at=resolution.proposed_at,
     )

@@ -1,6 +1,7 @@
 """What people decide with four eyes, and what they ask of the bank again."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -114,6 +115,26 @@ class TestFourEyes:
         done = resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=now)
         assert done.resolution.state == "APPLIED"
         assert Payment.objects.get().state == "CAPTURED"
+
+    def test_the_banks_word_tells_nothing_of_what_was_sent_after_it(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        operation = contradicted(live, bank)
+        proposal = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
+        proposed = resolutions.propose(kim, proposal).resolution
+        bank.clear_script()
+        bank.script("captures", "drop_after", stored=False)
+        bank.script("captures", "drop_before", times=1000)
+        resolutions.ask_again(lee, operation.pk, reason="once more")
+        assert bank.ledger()[-1].type == "CAPTURE"
+        let_pass(1 * MINUTES, bank)  # its lease has run out
+        now = Operation.objects.get(pk=operation.pk).lease_epoch
+        with pytest.raises(Outdated, match="sent again since this was proposed"):
+            resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=now)
+        assert Operation.objects.get(pk=operation.pk).state == "NEEDS_REVIEW"
+        resolutions.refuse(kim, proposed.pk, reason="asked the bank anew")
+        proposal = replace(proposal, seen_epoch=now)
+        assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
 
     @pytest.mark.parametrize("why", ["deactivated", "another group"])
     def test_what_somebody_has_proposed_who_may_not_any_more_is_not_carried_out(
