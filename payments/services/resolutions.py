@@ -169,8 +169,7 @@ def _carry_out(
         if proposal.kind in _USE_CASES:
             return _instruct(staff, proposal, decide, key)
         with transaction.atomic(durable=True):
-            if proposal.operation is not None:  # before the resolution, as by whoever ends it as outdated
-                concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
+            _lock(proposal)
             decided = decide()
             came_of_it = effects.apply(Decided(staff, decided, proposal.seen_epoch))
         return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
@@ -183,6 +182,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
     decided: list[Resolution] = []
 
     def alongside() -> None:
+        _lock(proposal)
         decided[:] = [decide()]
 
     request = MerchantRequest(
@@ -247,19 +247,26 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
         raise
 
 
+def _lock(proposal: Proposal) -> tuple[Payment | None, Operation | None]:
+    """What it is about, before the resolution: in the order of whoever ends that as outdated."""
+    if proposal.operation is not None:
+        return concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
+    if proposal.payment is not None:
+        return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk), None
+    return None, None
+
+
 def _check_still_so(proposal: Proposal) -> None:
     """That what it is about is as it was verified, locked until the proposal stands.
 
     Whoever settles it otherwise finds the proposal, and ends it. Raises Outdated.
     """
-    if proposal.operation is not None:
-        _, operation = concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
+    payment, operation = _lock(proposal)
+    if operation is not None and proposal.operation is not None:
         if operation.state != proposal.operation.state:
             raise has_ended(operation)
-    elif proposal.payment is not None:
-        payment = Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk)
-        if payment.state != proposal.payment.state:
-            raise Outdated(f"The payment is {payment.state} by now.")
+    elif payment is not None and proposal.payment is not None and payment.state != proposal.payment.state:
+        raise Outdated(f"The payment is {payment.state} by now.")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
 from payments.services import resolutions
@@ -197,6 +197,35 @@ class TestAProposalEndsWithWhatItIsAbout:
         assert Resolution.objects.get().state == "OUTDATED"
         assert Event.objects.get(type="resolution.outdated").evidence["because"] == "The payment is EXPIRED."
 
+    @pytest.mark.parametrize("what", ["an instruction", "what is recorded"])
+    def test_whoever_approves_locks_in_the_order_of_whoever_ends_it(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, what: str
+    ) -> None:
+        """Or an outcome that comes at that moment would meet the approval in a deadlock."""
+        if what == "an instruction":
+            payment = Payment.objects.get(order_id=live.captured(amount=50_001)["order_id"])
+            proposal = Proposal(Kind.REFUND, "returned", payment=payment)
+        else:
+            operation = lost_capture(live, bank, amount=50_001)
+            payment = operation.claimed_payment
+            proposal = recording(operation, bank.ledger()[-1].id)
+        proposed = resolutions.propose(kim, proposal).resolution
+
+        def approve() -> str:
+            try:
+                return resolutions.approve(lee, proposed.pk, reason="right").resolution.state
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)
+                approving = pool.submit(approve)
+                while not _somebody_waits_for_a_lock():
+                    assert not approving.done()
+                Resolution.objects.select_for_update(nowait=True).get(pk=proposed.pk)
+            assert approving.result() == "APPLIED"
+
     def test_proposals_and_outcomes_at_the_same_moment_leave_none_behind(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
@@ -223,6 +252,12 @@ class TestAProposalEndsWithWhatItIsAbout:
                 said, status = pool.submit(propose), pool.submit(refund)
             assert status.result() == 200, said.result()
             assert not Resolution.objects.filter(payment=payment, state="PROPOSED").exists()
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 class TestAskingAgain:
