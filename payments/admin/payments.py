@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,11 +16,10 @@ from django.http import (
 )
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from payments.admin import export, read_only, review, search
 from payments.admin.actors import staff_of
@@ -32,6 +30,7 @@ from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilte
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
+from payments.admin.sent import address_of, asked_in, not_sent
 from payments.admin.timeline import timeline_of
 from payments.admin.words import BAD, WAITING, label, state_label, utc_in_column, with_times
 from payments.domain.cards import people_wrote_card_number
@@ -130,7 +129,6 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     ) -> HttpResponse:
         term = request.GET.get("q", "")
         context = {
-            "asked": {name: request.GET[name] for name in _SEARCH_FIELDS if request.GET.get(name)},
             "may_export": request.user.has_perm(EXPORT),
             "readings": search.readings(term),
             "of_no_payment": search.of_no_payment(term)[:5] if _can_be_searched(term) else (),
@@ -147,34 +145,35 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         context |= self.admin_site.each_context(request) | {"title": "That takes too long"}
         return self._page(request, "payments/admin/took_too_long.html", context, status=503)
 
-    @method_decorator(require_POST)
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
-        """Where the search's form is sent.
+        """Where the search's form is sent; in its address, what the list showed before.
 
         By POST, so that a card number typed by mistake does not stand in an address, which browsers
         remember and proxies log. What is harmless goes on to the list's address, which can be shared.
         """
-        asked = _asked(request)
+        if request.method != "POST":
+            return not_sent(request, address_of(LIST, asked_in(request.GET, _SEARCH_FIELDS)))
+        asked = asked_in(request.POST, _SEARCH_FIELDS)
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
-        query = urlencode(asked)
-        return HttpResponseRedirect(f"{reverse(LIST)}?{query}" if query else reverse(LIST))
+        return HttpResponseRedirect(address_of(LIST, asked))
 
-    @method_decorator(require_POST)
     def export_view(self, request: HttpRequest, **_: Any) -> HttpResponseBase:
-        """The list as it is searched and filtered, all of it, as a file.
+        """The list that the address asks for, all of it, as a file.
 
         By POST, because it writes into the log who took what, before the first line is sent.
         """
         if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
-        asked = _asked(request)
-        why = ReasonForm(request.POST)
+        asked = asked_in(request.GET, _SEARCH_FIELDS)
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
+        if request.method != "POST":
+            return not_sent(request, address_of(LIST, asked))
+        why = ReasonForm(request.POST)
         if not why.is_valid():
             messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
-            return HttpResponseRedirect(f"{reverse(LIST)}?{urlencode(asked)}")
+            return HttpResponseRedirect(address_of(LIST, asked))
         payments = self.get_queryset(request)
         params = {name: [value] for name, value in asked.items()}
         term = params.pop("q", [""])[0]
@@ -271,12 +270,6 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def merchant_label(self, payment: Payment) -> SafeString:
         mode = " (test)" if payment.mode == Mode.TEST else ""
         return _shortened(f"{payment.merchant.name}{mode}")
-
-
-def _asked(request: HttpRequest) -> dict[str, str]:
-    """What a form of the search says, without what no database can hold."""
-    given = {name: request.POST.get(name, "").replace("\x00", "").strip() for name in _SEARCH_FIELDS}
-    return {name: value for name, value in given.items() if value}
 
 
 def _can_be_searched(term: str) -> bool:

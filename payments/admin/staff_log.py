@@ -2,22 +2,19 @@
 
 from copy import copy
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
 from payments.admin import staff_actions
 from payments.admin.fields import FieldsFilter, on_days
 from payments.admin.filters import ChoiceFilter
 from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.sent import address_of, asked_in, not_sent
 from payments.admin.words import utc_in_column
 from payments.domain.cards import people_wrote_card_number
 from payments.models import Event
@@ -97,19 +94,19 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         named.verbose_name_plural = "log"  # unfold writes it in the page's head
         return super().changelist_view(request, {"title": "Log", "opts": named} | (extra_context or {}))
 
-    @method_decorator(require_POST)
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
         """Where the form is sent: by POST, lest a card number typed by mistake stand in an address."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        given = {name: request.POST.get(name, "").replace("\x00", "").strip() for name in self._asked_for}
-        asked = {name: value for name, value in given.items() if value}
+        if request.method != "POST":
+            return not_sent(request, address_of(LIST, asked_in(request.GET, self._asked_for)))
+        asked = asked_in(request.POST, self._asked_for)
         if any(map(people_wrote_card_number, asked.values())):
             messages.error(
                 request, "That contained a card number, so nothing was searched, stored or logged."
             )
             asked = {}
-        return HttpResponseRedirect(f"{reverse(LIST)}?{urlencode(asked)}" if asked else reverse(LIST))
+        return HttpResponseRedirect(address_of(LIST, asked))
 
     @admin.display(description="When (UTC)")
     def when(self, event: Event) -> str:

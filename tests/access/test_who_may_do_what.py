@@ -28,6 +28,7 @@ STAFF = {NO_GROUP, *Role, SUPERUSER}
 LOOKING = {Role.SUPPORT, Role.SUPPORT_LEAD, Role.FINANCE, Role.AUDITOR, SUPERUSER}
 RESOLVING = {Role.SUPPORT, Role.SUPPORT_LEAD, SUPERUSER}
 APPROVING = {Role.SUPPORT_LEAD, SUPERUSER}
+EXPORTING = {Role.FINANCE, SUPERUSER}
 AUDITING = {Role.SUPPORT_LEAD, Role.AUDITOR, SUPERUSER}
 SUPERUSERS = {SUPERUSER}
 NOBODY: set[str] = set()
@@ -58,10 +59,10 @@ MATRIX: dict[str, Door] = {
     "(?P<url>.*)$": NO_PAGE,
     "payments/payment/": (200, LOOKING, 405, STAFF),
     "payments/payment/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
-    "payments/payment/search/": (405, STAFF, 302, STAFF),  # to the list
+    "payments/payment/search/": (302, STAFF, 302, STAFF),  # to the list
     "payments/payment/card-number-refused/": (200, STAFF, 405, STAFF),
     "payments/payment/review/": (200, LOOKING, 405, STAFF),
-    "payments/payment/export/": (405, STAFF, 302, {Role.FINANCE, SUPERUSER}),
+    "payments/payment/export/": (302, EXPORTING, 302, EXPORTING),  # to the list: no reason is given
     f"{_OPERATION}reference/": DECISION,
     f"{_OPERATION}not-executed/": DECISION,
     f"{_OPERATION}voided/": NO_RECORD,
@@ -83,7 +84,7 @@ MATRIX: dict[str, Door] = {
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,
     "payments/event/": (200, AUDITING, 405, STAFF),
-    "payments/event/search/": (405, STAFF, 302, AUDITING),  # to the list
+    "payments/event/search/": (302, AUDITING, 302, AUDITING),  # to the list
     "payments/event/<path:object_id>/change/": NO_PAGE,
     "schedules/": (200, {Role.OPERATIONS, Role.AUDITOR, SUPERUSER}, 405, STAFF),
     "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 200, {Role.OPERATIONS, SUPERUSER}),

@@ -1,0 +1,62 @@
+"""What is sent by a session that has ended: after the login one is where one was, and is told."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from payments.models import Assignment, Event
+from tests.access.doors import Objects
+from tests.access.doors import objects as objects  # noqa: PLC0414 - a fixture
+from tests.access.test_logins import LOGIN, PASSWORD
+from tests.admin.conftest import text_of
+
+PAYMENTS = "/admin/payments/payment/"
+LOG = "/admin/payments/event/"
+ASK_AGAIN = "You had to log in again: what you had typed or clicked was not sent. Ask for it again, please."
+
+
+def send_and_log_in(path: str, form: dict[str, str]) -> tuple[str, str]:
+    """Where whoever sends the form without a session arrives after the login, and what stands there."""
+    User.objects.create_superuser("ada", password=PASSWORD)
+    client = Client()
+    asked_for_login = client.post(path, form, follow=True)
+    credentials = {"username": "ada", "password": PASSWORD, "next": asked_for_login.context["next"]}
+    arrived = client.post(LOGIN, credentials, follow=True)
+    assert arrived.status_code == 200, arrived
+    return arrived.redirect_chain[-1][0], text_of(arrived.content.decode())
+
+
+@pytest.mark.django_db
+class TestWhatIsSentWithoutASession:
+    @pytest.mark.parametrize(
+        ("path", "form", "arrives_at"),
+        [
+            (f"{PAYMENTS}search/", {"q": "order-1"}, PAYMENTS),
+            (f"{PAYMENTS}search/?state=CAPTURED&p=2", {"q": "order-1"}, f"{PAYMENTS}?state=CAPTURED"),
+            (f"{PAYMENTS}export/?q=kim&mode=live", {"reason": "x"}, f"{PAYMENTS}?q=kim&mode=live"),
+            (f"{LOG}search/?actor=kim", {"actor": "lee"}, f"{LOG}?actor=kim"),
+        ],
+    )
+    def test_leads_back_to_the_list_as_it_was(self, path: str, form: dict[str, str], arrives_at: str) -> None:
+        address, shown = send_and_log_in(path, form)
+        assert address == arrives_at
+        assert ASK_AGAIN in shown
+        assert not Event.objects.exists()
+
+    def test_leads_to_the_page_whose_button_was_pressed(self, objects: Objects) -> None:
+        steps = {
+            f"{PAYMENTS}operations/{objects.operation.pk}/assign/": f"{PAYMENTS}review/",
+        }
+        for path, page in steps.items():
+            address, shown = send_and_log_in(path, {})
+            assert address == page
+            assert "You had to log in again" in shown
+        assert not Assignment.objects.exists()
+
+
+@pytest.mark.django_db
+class TestTheFormsOfTheLists:
+    def test_send_along_what_the_list_shows(self, admin_client: Client, objects: Objects) -> None:
+        page = admin_client.get(f"{PAYMENTS}?state=CAPTURED&mode=live").content.decode()
+        assert page.count('/?state=CAPTURED&amp;mode=live"') == 2  # the search and the export
+        assert 'search/?type=note.added"' in admin_client.get(f"{LOG}?type=note.added").content.decode()
