@@ -1,7 +1,8 @@
 """The front door, and what is said at doors that do not exist."""
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views import defaults
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -26,6 +27,12 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "home.html", {"links": LINKS})
     about = "FicPay, a payment gateway: authorize, capture, void and refund at /api/v1/payments."
     return JsonResponse({"name": "FicPay", "about": about, **LINKS})
+
+
+@require_safe
+def icon(_request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon that no page names."""
+    return redirect(static("payments/icon.svg"))
 
 
 def nowhere(request: HttpRequest) -> HttpResponseBase:

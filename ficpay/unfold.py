@@ -27,6 +27,10 @@ def _dashboard_style(_request: HttpRequest) -> str:
     return static("payments/dashboard.css")
 
 
+def _icon(_request: HttpRequest) -> str:
+    return static("payments/icon.svg")
+
+
 def _item(title: str, icon: str, app: str, model: str, *, permission: str = "") -> dict[str, Any]:
     """A list in the sidebar, for those who may look at it."""
     needed = f"{app}.{permission or f'view_{model}'}"
@@ -53,6 +57,7 @@ UNFOLD = {
     "SITE_HEADER": "FicPay",
     "SITE_SUBHEADER": "Payments back office",
     "SITE_SYMBOL": "account_balance",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

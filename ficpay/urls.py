@@ -10,6 +10,7 @@ from ficpay import health, home
 
 urlpatterns = [
     path("", home.home),
+    path("favicon.ico", home.icon),
     path("api/v1/", include("payments.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

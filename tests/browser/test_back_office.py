@@ -196,6 +196,19 @@ class TestSupport:
             signed_in.goto(path)
             signed_in.wait_for_load_state("networkidle")
 
+    def test_knows_the_page_among_others_by_its_icon(self, signed_in: Page) -> None:
+        """Drawn by the browser, and nothing that the page's policy refuses."""
+        width = signed_in.evaluate(
+            """address => new Promise((resolve, reject) => {
+                   const image = new Image();
+                   image.onload = () => resolve(image.naturalWidth);
+                   image.onerror = () => reject(address);
+                   image.src = address;
+               })""",
+            signed_in.locator("link[rel=icon]").get_attribute("href"),
+        )
+        assert width > 0
+
     def test_types_a_card_number_and_leaves_it_nowhere(self, signed_in: Page) -> None:
         page = signed_in
         visited: list[str] = []
