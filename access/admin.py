@@ -20,6 +20,7 @@ from access.lost_phone import ResetSecondFactor
 from access.second_factor import device_of
 from payments.admin import theme
 from payments.admin.actors import staff_of
+from payments.admin.words import utc
 from payments.models import Event
 from payments.services.staff import log_action
 
@@ -29,6 +30,8 @@ admin.site.unregister([User, Group])
 admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
+# Instead of Django's last fieldset, whose times are in UTC and do not say so.
+_TIMES: tuple[str, Any] = ("Times", {"fields": ("signed_in", "joined")})
 _WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 
@@ -119,9 +122,9 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
     add_form: Any = UserCreationForm
     change_password_form: Any = PasswordForm
     change_user_password_template = "access/set_password.html"  # noqa: S105 - a file's name
-    fieldsets: Any = (*BaseUserAdmin.fieldsets, _WHY)  # type: ignore[misc]
+    fieldsets: Any = (*BaseUserAdmin.fieldsets[:-1], _TIMES, _WHY)  # type: ignore[misc, index]
     add_fieldsets: Any = (*BaseUserAdmin.add_fieldsets, _WHY)
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("signed_in", "joined")
     actions = None
     actions_detail = ("reset_second_factor",)
     created, changed = Event.Type.USER_CREATED, Event.Type.USER_CHANGED
@@ -129,6 +132,14 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
         "Users are never deleted: what they did stays under their name. Take “Active” away, and they cannot "
         "log in any more."
     )
+
+    @admin.display(description="Last login")
+    def signed_in(self, user: User) -> str:
+        return utc(user.last_login) if user.last_login else "never"
+
+    @admin.display(description="Date joined")
+    def joined(self, user: User) -> str:
+        return utc(user.date_joined)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """In one transaction with its line in the log."""

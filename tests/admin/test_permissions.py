@@ -1,5 +1,6 @@
 """Nobody changes a payment here, and nobody sees one who may not."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -115,6 +116,17 @@ class TestStaff:
         form["reason"] = "she starts on Monday"
         assert superuser.client.post("/admin/auth/user/add/", form).status_code == 302
         assert User.objects.get(username="kim").check_password(password)
+
+    def test_has_times_that_say_their_zone(self, superuser: Staff) -> None:
+        ada = User.objects.get()
+        ada.last_login, ada.date_joined = None, datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+        ada.save()
+        path = reverse("admin:auth_user_change", args=[ada.pk])
+        assert "Last login never Date joined 2026-11-21 09:30:00 UTC" in superuser.read(path)
+        User.objects.update(last_login=datetime(2026, 11, 22, 8, 15, tzinfo=UTC))
+        assert "Last login 2026-11-22 08:15:00 UTC" in superuser.read(path)
+        page = superuser.client.get(path).content.decode()
+        assert '<time datetime="2026-11-22T08:15:00+00:00">' in page  # which is shown in the reader's zone
 
     def test_is_not_named_after_a_card_number(self, superuser: Staff) -> None:
         password = "correct horse battery"
