@@ -22,7 +22,8 @@ _ANSWERED_WITH = {200: "done", 201: "done", 202: "unfinished"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One line. `sort` is the nature of the thing: request, operation, attempt or event."""
+    """One line. `sort` is the nature of the thing: request, operation, attempt or event; `gap` where lines
+    are left out."""
 
     at: datetime
     sort: str
@@ -32,7 +33,7 @@ class Entry:
 
     @property
     def time(self) -> SafeString | str:
-        return utc_to_the_millisecond(self.at)
+        return "" if self.sort == "gap" else utc_to_the_millisecond(self.at)
 
 
 def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
@@ -51,21 +52,27 @@ def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
 
 def _of_requests(payment: Payment) -> list[Entry]:
     """The API's answers that no event tells of, as far as they are kept; of very many the newest."""
-    newest = ApiRequest.objects.filter(payment=payment).order_by("-id")[:REQUESTS_AT_MOST]
-    return [
-        Entry(
-            at=request.answered_at,
-            sort="request",
-            title=f"API request to {request.kind}, answered {request.status}",
-            label=label(_ANSWERED_WITH.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
-            facts=_known(
-                ("Answer", request.is_replay and "replayed: the same as before, to the byte"),
-                ("Actor", request.actor),
-                ("Request", request.request_id),
-            ),
-        )
-        for request in newest
-    ]
+    newest = list(ApiRequest.objects.filter(payment=payment).order_by("-id")[: REQUESTS_AT_MOST + 1])
+    shown = [_of_request(request) for request in newest[:REQUESTS_AT_MOST]]
+    if len(newest) == len(shown):
+        return shown
+    left_out = f"Older API requests are not shown: the newest {REQUESTS_AT_MOST:,} are."
+    # In front, so that it stays before the oldest of them when they are sorted.
+    return [Entry(at=min(entry.at for entry in shown), sort="gap", title=left_out), *shown]
+
+
+def _of_request(request: ApiRequest) -> Entry:
+    return Entry(
+        at=request.answered_at,
+        sort="request",
+        title=f"API request to {request.kind}, answered {request.status}",
+        label=label(_ANSWERED_WITH.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
+        facts=_known(
+            ("Answer", request.is_replay and "replayed: the same as before, to the byte"),
+            ("Actor", request.actor),
+            ("Request", request.request_id),
+        ),
+    )
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

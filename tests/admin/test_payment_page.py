@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.urls import reverse
 
+from payments.admin import timeline
 from payments.admin.timeline import timeline_of
 from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Event, Payment
+from payments.models import ApiRequest, Attempt, Event, Payment
 from tests.admin.conftest import LIST, PAGE, Staff
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
@@ -21,6 +23,12 @@ BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 def after(seconds: float) -> datetime:
     return BEGIN + timedelta(seconds=seconds)
+
+
+def make_request(payment: Payment, **fields: Any) -> None:
+    ApiRequest.objects.create(
+        payment=payment, kind="capture", actor="api_key:1", request_id="request-2", **fields
+    )
 
 
 @pytest.fixture
@@ -156,6 +164,20 @@ class TestTimeline:
         shown = superuser.page(payment)
         assert "NEEDS_REVIEW" in shown
         assert "Awaiting statement yes" in shown
+
+    def test_says_where_it_leaves_requests_out(
+        self, superuser: Staff, captured: Payment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(timeline, "REQUESTS_AT_MOST", 2)
+        for number in range(2):
+            make_request(captured, status=409 + number, answered_at=after(100 + number))
+        assert "are not shown" not in superuser.page(captured)
+        make_request(captured, status=422, answered_at=after(102))
+        assert (
+            "09:31:01.000 UTC Payment captured Operation capture Actor api_key:1 Request request-1 "
+            "Older API requests are not shown: the newest 2 are. "
+            "2026-11-21 09:31:41.000 UTC API request to capture, answered 410"
+        ) in superuser.page(captured)
 
     def test_says_so_where_nothing_was_recorded(self, superuser: Staff) -> None:
         assert "Nothing has been recorded for this payment" in superuser.page(make_payment())
