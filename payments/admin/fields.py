@@ -1,8 +1,10 @@
 """Filters that are fields of a form above a list, read from the list's address."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
+from functools import cache
 from typing import Any, ClassVar, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -12,6 +14,7 @@ from django.http import HttpRequest
 from payments.admin.theme import ModelAdmin
 from payments.domain.days import begin_of
 
+ZONE = "zone"  # in the address, beside days that are not UTC's
 Params = dict[str, list[str]]
 M = TypeVar("M", bound=Model)
 
@@ -35,6 +38,11 @@ class FieldsFilter(admin.ListFilter):
     def names(cls) -> tuple[str, ...]:
         return tuple(name for _, name, _ in cls.inputs)
 
+    @classmethod
+    def days(cls) -> tuple[str, ...]:
+        """Those that are days."""
+        return tuple(name for kind, name, _ in cls.inputs if kind == "date")
+
     @property
     def fields(self) -> list[tuple[str, str, str, str]]:
         """Kind, name, label and value of each field that is shown."""
@@ -52,18 +60,53 @@ class FieldsFilter(admin.ListFilter):
         return iter(())
 
 
-def on_days(request: HttpRequest, rows: QuerySet[M], field: str, first: str, last: str) -> QuerySet[M]:
-    """Rows whose `field` lies on these UTC days, both included; an empty text is no bound.
+class ZoneFilter(FieldsFilter):
+    """Whose days the other filters mean. The page's script offers the reader's own zone."""
 
-    None, with a word to whoever asked, where a day is not one.
+    title = "zone"
+    inputs = (("zone", ZONE, "Days in"),)
+
+    @property
+    def others(self) -> list[str]:
+        """What can be chosen instead of UTC."""
+        return [zone for zone in self.given.values() if zone in _zones()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
+        return queryset
+
+
+def on_days(request: HttpRequest, rows: QuerySet[M], field: str, first: str, last: str) -> QuerySet[M]:
+    """Rows whose `field` lies on these days, both included; an empty text is no bound.
+
+    The days are those of the zone in the address, so that it means the same to everybody. None, with a word
+    to whoever asked, where a day or the zone is not one.
     """
+    if not (first or last):
+        return rows
+    zone = _zone_of(request)
+    if zone is None:
+        messages.error(request, "The time zone is not known here. Choose UTC: nothing was searched.")
+        return rows.none()
     try:
         if first:
-            rows = rows.filter(**{f"{field}__gte": begin_of(date.fromisoformat(first))})
+            rows = rows.filter(**{f"{field}__gte": begin_of(date.fromisoformat(first), zone)})
         if last:
             after = date.fromisoformat(last) + timedelta(days=1)
-            rows = rows.filter(**{f"{field}__lt": begin_of(after)})
+            rows = rows.filter(**{f"{field}__lt": begin_of(after, zone)})
     except (ValueError, OverflowError):
         messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
         return rows.none()
     return rows
+
+
+def _zone_of(request: HttpRequest) -> tzinfo | None:
+    name = request.GET.get(ZONE) or "UTC"
+    if name == "UTC":
+        return UTC
+    return ZoneInfo(name) if name in _zones() else None
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """All that the machine knows; looked up in its files, once."""
+    return frozenset(available_timezones())

@@ -95,14 +95,11 @@ class AttentionFilter(ChoiceFilter):
 
 
 class CreatedFilter(FieldsFilter):
-    """Days in UTC, the last one included; either may be missing."""
+    """Days, the last one included; either may be missing."""
 
     title = "created"
-    inputs = (
-        ("date", "created_from", "Created from (UTC)"),
-        ("date", "created_to", "Created to (UTC)"),
-    )
+    inputs = (("date", "created_from", "Created from"), ("date", "created_to", "Created to"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        first, last = (self.given.get(name, "") for name in self.names())
+        first, last = (self.given.get(name, "") for name in self.days())
         return on_days(request, queryset, "created_at", first, last)

@@ -12,6 +12,7 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
+    QueryDict,
     StreamingHttpResponse,
 )
 from django.shortcuts import redirect
@@ -26,6 +27,7 @@ from payments.admin.actors import staff_of
 from payments.admin.decisions.actions import RESOLVE, actions_for
 from payments.admin.decisions.forms import NoteForm, ReasonForm
 from payments.admin.decisions.views import Decisions
+from payments.admin.fields import ZONE, ZoneFilter
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
@@ -47,10 +49,13 @@ LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
 EXPORT = "payments.export_payments"
 _SEARCH_FIELDS = (
-    *("q", "state", "mode", "merchant", "attention", "created_from", "created_to"),
+    *("q", "state", "mode", "merchant", "attention"),
+    *CreatedFilter.names(),
     *ReachedFilter.names(),
     *DeclineCodeFilter.names(),
+    ZONE,
 )
+_DAYS = (*CreatedFilter.days(), *ReachedFilter.days())
 # Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
 LONGEST_STATEMENT_MS = 8000
 
@@ -84,7 +89,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     )
     list_display_links = ("payment",)
     list_filter = (
-        *(StateFilter, ModeFilter, MerchantFilter, CreatedFilter, ReachedFilter, DeclineCodeFilter),
+        *(StateFilter, ModeFilter, MerchantFilter, CreatedFilter, ZoneFilter, ReachedFilter),
+        DeclineCodeFilter,
         AttentionFilter,  # the last one: it asks the operations which of the payments so far
     )
     ordering = ("-created_at", "-id")
@@ -152,8 +158,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         remember and proxies log. What is harmless goes on to the list's address, which can be shared.
         """
         if request.method != "POST":
-            return not_sent(request, address_of(LIST, asked_in(request.GET, _SEARCH_FIELDS)))
-        asked = asked_in(request.POST, _SEARCH_FIELDS)
+            return not_sent(request, address_of(LIST, _asked(request.GET)))
+        asked = _asked(request.POST)
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         return HttpResponseRedirect(address_of(LIST, asked))
@@ -165,7 +171,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         """
         if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
-        asked = asked_in(request.GET, _SEARCH_FIELDS)
+        asked = _asked(request.GET)
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         if request.method != "POST":
@@ -270,6 +276,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def merchant_label(self, payment: Payment) -> SafeString:
         mode = " (test)" if payment.mode == Mode.TEST else ""
         return _shortened(f"{payment.merchant.name}{mode}")
+
+
+def _asked(given: QueryDict) -> dict[str, str]:
+    return asked_in(given, _SEARCH_FIELDS, _DAYS)
 
 
 def _can_be_searched(term: str) -> bool:

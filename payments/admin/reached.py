@@ -9,13 +9,13 @@ from payments.models import Payment
 
 
 class ReachedFilter(FieldsFilter):
-    """Payments that were authorized, captured or refunded on these UTC days, whenever they were made."""
+    """Payments that were authorized, captured or refunded on these days, whenever they were made."""
 
     title, hides = "reached", True
     inputs = (
         ("choice", "reached", "Reached"),
-        ("date", "reached_from", "Reached from (UTC)"),
-        ("date", "reached_to", "Reached to (UTC)"),
+        ("date", "reached_from", "Reached from"),
+        ("date", "reached_to", "Reached to"),
     )
     choosable = tuple(MONEY_STATES)
 

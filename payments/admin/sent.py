@@ -7,11 +7,19 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
+from payments.admin.fields import ZONE
 
-def asked_in(given: QueryDict, names: Iterable[str]) -> dict[str, str]:
-    """Those of the fields that are filled in, without what no database can hold."""
+
+def asked_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dict[str, str]:
+    """Those of the fields that are filled in, without what no database can hold.
+
+    The zone says something only beside one of the `days`, and UTC is what it is without.
+    """
     fields = {name: given.get(name, "").replace("\x00", "").strip() for name in names}
-    return {name: value for name, value in fields.items() if value}
+    asked = {name: value for name, value in fields.items() if value}
+    if asked.get(ZONE) == "UTC" or not any(day in asked for day in days):
+        asked.pop(ZONE, None)
+    return asked
 
 
 def address_of(list_name: str, asked: dict[str, str]) -> str:

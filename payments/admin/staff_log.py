@@ -6,12 +6,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.admin import staff_actions
-from payments.admin.fields import FieldsFilter, on_days
+from payments.admin.fields import ZONE, FieldsFilter, ZoneFilter, on_days
 from payments.admin.filters import ChoiceFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.sent import address_of, asked_in, not_sent
@@ -48,10 +48,8 @@ class ActionFilter(ChoiceFilter):
 
 
 class DayFilter(FieldsFilter):
-    """A day in UTC."""
-
     title = "day"
-    inputs = (("date", "day", "Day (UTC)"),)
+    inputs = (("date", "day", "Day"),)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         day = self.given.get("day", "")
@@ -61,11 +59,11 @@ class DayFilter(FieldsFilter):
 @admin.register(Event)
 class StaffLogAdmin(ReadOnlyAdmin[Event]):
     list_display: Any = ("when", "who", "what", "about", "where", "why")
-    list_filter = (ActorFilter, ActionFilter, DayFilter)
+    list_filter = (ActorFilter, ActionFilter, DayFilter, ZoneFilter)
     ordering = ("-at", "-id")
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "payments/admin/staff_log.html"
-    _asked_for = ("actor", "type", "day")
+    _asked_for = ("actor", "type", "day", ZONE)
 
     def has_view_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
         """Apart from events' own permission, which whoever may read a payment's timeline has."""
@@ -99,14 +97,17 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return not_sent(request, address_of(LIST, asked_in(request.GET, self._asked_for)))
-        asked = asked_in(request.POST, self._asked_for)
+            return not_sent(request, address_of(LIST, self._asked(request.GET)))
+        asked = self._asked(request.POST)
         if any(map(people_wrote_card_number, asked.values())):
             messages.error(
                 request, "That contained a card number, so nothing was searched, stored or logged."
             )
             asked = {}
         return HttpResponseRedirect(address_of(LIST, asked))
+
+    def _asked(self, given: QueryDict) -> dict[str, str]:
+        return asked_in(given, self._asked_for, DayFilter.days())
 
     @admin.display(description="When (UTC)")
     def when(self, event: Event) -> str:

@@ -114,6 +114,14 @@ class TestWhatIsExported:
         assert orders(accountant, attention="needs_review") == ["unclear"]
         assert orders(accountant, created_to="2020-12-31") == ["unclear"]
 
+    def test_is_of_the_same_days_as_the_list(self, accountant: Staff) -> None:
+        make_payment(order_id="late", created_at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
+        day = {"created_from": "2026-11-22", "created_to": "2026-11-22"}
+        assert orders(accountant, **day) == accountant.found(**day) == []
+        berlin = day | {"zone": "Europe/Berlin"}
+        assert orders(accountant, **berlin) == accountant.found(**berlin) == ["late"]
+        assert Event.objects.latest("id").evidence["filter"] == berlin
+
     @pytest.mark.parametrize(
         "asked", [{"q": "lost"}, {"state": "BOUGHT"}, {"attention": "none"}, {"created_to": "yesterday"}]
     )

@@ -102,6 +102,38 @@ class TestFilters:
         assert superuser.found(created_to="2026-11-20") == ["day before"]
         assert superuser.found(created_from="2026-11-22") == ["day after"]
 
+    def test_by_days_of_the_zone_that_the_address_names(self, superuser: Staff) -> None:
+        """Berlin's shortest day: at two o'clock in the night it is three."""
+        midnight = datetime(2026, 3, 28, 23, tzinfo=UTC)
+        tick = timedelta(microseconds=1)
+        make_payment(order_id="day before", created_at=midnight - tick)
+        make_payment(order_id="first", created_at=midnight)
+        make_payment(order_id="last", created_at=midnight + timedelta(hours=23) - tick)
+        make_payment(order_id="day after", created_at=midnight + timedelta(hours=23))
+        day = {"created_from": "2026-03-29", "created_to": "2026-03-29"}
+        assert superuser.found(**day, zone="Europe/Berlin") == ["last", "first"]
+        assert superuser.found(**day) == ["day after", "last"]
+        assert superuser.found(**day, zone="UTC") == ["day after", "last"]
+
+    def test_by_what_was_reached_on_days_of_a_zone(self, superuser: Staff) -> None:
+        make_payment(PaymentState.CAPTURED, order_id="late", at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
+        asked = {"reached": "CAPTURED", "reached_from": "2026-11-22"}
+        assert superuser.found(**asked) == []
+        assert superuser.found(**asked, zone="Europe/Berlin") == ["late"]
+
+    @pytest.mark.parametrize("zone", ["Mars/Base", "../../etc/passwd", "europe/berlin", "\x00"])
+    def test_by_days_of_no_zone_find_nothing_and_say_so(self, superuser: Staff, zone: str) -> None:
+        make_payment()
+        assert superuser.found(created_from="2020-01-01", zone=zone) == []
+        shown = superuser.payments(created_from="2020-01-01", zone=zone)
+        assert "The time zone is not known here. Choose UTC: nothing was searched." in shown
+        assert len(superuser.found(zone=zone)) == 1  # where no day is asked for, none is needed
+
+    def test_say_in_the_form_whose_days_they_are(self, superuser: Staff) -> None:
+        assert "Days in UTC Attention" in superuser.payments()
+        page = superuser.client.get(reverse(LIST), {"created_from": "2026-11-21", "zone": "Asia/Tokyo"})
+        assert "<option selected>Asia/Tokyo</option>" in page.content.decode()
+
     def test_together_with_a_search(self, superuser: Staff) -> None:
         make_payment(PaymentState.DECLINED, order_id="no", customer_id="kim")
         make_payment(PaymentState.CAPTURED, order_id="yes", customer_id="kim")
@@ -136,6 +168,9 @@ class TestFilters:
         make_payment()
         assert superuser.found(created_to=day) == []
         assert superuser.payments(created_to=day).count("A day is written like 2026-11-21") == 1
+
+    def test_survive_a_day_before_the_calendar_begins(self, superuser: Staff) -> None:
+        assert "A day is written" in superuser.payments(created_from="0001-01-01", zone="Asia/Tokyo")
 
     @pytest.mark.parametrize("lookup", ["description__contains", "merchant__api_keys__digest", "metadata__a"])
     def test_are_the_only_lookups_there_are(self, superuser: Staff, lookup: str) -> None:

@@ -174,6 +174,14 @@ class TestTheSearchForm:
         location = self.search(superuser, q=" order-1 ", state="CAPTURED", mode="", created_from="2026-11-21")
         assert location == "/admin/payments/payment/?q=order-1&state=CAPTURED&created_from=2026-11-21"
 
+    def test_names_the_zone_beside_a_day_that_is_not_of_utc(self, superuser: Staff) -> None:
+        day = {"created_from": "2026-11-21"}
+        assert self.search(superuser, **day, zone="Asia/Tokyo").endswith(
+            "/?created_from=2026-11-21&zone=Asia%2FTokyo"
+        )
+        assert self.search(superuser, **day, zone="UTC").endswith("/?created_from=2026-11-21")
+        assert self.search(superuser, q="a", zone="Asia/Tokyo").endswith("/?q=a")
+
     def test_leads_to_the_whole_list_where_nothing_is_asked(self, superuser: Staff) -> None:
         assert self.search(superuser, q=" ") == "/admin/payments/payment/"
 

@@ -142,6 +142,7 @@ class TestTheLog:
         assert lines(auditor, type="payment.created") == []
         assert lines(auditor, day="2026-03-01") == ["note.added"]
         assert lines(auditor, day="2026-03-02") == []
+        assert lines(auditor, day="2026-03-02", zone="Europe/Berlin") == ["note.added"]
         assert "A day is written like 2026-11-21" in auditor.read(reverse(LOG), day="1.3.2026")
 
     def test_finds_a_name_that_is_longer_than_the_log_keeps(self, auditor: Staff) -> None:
@@ -162,7 +163,7 @@ class TestTheLog:
         assert "note 04" in auditor.read(reverse(LOG), p=2)
 
     def test_takes_its_search_by_post_and_no_card_number(self, auditor: Staff) -> None:
-        asked = {"actor": " kim\0 ", "type": "note.added", "day": ""}
+        asked = {"actor": " kim\0 ", "type": "note.added", "day": "", "zone": "Europe/Berlin"}
         found = auditor.client.post(reverse(SEARCH), asked)
         assert found["Location"] == f"{reverse(LOG)}?actor=kim&type=note.added"
         refused = auditor.client.post(reverse(SEARCH), {"actor": CARD_NUMBER})

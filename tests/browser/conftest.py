@@ -6,6 +6,7 @@ It may speak to the live server only. What else it asks for is refused and fails
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -100,3 +101,15 @@ def scrolls_sideways(page: Page) -> bool:
                    || element === document.documentElement && element.scrollWidth > innerWidth)"""
         )
     )
+
+
+@contextmanager
+def of_another_laptop(page: Page, **options: Any) -> Iterator[Page]:
+    """A page of the same member of staff in a browser elsewhere."""
+    assert page.context.browser
+    context = page.context.browser.new_context(
+        base_url=page.url, viewport=LAPTOP, storage_state=page.context.storage_state(), **options
+    )
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()

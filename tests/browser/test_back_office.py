@@ -1,14 +1,13 @@
 """Support's everyday tasks, in a real browser on a small laptop."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Event, Payment
-from tests.browser.conftest import scrolls_sideways
+from tests.browser.conftest import of_another_laptop, scrolls_sideways
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
 LIST = "/admin/payments/payment/"
@@ -121,30 +120,49 @@ class TestSupport:
         assert Event.objects.get(type=Event.Type.PAYMENTS_EXPORTED).evidence["filter"] == {"q": "4242"}
 
     def test_reads_times_in_their_own_zone_and_under_the_mouse_in_utc(
-        self, signed_in: Page, payments: Payment, live_server: Any
+        self, signed_in: Page, payments: Payment
     ) -> None:
         at = datetime(2026, 7, 1, 22, 15, tzinfo=UTC)
         payment = make_payment(order_id="in-summer", created_at=at)
         make_event(payment, Event.Type.PAYMENT_CREATED, at=at)
-        assert signed_in.context.browser
-        context = signed_in.context.browser.new_context(
-            base_url=live_server.url,
-            timezone_id="Asia/Kolkata",
-            viewport={"width": 1280, "height": 800},
-            storage_state=signed_in.context.storage_state(),
-        )
-        page = context.new_page()
-        page.goto(f"{LIST}?q=in-summer")
-        expect(page.locator(".field-created time")).to_have_text("2026-07-02 03:45:00")
-        expect(page.locator(".field-created time")).to_have_attribute("title", "2026-07-01 22:15:00 UTC")
-        expect(page.locator(".column-created")).to_have_text("Created (local)")
-        assert not scrolls_sideways(page)
-        page.locator("#result_list").get_by_role("link").click()
-        when = page.locator(".ficpay-when time").first
-        expect(when).to_have_text("2026-07-02 03:45:00.000 GMT+5:30")
-        expect(when).to_have_attribute("title", "2026-07-01 22:15:00.000 UTC")
-        assert not scrolls_sideways(page)
-        context.close()
+        with of_another_laptop(signed_in, timezone_id="Asia/Kolkata") as page:
+            page.goto(f"{LIST}?q=in-summer")
+            expect(page.locator(".field-created time")).to_have_text("2026-07-02 03:45:00")
+            expect(page.locator(".field-created time")).to_have_attribute("title", "2026-07-01 22:15:00 UTC")
+            expect(page.locator(".column-created")).to_have_text("Created (local)")
+            assert not scrolls_sideways(page)
+            page.locator("#result_list").get_by_role("link").click()
+            when = page.locator(".ficpay-when time").first
+            expect(when).to_have_text("2026-07-02 03:45:00.000 GMT+5:30")
+            expect(when).to_have_attribute("title", "2026-07-01 22:15:00.000 UTC")
+            assert not scrolls_sideways(page)
+
+    def test_asks_for_days_of_their_own_zone_and_shares_what_was_found(self, signed_in: Page) -> None:
+        make_payment(order_id="in-summer", created_at=datetime(2026, 7, 1, 22, 15, tzinfo=UTC))
+        orders = "#result_list .field-order"
+        with of_another_laptop(signed_in, timezone_id="America/New_York") as page:
+            page.goto(LIST)
+            expect(page.get_by_label("Days in")).to_have_value("America/New_York")
+            page.get_by_label("Created to").fill("2026-07-01")
+            page.get_by_role("button", name="Search").click()
+            expect(page.locator(orders)).to_have_text("in-summer")
+            shared = page.url
+        with of_another_laptop(signed_in, timezone_id="Asia/Tokyo") as page:
+            page.goto(shared)
+            expect(page.locator(orders)).to_have_text("in-summer")
+            expect(page.get_by_label("Days in")).to_have_value("America/New_York")
+            page.get_by_label("Days in").select_option("Asia/Tokyo")
+            page.get_by_role("button", name="Search").click()
+            expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
+            assert not scrolls_sideways(page)
+            page.goto(f"{LIST}?created_to=2026-07-01")  # as the dashboard counts days
+            expect(page.get_by_label("Days in")).to_have_value("UTC")
+            expect(page.locator(orders)).to_have_text("in-summer")
+
+    def test_asks_for_days_of_utc_without_a_script(self, signed_in: Page) -> None:
+        with of_another_laptop(signed_in, timezone_id="Asia/Tokyo", java_script_enabled=False) as page:
+            page.goto(LIST)
+            expect(page.locator("select[name=zone] option")).to_have_text(["UTC"])
 
     def test_needs_no_mouse(self, signed_in: Page) -> None:
         """The search has the focus; every control and every payment follows in the order of reading."""

@@ -15,6 +15,7 @@ from payments.domain.states import PaymentState
 from payments.models import Event, Heartbeat
 from payments.services import staff
 from tests.access.doors import make_groups
+from tests.browser.conftest import of_another_laptop
 from tests.browser.test_staff_at_work import SignIn, confirm, decide, photograph
 from tests.browser.test_staff_at_work import sign_in as sign_in  # noqa: PLC0414 - a fixture
 from tests.factories import make_api_key, make_operation, make_payment
@@ -122,21 +123,12 @@ class TestSchedules:
 
     def test_fit_a_laptop_in_a_zone_with_a_long_name_and_all_overdue(self, sign_in: SignIn) -> None:
         Schedule.objects.update(next_run=datetime.now(UTC) - timedelta(days=2, hours=13))
-        opened = sign_in("ann", Role.AUDITOR).context
-        assert opened.browser
-        context = opened.browser.new_context(
-            base_url=opened.pages[0].url,
-            timezone_id="Asia/Kolkata",
-            viewport={"width": 1280, "height": 800},
-            storage_state=opened.storage_state(),
-        )
-        page = context.new_page()
-        page.goto(SCHEDULES)
-        expect(page.get_by_text("overdue for 2 d 13 h")).to_have_count(4)
-        expect(page.locator("time").first).to_contain_text("GMT+5:30")
-        page.wait_for_load_state("networkidle")
-        photograph(page, "schedules-overdue")
-        context.close()
+        with of_another_laptop(sign_in("ann", Role.AUDITOR), timezone_id="Asia/Kolkata") as page:
+            page.goto(SCHEDULES)
+            expect(page.get_by_text("overdue for 2 d 13 h")).to_have_count(4)
+            expect(page.locator("time").first).to_contain_text("GMT+5:30")
+            page.wait_for_load_state("networkidle")
+            photograph(page, "schedules-overdue")
 
     def test_say_what_to_do_where_there_are_none(self, sign_in: SignIn) -> None:
         Schedule.objects.all().delete()

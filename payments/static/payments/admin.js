@@ -1,5 +1,5 @@
-// Times in the reader's zone, and a search that says that it searches. Without this script every time is in
-// UTC and says so. A file of its own and no inline code, so that the strictest policy lets it run.
+// Times and days in the reader's zone, and a search that says that it searches. Without this script they are
+// in UTC and say so. A file of its own and no inline code, so that the strictest policy lets it run.
 
 (() => {
     "use strict";
@@ -46,6 +46,17 @@
         }
     }
 
+    // The days that are asked for are the reader's own, like the times that are shown; those of an address
+    // stay as they are.
+    function offerZone(select) {
+        if (![...select.options].some((option) => option.value === zone)) {
+            select.add(new Option(zone));
+        }
+        if (![...select.form.querySelectorAll("input[type=date]")].some((day) => day.value)) {
+            select.value = zone;
+        }
+    }
+
     function markAsSearching(form) {
         const button = form.querySelector("button[type=submit]");
         const text = button.textContent;
@@ -81,6 +92,7 @@
         if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
             document.querySelectorAll("#result_list").forEach(rename);
             document.querySelectorAll("time[datetime]").forEach(translate);
+            document.querySelectorAll("select.ficpay-zone").forEach(offerZone);
         }
         document.querySelectorAll("form.ficpay-search").forEach(markAsSearching);
         document.querySelectorAll("form.ficpay-deciding").forEach(decideOnce);
