@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from payments.admin import export, read_only, review, search
+from payments.admin import cases, export, read_only, review, search
 from payments.admin.actors import staff_of
 from payments.admin.decisions.actions import RESOLVE, actions_for
 from payments.admin.decisions.forms import NoteForm, ReasonForm
@@ -121,7 +121,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         return lookup in _SEARCH_FIELDS
 
     def get_urls(self) -> list[Any]:
-        return [*review.urls(self.admin_site), *Decisions(self.admin_site).urls, *super().get_urls()]
+        own = [*review.urls(self.admin_site), *cases.urls(self.admin_site), *Decisions(self.admin_site).urls]
+        return [*own, *super().get_urls()]
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
         return (

@@ -1,12 +1,13 @@
 """The review queue: what the machine could not settle, and what it has not settled for an hour."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -37,9 +38,10 @@ class Case:
     state: str
     why: str
     advice: str
-    owner: str
-    note: str  # the newest one
+    owner: User | None
     actions: list[tuple[str, str]]
+    note: str = ""  # the newest one
+    proposal: int | None = None  # the id of what waits for a second person
 
 
 _WHY: dict[str, tuple[str, str]] = {
@@ -91,8 +93,14 @@ def queue() -> list[Case]:
         .values_list("operation_id", "kind")
     )
     notes = _newest_notes(listed)
+    proposed = Resolution.objects.filter(operation__in=listed, state=Resolution.State.PROPOSED)
+    proposals = dict(proposed.values_list("operation_id", "pk"))
     return [
-        _case(operation, kinds.get(operation.pk), notes.get(operation.payment_id, ""), now)
+        replace(
+            _case(operation, kinds.get(operation.pk), now),
+            note=notes.get(operation.payment_id, ""),
+            proposal=proposals.get(operation.pk),
+        )
         for operation in listed
     ]
 
@@ -104,13 +112,13 @@ def _newest_notes(operations: list[Operation]) -> dict[UUID | None, str]:
     return dict(notes.values_list("payment_id", "evidence__note"))
 
 
-def _case(operation: Operation, kind: str | None, note: str, now: datetime) -> Case:
+def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
     why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
     if operation.state != OperationState.OPEN:
         why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
         if kind == ReviewReason.NOT_DEDUCIBLE:
             advice = _ONCE_KNOWN.get(OperationKind(operation.kind), advice)
-    owner = getattr(operation, "assignment", None)
+    assignment = getattr(operation, "assignment", None)
     return Case(
         operation=operation,
         amount=display(operation.amount_cents, operation.currency),
@@ -118,8 +126,7 @@ def _case(operation: Operation, kind: str | None, note: str, now: datetime) -> C
         state=state_label(operation.state),
         why=why,
         advice=advice,
-        owner=owner.owner.get_username() if owner else "",
-        note=note,
+        owner=assignment.owner if assignment else None,
         actions=resolutions_of(operation),
     )
 

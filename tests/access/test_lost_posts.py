@@ -15,9 +15,13 @@ LOG = "/admin/payments/event/"
 ASK_AGAIN = "You had to log in again: what you had typed or clicked was not sent. Ask for it again, please."
 
 
+@pytest.fixture
+def ada(db: None) -> User:
+    return User.objects.create_superuser("ada", password=PASSWORD)
+
+
 def send_and_log_in(path: str, form: dict[str, str]) -> tuple[str, str]:
     """Where whoever sends the form without a session arrives after the login, and what stands there."""
-    User.objects.create_superuser("ada", password=PASSWORD)
     client = Client()
     asked_for_login = client.post(path, form, follow=True)
     credentials = {"username": "ada", "password": PASSWORD, "next": asked_for_login.context["next"]}
@@ -26,7 +30,7 @@ def send_and_log_in(path: str, form: dict[str, str]) -> tuple[str, str]:
     return arrived.redirect_chain[-1][0], text_of(arrived.content.decode())
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("ada")
 class TestWhatIsSentWithoutASession:
     @pytest.mark.parametrize(
         ("path", "form", "arrives_at"),
@@ -45,7 +49,8 @@ class TestWhatIsSentWithoutASession:
 
     def test_leads_to_the_page_whose_button_was_pressed(self, objects: Objects) -> None:
         steps = {
-            f"{PAYMENTS}operations/{objects.operation.pk}/assign/": f"{PAYMENTS}review/",
+            f"{PAYMENTS}operations/{objects.operation.pk}/take/": f"{PAYMENTS}review/",
+            f"{PAYMENTS}instructions/{objects.payment.pk}/note/": f"{PAYMENTS}{objects.payment.pk}/change/",
         }
         for path, page in steps.items():
             address, shown = send_and_log_in(path, {})
@@ -54,7 +59,6 @@ class TestWhatIsSentWithoutASession:
         assert not Assignment.objects.exists()
 
 
-@pytest.mark.django_db
 class TestTheFormsOfTheLists:
     def test_send_along_what_the_list_shows(self, admin_client: Client, objects: Objects) -> None:
         page = admin_client.get(f"{PAYMENTS}?state=CAPTURED&mode=live").content.decode()

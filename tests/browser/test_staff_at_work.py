@@ -97,6 +97,9 @@ class TestSupport:
         photograph(page, "review-queue")
         page.get_by_role("button", name="Take").click()
         expect(page.locator("tbody")).to_contain_text("kim")
+        page.get_by_role("button", name="Give back").click()
+        expect(page.locator("tbody")).to_contain_text("nobody")
+        page.get_by_role("button", name="Take").click()
         page.get_by_role("link", name="Record the bank's reference").click()
         wrong = "cap_00000000-0000-4000-8000-000000000000"
         page.get_by_label("The bank's reference").fill(wrong)

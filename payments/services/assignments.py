@@ -1,0 +1,57 @@
+"""Who looks after a case of the review queue: one person at a time, and the log tells who did."""
+
+from django.db import transaction
+
+from payments.models import Assignment, Event, Operation
+from payments.models.clock import ClockTimestamp
+from payments.services.staff import Staff, log_action
+
+
+class LookedAfter(Exception):
+    """Somebody else looks after it; who, is its text."""
+
+
+def take(staff: Staff, operation: Operation) -> None:
+    """Look after what nobody does. Raises LookedAfter."""
+    with transaction.atomic():
+        assignment, is_new = _found_or_made(staff, operation)
+        if assignment.owner_id != staff.user_id:
+            raise LookedAfter(assignment.owner.get_username())
+        if is_new:
+            _log(staff, operation)
+
+
+def take_over(staff: Staff, operation: Operation) -> None:
+    """Look after it, whoever did before."""
+    with transaction.atomic():
+        assignment, is_new = _found_or_made(staff, operation)
+        if is_new:
+            _log(staff, operation)
+        elif assignment.owner_id != staff.user_id:
+            before = assignment.owner.get_username()
+            Assignment.objects.filter(pk=assignment.pk).update(
+                owner=staff.user_id, assigned_at=ClockTimestamp()
+            )
+            _log(staff, operation, taken_from=before)
+
+
+def give_back(staff: Staff, operation: Operation) -> bool:
+    """Look after it no more. False where one did not."""
+    with transaction.atomic():
+        given_back, _ = Assignment.objects.filter(operation=operation, owner=staff.user_id).delete()
+        if given_back:
+            _log(staff, operation, given_back=True)
+    return bool(given_back)
+
+
+def _found_or_made(staff: Staff, operation: Operation) -> tuple[Assignment, bool]:
+    """Locked. Of two who take at the same moment, the database lets one make it."""
+    return Assignment.objects.select_for_update(of=("self",)).get_or_create(
+        operation=operation, defaults={"owner_id": staff.user_id}
+    )
+
+
+def _log(staff: Staff, operation: Operation, **evidence: str | bool) -> None:
+    log_action(
+        staff, Event.Type.OPERATION_ASSIGNED, payment=operation.payment, operation=operation, **evidence
+    )
