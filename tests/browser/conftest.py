@@ -113,3 +113,31 @@ def of_another_laptop(page: Page, **options: Any) -> Iterator[Page]:
     context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
+
+
+CONTRAST = """elements => {
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const lineage = element => element ? [...lineage(element.parentElement), element] : [];
+    const linear = part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    function light(colors) {
+        for (const color of colors) {
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
+        }
+        const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map(part => linear(part / 255));
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    }
+    function contrast(element) {
+        const ground = lineage(element).map(one => getComputedStyle(one).backgroundColor);
+        const both = [light(['white', ...ground]), light([getComputedStyle(element).color])];
+        return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    }
+    const seen = elements.filter(element => element.offsetParent !== null);
+    return seen.filter(element => contrast(element) < 4.5).map(element => element.innerText);
+}"""
+
+
+def hardly_legible(page: Page, selector: str) -> list[str]:
+    """Texts whose contrast is below what WCAG 2.2 asks for (1.4.3: 4.5 to 1)."""
+    found: list[str] = page.locator(selector).evaluate_all(CONTRAST)
+    return found

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Event, Payment
-from tests.browser.conftest import of_another_laptop, scrolls_sideways
+from payments.models import Assignment, Attempt, Event, Payment, Resolution
+from tests.browser.conftest import hardly_legible, of_another_laptop, scrolls_sideways
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
 LIST = "/admin/payments/payment/"
@@ -208,6 +209,54 @@ class TestSupport:
             page.goto(path)
             page.evaluate("document.fonts.ready")
             assert not scrolls_sideways(page), path
+
+    def test_scrolls_nothing_sideways_in_a_full_queue(self, signed_in: Page) -> None:
+        page = signed_in
+        proposed_by = User.objects.create_user("W" * 150)
+        payment = make_payment(PaymentState.AUTHORIZED, order_id="W" * 64, amount_cents=99_999_999)
+        release = make_operation(None, OperationKind.RELEASE, OperationState.NEEDS_REVIEW)
+        void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
+        for operation in (release, void):
+            Assignment.objects.create(operation=operation, owner=proposed_by)
+            Resolution.objects.create(
+                kind=Resolution.Kind.RECORD_NOT_EXECUTED,
+                payment=operation.payment,
+                operation=operation,
+                bank="ficmart",
+                amount_cents=operation.amount_cents,
+                currency="USD",
+                reference="W" * 64,
+                reason="W" * 500,
+                evidence="bank_word",
+                quote="W" * 1000,
+                proposed_by=proposed_by,
+            )
+        page.goto(f"{LIST}review/")
+        page.evaluate("document.fonts.ready")
+        assert not scrolls_sideways(page)
+        page.get_by_role("link", name="waits for approval").first.click()
+        expect(page.locator("tr:target")).to_contain_text("Approve")
+        buttons = page.locator(".ficpay-actions .ficpay-button")
+        for number in range(buttons.count()):
+            assert buttons.nth(number).evaluate("button => button.scrollWidth <= button.clientWidth")
+
+    def test_sees_the_whole_of_every_label(self, signed_in: Page) -> None:
+        waiting = make_payment(order_id="waiting", amount_cents=99_999_999)
+        make_operation(waiting, OperationKind.AUTHORIZE, OperationState.NEEDS_REVIEW)
+        signed_in.goto(LIST)
+        expect(signed_in.get_by_text("authorize needs review")).to_be_visible()
+        cells = signed_in.locator("#result_list .field-state_label")
+        assert cells.evaluate_all("cells => cells.every(cell => cell.scrollWidth <= cell.clientWidth)")
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_can_read_every_link_and_every_error(self, signed_in: Page, scheme: str) -> None:
+        page = signed_in
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        make_operation(None, OperationKind.RELEASE, OperationState.NEEDS_REVIEW)
+        for path in ("/admin/", LIST, f"{LIST}?q=lost", f"{LIST}review/", "/admin/schedules/"):
+            page.goto(path)
+            page.wait_for_load_state("networkidle")
+            assert hardly_legible(page, "#content-main a, .ficpay-error") == [], path
 
     def test_stays_within_its_policy_where_the_theme_has_widgets(self, signed_in: Page) -> None:
         for path in ("/admin/auth/group/add/", "/admin/auth/user/1/delete/", "/nowhere"):

@@ -62,6 +62,28 @@ class TestDashboard:
             "aria-label", f"{datetime.now(UTC).date()}: 9 payments, 3 declined or failed"
         )
 
+    @pytest.mark.parametrize("width", [1280, 1440])
+    def test_keeps_every_note_within_its_tile(self, signed_in: Page, width: int) -> None:
+        for _ in range(12):
+            make_operation(
+                None, OperationKind.RELEASE, lease_expires_at=datetime.now(UTC) - timedelta(days=2)
+            )
+        page = signed_in
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/admin/")
+        expect(page.get_by_text("and 13 releases of holds, oldest")).to_be_visible()
+        too_wide = page.locator(".ficpay-note").evaluate_all(
+            "notes => notes.filter(note => note.scrollWidth > note.clientWidth).map(note => note.innerText)"
+        )
+        assert too_wide == []
+
+    def test_has_its_numbers_one_below_the_other(self, signed_in: Page) -> None:
+        signed_in.goto("/admin/")
+        aligned = signed_in.locator(".ficpay-table td.ficpay-right").evaluate_all(
+            "cells => cells.map(cell => getComputedStyle(cell).textAlign)"
+        )
+        assert set(aligned) == {"right"}
+
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_scrolls_nothing_sideways(self, signed_in: Page, scheme: str) -> None:
         page = signed_in

@@ -124,7 +124,9 @@ class TestThePaymentsPage:
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
+        assert "Nothing needs people" in kim.read(QUEUE)
         kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        assert "Nothing else needs people" in kim.read(QUEUE)
         shown = kim.read("admin:payments_payment_change", payment.pk)
         assert "Refund: proposed by kim, waits for a second person." in shown
 
