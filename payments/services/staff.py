@@ -1,13 +1,12 @@
-"""What members of staff do without a second person: notes, ownership, keys. All of it is logged."""
+"""What members of staff do without a second person: notes, exports, keys. All of it is logged."""
 
 import platform
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
-from payments.models import ApiKey, Assignment, Event, Operation, Payment
+from payments.models import ApiKey, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
 
 _LONGEST_ACTOR = 100  # as the log has it; a username may be longer
@@ -70,16 +69,6 @@ def add_note(staff: Staff, payment: Payment, text: str) -> None:
 def log_export(staff: Staff, filters: dict[str, str], *, reason: str) -> None:
     """That somebody takes payments away as a file, which and why; before the first of them is sent."""
     log_action(staff, Event.Type.PAYMENTS_EXPORTED, filter=filters, reason=reason)
-
-
-def assign_to_oneself(staff: Staff, operation_id: UUID) -> None:
-    """Look after an operation in the review queue, whoever did before."""
-    with transaction.atomic():
-        operation = Operation.objects.select_related("payment").get(pk=operation_id)
-        Assignment.objects.update_or_create(
-            operation=operation, defaults={"owner_id": staff.user_id, "assigned_at": ClockTimestamp()}
-        )
-        log_action(staff, Event.Type.OPERATION_ASSIGNED, payment=operation.payment, operation=operation)
 
 
 def disable_api_key(staff: Staff, key_id: int, *, reason: str) -> bool:

@@ -68,7 +68,6 @@ MATRIX: dict[str, Door] = {
     f"{_OPERATION}voided/": NO_RECORD,
     f"{_OPERATION}late-answer/": NO_RECORD,
     f"{_OPERATION}ask-again/": DECISION,
-    f"{_OPERATION}assign/": STEP,
     f"{_OPERATION}take/": STEP,
     f"{_OPERATION}take-over/": (302, APPROVING, 302, APPROVING),
     f"{_OPERATION}give-back/": STEP,
@@ -112,7 +111,7 @@ for _model in ("auth/user", "auth/group"):
     }
 # Who is not signed in sees these, too.
 PUBLIC = {"login/", "logout/", "colors.css"}
-STEPS = ("assign/", "take/", "take-over/", "give-back/", "note/", "export/")  # services that need no form
+STEPS = ("take/", "take-over/", "give-back/", "note/", "export/")  # services that need no form
 # Books: what only services change.
 BOOKS: list[Any] = [
     *(Payment, Operation, Attempt, Event, Discrepancy, Resolution, Merchant, ApiKey, Assignment),

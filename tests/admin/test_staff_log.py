@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from payments.admin.staff_actions import WORDS
 from payments.models import Event, Payment
-from payments.services import staff
+from payments.services import assignments, staff
 from tests.admin.conftest import Staff
 from tests.benchmarks.generated import analyze, make_payments
 from tests.benchmarks.plans import plans_of, recorded
@@ -63,7 +63,7 @@ class TestALine:
         key, _ = make_api_key(payment.merchant)
         staff.disable_api_key(lee, key.pk, reason="it leaked")
         staff.log_export(lee, {"state": "FAILED"}, reason="the month ends")
-        staff.assign_to_oneself(lee, make_operation(payment).pk)
+        assignments.take(lee, make_operation(payment))
         shown = auditor.read(reverse(LOG))
         assert f"Disabled an API key sk_live_...{key.last4} of ficmart 192.0.2.7 it leaked" in shown
         assert "Exported payments payments: state FAILED 192.0.2.7" in shown

@@ -13,7 +13,7 @@ from access.roles import Role
 from ficpay import schedules
 from payments.domain.states import PaymentState
 from payments.models import Event, Heartbeat
-from payments.services import staff
+from payments.services import assignments, staff
 from tests.access.doors import make_groups
 from tests.browser.conftest import of_another_laptop
 from tests.browser.test_staff_at_work import SignIn, confirm, decide, photograph
@@ -36,7 +36,7 @@ def busy_day(transactional_db: None) -> None:
     kim, lee = member("kim"), member("lee" + "W" * 147)
     payment = make_payment(PaymentState.CAPTURED, order_id="order-".ljust(64, "W"))
     key, _ = make_api_key(payment.merchant)
-    staff.assign_to_oneself(kim, make_operation(payment).pk)
+    assignments.take(kim, make_operation(payment))
     staff.add_note(kim, payment, "The customer called, and wants to hear from us by tonight.")
     proposal = {"kind": "refund", "reason": "The customer sent it back.", "reference": f"ref_{'W' * 60}"}
     staff.log_action(kim, Event.Type.RESOLUTION_PROPOSED, payment=payment, **proposal)

@@ -34,6 +34,7 @@ from payments.admin.decisions.subjects import (
     find_proposal,
     page_of,
 )
+from payments.admin.sent import not_sent
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import ApiKey, Operation, Resolution
 from payments.services import resolutions, staff
@@ -69,7 +70,6 @@ class Decisions(DecisionPages):
             named(f"{operation}voided/", "record_voided", self.record_voided, RESOLVE),
             named(f"{operation}late-answer/", "settle_late_answer", self.settle_late_answer, RESOLVE),
             named(f"{operation}ask-again/", "ask_again", self.ask_again, RESOLVE),
-            named(f"{operation}assign/", "assign", self.assign, RESOLVE),
             named("stray-hold/", "void_stray_hold", self.void_stray_hold, RESOLVE),
             named(f"{payment}note/", "add_note", self.add_note, RESOLVE),
             named(f"{payment}<str:verb>/", "instruct", self.instruct, INSTRUCT),
@@ -302,19 +302,10 @@ class Decisions(DecisionPages):
             ),
         )
 
-    def assign(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        if request.method != "POST":
-            return self._not_sent(request, reverse(QUEUE))
-        operation = find_operation(operation_id)
-        staff.assign_to_oneself(staff_of(request), operation.pk)
-        about = operation.payment or operation.target_reference
-        messages.success(request, f"You look after the {operation.kind} of {about}.")
-        return HttpResponseRedirect(reverse(QUEUE))
-
     def add_note(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         payment = find_payment(payment_id)
         if request.method != "POST":
-            return self._not_sent(request, reverse(PAYMENT, args=[payment.pk]))
+            return not_sent(request, reverse(PAYMENT, args=[payment.pk]))
         form = NoteForm(request.POST)
         if form.is_valid():
             staff.add_note(staff_of(request), payment, form.cleaned_data["note"])
@@ -324,11 +315,6 @@ class Decisions(DecisionPages):
                 request, " ".join(str(error) for errors in form.errors.values() for error in errors)
             )
         return HttpResponseRedirect(reverse(PAYMENT, args=[payment.pk]))
-
-    def _not_sent(self, request: HttpRequest, to: str) -> HttpResponse:
-        """Where a login leads that had ended when a form was sent."""
-        messages.warning(request, "You had to log in again: what you had typed or clicked was not sent.")
-        return HttpResponseRedirect(to)
 
     def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
         messages.info(request, resolutions.decided_already(decided))
