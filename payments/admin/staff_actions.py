@@ -40,7 +40,6 @@ _TOLD_ELSEWHERE = frozenset(
     (
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
         *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule"),
-        "given_back",
         *_DECIDED_BECAUSE,
     )
 )
@@ -49,14 +48,7 @@ _TOLD_ELSEWHERE = frozenset(
 def what(event: Event) -> SafeString:
     """What was done, and below it what is known of it."""
     details = format_html_join("", "<span>{}</span>", ((text,) for text in _details(event.evidence)))
-    return format_html('<div class="ficpay-told"><strong>{}</strong>{}</div>', deed(event), details)
-
-
-def deed(event: Event) -> str:
-    """What was done, in a few words."""
-    if event.type == Type.OPERATION_ASSIGNED:
-        return "Gave a case back" if event.evidence.get("given_back") else "Took a case"
-    return WORDS[event.type]
+    return format_html('<div class="ficpay-told"><strong>{}</strong>{}</div>', WORDS[event.type], details)
 
 
 def why(event: Event) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from payments.admin.staff_actions import deed
+from payments.admin import staff_actions
 from payments.admin.words import NEUTRAL, WAITING, label, plain, state_label, utc, utc_to_the_millisecond
 from payments.domain.states import OperationState
 from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operation, Payment
@@ -18,7 +18,6 @@ from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operatio
 Facts = list[tuple[str, Any]]
 
 REQUESTS_AT_MOST = 1000
-_TOLD = frozenset(("user", "given_back"))  # by the actor and the title
 _ANSWERED_WITH = {200: "done", 201: "done", 202: "unfinished"}
 
 
@@ -152,13 +151,11 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
 
 def _of_event(event: Event, kinds: dict[UUID, str]) -> Entry:
     kind = kinds.get(event.operation_id) if event.operation_id else None
-    evidence = [
-        (plain(str(name)), _shown(value)) for name, value in event.evidence.items() if name not in _TOLD
-    ]
+    evidence = [(plain(str(name)), _shown(value)) for name, value in event.evidence.items() if name != "user"]
     return Entry(
         at=event.at,
         sort="event",
-        title=deed(event) if event.type in Event.OF_STAFF else plain(event.type),
+        title=staff_actions.WORDS.get(event.type) or plain(event.type),
         facts=_known(
             ("Operation", kind if kind and not event.type.startswith(kind) else ""),
             *evidence,

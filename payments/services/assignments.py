@@ -40,7 +40,7 @@ def give_back(staff: Staff, operation: Operation) -> bool:
     with transaction.atomic():
         given_back, _ = Assignment.objects.filter(operation=operation, owner=staff.user_id).delete()
         if given_back:
-            _log(staff, operation, given_back=True)
+            _log(staff, operation, Event.Type.OPERATION_GIVEN_BACK)
     return bool(given_back)
 
 
@@ -51,7 +51,7 @@ def _found_or_made(staff: Staff, operation: Operation) -> tuple[Assignment, bool
     )
 
 
-def _log(staff: Staff, operation: Operation, **evidence: str | bool) -> None:
-    log_action(
-        staff, Event.Type.OPERATION_ASSIGNED, payment=operation.payment, operation=operation, **evidence
-    )
+def _log(
+    staff: Staff, operation: Operation, event: Event.Type = Event.Type.OPERATION_ASSIGNED, **evidence: str
+) -> None:
+    log_action(staff, event, payment=operation.payment, operation=operation, **evidence)

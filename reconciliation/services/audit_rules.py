@@ -29,7 +29,7 @@ _BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
             WHERE e.operation_id = o.id AND e.evidence ? 'resolution' AND e.type NOT IN {_UNDECIDED})"""
 
 # Somebody had voided the hold at the bank: an operation of another kind found it out.
-_VOIDED_BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
+_VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
             WHERE e.payment_id = p.id AND e.type = 'payment.voided' AND e.evidence ? 'resolution')"""
 
 _STATES = [
