@@ -263,7 +263,8 @@ def _check_still_so(proposal: Proposal) -> None:
     """
     payment, operation = _lock(proposal)
     if operation is not None and proposal.operation is not None:
-        if operation.state != proposal.operation.state:
+        was_unfinished = proposal.operation.state in UNFINISHED_OPERATIONS
+        if was_unfinished and operation.state not in UNFINISHED_OPERATIONS:
             raise has_ended(operation)
     elif payment is not None and proposal.payment is not None and payment.state != proposal.payment.state:
         raise Outdated(f"The payment is {payment.state} by now.")

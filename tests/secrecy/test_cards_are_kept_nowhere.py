@@ -181,6 +181,7 @@ class TestCardsAreKeptNowhere:
         User.objects.create_superuser("sleuth", password="of-the-tests-1")
         connection.close()
         session = requests.Session()
+        session.headers["Connection"] = "close"  # one that idles meanwhile may be closed by the server
         page = session.get(f"{server.url}/admin/login/", timeout=30)
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token
