@@ -5,7 +5,7 @@ from contextlib import suppress
 from django.contrib.auth.models import User
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
-from payments.models import Operation, Payment
+from payments.models import Operation, Payment, Resolution
 from payments.services import resolutions
 from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
@@ -21,7 +21,7 @@ _INSTRUCTIONS = {"AUTHORIZED": (Kind.CAPTURE, Kind.VOID), "CAPTURED": (Kind.REFU
 
 
 class StaffAtWork:
-    """One who proposes, and one who approves."""
+    """One who proposes, and one who approves: at once, or later, as the bank's ledger is by then."""
 
     def __init__(self) -> None:
         self._kim, self._lee = self._member("kim"), self._member("lee")
@@ -37,30 +37,48 @@ class StaffAtWork:
         if payments:
             payment = payments[which % len(payments)]
             kinds = _INSTRUCTIONS.get(payment.state, (Kind.VOID,))
-            self._propose(Proposal(kinds[which % len(kinds)], "they called", payment=payment))
+            self._propose(Proposal(kinds[which % len(kinds)], "they called", payment=payment), which)
 
     def settle(self, which: int, books: Books) -> None:
         """A case under review, by what the bank has done."""
         cases = list(Operation.objects.filter(state="NEEDS_REVIEW").order_by("id"))
-        if not cases:
-            return
-        case = cases[which % len(cases)]
+        proposal = self._of(cases[which % len(cases)], books) if cases else None
+        if proposal is not None:
+            self._propose(proposal, which)
+
+    def decide(self, books: Books) -> None:
+        """On what waits: it is approved where the bank's ledger still says so, and taken back elsewhere."""
+        for waiting in Resolution.objects.filter(state="PROPOSED").select_related("operation"):
+            case, told = waiting.operation, (waiting.kind, waiting.reference)
+            now = self._of(case, books) if case else None
+            is_so = case is None or (now is not None and (now.kind, now.reference) == told)
+            with suppress(*NO):
+                if is_so:
+                    seen = case.lease_epoch if case else None
+                    resolutions.approve(self._lee, waiting.pk, reason="so it is", seen_epoch=seen)
+                else:
+                    resolutions.refuse(self._lee, waiting.pk, reason="it is otherwise by now")
+
+    def _of(self, case: Operation, books: Books) -> Proposal | None:
+        """What there is to record about it, or None where the ledger does not tell."""
         about, seen = case.target_reference, case.lease_epoch
         if case.kind == OperationKind.CAPTURE and about in books.captures:
             reference = books.captures[about].id
-            self._propose(Proposal(Kind.RECORD_REFERENCE, "x", case, seen_epoch=seen, reference=reference))
-        elif case.kind == OperationKind.REFUND and about in books.refunds:
+            return Proposal(Kind.RECORD_REFERENCE, "x", case, seen_epoch=seen, reference=reference)
+        if case.kind == OperationKind.REFUND and about in books.refunds:
             reference = books.refunds[about].id
-            self._propose(Proposal(Kind.RECORD_REFERENCE, "x", case, seen_epoch=seen, reference=reference))
-        elif case.kind != OperationKind.REFUND and about in books.voids:
-            self._propose(self._by_word(Kind.RECORD_VOIDED, case))
-        elif case.kind != OperationKind.AUTHORIZE and about not in books.captures:
-            self._propose(self._by_word(Kind.RECORD_NOT_EXECUTED, case))
+            return Proposal(Kind.RECORD_REFERENCE, "x", case, seen_epoch=seen, reference=reference)
+        if case.kind != OperationKind.REFUND and about in books.voids:
+            return self._by_word(Kind.RECORD_VOIDED, case)
+        if case.kind != OperationKind.AUTHORIZE and about not in books.captures:
+            return self._by_word(Kind.RECORD_NOT_EXECUTED, case)
+        return None
 
-    def _propose(self, proposal: Proposal) -> None:
+    def _propose(self, proposal: Proposal, which: int) -> None:
+        """Every other time the second person comes later."""
         with suppress(*NO):
             resolved = resolutions.propose(self._kim, proposal)
-            if resolved.resolution.state == "PROPOSED":
+            if resolved.resolution.state == "PROPOSED" and which % 2:
                 resolutions.approve(self._lee, resolved.resolution.pk, reason="so it is")
 
     def _by_word(self, kind: Kind, case: Operation) -> Proposal:

@@ -289,7 +289,7 @@ class Lives(RuleBasedStateMachine):
         else:
             self._an_operator_asks()
 
-    @rule(what=st.sampled_from(["ask again", "instruct", "settle"]), which=ANY, faults=SOME_FAULTS)
+    @rule(what=st.sampled_from(["ask again", "instruct", "settle", "decide"]), which=ANY, faults=SOME_FAULTS)
     def staff_are_at_work(self, what: str, which: int, faults: list[Fault]) -> None:
         self._script(faults)
         if what == "ask again":
@@ -297,7 +297,8 @@ class Lives(RuleBasedStateMachine):
         elif what == "instruct":
             self.staff.instruct(which)
         elif not self.world.is_anybody_sending():
-            self.staff.settle(which, Books(self.world.ledger()))
+            books = Books(self.world.ledger())
+            self.staff.settle(which, books) if what == "settle" else self.staff.decide(books)
 
     # What must hold after each of them.
 

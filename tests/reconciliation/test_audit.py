@@ -5,11 +5,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
+from payments.models import Operation
+from payments.services import resolutions
+from payments.services.evidence import Evidence
 from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
 from reconciliation.services.audit import found_by, violations
 from reconciliation.services.audit_rules import RULES
 from tests.api_client import CARDS, ApiClient, order
+from tests.office.cases import member, not_executed
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
@@ -41,6 +45,9 @@ def books(live: ApiClient, bank: SimulatedBank) -> None:
         let_pass(timedelta(minutes=5), bank)
         recover_due(within=timedelta(seconds=5))
     bank.clear_script()
+    capture = Operation.objects.get(state="NEEDS_REVIEW")
+    word = not_executed(capture, Evidence.BANK_WORD, quote="We have not seen it.")
+    assert not resolutions.propose(member("kim"), word).is_done
     bank.script("authorizations", "drop_after", times=1000)
     live.post("/payments", order())
     bank.clear_script()
@@ -75,6 +82,8 @@ BROKEN = {
     "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
     "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
     "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
+    "proposals_can_be_approved": """
+        UPDATE payments_operation SET state = 'SUCCEEDED' WHERE state = 'NEEDS_REVIEW'""",
     "one_call_in_flight": """
         UPDATE payments_attempt SET started_at = (
             SELECT min(one.started_at) FROM payments_attempt one
