@@ -1,5 +1,8 @@
 """Who looks after a case of the review queue: one person at a time, and the log tells who did."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import transaction
 
 from payments.models import Assignment, Event, Operation
@@ -13,7 +16,7 @@ class LookedAfter(Exception):
 
 def take(staff: Staff, operation: Operation) -> None:
     """Look after what nobody does. Raises LookedAfter."""
-    with transaction.atomic():
+    with _one_at_a_time(operation):
         assignment, is_new = _found_or_made(staff, operation)
         if assignment.owner_id != staff.user_id:
             raise LookedAfter(assignment.owner.get_username())
@@ -23,7 +26,7 @@ def take(staff: Staff, operation: Operation) -> None:
 
 def take_over(staff: Staff, operation: Operation) -> None:
     """Look after it, whoever did before."""
-    with transaction.atomic():
+    with _one_at_a_time(operation):
         assignment, is_new = _found_or_made(staff, operation)
         if is_new:
             _log(staff, operation)
@@ -37,18 +40,23 @@ def take_over(staff: Staff, operation: Operation) -> None:
 
 def give_back(staff: Staff, operation: Operation) -> bool:
     """Look after it no more. False where one did not."""
-    with transaction.atomic():
+    with _one_at_a_time(operation):
         given_back, _ = Assignment.objects.filter(operation=operation, owner=staff.user_id).delete()
         if given_back:
             _log(staff, operation, Event.Type.OPERATION_GIVEN_BACK)
     return bool(given_back)
 
 
+@contextmanager
+def _one_at_a_time(operation: Operation) -> Iterator[None]:
+    """A transaction in which nobody else takes it or gives it back."""
+    with transaction.atomic():
+        Operation.objects.select_for_update(no_key=True).get(pk=operation.pk)
+        yield
+
+
 def _found_or_made(staff: Staff, operation: Operation) -> tuple[Assignment, bool]:
-    """Locked. Of two who take at the same moment, the database lets one make it."""
-    return Assignment.objects.select_for_update(of=("self",)).get_or_create(
-        operation=operation, defaults={"owner_id": staff.user_id}
-    )
+    return Assignment.objects.get_or_create(operation=operation, defaults={"owner_id": staff.user_id})
 
 
 def _log(

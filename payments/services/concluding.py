@@ -51,6 +51,15 @@ def has_ended(operation: Operation) -> Outdated:
     return Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
 
 
+def check_at_rest(operation: Operation) -> None:
+    """That no call about it is under way, whose outcome nobody can know. `operation` as `lock` gives it.
+
+    Raises Outdated.
+    """
+    if operation.lease_expires_at > vars(operation)["at"]:
+        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+
+
 class ImpossibleOutcome(Exception):
     """The table of outcomes gives no such outcome to operations of this kind."""
 
@@ -74,8 +83,7 @@ def conclude_by_hand(
     at: datetime = vars(operation)["at"]
     if operation.state not in UNFINISHED_OPERATIONS:
         raise has_ended(operation)
-    if operation.lease_expires_at > at:
-        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+    check_at_rest(operation)
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
     if operation.attempts.filter(is_late=True, http_status=200).exclude(bank_reference="").exists():
@@ -181,7 +189,11 @@ def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, O
         contradicted=Exists(late),
         has_proposals=Exists(proposals.about(operation_id, payment_id)),
     )
-    return payment, operations.get(pk=operation_id)
+    operation = operations.get(pk=operation_id)
+    if payment_id is None:
+        # Asked after the wait for the row: whoever proposed meanwhile held that lock alone.
+        vars(operation)["has_proposals"] = proposals.about(operation_id, None).exists()
+    return payment, operation
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from payments.domain.meanings import Meaning, meaning_of_refusal, says_done
 from payments.domain.outcomes import Verdict
@@ -64,8 +64,8 @@ def covered(operation: Operation) -> tuple[datetime, datetime]:
 
 
 def sent_since(operation: Operation, at: datetime) -> bool:
-    """Whether the instruction itself was sent after that moment; a probe executes nothing."""
-    return _sent(operation).filter(started_at__gte=at).exists()
+    """Whether the instruction itself was sent, or under way, after that moment; a probe executes nothing."""
+    return _sent(operation).filter(Q(started_at__gte=at) | Q(ended_at__gte=at)).exists()
 
 
 def _sent(operation: Operation) -> QuerySet[Attempt]:

@@ -47,13 +47,17 @@ class CannotResolve(Exception):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What somebody wants to do. `seen_epoch` is the operation's as its page showed it."""
+    """What somebody wants to do. `seen_epoch` is the operation's as its page showed it.
+
+    One epoch may have several attempts: what was sent after the page was made, nobody has seen.
+    """
 
     kind: Resolution.Kind
     reason: str
     operation: Operation | None = None
     payment: Payment | None = None
     seen_epoch: int | None = None
+    seen_attempt: int | None = None  # the number of the last one, as the page showed it; None: not asked
     reference: str = ""
     bank: str = ""
     evidence: str = ""
@@ -129,10 +133,22 @@ def _unchanged(proposal: Proposal) -> Operation:
     if proposal.operation is None:
         raise CannotResolve("There is nothing to resolve.")
     operation: Operation = Operation.objects.select_related("payment").get(pk=proposal.operation.pk)
-    ended = operation.state not in UNFINISHED_OPERATIONS
-    if not ended and operation.lease_epoch != proposal.seen_epoch:
-        raise Outdated(f"The bank has been asked about the {operation.kind} since this page was made.")
+    if operation.state in UNFINISHED_OPERATIONS:
+        check_seen(proposal, operation)
     return operation
+
+
+def check_seen(proposal: Proposal, operation: Operation) -> None:
+    """Raises Outdated where the bank has been asked about it since it was seen."""
+    seen = proposal.seen_attempt
+    is_seen = operation.lease_epoch == proposal.seen_epoch and seen in (None, last_attempt(operation))
+    if not is_seen:
+        raise Outdated(f"The bank has been asked about the {operation.kind} since this page was made.")
+
+
+def last_attempt(operation: Operation) -> int:
+    """Its number; 0 where there is none."""
+    return max((one.number for one in operation.attempts.all()), default=0)
 
 
 def _verify_reference(proposal: Proposal) -> Hold:
@@ -198,7 +214,7 @@ def _verify_late_answer(proposal: Proposal) -> Hold:
     operation = _unchanged(proposal)
     if not has_late_answer(operation):
         raise Outdated("There is no late answer to settle any more.")
-    if not proposal.quote:
+    if not proposal.quote or proposal.evidence != Evidence.BANK_WORD:
         raise CannotResolve("Quote what was agreed with the bank.")
     return Hold(operation.bank, "", operation.amount_cents, operation.currency)
 
@@ -300,7 +316,9 @@ def _minute(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def proposal_of(resolution: Resolution, *, seen_epoch: int | None = None) -> Proposal:
+def proposal_of(
+    resolution: Resolution, *, seen_epoch: int | None = None, seen_attempt: int | None = None
+) -> Proposal:
     """What was proposed, to be verified again: of the state that somebody has seen, or the proposer had."""
     return Proposal(
         kind=Kind(resolution.kind),
@@ -308,6 +326,7 @@ def proposal_of(resolution: Resolution, *, seen_epoch: int | None = None) -> Pro
         operation=resolution.operation,
         payment=resolution.payment,
         seen_epoch=resolution.seen_epoch if seen_epoch is None else seen_epoch,
+        seen_attempt=seen_attempt,
         reference=resolution.reference,
         bank=resolution.bank,
         evidence=resolution.evidence,

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from payments.models import Event, Operation, Payment, Resolution
@@ -36,6 +37,12 @@ def of_late_answers(payment: Payment, kind: str) -> Q:
 def about_stray_hold(bank: str, reference: str) -> Q:
     """That a hold is proposed to be voided which no payment has."""
     return Q(kind=Resolution.Kind.VOID_HOLD, bank=bank, reference=reference)
+
+
+def lock_stray_hold(bank: str, reference: str) -> None:
+    """One at a time: it has no row to lock. Until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{bank} {reference}"])
 
 
 def end(which: Q, *, because: str, actor: str, request_id: str) -> None:

@@ -48,6 +48,7 @@ def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id
 
 
 def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, request_id: str) -> Operation:
+    proposals.lock_stray_hold(hold.bank, hold.reference)
     ended = f"{hold.reference} is being released."
     stray = proposals.about_stray_hold(hold.bank, hold.reference)
     proposals.end(stray, because=ended, actor=actor, request_id=request_id)

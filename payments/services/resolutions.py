@@ -18,7 +18,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import violated_constraint
-from payments.services import capture, concluding, effects, evidence, recovery, refund, void
+from payments.services import capture, concluding, effects, evidence, proposals, recovery, refund, void
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.concluding import Outdated, has_ended
@@ -83,28 +83,37 @@ def waits_for_another(proposal: Proposal) -> bool:
     return evidence.needs_second(proposal, evidence.verify(proposal))
 
 
-def check_approval(staff: Staff, resolution: Resolution, *, seen_epoch: int | None) -> Proposal:
+def check_approval(
+    staff: Staff, resolution: Resolution, *, seen_epoch: int | None, seen_attempt: int | None = None
+) -> Proposal:
     """That `approve` would carry it out; what is proposed. Raises what it does; nothing is recorded."""
     if resolution.proposed_by_id == staff.user_id:
         raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
     if not resolution.proposed_by.has_perm(PERMISSIONS[resolution.kind]):
         proposer = resolution.proposed_by.get_username()
         raise CannotResolve(f"{proposer} may not propose this any more: it has to be proposed anew.")
-    proposal = evidence.proposal_of(resolution, seen_epoch=seen_epoch)
+    proposal = evidence.proposal_of(resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
     evidence.verify(proposal)
     return proposal
 
 
-def approve(staff: Staff, resolution_id: int, *, reason: str, seen_epoch: int | None = None) -> Resolved:
+def approve(
+    staff: Staff,
+    resolution_id: int,
+    *,
+    reason: str,
+    seen_epoch: int | None = None,
+    seen_attempt: int | None = None,
+) -> Resolved:
     """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own.
 
-    `seen_epoch` is the operation's as the page of whoever approves showed it: recovery may have asked since
+    What is seen is the operation's as the page of whoever approves showed it: recovery may have asked since
     it was proposed, and what it rests on is judged anew. Without one, nothing may have changed since then.
     """
     resolution = _proposed(resolution_id)
     known = {"resolution": resolution.pk, "because": reason}
     with _failure_logged(staff, evidence.proposal_of(resolution), **known):
-        proposal = check_approval(staff, resolution, seen_epoch=seen_epoch)
+        proposal = check_approval(staff, resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
         key = f"resolution {resolution.pk}"
         return _carry_out(staff, proposal, lambda: resolution, key=key, because=reason)
 
@@ -253,6 +262,7 @@ def _lock(proposal: Proposal) -> tuple[Payment | None, Operation | None]:
         return concluding.lock(proposal.operation.pk, proposal.operation.payment_id)
     if proposal.payment is not None:
         return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk), None
+    proposals.lock_stray_hold(proposal.bank, proposal.reference)
     return None, None
 
 
@@ -263,9 +273,13 @@ def _check_still_so(proposal: Proposal) -> None:
     """
     payment, operation = _lock(proposal)
     if operation is not None and proposal.operation is not None:
-        was_unfinished = proposal.operation.state in UNFINISHED_OPERATIONS
-        if was_unfinished and operation.state not in UNFINISHED_OPERATIONS:
+        if operation.state in UNFINISHED_OPERATIONS:
+            concluding.check_at_rest(operation)
+            evidence.check_seen(proposal, operation)
+        elif not (evidence.has_late_answer(operation) or evidence.lacks_reference(operation)):
             raise has_ended(operation)
+    elif proposal.kind == Kind.VOID_HOLD:
+        evidence.check_not_released(proposal.bank, proposal.reference)
     elif payment is not None and proposal.payment is not None and payment.state != proposal.payment.state:
         raise Outdated(f"The payment is {payment.state} by now.")
 

@@ -1,5 +1,8 @@
 """Who looks after a case of the review queue: taken, given back, taken over by a lead; and what waits."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 from django.urls import reverse
 
@@ -127,6 +130,25 @@ class TestACase:
             assert sorted(said) == sorted(["taken", f"{owner} looks after it"])
             Assignment.objects.all().delete()
         assert len(logged()) == 10
+
+    def test_is_taken_and_given_back_in_a_storm_without_an_accident(self, operation: Operation) -> None:
+        kim, lee = member("kim"), member("lee")
+
+        def often(act: Callable[[], object]) -> str:
+            for _ in range(25):
+                with suppress(LookedAfter):
+                    act()
+            return "done"
+
+        assert (
+            at_once(
+                lambda: often(lambda: assignments.take(kim, operation)),
+                lambda: often(lambda: assignments.give_back(kim, operation)),
+                lambda: often(lambda: assignments.take_over(lee, operation)),
+                lambda: often(lambda: assignments.give_back(lee, operation)),
+            )
+            == ["done"] * 4
+        )
 
 
 class TestWhatWaitsForApproval:

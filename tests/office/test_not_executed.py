@@ -128,11 +128,10 @@ class TestRecordingThatNothingWasExecuted:
         bank.hold("authorizations")
         live.post("/payments", order())
         operation = Operation.objects.get()
-        proposed = resolutions.propose(
-            kim, not_executed(operation, Evidence.BANK_WORD, quote="No.")
-        ).resolution
+        word = not_executed(operation, Evidence.BANK_WORD, quote="No.")
         with pytest.raises(Outdated, match="at this moment"):
-            resolutions.approve(lee, proposed.pk, reason="well")
+            resolutions.propose(kim, word)
+        assert not Resolution.objects.exists()
 
     def test_two_at_the_same_moment_do_it_once(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from payments.admin.decisions.forms import SettledForm
 from payments.models import ApiKey, Event, Operation, Payment, Resolution
 from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
@@ -325,6 +326,12 @@ class TestDeciding:
             approve, proposed.pk, seen=seen, reason="x"
         )
         assert Payment.objects.get().state == "CAPTURED"
+
+    def test_what_was_agreed_about_a_late_answer_rests_on_the_banks_word_alone(self) -> None:
+        given = {"quote": "They gave it back.", "reason": "agreed"}
+        assert SettledForm(given | {"evidence": "bank_word"}).is_valid()
+        for other in ("statement", "x" * 500, ""):
+            assert not SettledForm(given | {"evidence": other}).is_valid(), other
 
     def test_a_second_person_approves_and_nobody_their_own(
         self, live: ApiClient, bank: SimulatedBank, lee: Member

@@ -5,13 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from payments.banks.registry import bank_named
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
-from payments.services import resolutions
+from payments.services import leases, resolutions
 from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
+from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
 from payments.services.expirations import expire_due
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
@@ -135,6 +137,37 @@ class TestFourEyes:
         resolutions.refuse(kim, proposed.pk, reason="asked the bank anew")
         proposal = replace(proposal, seen_epoch=now)
         assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
+
+    def test_the_banks_word_is_not_taken_while_a_call_is_under_way(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        """The call began before the word was given, and the bank executes it after."""
+        operation = contradicted(live, bank)
+        bank.clear_script()
+        lease = leases.take_for_recovery(operation.pk, settings.BANK_TIMING)
+        assert lease is not None
+        seen = Operation.objects.get(pk=operation.pk)
+        word = not_executed(seen, Evidence.BANK_WORD, quote="We have not seen it.")
+        with pytest.raises(Outdated, match="at this moment"):
+            resolutions.propose(kim, word)
+        bank_named("ficmart").send(lease.instruction, card=None, may_send=lambda: True)
+        assert bank.ledger()[-1].type == "CAPTURE"
+        assert Resolution.objects.count() == 0
+
+    def test_what_was_sent_after_the_page_was_made_in_the_same_epoch_is_noticed(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
+    ) -> None:
+        operation = contradicted(live, bank)
+        word = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
+        last = last_attempt(operation)
+        with pytest.raises(Outdated, match="since this page was made"):
+            resolutions.propose(kim, replace(word, seen_attempt=last - 1))
+        proposed = resolutions.propose(kim, replace(word, seen_attempt=last)).resolution
+        epoch = operation.lease_epoch
+        with pytest.raises(Outdated, match="since this page was made"):
+            resolutions.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last - 1)
+        done = resolutions.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last)
+        assert done.resolution.state == "APPLIED"
 
     @pytest.mark.parametrize("why", ["deactivated", "another group"])
     def test_what_somebody_has_proposed_who_may_not_any_more_is_not_carried_out(

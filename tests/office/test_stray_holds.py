@@ -1,10 +1,13 @@
 """Holds that no payment has, voided by people."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import transaction
 
-from payments.services import resolutions
+from payments.models import Payment, Resolution
+from payments.services import evidence, releases, resolutions
 from payments.services.evidence import CannotResolve, Kind, Proposal
 from payments.services.recovery import recover_due
 from payments.services.staff import Staff
@@ -37,6 +40,26 @@ class TestVoidingAHoldOfNobodys:
         assert bank.balances()["1111"].held == 5000
         with pytest.raises(CannotResolve, match="released already"):
             resolutions.propose(kim, self.proposal(reference))
+
+    def test_that_is_released_while_the_bank_is_asked_leaves_no_proposal(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bank.move_clock(seconds=-(26 * HOURS).total_seconds())
+        bank.script("authorizations", "drop_after", stored=False)
+        live.authorized(amount=60_000)
+        reference = bank.ledger()[0].id
+        look_up = evidence._looked_up
+
+        def released_meanwhile(*args: Any) -> Any:
+            found = look_up(*args)
+            with transaction.atomic():
+                releases.request_release(Payment.objects.get(), hold=reference, because="a late hold")
+            return found
+
+        monkeypatch.setattr(evidence, "_looked_up", released_meanwhile)
+        with pytest.raises(CannotResolve, match="released already"):
+            resolutions.propose(kim, self.proposal(reference))
+        assert not Resolution.objects.exists()
 
     def test_that_is_younger_than_25_hours_is_refused(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff

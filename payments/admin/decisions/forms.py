@@ -112,7 +112,11 @@ class VoidedForm(ReasonForm):
 class SettledForm(ReasonForm):
     """What was agreed with the bank about something that it has done in spite of our books."""
 
-    evidence = forms.CharField(widget=forms.HiddenInput, initial=Evidence.BANK_WORD.value)
+    evidence = forms.ChoiceField(
+        choices=[(Evidence.BANK_WORD.value, "")],
+        widget=forms.HiddenInput,
+        initial=Evidence.BANK_WORD.value,
+    )
     quote = forms.CharField(
         label="What was agreed with the bank",
         max_length=1000,

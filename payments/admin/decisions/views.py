@@ -40,11 +40,18 @@ from payments.models import ApiKey, Operation, Resolution
 from payments.services import resolutions, staff
 from payments.services.concluding import has_ended
 from payments.services.denials import LOOKED_UP
-from payments.services.evidence import VOIDABLE, Proposal, allows, has_late_answer, lacks_reference
+from payments.services.evidence import (
+    VOIDABLE,
+    Proposal,
+    allows,
+    has_late_answer,
+    lacks_reference,
+    last_attempt,
+)
 from payments.services.resolutions import Resolved
 
 Kind = Resolution.Kind
-_EPOCH = re.compile(r"[0-9]{1,9}")
+_SEEN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,5}))?", re.ASCII)
 
 
 class Decisions(DecisionPages):
@@ -162,7 +169,7 @@ class Decisions(DecisionPages):
                 decide=lambda given: self._propose(request, kind, given, operation=operation),
                 waits=lambda given: self._waits(request, kind, given, operation=operation),
                 back=page_of(operation),
-                seen=str(operation.lease_epoch),
+                seen=_shown(operation),
             ),
         )
 
@@ -238,7 +245,7 @@ class Decisions(DecisionPages):
             return HttpResponseRedirect(reverse(QUEUE))
 
         def changes(_given: dict[str, Any]) -> list[tuple[str, str]]:
-            resolutions.check_approval(staff_of(request), proposed, seen_epoch=_seen(request))
+            resolutions.check_approval(staff_of(request), proposed, **_seen(request))
             return _changes(proposed)
 
         return self.page_of(
@@ -249,10 +256,10 @@ class Decisions(DecisionPages):
                 form=ReasonForm,
                 changes=changes,
                 decide=lambda given: resolutions.approve(
-                    staff_of(request), proposed.pk, reason=given["reason"], seen_epoch=_seen(request)
+                    staff_of(request), proposed.pk, reason=given["reason"], **_seen(request)
                 ),
                 back=reverse(QUEUE),
-                seen=str(proposed.operation.lease_epoch) if proposed.operation else "",
+                seen=_shown(proposed.operation) if proposed.operation else "",
             ),
         )
 
@@ -328,13 +335,19 @@ class Decisions(DecisionPages):
 
     def _proposal(self, request: HttpRequest, kind: Kind, given: dict[str, Any], **about: Any) -> Proposal:
         """`given` are the form's fields, which have the names of the proposal's."""
-        return Proposal(kind, seen_epoch=_seen(request), **given, **about)
+        return Proposal(kind, **_seen(request), **given, **about)
 
 
-def _seen(request: HttpRequest) -> int | None:
-    """The operation's epoch as the page showed it that was sent."""
-    seen = request.POST.get("seen", "")
-    return int(seen) if _EPOCH.fullmatch(seen) else None
+def _shown(operation: Operation) -> str:
+    """Which state of it the page shows: its epoch, and its last attempt."""
+    return f"{operation.lease_epoch}.{last_attempt(operation)}"
+
+
+def _seen(request: HttpRequest) -> dict[str, Any]:
+    """As the page showed it that was sent."""
+    seen = _SEEN.fullmatch(request.POST.get("seen", ""))
+    epoch, attempt = (int(one) if one else None for one in seen.groups()) if seen else (None, None)
+    return {"seen_epoch": epoch, "seen_attempt": attempt}
 
 
 def _changes(proposed: Resolution) -> list[tuple[str, str]]:
