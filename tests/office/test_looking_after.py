@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from django.urls import reverse
@@ -134,21 +135,17 @@ class TestACase:
     def test_is_taken_and_given_back_in_a_storm_without_an_accident(self, operation: Operation) -> None:
         kim, lee = member("kim"), member("lee")
 
-        def often(act: Callable[[], object]) -> str:
-            for _ in range(25):
+        def often(act: Callable[[Staff, Operation], object], staff: Staff) -> str:
+            for _ in range(60):
                 with suppress(LookedAfter):
-                    act()
+                    act(staff, operation)
             return "done"
 
-        assert (
-            at_once(
-                lambda: often(lambda: assignments.take(kim, operation)),
-                lambda: often(lambda: assignments.give_back(kim, operation)),
-                lambda: often(lambda: assignments.take_over(lee, operation)),
-                lambda: often(lambda: assignments.give_back(lee, operation)),
-            )
-            == ["done"] * 4
-        )
+        steps = [
+            *((assignments.take, kim), (assignments.give_back, kim), (assignments.take, lee)),
+            *((assignments.take_over, lee), (assignments.give_back, lee)),
+        ]
+        assert at_once(*(partial(often, act, staff) for act, staff in steps)) == ["done"] * len(steps)
 
 
 class TestWhatWaitsForApproval:
