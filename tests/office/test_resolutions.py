@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from payments.banks.registry import bank_named
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
-from payments.services import leases, resolutions
+from payments.services import concluding, leases, resolutions
 from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
 from payments.services.expirations import expire_due
@@ -258,6 +258,43 @@ class TestAProposalEndsWithWhatItIsAbout:
                     assert not approving.done()
                 Resolution.objects.select_for_update(nowait=True).get(pk=proposed.pk)
             assert approving.result() == "APPLIED"
+
+    def test_an_outcome_of_no_payments_operation_sees_what_was_proposed_while_it_waited(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        """There is no payment to be locked first: the operation's row is all that both wait for."""
+        bank.move_clock(seconds=-timedelta(hours=26).total_seconds())
+        bank.script("authorizations", "drop_after", stored=False)
+        live.authorized()
+        hold = Proposal(Kind.VOID_HOLD, "on the statement", reference=bank.ledger()[0].id, bank="ficmart")
+        resolutions.propose(kim, hold)
+        release = Operation.objects.get(kind="release", payment=None)
+
+        def outcome() -> bool:
+            try:
+                with transaction.atomic():
+                    _, locked = concluding.lock(release.pk, None)
+                    return bool(vars(locked)["has_proposals"])
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                concluding.lock(release.pk, None)
+                Resolution.objects.create(
+                    kind=Kind.RECORD_NOT_EXECUTED,
+                    operation=release,
+                    bank="ficmart",
+                    amount_cents=5000,
+                    currency="USD",
+                    reason="they wrote",
+                    proposed_by_id=kim.user_id,
+                    needs_second=True,
+                )
+                sees = pool.submit(outcome)
+                while not _somebody_waits_for_a_lock():
+                    assert not sees.done()
+            assert sees.result()
 
     def test_proposals_and_outcomes_at_the_same_moment_leave_none_behind(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
