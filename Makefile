@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak admin-benchmark screenshots openapi outcomes
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -54,6 +54,9 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 
 soak: $(INSTALLED) ## shoppers, bad weather and SIGKILLs for SOAK_SECONDS (120), then the books
 	@exec $(VENV) -m tests.soak
+
+bench: $(INSTALLED) ## what an authorize, a capture, a refund, a replay and a read cost (two minutes)
+	@exec $(VENV) -m tests.benchmarks.hot_path
 
 admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (1000000) payments (minutes)
 	@exec $(VENV) -m tests.benchmarks.admin
