@@ -234,6 +234,9 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+# The routes of a new merchant: the bank that serves a currency in a mode. `manage.py route` changes them.
+ROUTES = {"live": {"USD": "ficmart"}, "test": {"USD": "sandbox"}}
+
 # --- The worker ------------------------------------------------------------------------------
 # Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.
 # retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice.

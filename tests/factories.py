@@ -17,6 +17,7 @@ from uuid import uuid4
 from payments.domain.ids import new_id
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import ApiKey, Attempt, Event, Merchant, Operation, Payment
+from payments.services.merchants import create_merchant
 
 BANK_PREFIXES = {
     OperationKind.AUTHORIZE: "auth_",
@@ -30,7 +31,10 @@ _HOLD_LASTS = timedelta(days=7)  # as the bank's contract has it
 
 def make_merchant(slug: str = "ficmart", **fields: Any) -> Merchant:
     """The merchant of that slug; the same one for the same slug."""
-    merchant, _ = Merchant.objects.get_or_create(slug=slug, defaults={"name": "FicMart", **fields})
+    merchant = create_merchant(slug=slug, name="FicMart")
+    if fields:
+        Merchant.objects.filter(pk=merchant.pk).update(**fields)
+        merchant.refresh_from_db()
     return merchant
 
 

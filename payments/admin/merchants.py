@@ -1,11 +1,15 @@
-"""Merchants and their API keys, as lists. A key's digest is never shown."""
+"""Merchants with their routes, and their API keys, as lists. A key's digest is never shown."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from payments.admin import routes
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.words import BAD, GOOD, label, utc
 from payments.models import ApiKey, Merchant
@@ -13,9 +17,32 @@ from payments.models import ApiKey, Merchant
 
 @admin.register(Merchant)
 class MerchantAdmin(ReadOnlyAdmin[Merchant]):
-    list_display = ("name", "slug", "live_bank", "test_bank", "active", "created")
+    list_display = ("name", "slug", "routes", "active", "created")
     ordering = ("name",)
     nothing_yet = "`manage.py seed` creates the first merchant."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Merchant]:
+        return super().get_queryset(request).prefetch_related("routes")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (
+            (*self.list_display, "change_route")
+            if request.user.has_perm(routes.CHANGE)
+            else self.list_display
+        )
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("<int:merchant_id>/route/", "payments_change_route", routes.view),)
+
+    @admin.display(description="Routes")
+    def routes(self, merchant: Merchant) -> SafeString:
+        return routes.as_list(merchant)
+
+    @admin.display(description="")
+    def change_route(self, merchant: Merchant) -> SafeString:
+        return format_html(
+            '<a href="{}">Change a route…</a>', reverse("admin:payments_change_route", args=[merchant.pk])
+        )
 
     @admin.display(description="Keys are")
     def active(self, merchant: Merchant) -> SafeString:

@@ -23,6 +23,7 @@ WORDS: dict[str, str] = {
     Type.RESOLUTION_OUTDATED: "A proposal has become outdated",
     Type.RESOLUTION_FAILED: "Tried to decide, and it did not hold",
     Type.API_KEY_DISABLED: "Disabled an API key",
+    Type.ROUTE_CHANGED: "Changed a route",
     Type.PAYMENTS_EXPORTED: "Exported payments",
     Type.USER_CREATED: "Added a user",
     Type.USER_CHANGED: "Changed a user",
@@ -39,7 +40,7 @@ _DECIDED_BECAUSE = ("because", "approved_because")
 _TOLD_ELSEWHERE = frozenset(
     (
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
-        *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule"),
+        *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
         *_DECIDED_BECAUSE,
     )
 )
@@ -70,6 +71,8 @@ def about(event: Event, *, links: bool) -> SafeString | str:
             return _link(address, text) if links else text
     if "key" in evidence:
         return f"{evidence['key']} of {evidence.get('merchant', 'a merchant')}"
+    if "route" in evidence:
+        return f"route {evidence['route']} of {evidence['merchant']}"
     if "filter" in evidence:
         asked = [f"{plain(name).lower()} {value}" for name, value in evidence["filter"].items()]
         return f"payments: {', '.join(asked) or 'all'}"

@@ -28,6 +28,11 @@ class Caller:
         return self.key.mode
 
     @property
+    def routes(self) -> dict[str, str]:
+        """The bank that serves each currency the merchant may use in this mode."""
+        return {route["currency"]: route["bank"] for route in vars(self.key)["routes"]}
+
+    @property
     def actor(self) -> str:
         """For events and logs."""
         return f"api_key:{self.key.pk}"

@@ -68,7 +68,7 @@ class CvvField(StrictCharField):
 
 @extend_schema_field({"type": "string", "enum": [currency.value for currency in Currency]})
 class CurrencyField(StrictCharField):
-    """A currency; whether the bank takes it is judged by `AuthorizeSerializer`."""
+    """A currency; whether the merchant has a route for it is judged by `AuthorizeSerializer`."""
 
 
 class CardSerializer(StrictSerializer):
@@ -108,7 +108,7 @@ class AuthorizeSerializer(StrictSerializer):
     amount = StrictIntegerField(
         min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS, help_text="In cents: 5000 is $50.00."
     )
-    currency = CurrencyField(help_text="ISO 4217; one that the bank takes.")
+    currency = CurrencyField(help_text="ISO 4217; one that you have a route for.")
     card = CardSerializer()
     description = TextField(required=False, allow_null=True, allow_blank=True, max_length=500)
     customer_email = EmailTextField(required=False, allow_null=True)
@@ -117,12 +117,13 @@ class AuthorizeSerializer(StrictSerializer):
     )
 
     def validate_currency(self, value: str) -> str:
-        accepted = self.context.get("currencies", frozenset(Currency))
-        if value not in accepted:
+        routes = self.context["routes"]
+        if value not in routes:
+            remedy = f"Use one of: {', '.join(sorted(routes))}." if routes else "Ask FicPay's staff for one."
             raise serializers.ValidationError(
-                f"Must be one of {', '.join(sorted(accepted))}.", code="unsupported_currency"
+                f"You have no route for this currency. {remedy}", code="unsupported_currency"
             )
-        return value
+        return str(value)
 
     def order(self) -> Order:
         """The order of validated data."""
@@ -132,6 +133,7 @@ class AuthorizeSerializer(StrictSerializer):
             customer_id=data["customer_id"],
             amount_cents=data["amount"],
             currency=data["currency"],
+            bank=self.context["routes"][data["currency"]],
             description=data.get("description") or "",
             customer_email=data.get("customer_email") or "",
             metadata=data.get("metadata") or {},

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from payments.api import schema
+from payments.api.authentication import caller_of
 from payments.api.base import ApiView, parse_payment_id, shown, validated_id
 from payments.api.errors import response_of
 from payments.api.serializers import (
@@ -21,7 +22,7 @@ from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.shipping import readiness
 from payments.domain.states import LIVE_PAYMENTS, PaymentState
 from payments.models import Event, is_contradicted
-from payments.services import answers, operations
+from payments.services import answers
 from payments.services.authorize import authorize_payment
 from payments.services.capture import capture_payment
 from payments.services.refund import refund_payment
@@ -36,9 +37,7 @@ class PaymentsView(ApiView):
     @schema.authorize
     def post(self, request: Request) -> HttpResponse:
         merchant_request = self.merchant_request(request)
-        bank = merchant_request.merchant.bank_for(merchant_request.mode)
-        context = {"currencies": operations.currencies_of(bank)}
-        serializer = AuthorizeSerializer(data=request.data, context=context)
+        serializer = AuthorizeSerializer(data=request.data, context={"routes": caller_of(request).routes})
         serializer.is_valid(raise_exception=True)
         return response_of(
             authorize_payment(merchant_request, order=serializer.order(), card=serializer.presented_card())

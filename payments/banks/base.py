@@ -10,7 +10,7 @@ from typing import Protocol
 from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.replies import LookUp, Reply
-from payments.domain.states import OperationKind
+from payments.domain.states import Mode, OperationKind
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Bank(Protocol):
     """A bank that can be told to move money."""
 
     name: str
+    mode: Mode  # live money, or test payments that move none
     currencies: frozenset[Currency]
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:

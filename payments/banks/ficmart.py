@@ -33,7 +33,7 @@ from payments.domain.replies import (
     Silence,
     Unclear,
 )
-from payments.domain.states import OperationKind
+from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
 
 log = structlog.get_logger("payments.banks.ficmart")
@@ -81,6 +81,7 @@ class FicmartBank:
     """
 
     name = "ficmart"
+    mode = Mode.LIVE
     currencies = frozenset({Currency.USD})
 
     def __init__(self, url: str, timing: Timing) -> None:

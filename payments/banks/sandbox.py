@@ -14,7 +14,7 @@ from payments.banks.base import Instruction
 from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.replies import Approval, LookUp, NotSent, Refusal, Reply, Unclear
-from payments.domain.states import OperationKind
+from payments.domain.states import Mode, OperationKind
 
 _NAMESPACE = UUID("5ca1ab1e-0000-4000-8000-000000000000")
 _HOLD_LASTS = timedelta(days=7)  # as the real bank's do
@@ -46,6 +46,7 @@ class SandboxBank:
     """A bank without money."""
 
     name = "sandbox"
+    mode = Mode.TEST
     currencies = frozenset({Currency.USD})
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:

@@ -40,5 +40,4 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(create_groups, migrations.RunPython.noop),
     ]

@@ -4,7 +4,7 @@ from payments.models.discrepancies import Discrepancy
 from payments.models.events import Event
 from payments.models.heartbeats import Heartbeat
 from payments.models.idempotency import IdempotencyKey
-from payments.models.merchants import ApiKey, Merchant
+from payments.models.merchants import ApiKey, Merchant, Route
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 from payments.models.queries import (
@@ -33,6 +33,7 @@ __all__ = [
     "Operation",
     "Payment",
     "Resolution",
+    "Route",
     "bank_key_age",
     "earlier_ones_answered",
     "is_bank_key_used",

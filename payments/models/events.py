@@ -41,6 +41,7 @@ class EventType(models.TextChoices):
     RESOLUTION_OUTDATED = "resolution.outdated"  # what it was proposed about was settled otherwise
     RESOLUTION_FAILED = "resolution.failed"  # somebody has confirmed what did not hold; nothing has changed
     API_KEY_DISABLED = "api_key.disabled"
+    ROUTE_CHANGED = "route.changed"  # another bank serves a merchant's currency, or none any more
     PAYMENTS_EXPORTED = "payments.exported"
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
@@ -60,7 +61,7 @@ OF_STAFF = (
     *(EventType.NOTE_ADDED, EventType.OPERATION_ASSIGNED, EventType.OPERATION_ASKED_AGAIN),
     *(EventType.RESOLUTION_PROPOSED, EventType.RESOLUTION_APPLIED, EventType.RESOLUTION_REFUSED),
     *(EventType.RESOLUTION_OUTDATED, EventType.RESOLUTION_FAILED, EventType.OPERATION_GIVEN_BACK),
-    *(EventType.API_KEY_DISABLED, EventType.PAYMENTS_EXPORTED),
+    *(EventType.API_KEY_DISABLED, EventType.PAYMENTS_EXPORTED, EventType.ROUTE_CHANGED),
     *(EventType.USER_CREATED, EventType.USER_CHANGED, EventType.USER_PASSWORD_CHANGED),
     *(EventType.USER_SECOND_FACTOR_SET_UP, EventType.USER_SECOND_FACTOR_RESET),
     *(EventType.GROUP_CREATED, EventType.GROUP_CHANGED, EventType.SCHEDULE_RUN_NOW),

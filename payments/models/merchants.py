@@ -6,27 +6,47 @@ from typing import ClassVar
 
 from django.db import models
 
+from payments.domain.money import Currency
 from payments.domain.states import Mode
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, one_of
 
 
 class Merchant(models.Model):
-    """Whom we take payments for. Its banks, one a mode, are names in `payments.banks.registry`."""
+    """Whom we take payments for. Its routes say which bank serves which currency."""
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
-    live_bank = models.CharField(max_length=32, default="ficmart")
-    test_bank = models.CharField(max_length=32, default="sandbox")
     is_active = models.BooleanField(default=True)  # an inactive merchant's keys are answered 403
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     def __str__(self) -> str:
         return self.name
 
-    def bank_for(self, mode: str) -> str:
-        """The name of the bank that serves this mode."""
-        return self.live_bank if mode == Mode.LIVE else self.test_bank
+
+class Route(models.Model):
+    """Which bank a merchant's new payments in one mode and one currency go to.
+
+    A payment keeps the bank it began with, so a route may change or go at any time. `bank` is a name in
+    `payments.banks.registry`.
+    """
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="routes")
+    mode = models.CharField(max_length=4, choices=choices(Mode))
+    currency = models.CharField(max_length=3, choices=choices(Currency))
+    bank = models.CharField(max_length=32)
+    changed_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["merchant", "mode", "currency"], name="one_bank_per_route"),
+            models.CheckConstraint(condition=one_of("mode", Mode), name="route_mode_known"),
+            models.CheckConstraint(condition=one_of("currency", Currency), name="route_currency_known"),
+        ]
+        permissions: ClassVar = [("manage_routes", "Can change which bank serves a currency")]
+
+    def __str__(self) -> str:
+        return f"{self.mode} {self.currency} to {self.bank}"
 
 
 class ApiKey(models.Model):

@@ -19,12 +19,16 @@ from payments.services.retries import answered_once
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be paid, as validated. `amount_cents` is in cents of `currency`."""
+    """What is to be paid, as validated, and the bank that its route names.
+
+    `amount_cents` is in cents of `currency`.
+    """
 
     order_id: str
     customer_id: str
     amount_cents: int
     currency: str
+    bank: str
     description: str = ""
     customer_email: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -53,7 +57,7 @@ def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
         payment = Payment.objects.create(
             merchant=request.merchant,
             mode=request.mode,
-            bank=request.merchant.bank_for(request.mode),
+            bank=order.bank,
             order_id=order.order_id,
             customer_id=order.customer_id,
             amount_cents=order.amount_cents,

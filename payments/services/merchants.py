@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 
 from payments.domain.states import Mode
-from payments.models import ApiKey, Merchant
+from payments.models import ApiKey, Merchant, Route
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,15 @@ class IssuedKey:
 
 
 def create_merchant(*, slug: str, name: str) -> Merchant:
-    """The merchant of that slug, created with the default banks where there is none."""
-    merchant, _ = Merchant.objects.get_or_create(slug=slug, defaults={"name": name})
+    """The merchant of that slug, created with the routes of `settings.ROUTES` where there is none."""
+    with transaction.atomic():
+        merchant, is_new = Merchant.objects.get_or_create(slug=slug, defaults={"name": name})
+        if is_new:
+            Route.objects.bulk_create(
+                Route(merchant=merchant, mode=mode, currency=currency, bank=bank)
+                for mode, banks in settings.ROUTES.items()
+                for currency, bank in banks.items()
+            )
     return merchant
 
 
@@ -34,9 +45,15 @@ def issue_api_key(*, slug: str, mode: Mode) -> IssuedKey:
 
 
 def find_api_key(plain: str) -> ApiKey | None:
-    """The key that is in force under this plain text, with its merchant; None where there is none."""
+    """The key that is in force under this plain text, or None; with its merchant and `routes` of its mode.
+
+    One statement. `routes` is a list of `{currency, bank}`.
+    """
+    own = Route.objects.filter(merchant=OuterRef("merchant"), mode=OuterRef("mode"))
+    pairs = ArraySubquery(own.values_list(JSONObject(currency="currency", bank="bank")))
     return (
         ApiKey.objects.select_related("merchant")
+        .annotate(routes=pairs)
         .filter(digest=ApiKey.digest_of(plain), disabled_at=None)
         .first()
     )

@@ -37,7 +37,7 @@ from payments.domain.outcomes import (
     outcome_of,
 )
 from payments.domain.replies import LookUp, NotSent, Reply, describe
-from payments.domain.states import OperationKind
+from payments.domain.states import Mode, OperationKind
 from payments.models import (
     Event,
     Operation,
@@ -165,9 +165,10 @@ def look_up(bank: str, kind: OperationKind, reference: str) -> LookUp:
     return bank_named(bank).look_up(kind, reference)
 
 
-def currencies_of(bank: str) -> frozenset[Currency]:
-    """What the bank of that name takes."""
-    return bank_named(bank).currencies
+def banks_for(mode: Mode, currency: Currency) -> list[str]:
+    """The names of the banks that take this currency in this mode."""
+    banks = [bank_named(name) for name in registry.NAMES]
+    return sorted(bank.name for bank in banks if bank.mode is mode and currency in bank.currencies)
 
 
 def bank_health() -> dict[str, bool]:

@@ -1,19 +1,16 @@
 """Every address of the back office with real objects behind it, and everybody who may knock."""
 
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
-from access.roles import Role
+from access.roles import Role, make_groups
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Discrepancy, Event, Resolution
 from tests.factories import make_api_key, make_attempt, make_event, make_operation, make_payment
@@ -35,19 +32,6 @@ def routes() -> list[str]:
 
     found = walk(get_resolver().url_patterns, "")
     return list(dict.fromkeys(route.removeprefix("admin/") for route in found if route.startswith("admin/")))
-
-
-def make_groups() -> None:
-    """Those of the migrations: a test that empties the tables takes them along."""
-    if not Group.objects.exists():
-        groups = importlib.import_module("payments.migrations.0006_groups")
-        log = importlib.import_module("payments.migrations.0010_staff_log")
-        payments = apps.get_app_config("payments")
-        models = payments.models_module
-        with connection.schema_editor() as editor:
-            groups.create_groups(apps, editor)
-            log.give_permissions(apps, editor)
-        payments.models_module = models  # taken away by the first, as it may from a migration's apps
 
 
 def signed_in(actor: str) -> Client:
@@ -113,6 +97,7 @@ class Objects:
             "payment_id": self.payment.pk,
             "resolution_id": self.resolution.pk,
             "key_id": self.key.pk,
+            "merchant_id": self.payment.merchant.pk,
             "verb": "refund",
             "name": "recovery",
             "content_type_id": ContentType.objects.get_for_model(type(self.payment)).pk,

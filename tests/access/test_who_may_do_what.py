@@ -82,6 +82,10 @@ MATRIX: dict[str, Door] = {
         *(200, {Role.OPERATIONS, SUPERUSER}),
     ),
     "payments/merchant/": (200, {Role.FINANCE, Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
+    "payments/merchant/<int:merchant_id>/route/": (
+        *(200, {Role.OPERATIONS, SUPERUSER}),
+        *(200, {Role.OPERATIONS, SUPERUSER}),
+    ),
     "payments/merchant/<path:object_id>/change/": NO_PAGE,
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,

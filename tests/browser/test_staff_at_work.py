@@ -12,9 +12,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
-from access.roles import Role
+from access.roles import Role, make_groups
 from payments.models import Operation, Payment, Resolution
-from tests.access.doors import make_groups
 from tests.api_client import CARDS, ApiClient, order
 from tests.browser.conftest import PASSWORD, scrolls_sideways
 from tests.office.cases import lost_capture, on_no_statement, too_old

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from payments.domain.states import Mode
-from payments.models import ApiKey, Event, IdempotencyKey, Merchant
+from payments.models import ApiKey, Event, IdempotencyKey
 from tests.factories import make_api_key, make_event, make_merchant, make_operation, make_payment
 from tests.models.sql import execute, refuses, update
 
@@ -92,10 +92,6 @@ class TestMerchants:
         execute("SET CONSTRAINTS ALL IMMEDIATE")
         with refuses("violates foreign key constraint"):
             execute("DELETE FROM payments_merchant WHERE id = %s", merchant.pk)
-
-    def test_have_a_bank_for_each_mode(self) -> None:
-        merchant = Merchant(live_bank="ficmart", test_bank="sandbox")
-        assert [merchant.bank_for(mode) for mode in (Mode.LIVE, Mode.TEST)] == ["ficmart", "sandbox"]
 
 
 class TestApiKeys:

@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 
 from payments.domain.cards import people_wrote_card_number
-from payments.models import Merchant, Operation
+from payments.domain.states import Mode
+from payments.models import Operation, Route
 from payments.services.denials import covered, denials
 from payments.services.evidence import Evidence
 
@@ -138,7 +139,8 @@ class StrayHoldForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         bank: Any = self.fields["bank"]
-        names = Merchant.objects.order_by("live_bank").values_list("live_bank", flat=True).distinct()
+        routes = Route.objects.filter(mode=Mode.LIVE)
+        names = routes.order_by("bank").values_list("bank", flat=True).distinct()
         bank.choices = [(name, name) for name in names]
 
 
