@@ -1,4 +1,7 @@
-"""The simulated bank: a stand-in, in a process of its own, for the bank FicPay talks to.
+"""The simulated banks: stand-ins, each in a process of its own, for the banks FicPay talks to.
+
+The modules here are FicMart's bank, and what it shares with the acquirer (bank.acquirer): the reception,
+the weather, the journal, the scripts and the control plane. What follows is about FicMart's bank.
 
 It is a stranger to the gateway. It imports nothing of it and nothing of it imports this; the two share
 only what goes over the wire. It behaves like the real bank, quirks included, because the quirks (a key

@@ -1,4 +1,8 @@
-"""The command line: `python -m bank` serves, `python -m bank statement` writes a day's statement."""
+"""The command line of the simulated banks.
+
+`python -m bank` is the bank, `python -m bank statement` writes a day of its statement,
+`python -m bank acquirer` is the acquirer.
+"""
 
 import argparse
 import asyncio
@@ -10,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from bank.ledger import LedgerUnusable
-from bank.settings import SettingInvalid, Settings, database_path
+from bank.settings import CannotListen, SettingInvalid, Settings, database_path, of_acquirer
 from bank.statement import write_statement
 
 SETTINGS_HELP = """\
@@ -23,6 +27,8 @@ settings (environment):
   BANK_HOST          address to listen on (127.0.0.1)
   BANK_DB            the ledger's file (bank/ledger.sqlite3 under FICPAY_VAR, or under ./var)
   BANK_CONTROL       1 switches the control plane on, as --control does (0)
+The acquirer has the same weather (FAILURE_RATE, MIN_LATENCY_MS, MAX_LATENCY_MS) and its own
+  ACQUIRER_PORT (8080), ACQUIRER_HOST (127.0.0.1), ACQUIRER_CONTROL (0)
 """
 
 
@@ -31,9 +37,11 @@ def main() -> None:
     try:
         if arguments.command == "statement":
             _statement(arguments.date, arguments.output)
+        elif arguments.command == "acquirer":
+            _serve_acquirer(control=arguments.control)
         else:
-            _serve(control=arguments.control)
-    except (SettingInvalid, LedgerUnusable) as wrong:
+            _serve_bank(control=arguments.control)
+    except (SettingInvalid, LedgerUnusable, CannotListen) as wrong:
         sys.exit(f"bank: {wrong}")
     except KeyboardInterrupt:  # before the server listens for it
         sys.exit(130)
@@ -42,16 +50,24 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bank",
-        description="The simulated bank. Without a command it serves until it is stopped.",
+        description="The simulated banks. Without a command the bank serves until it is stopped.",
         epilog=SETTINGS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--control", action="store_true", help="switch the control plane on (tests only)")
-    commands = parser.add_subparsers(dest="command", metavar="statement")
-    statement = commands.add_parser("statement", help="write the statement of one day as CSV")
+    _add_control(parser, default=False)
+    commands = parser.add_subparsers(dest="command", metavar="statement|acquirer")
+    statement = commands.add_parser("statement", help="write the bank's statement of one day as CSV")
     statement.add_argument("--date", type=_day, required=True, help="the day (UTC), as YYYY-MM-DD")
     statement.add_argument("--output", type=Path, help="file to write (standard output)")
+    acquirer = commands.add_parser("acquirer", help="serve the simulated acquirer until it is stopped")
+    _add_control(acquirer, default=argparse.SUPPRESS)  # or it would undo the one before the command
     return parser
+
+
+def _add_control(parser: argparse.ArgumentParser, *, default: bool | str) -> None:
+    parser.add_argument(
+        "--control", action="store_true", default=default, help="switch the control plane on (tests only)"
+    )
 
 
 def _day(text: str) -> date:
@@ -74,15 +90,24 @@ def _statement(day: date, output: Path | None) -> None:
         write_statement(day, database, file)
 
 
-def _serve(*, control: bool) -> None:
-    from bank.server import CannotListen, serve  # noqa: PLC0415 - the statement needs no web server
+def _serve_bank(*, control: bool) -> None:
+    from bank.reception import serve  # noqa: PLC0415 - the statement needs no web server
+    from bank.server import Server  # noqa: PLC0415
 
     settings = Settings.from_environment(os.environ)
+    settings = replace(settings, control=settings.control or control)
     _log_to_stdout()
-    try:
-        asyncio.run(serve(replace(settings, control=settings.control or control)))
-    except CannotListen as wrong:
-        sys.exit(f"bank: {wrong}")
+    asyncio.run(serve(Server(settings).application(), settings, books=f"ledger in {settings.database}"))
+
+
+def _serve_acquirer(*, control: bool) -> None:
+    from bank.acquirer.server import Acquirer  # noqa: PLC0415 - the statement needs no web server
+    from bank.reception import serve  # noqa: PLC0415
+
+    settings = of_acquirer(os.environ)
+    settings = replace(settings, control=settings.control or control)
+    _log_to_stdout()
+    asyncio.run(serve(Acquirer(settings).application(), settings, books="books in memory"))
 
 
 def _log_to_stdout() -> None:

@@ -64,7 +64,11 @@ def refusal(code: str) -> Answer:
 
 
 def failure(status: int, code: str, message: str) -> Answer:
-    return Answer(status, _json({"error": code, "message": message}))
+    return json_answer(status, {"error": code, "message": message})
+
+
+def json_answer(status: int, fields: Mapping[str, Any]) -> Answer:
+    return Answer(status, _json(fields))
 
 
 def plain_text(status: int, text: str) -> Answer:

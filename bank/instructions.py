@@ -5,12 +5,12 @@ the amount, and only then the database. A body that fails its form gets its own 
 database is down.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bank.answers import Refused
+from bank.bodies import Unreadable, json_object
 from bank.cards import ISSUED, is_card_number, is_digits
 from bank.clock import HOUR
 from bank.entries import Entry
@@ -18,10 +18,6 @@ from bank.ledger import Ledger
 
 Execute = Callable[[Ledger, str, int], Entry]
 """What remains of an instruction once its body was judged: (ledger, idempotency key, now) -> entry."""
-
-
-class Unreadable(Exception):
-    """The body is not JSON, or not of the types this instruction takes."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +114,7 @@ class _Fields:
 
 
 def _fields(body: bytes) -> _Fields:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Unreadable from None
-    if not isinstance(value, dict):
-        raise Unreadable
-    return _Fields(value)
+    return _Fields(json_object(body))
 
 
 def _require_positive(amount_cents: int) -> None:

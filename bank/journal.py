@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 log = logging.getLogger("bank")
 
-KNOWN_PATH = re.compile(
-    r"/health|/api/v1/(authorizations|captures|voids|refunds)(/(auth|cap|void|ref)_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
-)
 KNOWN_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 KEPT = 100_000
 """A day of load tests fits; without a bound a bank left running would grow for ever."""
@@ -41,22 +38,30 @@ class Visit:
 
 
 class Journal:
-    """All visits, oldest first, those still in flight included. Kept in memory: a restart forgets them."""
+    """All visits, oldest first, those still in flight included. Kept in memory: a restart forgets them.
 
-    def __init__(self) -> None:
+    `max_in_flight` is per idempotency key, `most_at_once` per path, whatever the keys.
+    """
+
+    def __init__(self, known_path: re.Pattern[str]) -> None:
+        self._known_path = known_path
         self.visits: deque[Visit] = deque(maxlen=KEPT)
         self.max_in_flight: Counter[str] = Counter()
+        self.most_at_once: Counter[str] = Counter()
+        self._at_once: Counter[str] = Counter()
         self._in_flight: dict[tuple[str, str], list[Visit]] = {}
 
     def forget(self) -> None:
         """Requests still in flight go on, but their visits are no longer listed."""
         self.visits.clear()
         self.max_in_flight.clear()
+        self.most_at_once.clear()
 
     @contextmanager
     def visit(self, method: str, path: str, key: str | None, received_at_ns: int) -> Iterator[Visit]:
         """Record a request from its arrival until the bank's work on it is over, answered or not."""
-        visit = Visit(_known_method(method), _known_path(path), key, received_at_ns)
+        shown = path if self._known_path.fullmatch(path) else "(unknown path)"
+        visit = Visit(_known_method(method), shown, key, received_at_ns)
         began = time.monotonic()
         self.visits.append(visit)
         self._enter(visit)
@@ -75,6 +80,8 @@ class Journal:
             )
 
     def _enter(self, visit: Visit) -> None:
+        self._at_once[visit.path] += 1
+        self.most_at_once[visit.path] = max(self.most_at_once[visit.path], self._at_once[visit.path])
         if visit.idempotency_key is None:
             return
         together = self._in_flight.setdefault((visit.path, visit.idempotency_key), [])
@@ -86,16 +93,13 @@ class Journal:
         self.max_in_flight[key] = max(self.max_in_flight[key], len(together))
 
     def _leave(self, visit: Visit) -> None:
+        self._at_once[visit.path] -= 1
         if visit.idempotency_key is None:
             return
         together = self._in_flight[visit.path, visit.idempotency_key]
         together.remove(visit)
         if not together:
             del self._in_flight[visit.path, visit.idempotency_key]
-
-
-def _known_path(path: str) -> str:
-    return path if KNOWN_PATH.fullmatch(path) else "(unknown path)"
 
 
 def _known_method(method: str) -> str:

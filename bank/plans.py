@@ -7,13 +7,11 @@ packet that says so is lost, and finishes its work.
 
 import inspect
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bank.answers import JSON, Answer, failure
-
-ENDPOINTS = ("authorizations", "captures", "voids", "refunds", "reads", "health")
 
 
 @dataclass(frozen=True)
@@ -140,34 +138,42 @@ def database_fails_midway() -> Plan:
     return Plan(database_fails_midway=True)
 
 
-STEPS: dict[str, Callable[..., Plan]] = {
-    step.__name__: step
-    for step in (
-        *(fail_before, fail_after, hang_before, hang_after, drop_before, drop_after, delay, garbage),
-        *(alter, dribble, lookup_fails, database_down, database_fails_midway),
-    )
-}
+Steps = Mapping[str, Callable[..., Plan]]
+
+
+def named(*steps: Callable[..., Plan]) -> Steps:
+    """Steps by their names, as a script asks for them."""
+    return {step.__name__: step for step in steps}
+
+
+COMMON_STEPS = named(
+    *(fail_before, fail_after, hang_before, hang_after, drop_before, drop_after, delay, garbage),
+    *(alter, dribble),
+)
+STEPS = {**COMMON_STEPS, **named(lookup_fails, database_down, database_fails_midway)}
+"""All that the bank can do; the others have no key to look up and no database."""
 
 
 class NotAStep(Exception):
     """The control plane was asked for a step that does not exist or does not take these options."""
 
 
-def plan(step: str, /, *, ignores_hangup: bool = False, **options: Any) -> Plan:
-    """The plan of a step; raises NotAStep with a message for whoever wrote the script."""
-    if step not in STEPS:
-        raise NotAStep(f"There is no step {step!r}; there are {', '.join(STEPS)}.")
-    try:
-        return replace(STEPS[step](**options), ignores_hangup=ignores_hangup)
-    except TypeError as wrong:
-        raise NotAStep(f"{step}{inspect.signature(STEPS[step])}: {wrong}") from None
-
-
 class Script:
-    """The plans still to come, per endpoint; each request takes one."""
+    """The plans still to come, per endpoint of this bank; each request takes one."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoints: Sequence[str], steps: Steps) -> None:
+        self.endpoints = endpoints
+        self._steps = steps
         self._coming: defaultdict[str, deque[Plan]] = defaultdict(deque)
+
+    def plan(self, step: str, /, *, ignores_hangup: bool = False, **options: Any) -> Plan:
+        """The plan of a step; raises NotAStep with a message for whoever wrote the script."""
+        if step not in self._steps:
+            raise NotAStep(f"There is no step {step!r}; there are {', '.join(self._steps)}.")
+        try:
+            return replace(self._steps[step](**options), ignores_hangup=ignores_hangup)
+        except TypeError as wrong:
+            raise NotAStep(f"{step}{inspect.signature(self._steps[step])}: {wrong}") from None
 
     def add(self, endpoint: str, planned: Plan, *, times: int) -> None:
         self._coming[endpoint].extend([planned] * times)
@@ -180,7 +186,7 @@ class Script:
         self._coming.clear()
 
     def remaining(self) -> dict[str, int]:
-        return {endpoint: len(self._coming[endpoint]) for endpoint in ENDPOINTS}
+        return {endpoint: len(self._coming[endpoint]) for endpoint in self.endpoints}
 
 
 def _scripted_failure(status: int, code: str, message: str, retry_after: int | None) -> Answer:

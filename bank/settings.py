@@ -1,7 +1,7 @@
-"""The bank's settings: the environment variables of the real bank, and a few of our own."""
+"""The settings of the simulated banks: the environment variables of the real bank, and a few of our own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -9,37 +9,73 @@ class SettingInvalid(Exception):
     """An environment variable holds a value that means nothing. The message says which and why."""
 
 
+class CannotListen(Exception):
+    """The address cannot be bound. The message says which and why."""
+
+
 @dataclass(frozen=True)
-class Settings:
-    """Everything the bank reads from its environment, read once at start."""
+class ServerSettings:
+    """What every simulated bank reads from its environment, once at start.
+
+    `port_variable` is where another port can be chosen.
+    """
 
     failure_rate: float
     min_latency_ms: int
     max_latency_ms: int
-    auth_expiry_hours: int
     host: str
     port: int
-    database: Path
+    port_variable: str
     control: bool
+
+
+@dataclass(frozen=True)
+class Settings(ServerSettings):
+    """The bank's settings."""
+
+    auth_expiry_hours: int
+    database: Path
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read and check the settings, or raise SettingInvalid. An empty variable counts as unset."""
+        """Read and check the settings, or raise SettingInvalid. An empty variable counts as unset.
+
+        PORT is the real bank's name for the port; BANK_PORT serves where PORT would mean another server's.
+        """
         given = {name: value for name, value in environ.items() if value}
-        minimum = _whole_number(given, "MIN_LATENCY_MS", default=100)
-        maximum = _whole_number(given, "MAX_LATENCY_MS", default=2000)
-        if minimum > maximum:
-            raise SettingInvalid(f"MIN_LATENCY_MS ({minimum}) is greater than MAX_LATENCY_MS ({maximum}).")
-        return cls(
-            failure_rate=_rate(given, "FAILURE_RATE", default=0.05),
-            min_latency_ms=minimum,
-            max_latency_ms=maximum,
-            auth_expiry_hours=_whole_number(given, "AUTH_EXPIRY_HOURS", default=168),
-            host=given.get("BANK_HOST", "127.0.0.1"),
-            port=_port(given),
-            database=database_path(given),
-            control=_switch(given, "BANK_CONTROL"),
+        server = _server(
+            given, prefix="BANK", port_name="PORT" if "PORT" in given else "BANK_PORT", port=8787
         )
+        return cls(
+            **asdict(server),
+            auth_expiry_hours=_whole_number(given, "AUTH_EXPIRY_HOURS", default=168),
+            database=database_path(given),
+        )
+
+
+def of_acquirer(environ: Mapping[str, str]) -> ServerSettings:
+    """The acquirer's settings, or raises SettingInvalid. An empty variable counts as unset.
+
+    Its weather is set by the bank's variables; PORT is not meant for it.
+    """
+    given = {name: value for name, value in environ.items() if value}
+    return _server(given, prefix="ACQUIRER", port_name="ACQUIRER_PORT", port=8080)
+
+
+def _server(given: Mapping[str, str], *, prefix: str, port_name: str, port: int) -> ServerSettings:
+    minimum = _whole_number(given, "MIN_LATENCY_MS", default=100)
+    maximum = _whole_number(given, "MAX_LATENCY_MS", default=2000)
+    if minimum > maximum:
+        raise SettingInvalid(f"MIN_LATENCY_MS ({minimum}) is greater than MAX_LATENCY_MS ({maximum}).")
+    return ServerSettings(
+        failure_rate=_rate(given, "FAILURE_RATE", default=0.05),
+        min_latency_ms=minimum,
+        max_latency_ms=maximum,
+        host=given.get(f"{prefix}_HOST", "127.0.0.1"),
+        port=_port(given, port_name, default=port),
+        port_variable=f"{prefix}_PORT",
+        control=_switch(given, f"{prefix}_CONTROL"),
+    )
 
 
 def database_path(environ: Mapping[str, str]) -> Path:
@@ -67,10 +103,8 @@ def _rate(given: Mapping[str, str], name: str, *, default: float) -> float:
     return rate
 
 
-def _port(given: Mapping[str, str]) -> int:
-    """PORT is the real bank's name for it; BANK_PORT serves where PORT would mean another server's."""
-    name = "PORT" if "PORT" in given else "BANK_PORT"
-    port = _whole_number(given, name, default=8787)
+def _port(given: Mapping[str, str], name: str, *, default: int) -> int:
+    port = _whole_number(given, name, default=default)
     if not 1 <= port <= 65535:
         raise SettingInvalid(f"{name} must be a port from 1 to 65535; it is {port}.")
     return port

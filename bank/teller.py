@@ -25,14 +25,14 @@ from bank.answers import (
     refusal,
     replayed,
 )
-from bank.clock import Clock
+from bank.bodies import Unreadable
 from bank.entries import Entry, Kind
-from bank.instructions import Instruction, Unreadable, instructions
-from bank.latch import Latch, Point
+from bank.instructions import Instruction, instructions
+from bank.latch import Point
 from bank.ledger import Ledger
 from bank.plans import Plan
+from bank.reception import Reception
 from bank.settings import Settings
-from bank.weather import Weather
 
 T = TypeVar("T")
 ReadBody = Callable[[], Awaitable[bytes]]
@@ -45,10 +45,10 @@ class DatabaseDown(Exception):
 class Teller:
     """Takes requests, free of HTTP but for their bodies, and gives answers."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.clock = Clock()
-        self.weather = Weather(settings.failure_rate, settings.min_latency_ms, settings.max_latency_ms)
-        self.latch = Latch()
+    def __init__(self, settings: Settings, reception: Reception) -> None:
+        self.clock = reception.clock
+        self.weather = reception.weather
+        self.latch = reception.latch
         self.database_down = False
         self.instructions = instructions(expiry_hours=settings.auth_expiry_hours)
         self._ledger = Ledger(settings.database)

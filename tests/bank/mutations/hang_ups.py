@@ -6,12 +6,12 @@ HANG_UPS = (
     breaking(
         "hanging up cancels work that is not yet committed",
         (
-            "server.py",
+            "reception.py",
             "plan = self.script.next(endpoint)",
             "plan = replace(self.script.next(endpoint), ignores_hangup=True)",
         ),
         (
-            "server.py",
+            "reception.py",
             "from pathlib import Path",
             "from dataclasses import replace\nfrom pathlib import Path",
         ),
@@ -35,7 +35,7 @@ HANG_UPS = (
     ),
     breaking(
         "unless the bank never learns of it",
-        ("server.py", "if not plan.ignores_hangup:", "if plan:"),
+        ("reception.py", "if not plan.ignores_hangup:", "if plan:"),
         caught_by="hang_ups::TestHangingUp::test_unnoticed_it_cancels_nothing",
     ),
     breaking(
@@ -46,10 +46,10 @@ HANG_UPS = (
     breaking(
         "it closes the connection only when it has finished",
         (
-            "server.py",
+            "reception.py",
             "            response = await asyncio.shield(task)\n",
-            "            began, now = self.teller.clock.now(), self.teller.clock.now\n"
-            "            while not task.done() and now() - began < ANSWERING_TIME_NS:\n"
+            "            began, now = self.clock.now(), self.clock.now\n"
+            "            while not task.done() and now() - began < (self._answering_ns or 0):\n"
             "                await asyncio.sleep(0.02)\n"
             "            response = task.result() if task.done() else None\n",
         ),

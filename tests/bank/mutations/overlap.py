@@ -10,7 +10,11 @@ OVERLAP = (
             "                return await self.teller.instruct(",
             "                async with ONE_AT_A_TIME:\n                  return await self.teller.instruct(",
         ),
-        ("server.py", "LONGEST_BODY = ", "ONE_AT_A_TIME = asyncio.Lock()\nLONGEST_BODY = "),
+        (
+            "server.py",
+            "ANSWERING_TIME_NS = ",
+            "import asyncio\n\nONE_AT_A_TIME = asyncio.Lock()\nANSWERING_TIME_NS = ",
+        ),
         caught_by=[
             "overlap::TestAuthorizations::test_the_look_up_does_not_lock",
             "overlap::TestAuthorizations::test_three_at_once_with_one_key_make_three_holds",

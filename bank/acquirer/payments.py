@@ -1,0 +1,58 @@
+"""What a payment's body must be, and what its issuer says to it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bank.bodies import json_object
+
+CURRENCIES = ("USD", "GBP", "EUR")
+
+
+class Malformed(Exception):
+    """Fields are missing or malformed. The message names them, and never says what they held."""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What the issuer is asked for. Of the card number only what decides and what names it is kept."""
+
+    card_last4: str
+    currency: str
+    amount: int
+
+    @property
+    def issuer_is_away(self) -> bool:
+        """The last digit is zero: refused before the issuer was asked."""
+        return self.card_last4.endswith("0")
+
+    @property
+    def is_authorized(self) -> bool:
+        """The last digit is odd."""
+        return int(self.card_last4[-1]) % 2 == 1
+
+
+def read(body: bytes) -> Payment:
+    """The payment that a body asks for; raises Unreadable or Malformed."""
+    fields = json_object(body)
+    if wrong := [name for name, is_right in FORMS.items() if not is_right(fields.get(name))]:
+        raise Malformed(f"Missing or malformed: {', '.join(wrong)}.")
+    return Payment(fields["card_number"][-4:], fields["currency"], fields["amount"])
+
+
+def _text(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
+
+
+def _is_amount(value: Any) -> bool:
+    return type(value) is int and value >= 1  # true is no number
+
+
+FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "card_number": _text(r"\d{14,19}"),
+    "expiry_date": _text(r"(0[1-9]|1[0-2])/\d{4}"),
+    "currency": _text("|".join(CURRENCIES)),
+    "amount": _is_amount,
+    "cvv": _text(r"\d{3,4}"),
+}

@@ -1,0 +1,96 @@
+"""What only the bank's control plane has (bank.control has the rest).
+
+Endpoints of a script: authorizations, captures, voids, refunds, reads (every GET of an object), health.
+Points to hold at: "execution", where the key has been looked up and nothing is done, so that requests with
+one key that are held together are all executed; and "storing", where the entry is committed and its answer
+is not stored: whoever hangs up there leaves a hold that no replay shows.
+
+`POST /control/database` `{"down": true | false}`
+    Take the bank's database away, or give it back; `database_down` in the state.
+`POST /control/clock` `{"seconds": N}` or `{"at": "2026-11-30T00:00:00Z"}`
+    Move the bank's clock by so much, or to an instant. It runs on from there, a restart included. Expiry
+    of holds and cards, the purge of stored answers and the 15 seconds in which the bank can answer all
+    go by this clock.
+`GET /control/ledger`
+    All entries, oldest first: `type`, `id` (with its prefix), `reference_id`, `amount`, `card_last4`,
+    `idempotency_key`, `created_at`, `expires_at`.
+`GET /control/balances`
+    Per card, by its last four digits: `total`, `held`, `available`, in cents.
+"""
+
+from bank.clock import SECOND, instant, rfc3339
+from bank.control import Control, Fields, Order
+from bank.entries import Entry, Kind
+from bank.latch import Point
+from bank.reception import Reception
+from bank.teller import Teller
+
+PREFIXES = {Kind.HOLD: "auth_", Kind.CAPTURE: "cap_", Kind.VOID: "void_", Kind.REFUND: "ref_"}
+
+
+class BankControl(Control):
+    """The orders to a bank with a ledger, a database that can be down, and a clock that matters."""
+
+    points = tuple(Point)
+
+    def __init__(self, reception: Reception, teller: Teller) -> None:
+        super().__init__(reception)
+        self._teller = teller
+        self.instructions = tuple(teller.instructions)
+
+    @property
+    def reads(self) -> list[Order]:
+        return [*super().reads, self.ledger, self.balances]
+
+    @property
+    def orders(self) -> list[Order]:
+        return [*super().orders, self.database, self.clock]
+
+    async def database(self, fields: Fields) -> Fields:
+        self._teller.database_down = bool(fields["down"])
+        return {}
+
+    async def clock(self, fields: Fields) -> Fields:
+        clock = self._reception.clock
+        if "at" in fields:
+            clock.set(instant(fields["at"]))
+        else:
+            clock.move(by_ns=int(fields["seconds"] * SECOND))
+        offset_ns = clock.offset_ns
+        await self._teller.ask(lambda ledger: ledger.remember_clock_offset(offset_ns))
+        return {"now": rfc3339(clock.now())}
+
+    async def state(self, fields: Fields) -> Fields:
+        return {**await super().state(fields), "database_down": self._teller.database_down}
+
+    async def ledger(self, _fields: Fields) -> Fields:
+        entries = await self._teller.ask(lambda ledger: ledger.entries())
+        return {"entries": [_entry(entry) for entry in entries]}
+
+    async def balances(self, _fields: Fields) -> Fields:
+        balances = await self._teller.ask(lambda ledger: ledger.balances())
+        return {
+            last4: {"total": balance.total, "held": balance.held, "available": balance.available}
+            for last4, balance in balances.items()
+        }
+
+    async def reset(self, fields: Fields) -> Fields:
+        await super().reset(fields)
+        self._teller.database_down = False
+        self._reception.clock.offset_ns = 0
+        await self._teller.ask(lambda ledger: ledger.erase())
+        return {}
+
+
+def _entry(entry: Entry) -> Fields:
+    reference_prefix = PREFIXES[Kind.CAPTURE if entry.kind is Kind.REFUND else Kind.HOLD]
+    return {
+        "type": entry.kind,
+        "id": PREFIXES[entry.kind] + entry.id,
+        "reference_id": entry.reference_id and reference_prefix + entry.reference_id,
+        "amount": entry.amount_cents,
+        "card_last4": entry.card_last4,
+        "idempotency_key": entry.idempotency_key,
+        "created_at": rfc3339(entry.created_at_ns),
+        "expires_at": entry.expires_at_ns and rfc3339(entry.expires_at_ns),
+    }
