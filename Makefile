@@ -13,12 +13,12 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes acquirer-contract
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
-	@printf '\nSettings (environment): FICPAY_PORT 8000, BANK_PORT 8787, FICPAY_VAR var, DATABASE_URL, BANK_URL.\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@printf '\nSettings (environment): FICPAY_PORT 8000, BANK_PORT 8787, ACQUIRER_PORT 8080, FICPAY_VAR var,\n  DATABASE_URL, BANK_URL, ACQUIRER_URL.\n'
 
 up: $(INSTALLED) ## start everything in the foreground; Ctrl-C stops it
 	@exec $(VENV) -m dev.up
@@ -73,6 +73,9 @@ outcomes: $(INSTALLED) ## write docs/outcomes.md anew
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
 	@exec $(VENV) -m pytest tests/bank_contract
+
+acquirer-contract: $(INSTALLED) ## the acquirer's contract as tests, against ACQUIRER_URL if given
+	@exec $(VENV) -m pytest tests/acquirer_contract
 
 bank-mutants: $(INSTALLED) ## show that every sentence of the contract is covered by a test
 	@exec $(VENV) -m tests.bank.mutants

@@ -18,6 +18,7 @@ from payments.services.bank_threads import bank_threads
 from payments.services.merchants import create_merchant, issue_api_key
 from payments.services.pacing import pace_of
 from tests.api_client import ApiClient
+from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
 
 
@@ -84,6 +85,19 @@ def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
     bank_process.release()
     wait_for_bank_threads()
     bank_named.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def acquirer_process() -> Iterator[SimulatedAcquirer]:
+    with SimulatedAcquirer() as acquirer:
+        yield acquirer
+
+
+@pytest.fixture
+def acquirer(acquirer_process: SimulatedAcquirer) -> SimulatedAcquirer:
+    """The simulated acquirer, with empty books and in fair weather."""
+    acquirer_process.reset()
+    return acquirer_process
 
 
 def wait_for_bank_threads(seconds: float = 10) -> None:

@@ -10,14 +10,15 @@ from bank.journal import KEPT
 
 @dataclass(frozen=True)
 class Decision:
-    """What the issuer said to one payment. `authorization_code` is empty unless it is authorized."""
+    """What the issuer said to one payment: a new code, or an empty one where it is not authorized."""
 
-    authorized: bool
+    payment: Payment
     authorization_code: str
-    amount: int
-    currency: str
-    card_last4: str
     decided_at_ns: int
+
+    @property
+    def authorized(self) -> bool:
+        return bool(self.authorization_code)
 
 
 class Books:
@@ -28,14 +29,6 @@ class Books:
 
     def decide(self, payment: Payment, *, now: int) -> Decision:
         """Ask the issuer. There is no way to ask whether it has been asked before."""
-        authorized = payment.is_authorized
-        decision = Decision(
-            authorized=authorized,
-            authorization_code=str(uuid4()) if authorized else "",
-            amount=payment.amount,
-            currency=payment.currency,
-            card_last4=payment.card_last4,
-            decided_at_ns=now,
-        )
+        decision = Decision(payment, str(uuid4()) if payment.is_authorized else "", now)
         self.decisions.append(decision)
         return decision

@@ -11,7 +11,7 @@ no stored answers, so the option `stored` of other steps changes nothing.
 
 from dataclasses import asdict
 
-from bank.acquirer.books import Books
+from bank.acquirer.books import Books, Decision
 from bank.clock import rfc3339
 from bank.control import Control, Fields, Order
 from bank.reception import Reception
@@ -29,12 +29,18 @@ class AcquirerControl(Control):
         return [*super().reads, self.decisions]
 
     async def decisions(self, _fields: Fields) -> Fields:
-        decisions = [asdict(decision) for decision in self._books.decisions]
-        for decision in decisions:
-            decision["decided_at"] = rfc3339(decision.pop("decided_at_ns"))
-        return {"decisions": decisions}
+        return {"decisions": [_decision(decision) for decision in self._books.decisions]}
 
     async def reset(self, fields: Fields) -> Fields:
         await super().reset(fields)
         self._books.decisions.clear()
         return {}
+
+
+def _decision(decision: Decision) -> Fields:
+    return {
+        **asdict(decision.payment),
+        "authorized": decision.authorized,
+        "authorization_code": decision.authorization_code,
+        "decided_at": rfc3339(decision.decided_at_ns),
+    }

@@ -27,9 +27,9 @@ class TestSwitch:
 
     def test_an_order_it_does_not_understand_is_refused_with_a_reason(self, bank: SimulatedBank) -> None:
         with pytest.raises(AssertionError, match="There is no step 'explode'; there are fail_before"):
-            bank.script("captures", "explode")  # type: ignore[arg-type]
+            bank.script("captures", "explode")
         with pytest.raises(AssertionError, match="There is no 'payments' here; there are authorizations"):
-            bank.script("payments", "delay", ms=1)  # type: ignore[arg-type]
+            bank.script("payments", "delay", ms=1)
         with pytest.raises(AssertionError, match=r"delay.*unexpected keyword argument 'seconds'"):
             bank.script("captures", "delay", seconds=1)
         with pytest.raises(AssertionError, match="refused clock"):

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.bank_contract.client import Bank
 from tests.bank_contract.control import Control
+from tests.contract_suites import answering
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PORTS = range(20_000, 32_000)
@@ -54,12 +54,7 @@ def started_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str
 
 @pytest.fixture(scope="session")
 def bank_url(started_bank: tuple[str, dict[str, str]] | None) -> str:
-    url = started_bank[0] if started_bank else os.environ["BANK_URL"].rstrip("/")
-    try:
-        requests.get(f"{url}/health", timeout=5)
-    except requests.RequestException as error:
-        pytest.fail(f"No bank answers at {url}: {type(error).__name__}. Start it, or unset BANK_URL.")
-    return url
+    return answering(started_bank[0] if started_bank else os.environ["BANK_URL"], variable="BANK_URL")
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """The control plane of a bank that has one, as the contract's tests use it: over HTTP like everything."""
 
-import http.client
-import json
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from tests.bank_contract.client import RICH, Bank
+from tests.hang_ups import hang_up_on
 
 FAIR = {"failure_rate": 0.0, "min_latency_ms": 0, "max_latency_ms": 0}
 
@@ -106,10 +104,5 @@ class Control:
 
 def hang_up_on_authorization(bank: Bank, key: str, *, when: Callable[[], None]) -> None:
     """Authorize a cent, and close the connection as soon as `when` returns, without reading an answer."""
-    connection = http.client.HTTPConnection(urlsplit(bank.url).netloc, timeout=10)
-    body = json.dumps(RICH.authorization())
-    try:
-        connection.request("POST", "/api/v1/authorizations", body, {"Idempotency-Key": key})
-        when()
-    finally:
-        connection.close()
+    path, headers = "/api/v1/authorizations", {"Idempotency-Key": key}
+    hang_up_on(bank.url, path, RICH.authorization(), headers, when=when)

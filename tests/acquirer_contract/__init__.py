@@ -1,0 +1,1 @@
+"""The acquirer's contract as tests, run against any acquirer over HTTP."""
