@@ -42,8 +42,8 @@ def stop(environment: Environment) -> None:
         os.kill(supervisor, signal.SIGCONT)  # if it was suspended by Ctrl-Z
         _wait_for(instance)
         running = instance.pids()
-    bank = {name: pid for name, pid in running.items() if name == "bank"}
-    for left in ({name: pid for name, pid in running.items() if name not in bank}, bank):
+    banks = {name: pid for name, pid in running.items() if name in {"bank", "acquirer"}}
+    for left in ({name: pid for name, pid in running.items() if name not in banks}, banks):
         if left:
             print(f"Stopping {' and '.join(left)}, left behind by a `make up` that was killed.")
             terminate(list(left.values()), STOP_SECONDS)

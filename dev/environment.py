@@ -11,6 +11,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from dev.postgres import EmbeddedPostgres
@@ -19,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Production refuses secrets that begin like this (ficpay/secrets.py).
 SECRET_PREFIX = "development-only-"  # noqa: S105 (known to everybody)
 SECRET_CHARACTERS = 60
+FILE = "development.env"
 
 
 class SettingInvalid(Exception):
@@ -32,8 +34,10 @@ class Environment:
     directory: Path
     port: int
     bank_port: int
+    acquirer_port: int
     given_database_url: str
     given_bank_url: str
+    given_acquirer_url: str
 
     @property
     def url(self) -> str:
@@ -44,8 +48,22 @@ class Environment:
         return self.given_bank_url or f"http://localhost:{self.bank_port}"
 
     @property
+    def acquirer_url(self) -> str:
+        return self.given_acquirer_url or f"http://localhost:{self.acquirer_port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports on which `make up` itself listens, by their variables."""
+        ports = {"FICPAY_PORT": self.port}
+        if not self.given_bank_url:
+            ports["BANK_PORT"] = self.bank_port
+        if not self.given_acquirer_url:
+            ports["ACQUIRER_PORT"] = self.acquirer_port
+        return ports
+
+    @property
     def file(self) -> Path:
-        return self.directory / "development.env"
+        return self.directory / FILE
 
     @property
     def credentials(self) -> Path:
@@ -75,6 +93,7 @@ class Environment:
             "FICPAY_PORT": str(self.port),
             "DATABASE_URL": self.given_database_url or self.postgres().url(),
             "BANK_URL": self.bank_url,
+            "ACQUIRER_URL": self.acquirer_url,
         }
 
     def _kept_secrets(self) -> dict[str, str]:
@@ -86,27 +105,37 @@ def read(environ: Mapping[str, str]) -> Environment:
     """From the process's environment; an empty variable counts as unset. Raises SettingInvalid."""
     given = {name: value for name, value in environ.items() if value}
     environment = Environment(
-        directory=Path(given.get("FICPAY_VAR", PROJECT / "var")).resolve(),
+        directory=_directory(given),
         port=_port(given, "FICPAY_PORT", default=8000),
         bank_port=_port(given, "BANK_PORT", default=8787),
+        acquirer_port=_port(given, "ACQUIRER_PORT", default=8080),
         given_database_url=given.get("DATABASE_URL", ""),
         given_bank_url=given.get("BANK_URL", ""),
+        given_acquirer_url=given.get("ACQUIRER_URL", ""),
     )
-    if environment.port == environment.bank_port and not environment.given_bank_url:
-        raise SettingInvalid(f"FICPAY_PORT and BANK_PORT are both {environment.port}: they must differ.")
+    for (name, port), (other_name, other_port) in combinations(environment.ports.items(), 2):
+        if port == other_port:
+            raise SettingInvalid(f"{name} and {other_name} are both {port}: they must differ.")
     return environment
 
 
 def running(environ: Mapping[str, str]) -> Environment:
-    """The environment of the instance started last, so that its port need not be given again."""
-    recorded = _read(read(environ).file)
-    return read({"FICPAY_PORT": recorded.get("FICPAY_PORT", "")} | {k: v for k, v in environ.items() if v})
+    """The environment of the instance started last, so that its ports need not be given again."""
+    given = {name: value for name, value in environ.items() if value}
+    recorded = _read(_directory(given) / FILE)
+    return read(
+        {name: recorded.get(name, "") for name in ("FICPAY_PORT", "BANK_URL", "ACQUIRER_URL")} | given
+    )
 
 
 def for_programs(variables: Mapping[str, str], environment: Environment) -> dict[str, str]:
     """What everything we start runs with: the shell's word wins over the file's, an empty one is none."""
     given = {name: value for name, value in os.environ.items() if value}
     return {**variables, **given, "FICPAY_VAR": str(environment.directory), "PYTHONUNBUFFERED": "1"}
+
+
+def _directory(given: Mapping[str, str]) -> Path:
+    return Path(given.get("FICPAY_VAR", PROJECT / "var")).resolve()
 
 
 def _port(given: Mapping[str, str], name: str, *, default: int) -> int:

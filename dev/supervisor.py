@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from dev.instance import kill_group
@@ -66,7 +67,7 @@ class Supervisor:
         """Start all, each in a session of its own: Ctrl-C is for us alone. Returns their pids by name."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._width = max(len(program.name) for program in programs)
-        for program, colour in zip(programs, COLOURS, strict=False):
+        for program, colour in zip(programs, cycle(COLOURS), strict=False):
             process = subprocess.Popen(
                 program.command, env=dict(program.environment), cwd=self._directory, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

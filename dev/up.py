@@ -77,7 +77,7 @@ def _run(environment: Environment) -> None:
 
 
 def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
-    """The bank ends last: the others may be waiting for its answer."""
+    """The banks end last: the others may be waiting for their answer."""
     python = sys.executable
     programs = [
         Program("web", web.command(environment.port), variables | {"FICPAY_DB_POOL": "6"}),
@@ -92,6 +92,10 @@ def programs(environment: Environment, variables: dict[str, str]) -> list[Progra
         # The bank listens where PORT says, as the real one does; a PORT in the shell is not meant for it.
         port = {"PORT": str(environment.bank_port)}
         programs.insert(0, Program("bank", [python, "-m", "bank"], variables | port, stage=1))
+    if not environment.given_acquirer_url:
+        port = {"ACQUIRER_PORT": str(environment.acquirer_port)}
+        acquirer = [python, "-m", "bank", "acquirer"]
+        programs.insert(0, Program("acquirer", acquirer, variables | port, stage=1))
     return programs
 
 
@@ -120,13 +124,21 @@ def _manage(variables: dict[str, str], doing: str, *command: str) -> None:
 
 def _wait_until_ready(environment: Environment, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    wanted = [f"{environment.url}/health/ready"]
-    if not environment.given_bank_url:
-        wanted.append(f"{environment.bank_url}/health")
-    while answers := [f"{url}: {answer}" for url in wanted if (answer := _asked(url)) != "200"]:
+    while answers := _not_ready(environment):
         if time.monotonic() > deadline:
             raise Trouble(f"FicPay is not ready after {READY_SECONDS} s: {'; '.join(answers)}")
         supervisor.watch(0.2)
+
+
+def _not_ready(environment: Environment) -> list[str]:
+    """What does not answer yet. The acquirer cannot be asked how it is: that it listens has to do."""
+    wanted = [f"{environment.url}/health/ready"]
+    if not environment.given_bank_url:
+        wanted.append(f"{environment.bank_url}/health")
+    answers = [f"{url}: {answer}" for url in wanted if (answer := _asked(url)) != "200"]
+    if not environment.given_acquirer_url and not _listens("127.0.0.1", environment.acquirer_port):
+        answers.append(f"{environment.acquirer_url}: no answer")
+    return answers
 
 
 def _asked(url: str) -> str:
@@ -148,9 +160,7 @@ def _refuse_leftovers(environment: Environment) -> None:
 
 
 def _refuse_taken_ports(environment: Environment) -> None:
-    wanted = {"FICPAY_PORT": environment.port}
-    if not environment.given_bank_url:
-        wanted["BANK_PORT"] = environment.bank_port
+    wanted = environment.ports
     proposed = dict(wanted)
     problems = []
     for name, port in wanted.items():

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 MAKE = str(shutil.which("make"))
 FAIR_WEATHER = {"FAILURE_RATE": "0", "MIN_LATENCY_MS": "0", "MAX_LATENCY_MS": "50"}
 # The tests' own settings must not reach what they start, nor must those of the make that runs them.
-FOREIGN = ("DJANGO_", "FICPAY_", "BANK_", "DATABASE_", "MAKE", "MFLAGS", "PYTEST_")
+FOREIGN = ("DJANGO_", "FICPAY_", "BANK_", "ACQUIRER_", "DATABASE_", "MAKE", "MFLAGS", "PYTEST_")
 
 
 def free_port() -> int:

@@ -47,13 +47,18 @@ class TestDevelopmentEnvironment:
         changed = write(short_path, BANK_PORT="8788", FICPAY_PORT="8001")
         assert changed["BANK_URL"] == "http://localhost:8788"
         assert changed["FICPAY_PORT"] == "8001"
+        assert write(short_path)["ACQUIRER_URL"] == "http://localhost:8080"
+        assert write(short_path, ACQUIRER_PORT="8081")["ACQUIRER_URL"] == "http://localhost:8081"
+        elsewhere = write(short_path, ACQUIRER_URL="http://acquirer.example")
+        assert elsewhere["ACQUIRER_URL"] == "http://acquirer.example"
         given = write(short_path, DATABASE_URL="postgres://elsewhere/ficpay", BANK_URL="http://bank.example")
         assert given["DATABASE_URL"] == "postgres://elsewhere/ficpay"
         assert given["BANK_URL"] == "http://bank.example"
         assert write(short_path)["DATABASE_URL"].endswith("%2Fpostgres%2Fsocket/ficpay")
 
     def test_takes_an_empty_variable_for_none(self, tmp_path: Path) -> None:
-        assert write(tmp_path, BANK_PORT="", BANK_URL="", FICPAY_PORT="", DATABASE_URL="") == write(tmp_path)
+        names = ("BANK_PORT", "BANK_URL", "ACQUIRER_PORT", "ACQUIRER_URL", "FICPAY_PORT", "DATABASE_URL")
+        assert write(tmp_path, **dict.fromkeys(names, "")) == write(tmp_path)
 
     def test_is_read_by_the_settings_as_it_was_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,6 +76,14 @@ class TestDevelopmentEnvironment:
         assert environments.running({"FICPAY_VAR": str(tmp_path)}).port == 8001
         assert environments.running({"FICPAY_VAR": str(tmp_path), "FICPAY_PORT": "8002"}).port == 8002
 
+    def test_knows_an_instance_on_the_port_that_a_bank_has_by_default(self, tmp_path: Path) -> None:
+        """`make demo` beside it refused: it took the bank's port for the default, and that for taken."""
+        for port in ("8787", "8080"):
+            write(tmp_path, FICPAY_PORT=port, BANK_PORT="8788", ACQUIRER_PORT="8081")
+            assert environments.running({"FICPAY_VAR": str(tmp_path)}).port == int(port)
+            again = {"FICPAY_VAR": str(tmp_path), "FICPAY_PORT": port}
+            assert environments.running(again).port == int(port)
+
     @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "80 80", "٨٠٠٠"])
     def test_refuses_a_port_that_is_none(self, port: str) -> None:
         with pytest.raises(SettingInvalid, match="FICPAY_PORT must be a port"):
@@ -80,6 +93,9 @@ class TestDevelopmentEnvironment:
         with pytest.raises(SettingInvalid, match="must differ"):
             environments.read({"FICPAY_PORT": "8787"})
         environments.read({"FICPAY_PORT": "8787", "BANK_URL": "http://bank.example"})
+        with pytest.raises(SettingInvalid, match="BANK_PORT and ACQUIRER_PORT are both 8080"):
+            environments.read({"BANK_PORT": "8080"})
+        environments.read({"BANK_PORT": "8080", "ACQUIRER_URL": "http://acquirer.example"})
 
 
 class TestForPrograms:

@@ -78,6 +78,11 @@ class TestSupervisor:
         assert said.index("web    | ended") < first_end_of_bank
         assert said.index("worker | ended") < first_end_of_bank
 
+    def test_starts_more_programs_than_it_has_colours(self, supervisor: Supervisor) -> None:
+        names = [f"program {number}" for number in range(len(supervisors.COLOURS) + 1)]
+        pids = supervisor.start([program(name, "import time; time.sleep(99)") for name in names])
+        assert list(pids) == names
+
     def test_says_which_program_ended_and_how(self, supervisor: Supervisor) -> None:
         supervisor.start([program("web", POLITE), program("worker", "import sys; sys.exit(3)")])
         with pytest.raises(

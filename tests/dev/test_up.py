@@ -19,6 +19,8 @@ from dev.instance import SUPERVISOR, Instance
 from dev.postgres import EmbeddedPostgres
 from tests.dev.running import Up, environment, free_port, left_over, make
 
+PORTS = ("FICPAY_PORT", "BANK_PORT", "ACQUIRER_PORT")
+
 
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
@@ -46,7 +48,7 @@ def used(var: Path, migrated: Path) -> None:
 
 @pytest.fixture
 def env(var: Path) -> dict[str, str]:
-    return environment(var, FICPAY_PORT=free_port(), BANK_PORT=free_port())
+    return environment(var, **{name: free_port() for name in PORTS})
 
 
 def proposed(said: str) -> dict[str, str]:
@@ -75,6 +77,7 @@ class TestFirstRun:
         with Up(env) as up:
             said = up.wait_until_ready()
             assert "WARNING" not in up.output
+            assert set(Instance(var).pids()) == {SUPERVISOR, "bank", "acquirer", "web", "worker", "recovery"}
             credentials = json.loads((var / "credentials.json").read_text())
             self.check_what_a_newcomer_is_told(said, credentials, env["FICPAY_PORT"])
             self.check_that_nobody_else_can_read(var)
@@ -128,12 +131,13 @@ class TestFirstRun:
 
 
 class TestGivenAddresses:
-    def test_starts_neither_database_nor_bank_when_told_where_they_are(
+    def test_starts_neither_database_nor_banks_when_told_where_they_are(
         self, var: Path, tmp_path: Path, bank: str
     ) -> None:
         with EmbeddedPostgres(tmp_path / "elsewhere") as postgres:
             postgres.create_database("shop")
-            env = environment(var, FICPAY_PORT=free_port(), DATABASE_URL=postgres.url("shop"), BANK_URL=bank)
+            given = {"DATABASE_URL": postgres.url("shop"), "BANK_URL": bank, "ACQUIRER_URL": bank}
+            env = environment(var, FICPAY_PORT=free_port(), **given)
             with Up(env) as up:
                 assert f"the bank at {bank}" in up.wait_until_ready()
                 assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker", "recovery"}
@@ -159,7 +163,7 @@ class TestGivenAddresses:
 
 
 class TestAccidents:
-    @pytest.mark.parametrize("name", ["FICPAY_PORT", "BANK_PORT"])
+    @pytest.mark.parametrize("name", PORTS)
     def test_a_taken_port_is_named_with_what_to_do(self, var: Path, env: dict[str, str], name: str) -> None:
         port = int(env[name])
         with socket.create_server(("127.0.0.1", port)):
@@ -168,8 +172,7 @@ class TestAccidents:
         assert f"Port {port} is taken by another program. Choose another one: FICPAY_PORT=" in done.stderr
         assert "Traceback" not in done.stderr
         assert not (var / "postgres").exists()
-        (other_name,) = {"FICPAY_PORT", "BANK_PORT"} - {name}
-        assert proposed(done.stderr)[other_name] == env[other_name]
+        assert {**proposed(done.stderr), name: ""} == {other: env[other] for other in PORTS} | {name: ""}
 
     @pytest.mark.parametrize("name", ["FICPAY_PORT", "BANK_PORT"])
     def test_the_proposed_ports_are_free_and_two(self, env: dict[str, str], name: str) -> None:
@@ -189,7 +192,7 @@ class TestAccidents:
             done = make("up", env | {name: str(port) for name, port in ports.items()})
             hint = proposed(done.stderr)
         assert all(f"Port {port} is taken by another program." in done.stderr for port in ports.values())
-        assert len({*hint.values(), *map(str, ports.values())}) == 4
+        assert len({*hint.values(), *map(str, ports.values())}) == 2 + len(PORTS)
 
     @pytest.mark.usefixtures("used")
     def test_a_program_that_dies_is_named_and_all_others_end(self, var: Path, env: dict[str, str]) -> None:
