@@ -1,10 +1,11 @@
 """The acquirer's wire as the contract's tests speak it: plain HTTP, patient with the weather."""
 
 import uuid
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import requests
+
+from tests.contract_suites import Caller
 
 PATIENCE = 40
 """Even when 30 % of all requests fail, so many failures in a row mean a broken acquirer, not weather."""
@@ -53,21 +54,8 @@ def our_fault(response: requests.Response) -> str:
     return str(said["error_message"])
 
 
-@dataclass
-class Acquirer:
+class Acquirer(Caller):
     """The acquirer under test."""
-
-    url: str
-    http: requests.Session = field(default_factory=requests.Session)
-
-    def __post_init__(self) -> None:
-        self.http.trust_env = False  # a proxy from the environment is not for the acquirer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.http.close()
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request, whatever the weather does to it."""

@@ -11,9 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Barrier
-from typing import Any, Self
+from typing import Any
 
 import requests
+
+from tests.contract_suites import Caller
 
 REPLAYED = "X-Idempotent-Replayed"
 PATIENCE = 40
@@ -85,22 +87,11 @@ def instant(text: str) -> datetime:
 
 
 @dataclass
-class Bank:
+class Bank(Caller):
     """The bank under test. Remembers what it holds and captures, to give it back (see settle)."""
 
-    url: str
-    http: requests.Session = field(default_factory=requests.Session)
     held: dict[str, None] = field(default_factory=dict)
     captured: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.http.trust_env = False  # a proxy from the environment is not for the bank
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.http.close()
 
     # Raw calls.
 
