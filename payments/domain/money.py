@@ -1,19 +1,95 @@
-"""Amounts are integers in cents, from one cent to 999,999.99; no float ever touches them."""
+"""Amounts are integers in the currency's minor unit (ISO 4217), and a currency stands beside each.
 
+No float ever touches them, and two currencies are never added.
+"""
+
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 
+# In minor units, as far as the books go: one cent to 999,999.99.
 MIN_AMOUNT_CENTS = 1
 MAX_AMOUNT_CENTS = 99_999_999
 
 
 class Currency(StrEnum):
-    """The currencies the books can hold (ISO 4217). Which of them a merchant may use, its bank says."""
+    """The currencies the books can hold. Which of them a merchant may use, its bank says."""
 
     USD = "USD"
 
 
-def display(amount_cents: int, currency: str) -> str:
-    """An amount as staff read it: `$50.00`, a difference `-$1.50`."""
-    symbol = {"USD": "$"}.get(currency, f"{currency} ")
-    whole, cents = divmod(abs(amount_cents), 100)
-    return f"{'-' if amount_cents < 0 else ''}{symbol}{whole:,}.{cents:02d}"
+@dataclass(frozen=True)
+class Denomination:
+    """How a currency is counted and written. `exponent` is ISO 4217's: how many digits its minor unit has."""
+
+    code: str
+    symbol: str
+    exponent: int
+
+    def display(self, amount_minor: int) -> str:
+        """`$50.00`, `¥5,000`; a difference `-$1.50`."""
+        whole, minor = divmod(abs(amount_minor), 10**self.exponent)
+        fraction = f".{minor:0{self.exponent}d}" if self.exponent else ""
+        return f"{'-' if amount_minor < 0 else ''}{self.symbol}{whole:,}{fraction}"
+
+
+DENOMINATIONS = {
+    denomination.code: denomination
+    for denomination in (
+        Denomination("USD", "$", 2),
+        Denomination("EUR", "€", 2),
+        Denomination("GBP", "£", 2),
+        Denomination("JPY", "¥", 0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class TypedAmount:
+    """An amount as somebody typed it: so many minor units, in one of these currencies (ISO 4217 codes)."""
+
+    amount_minor: int
+    currencies: frozenset[str]
+
+
+def display(amount_minor: int, currency: str) -> str:
+    """An amount as staff read it: `$50.00`, `€50.00`, `£50.00`, `¥5,000`, a difference `-$1.50`.
+
+    Where a currency's exponent is not known, minor units are what is shown: `CHF 5,000 minor units`.
+    """
+    if denomination := DENOMINATIONS.get(currency):
+        return denomination.display(amount_minor)
+    return f"{currency} {amount_minor:,} minor units"
+
+
+_MINOR_UNITS = re.compile(r"[0-9]{1,15}")
+_WHOLE = r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?:\.(?P<fraction>[0-9]+))?"
+_NAMES = {name: each for each in DENOMINATIONS.values() for name in (each.symbol, each.code)}
+_NAME = f"(?P<name>{'|'.join(map(re.escape, _NAMES))})"
+_NAME_FIRST = re.compile(f"{_NAME} ?{_WHOLE}", re.IGNORECASE)
+_NAME_LAST = re.compile(f"{_WHOLE} ?{_NAME}", re.IGNORECASE)
+_NO_NAME = re.compile(_WHOLE)
+
+
+def read_amount(text: str) -> TypedAmount | None:
+    """What an amount that somebody typed means, or None where it means none.
+
+    With a currency: `$50`, `$1,234.50`, `¥5,000`, `EUR 50.00`, `50.00 eur`. With decimals and no currency
+    (`50.00`), any currency that has so many. Digits alone (`5000`) are minor units of any currency, as the
+    API has them.
+    """
+    text = text.strip()
+    if _MINOR_UNITS.fullmatch(text):
+        return TypedAmount(int(text), frozenset(DENOMINATIONS))
+    if named := _NAME_FIRST.fullmatch(text) or _NAME_LAST.fullmatch(text):
+        denomination = _NAMES[named["name"].upper()]
+        return _typed(named["whole"], named["fraction"] or "0" * denomination.exponent, denomination)
+    if (nameless := _NO_NAME.fullmatch(text)) and (fraction := nameless["fraction"]):
+        return _typed(nameless["whole"], fraction, *DENOMINATIONS.values())
+    return None
+
+
+def _typed(whole: str, fraction: str, *denominations: Denomination) -> TypedAmount | None:
+    """The amount in those of the denominations that have so many decimals."""
+    fitting = frozenset(each.code for each in denominations if each.exponent == len(fraction))
+    return TypedAmount(int(whole.replace(",", "") + fraction), fitting) if fitting else None

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX, new_id, parse_public_id, public_id
-from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, display
 from payments.domain.shipping import readiness
 from payments.domain.states import (
     FINISHED_OPERATIONS,
@@ -62,31 +61,6 @@ class TestIds:
         ids = {new_id() for _ in range(100)}
         assert len(ids) == 100
         assert {uuid.version for uuid in ids} == {4}
-
-
-class TestMoney:
-    @pytest.mark.parametrize(
-        ("cents", "shown"),
-        [
-            (MIN_AMOUNT_CENTS, "$0.01"),
-            (5000, "$50.00"),
-            (123456, "$1,234.56"),
-            (MAX_AMOUNT_CENTS, "$999,999.99"),
-            (0, "$0.00"),
-            (-1, "-$0.01"),
-            (-150, "-$1.50"),
-        ],
-    )
-    def test_is_shown_in_dollars_and_cents(self, cents: int, shown: str) -> None:
-        assert display(cents, "USD") == shown
-
-    def test_of_another_currency_is_shown_with_its_code(self) -> None:
-        assert display(5000, "EUR") == "EUR 50.00"
-
-    @given(st.integers(-(10**12), 10**12))
-    def test_loses_no_cent(self, cents: int) -> None:
-        digits = display(cents, "USD").replace("$", "").replace(",", "").replace(".", "")
-        assert int(digits) == cents
 
 
 class TestStates:

@@ -1,0 +1,103 @@
+"""What a bank can do: the three banks of the design, and what contradicts itself."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payments.domain.abilities import ALWAYS, Abilities, StatementFormat
+from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
+
+AUTHORIZE, CAPTURE = OperationKind.AUTHORIZE, OperationKind.CAPTURE
+VOID, REFUND = OperationKind.VOID, OperationKind.REFUND
+FULL_AMOUNTS = Abilities(
+    operations=frozenset({AUTHORIZE, CAPTURE, VOID, REFUND}),
+    currencies=frozenset({"USD"}),
+    captures_parts=False,
+    refunds_parts=False,
+    knows_keys_for=timedelta(hours=23),
+    probes_without_card=True,
+    looks_up=frozenset({AUTHORIZE, CAPTURE, REFUND}),
+    says_how_it_is=True,
+    voids_expired_holds=True,
+    statements=frozenset(StatementFormat),
+    calls_in_flight=48,
+    timing=Timing(),
+)
+PARTS = replace(FULL_AMOUNTS, captures_parts=True, refunds_parts=True, knows_keys_for=ALWAYS)
+ONE_CALL = Abilities(
+    operations=frozenset({AUTHORIZE}),
+    currencies=frozenset({"USD", "GBP", "EUR"}),
+    captures_parts=False,
+    refunds_parts=False,
+    knows_keys_for=None,
+    probes_without_card=False,
+    looks_up=frozenset(),
+    says_how_it_is=False,
+    voids_expired_holds=False,
+    statements=frozenset(),
+    calls_in_flight=16,
+    timing=Timing(),
+)
+
+
+class TestAbilities:
+    def test_a_bank_can_do_what_it_says_and_a_release_is_a_void(self) -> None:
+        assert all(FULL_AMOUNTS.can(kind) for kind in OperationKind)
+        assert [kind for kind in OperationKind if ONE_CALL.can(kind)] == [AUTHORIZE]
+
+    def test_a_key_is_known_as_long_as_the_bank_says(self) -> None:
+        day, moment = timedelta(hours=23), timedelta(microseconds=1)
+        assert FULL_AMOUNTS.knows_key(day - moment)
+        assert not FULL_AMOUNTS.knows_key(day)
+        assert PARTS.knows_key(timedelta(days=100 * 365))
+
+    def test_a_bank_without_keys_knows_none_however_young(self) -> None:
+        assert not ONE_CALL.knows_key(timedelta(0))
+        assert not ONE_CALL.knows_key(timedelta(seconds=-1))
+
+    @pytest.mark.parametrize("kind", [CAPTURE, REFUND])
+    def test_parts_are_taken_only_where_the_bank_can(self, kind: OperationKind) -> None:
+        for amount, full_only, in_parts in (
+            (0, False, False),
+            (-1, False, False),
+            (1, False, True),
+            (49999, False, True),
+            (50000, True, True),
+            (50001, False, False),
+        ):
+            assert FULL_AMOUNTS.takes(kind, amount, of_minor=50000) == full_only
+            assert PARTS.takes(kind, amount, of_minor=50000) == in_parts
+        assert not FULL_AMOUNTS.takes(kind, 0, of_minor=0)
+
+    def test_captures_and_refunds_in_parts_are_two_abilities(self) -> None:
+        captures = replace(FULL_AMOUNTS, captures_parts=True)
+        assert captures.takes(CAPTURE, 1, of_minor=2)
+        assert not captures.takes(REFUND, 1, of_minor=2)
+
+    @pytest.mark.parametrize(
+        ("bank", "changes", "why"),
+        [
+            (FULL_AMOUNTS, {"operations": frozenset({CAPTURE})}, "A bank authorizes"),
+            (FULL_AMOUNTS, {"operations": frozenset(OperationKind)}, "a release is a void"),
+            (FULL_AMOUNTS, {"operations": frozenset({AUTHORIZE, VOID, REFUND})}, "have been captured"),
+            (FULL_AMOUNTS, {"currencies": frozenset()}, "has a currency"),
+            (FULL_AMOUNTS, {"currencies": frozenset({"CHF"})}, "the exponent is known"),
+            (FULL_AMOUNTS, {"knows_keys_for": timedelta(0)}, "says None"),
+            (FULL_AMOUNTS, {"knows_keys_for": None}, "must know keys"),
+            (FULL_AMOUNTS, {"looks_up": frozenset({VOID})}, "can be looked up"),
+            (FULL_AMOUNTS, {"calls_in_flight": 0}, "takes no call"),
+            (ONE_CALL, {"captures_parts": True}, "can capture"),
+            (ONE_CALL, {"refunds_parts": True}, "can refund"),
+            (ONE_CALL, {"voids_expired_holds": True}, "can void"),
+            (ONE_CALL, {"looks_up": frozenset({CAPTURE})}, "can be looked up"),
+            (ONE_CALL, {"probes_without_card": True}, "must know keys"),
+        ],
+    )
+    def test_what_contradicts_itself_is_refused(
+        self, bank: Abilities, changes: dict[str, Any], why: str
+    ) -> None:
+        with pytest.raises(ValueError, match=why):
+            replace(bank, **changes)
