@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from bank.ledger import LedgerUnusable
+from bank.ficmart.ledger import LedgerUnusable
+from bank.ficmart.statement import write_statement
 from bank.settings import CannotListen, SettingInvalid, Settings, database_path, of_acquirer
-from bank.statement import write_statement
 
 SETTINGS_HELP = """\
 settings (environment):
@@ -91,8 +91,8 @@ def _statement(day: date, output: Path | None) -> None:
 
 
 def _serve_bank(*, control: bool) -> None:
+    from bank.ficmart.server import Server  # noqa: PLC0415
     from bank.reception import serve  # noqa: PLC0415 - the statement needs no web server
-    from bank.server import Server  # noqa: PLC0415
 
     settings = Settings.from_environment(os.environ)
     settings = replace(settings, control=settings.control or control)

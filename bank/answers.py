@@ -1,12 +1,9 @@
-"""What the bank writes on the wire: its answers, its errors and its plain text."""
+"""What a bank writes on the wire: JSON, an error with its code, plain text."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
-
-from bank.clock import rfc3339, rfc3339_from_database
-from bank.entries import CURRENCY, Entry, Kind
+from typing import Any
 
 JSON = "application/json"
 PLAIN_TEXT = "text/plain; charset=utf-8"
@@ -32,37 +29,6 @@ class Answer:
         return Answer(self.status, _json(kept), self.content_type, self.headers)
 
 
-class Refused(Exception):
-    """The bank says no: `code` is the contract's error code."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-MESSAGES = {
-    "invalid_card": "Invalid card",
-    "invalid_cvv": "Invalid CVV",
-    "invalid_amount": "Amount must be at least 1 cent",
-    "card_expired": "Card has expired",
-    "insufficient_funds": "Insufficient funds",
-    "authorization_not_found": "Authorization not found",
-    "authorization_expired": "Authorization has expired",
-    "authorization_already_used": "Authorization has already been captured or voided",
-    "already_refunded": "Capture has already been refunded",
-    "amount_mismatch": "Amount must equal the original amount",
-    "capture_not_found": "Capture not found",
-    "not_found": "Resource not found",
-    "internal_error": "Internal error",
-}
-STATUSES = {"insufficient_funds": 402, "not_found": 404}
-
-
-def refusal(code: str) -> Answer:
-    """The answer for an error code of the contract: 400, unless the contract gives it another status."""
-    return failure(STATUSES.get(code, 400), code, MESSAGES[code])
-
-
 def failure(status: int, code: str, message: str) -> Answer:
     return json_answer(status, {"error": code, "message": message})
 
@@ -73,52 +39,3 @@ def json_answer(status: int, fields: Mapping[str, Any]) -> Answer:
 
 def plain_text(status: int, text: str) -> Answer:
     return Answer(status, text.encode(), PLAIN_TEXT)
-
-
-RANDOM_FAILURE = failure(500, "internal_error", "Random failure injection")
-UNREADABLE_BODY = plain_text(400, "can't decode JSON body\n")
-MISSING_KEY = plain_text(400, "Header parameter Idempotency-Key is required, but not found\n")
-UNKNOWN_PATH = plain_text(404, "404 page not found\n")
-HEALTHY = Answer(200, b'{"status":"healthy"}')
-UNHEALTHY = Answer(503, b'{"status":"unhealthy"}')
-
-
-def executed(entry: Entry) -> Answer:
-    """The answer to an instruction that was executed, written from memory: nine fractional digits."""
-    return _describe(entry, rfc3339)
-
-
-def read_back(entry: Entry) -> Answer:
-    """The same object as a GET shows it, read from the database: six fractional digits.
-
-    An authorization is "approved" for ever, whatever has become of it.
-    """
-    return _describe(entry, rfc3339_from_database)
-
-
-def replayed(body: bytes) -> Answer:
-    """A stored answer. Only 2xx are stored, and every one of the bank's own is a 200."""
-    return Answer(200, body, headers={"X-Idempotent-Replayed": "true"})
-
-
-def _describe(entry: Entry, written: Callable[[int], str]) -> Answer:
-    reference = entry.reference_id
-    money = {"amount": entry.amount_cents, "currency": CURRENCY}
-    at = written(entry.created_at_ns)
-    match entry.kind:
-        case Kind.HOLD:
-            expires_at = written(entry.expires_at_ns or entry.created_at_ns)
-            said = {"authorization_id": f"auth_{entry.id}", "status": "approved", **money}
-            said |= {"expires_at": expires_at, "created_at": at}
-        case Kind.CAPTURE:
-            said = {"capture_id": f"cap_{entry.id}", "authorization_id": f"auth_{reference}"}
-            said |= {"status": "captured", **money, "captured_at": at}
-        case Kind.VOID:
-            said = {"void_id": f"void_{entry.id}", "authorization_id": f"auth_{reference}"}
-            said |= {"status": "voided", "voided_at": at}
-        case Kind.REFUND:
-            said = {"refund_id": f"ref_{entry.id}", "capture_id": f"cap_{reference}"}
-            said |= {"status": "refunded", **money, "refunded_at": at}
-        case unknown:
-            assert_never(unknown)
-    return Answer(200, _json(said))

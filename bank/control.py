@@ -3,7 +3,7 @@
 Off unless asked for at start (`--control`, BANK_CONTROL=1, ACQUIRER_CONTROL=1); without it these paths are
 unknown like any other. Exempt from weather, scripts and journal. JSON in and out; what cannot be
 understood is a 400 with `{"error": MESSAGE}`. What every simulated bank has stands here, what only one has
-in bank.bank_control and bank.acquirer.control.
+in bank.ficmart.control and bank.acquirer.control.
 
 `POST /control/script` `{"endpoint", "step", "times": 1, "options": {}}`
     What happens to the next requests of an endpoint. Each request to it consumes one step, replays

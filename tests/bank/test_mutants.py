@@ -15,7 +15,8 @@ class TestMutations:
         for mutation in MUTATIONS:
             files = {file for file, _text, _other in mutation.changes}
             for file in files:
-                shutil.copy(PROJECT / "bank" / file, tmp_path)
+                (tmp_path / file).parent.mkdir(exist_ok=True)
+                shutil.copy(PROJECT / "bank" / file, tmp_path / file)
             mutation.apply(tmp_path)
             for file in files:
                 compile((tmp_path / file).read_text(), file, "exec")

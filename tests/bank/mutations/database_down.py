@@ -17,18 +17,18 @@ JUDGED_AFTER_THE_STEP = """\
 DATABASE_DOWN = (
     breaking(
         "database down: a POST answers 400 internal_error",
-        ("answers.py", "STATUSES = {", 'STATUSES = {"internal_error": 500, '),
+        ("ficmart/answers.py", "STATUSES = {", 'STATUSES = {"internal_error": 500, '),
         caught_by="database_down::TestDatabaseDown::test_a_well_formed_post_is_a_400_internal_error",
     ),
     breaking(
         "400 internal_error is transient",
-        ("teller.py", JUDGED_BEFORE_THE_STEP, JUDGED_AFTER_THE_STEP),
+        ("ficmart/teller.py", JUDGED_BEFORE_THE_STEP, JUDGED_AFTER_THE_STEP),
         caught_by="database_down::TestDatabaseDown::test_an_internal_error_is_transient_and_nothing_was_done",
     ),
     breaking(
         "database down: every GET answers 404",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        except DatabaseDown:\n            entry = None\n",
             '        except DatabaseDown:\n            return refusal("internal_error")\n',
         ),
@@ -36,18 +36,18 @@ DATABASE_DOWN = (
     ),
     breaking(
         "database down: stored answers are not found",
-        ("teller.py", "path, now=self.clock.now()), plan)", "path, now=self.clock.now()))"),
+        ("ficmart/teller.py", "path, now=self.clock.now()), plan)", "path, now=self.clock.now()))"),
         caught_by="database_down::TestDatabaseDown::test_stored_answers_are_not_found",
     ),
     breaking(
         "only /health tells the truth",
-        ("teller.py", "return UNHEALTHY", "return HEALTHY"),
+        ("ficmart/teller.py", "return UNHEALTHY", "return HEALTHY"),
         caught_by="database_down::TestDatabaseDown::test_only_health_tells_the_truth",
     ),
     breaking(
         "Luhn, CVV form and amount are judged before the database is asked",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "            execute = instruction.judge(await read_body())",
             "            await self.ask(Ledger.clock_offset, plan)\n"
             "            execute = instruction.judge(await read_body())",
@@ -64,18 +64,23 @@ DATABASE_DOWN = (
             caught_by="database_down::TestDatabaseDown::test_luhn_cvv_form_and_amount_are_judged_even_then",
         )
         for sentence, file, text, other in (
-            ("card_number passes Luhn", "cards.py", "return total % 10 == 0", "return True"),
-            ("card_number has 13 digits or more", "cards.py", "if not (13 <=", "if not (12 <="),
-            ("card_number has 19 digits or fewer", "cards.py", "<= 19 and", "<= 20 and"),
-            ("cvv has 3 digits or more", "instructions.py", "if not (3 <= len(cvv)", "if not (2 <= len(cvv)"),
-            ("cvv has 4 digits or fewer", "instructions.py", "len(cvv) <= 4", "len(cvv) <= 5"),
+            ("card_number passes Luhn", "ficmart/cards.py", "return total % 10 == 0", "return True"),
+            ("card_number has 13 digits or more", "ficmart/cards.py", "if not (13 <=", "if not (12 <="),
+            ("card_number has 19 digits or fewer", "ficmart/cards.py", "<= 19 and", "<= 20 and"),
+            (
+                "cvv has 3 digits or more",
+                "ficmart/instructions.py",
+                "if not (3 <= len(cvv)",
+                "if not (2 <= len(cvv)",
+            ),
+            ("cvv has 4 digits or fewer", "ficmart/instructions.py", "len(cvv) <= 4", "len(cvv) <= 5"),
         )
     ),
     *(
         breaking(
             f"a database failing midway surfaces as {code} on {path}",
             (
-                "instructions.py",
+                "ficmart/instructions.py",
                 f'"/api/v1/{path}", {judge}, "{code}"',
                 f'"/api/v1/{path}", {judge}, "internal_error"',
             ),

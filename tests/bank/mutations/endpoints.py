@@ -5,12 +5,12 @@ from tests.bank.mutations.mutation import breaking
 ENDPOINTS = (
     breaking(
         "an authorization is approved",
-        ("answers.py", '"status": "approved"', '"status": "authorized"'),
+        ("ficmart/answers.py", '"status": "approved"', '"status": "authorized"'),
         caught_by="endpoints::TestPost::test_an_authorization_is_approved_with_its_amount_and_its_times",
     ),
     breaking(
         "currency is always USD",
-        ("entries.py", 'CURRENCY = "USD"', 'CURRENCY = "EUR"'),
+        ("ficmart/entries.py", 'CURRENCY = "USD"', 'CURRENCY = "EUR"'),
         caught_by=[
             "endpoints::TestPost::test_an_authorization_is_approved_with_its_amount_and_its_times",
             "endpoints::TestPost::test_a_capture_names_its_authorization_and_amount",
@@ -18,22 +18,22 @@ ENDPOINTS = (
     ),
     breaking(
         "a capture answers status captured",
-        ("answers.py", '"status": "captured"', '"status": "settled"'),
+        ("ficmart/answers.py", '"status": "captured"', '"status": "settled"'),
         caught_by="endpoints::TestPost::test_a_capture_names_its_authorization_and_amount",
     ),
     breaking(
         "a void answers voided_at",
-        ("answers.py", '"voided_at": at', '"released_at": at'),
+        ("ficmart/answers.py", '"voided_at": at', '"released_at": at'),
         caught_by="endpoints::TestPost::test_a_void_names_its_authorization",
     ),
     breaking(
         "a refund names its capture",
-        ("answers.py", '"capture_id": f"cap_{reference}"', '"capture_id": f"auth_{reference}"'),
+        ("ficmart/answers.py", '"capture_id": f"cap_{reference}"', '"capture_id": f"auth_{reference}"'),
         caught_by="endpoints::TestPost::test_a_refund_names_its_capture_and_amount",
     ),
     breaking(
         "amounts are integers in cents",
-        ("answers.py", '"amount": entry.amount_cents', '"amount": entry.amount_cents / 1'),
+        ("ficmart/answers.py", '"amount": entry.amount_cents', '"amount": entry.amount_cents / 1'),
         caught_by="endpoints::TestPost::test_amounts_are_integers_and_answers_are_json",
     ),
     breaking(
@@ -44,21 +44,25 @@ ENDPOINTS = (
     breaking(
         "X-Idempotent-Replayed is for stored answers",
         (
-            "answers.py",
-            "return Answer(200, _json(said))",
-            'return Answer(200, _json(said), headers={"X-Idempotent-Replayed": "true"})',
+            "ficmart/answers.py",
+            "return json_answer(200, said)",
+            'return Answer(200, json_answer(200, said).body, headers={"X-Idempotent-Replayed": "true"})',
         ),
         caught_by="endpoints::TestPost::test_a_first_answer_does_not_claim_to_be_a_replay",
     ),
     breaking(
         "ids end in a lower-case UUID",
-        ("ledger.py", "entry = Entry(kind, str(uuid4()),", "entry = Entry(kind, str(uuid4()).upper(),"),
+        (
+            "ficmart/ledger.py",
+            "entry = Entry(kind, str(uuid4()),",
+            "entry = Entry(kind, str(uuid4()).upper(),",
+        ),
         caught_by="endpoints::TestPost::test_ids_are_a_prefix_and_a_lower_case_uuid",
     ),
     breaking(
         "GET authorizations/{id} is the authorization",
         (
-            "answers.py",
+            "ficmart/answers.py",
             "return _describe(entry, rfc3339_from_database)",
             'return _describe(entry, rfc3339_from_database).with_fields({"expires_at": None})',
         ),
@@ -66,18 +70,18 @@ ENDPOINTS = (
     ),
     breaking(
         "GET captures/{id} is the capture",
-        ("server.py", '("cap_", Kind.CAPTURE)', '("cap_", Kind.VOID)'),
+        ("ficmart/server.py", '("cap_", Kind.CAPTURE)', '("cap_", Kind.VOID)'),
         caught_by="endpoints::TestGet::test_a_capture_reads_back_as_it_was_made",
     ),
     breaking(
         "GET refunds/{id} is the refund",
-        ("server.py", '("ref_", Kind.REFUND)', '("ref_", Kind.VOID)'),
+        ("ficmart/server.py", '("ref_", Kind.REFUND)', '("ref_", Kind.VOID)'),
         caught_by="endpoints::TestGet::test_a_refund_reads_back_as_it_was_made",
     ),
     breaking(
         "GET says always approved",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        return read_back(entry)",
             "        entries = await self.ask(lambda ledger: ledger.entries())\n"
             "        used = any(one.reference_id == entry.id for one in entries)\n"
@@ -102,13 +106,13 @@ ENDPOINTS = (
     ),
     breaking(
         "no GET for voids",
-        ("server.py", "READS = {", 'READS = {\n    "voids": ("void_", Kind.VOID),'),
+        ("ficmart/server.py", "READS = {", 'READS = {\n    "voids": ("void_", Kind.VOID),'),
         caught_by="endpoints::TestGet::test_what_is_not_asked_for_by_its_own_id_cannot_be_found",
     ),
     breaking(
         "no listing",
         (
-            "server.py",
+            "ficmart/server.py",
             '        app.router.add_get("/health"',
             '        app.router.add_get("/api/v1/captures", self._health)\n'
             '        app.router.add_get("/health"',
@@ -117,12 +121,12 @@ ENDPOINTS = (
     ),
     breaking(
         "a healthy bank says healthy",
-        ("answers.py", '{"status":"healthy"}', '{"status":"ok"}'),
+        ("ficmart/answers.py", '{"status":"healthy"}', '{"status":"ok"}'),
         caught_by="endpoints::TestHealth::test_a_healthy_bank_says_so",
     ),
     breaking(
         "404 not_found on a GET",
-        ("answers.py", '"not_found": 404', '"not_found": 410'),
+        ("ficmart/answers.py", '"not_found": 404', '"not_found": 410'),
         caught_by="endpoints::TestNotFound::test_an_id_that_was_never_given_out_is_not_found",
     ),
 )

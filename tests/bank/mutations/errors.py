@@ -6,7 +6,7 @@ ERRORS = (
     breaking(
         "a malformed number is an invalid_card",
         (
-            "instructions.py",
+            "ficmart/instructions.py",
             'if not is_card_number(number):\n        raise Refused("invalid_card")',
             'if not is_card_number(number):\n        raise Refused("invalid_cvv")',
         ),
@@ -15,7 +15,7 @@ ERRORS = (
     breaking(
         "a card that was not issued is an invalid_card",
         (
-            "instructions.py",
+            "ficmart/instructions.py",
             'if card is None:\n            raise Refused("invalid_card")',
             'if card is None:\n            raise Refused("card_expired")',
         ),
@@ -24,7 +24,7 @@ ERRORS = (
     breaking(
         "a malformed CVV is an invalid_cvv",
         (
-            "instructions.py",
+            "ficmart/instructions.py",
             'is_digits(cvv)):\n        raise Refused("invalid_cvv")',
             'is_digits(cvv)):\n        raise Refused("invalid_card")',
         ),
@@ -32,13 +32,13 @@ ERRORS = (
     ),
     breaking(
         "the CVV is compared",
-        ("instructions.py", "if cvv != card.cvv:", "if cvv[:2] != card.cvv[:2]:"),
+        ("ficmart/instructions.py", "if cvv != card.cvv:", "if cvv[:2] != card.cvv[:2]:"),
         caught_by="errors::TestCardJudgement::test_the_cvv_is_compared",
     ),
     breaking(
         "the expiry date of the request is not compared",
         (
-            "instructions.py",
+            "ficmart/instructions.py",
             "        if cvv != card.cvv:",
             '        if fields.number("expiry_year") != card.expiry_year:\n'
             '            raise Refused("card_expired")\n'
@@ -48,17 +48,17 @@ ERRORS = (
     ),
     breaking(
         "the bank judges expiry by its own record",
-        ("instructions.py", "if card.has_expired(now):", 'if fields.number("expiry_year") < 2026:'),
+        ("ficmart/instructions.py", "if card.has_expired(now):", 'if fields.number("expiry_year") < 2026:'),
         caught_by="errors::TestCardJudgement::test_a_card_expires_by_the_record_of_the_bank",
     ),
     breaking(
         "402 for insufficient_funds",
-        ("answers.py", '"insufficient_funds": 402', '"insufficient_funds": 400'),
+        ("ficmart/answers.py", '"insufficient_funds": 402', '"insufficient_funds": 400'),
         caught_by="errors::TestCardJudgement::test_a_card_without_money_has_insufficient_funds",
     ),
     breaking(
         "a card gives no more than its balance",
-        ("ledger.py", ".available < amount_cents:", ".available + 1 < amount_cents:"),
+        ("ficmart/ledger.py", ".available < amount_cents:", ".available + 1 < amount_cents:"),
         caught_by=[
             "errors::TestCardJudgement::test_a_card_without_money_has_insufficient_funds",
             "errors::TestCardJudgement::test_a_card_does_not_give_more_than_its_balance",
@@ -66,12 +66,12 @@ ERRORS = (
     ),
     breaking(
         "amount >= 1",
-        ("instructions.py", 'raise Refused("invalid_amount")', 'raise Refused("amount_mismatch")'),
+        ("ficmart/instructions.py", 'raise Refused("invalid_amount")', 'raise Refused("amount_mismatch")'),
         caught_by="errors::TestCardJudgement::test_an_amount_is_at_least_one_cent",
     ),
     breaking(
         "no authorization: 400 authorization_not_found",
-        ("ledger.py", 'raise Refused("authorization_not_found")', 'raise Refused("not_found")'),
+        ("ficmart/ledger.py", 'raise Refused("authorization_not_found")', 'raise Refused("not_found")'),
         caught_by=[
             "errors::TestReferences::test_a_capture_of_no_authorization_is_refused",
             "errors::TestReferences::test_a_void_of_no_authorization_is_refused",
@@ -79,7 +79,11 @@ ERRORS = (
     ),
     breaking(
         "no capture: 400 capture_not_found",
-        ("ledger.py", 'raise Refused("capture_not_found")', 'raise Refused("authorization_not_found")'),
+        (
+            "ficmart/ledger.py",
+            'raise Refused("capture_not_found")',
+            'raise Refused("authorization_not_found")',
+        ),
         caught_by=[
             "errors::TestReferences::test_a_refund_of_no_capture_is_refused",
             "errors::TestReferences::test_a_refund_of_an_authorization_is_refused",
@@ -88,7 +92,7 @@ ERRORS = (
     breaking(
         "an unreadable body gives plain text",
         (
-            "answers.py",
+            "ficmart/answers.py",
             "UNREADABLE_BODY = plain_text(400, ",
             'UNREADABLE_BODY = failure(400, "invalid_json", ',
         ),
@@ -97,7 +101,7 @@ ERRORS = (
     breaking(
         "a missing Idempotency-Key gives plain text",
         (
-            "answers.py",
+            "ficmart/answers.py",
             "MISSING_KEY = plain_text(400, ",
             'MISSING_KEY = failure(400, "missing_idempotency_key", ',
         ),
@@ -105,7 +109,11 @@ ERRORS = (
     ),
     breaking(
         "an unknown path gives plain text",
-        ("answers.py", "UNKNOWN_PATH = plain_text(404, ", 'UNKNOWN_PATH = failure(404, "not_found", '),
+        (
+            "ficmart/answers.py",
+            "UNKNOWN_PATH = plain_text(404, ",
+            'UNKNOWN_PATH = failure(404, "not_found", ',
+        ),
         caught_by="errors::TestPlainText::test_an_unknown_path_is_a_404_in_plain_text",
     ),
 )

@@ -23,7 +23,7 @@ HANG_UPS = (
     breaking(
         "a hang-up at the commit leaves a hold without a stored answer",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "            await self.latch.pass_point(Point.STORING, endpoint)\n"
             "            with suppress(DatabaseDown):\n"
             "                await self._store(key, instruction.path, answer, plan)\n",
@@ -40,7 +40,7 @@ HANG_UPS = (
     ),
     breaking(
         "after 15 s the bank can no longer answer",
-        ("server.py", "ANSWERING_TIME_NS = 15 *", "ANSWERING_TIME_NS = 150 *"),
+        ("ficmart/server.py", "ANSWERING_TIME_NS = 15 *", "ANSWERING_TIME_NS = 150 *"),
         caught_by="hang_ups::TestAfterFifteenSeconds::test_a_call_that_takes_longer_is_executed_and_never_answered",
     ),
     breaking(
@@ -57,7 +57,7 @@ HANG_UPS = (
     ),
     breaking(
         "after 15 s, not before",
-        ("server.py", "ANSWERING_TIME_NS = 15 *", "ANSWERING_TIME_NS = 13 *"),
+        ("ficmart/server.py", "ANSWERING_TIME_NS = 15 *", "ANSWERING_TIME_NS = 13 *"),
         caught_by="hang_ups::TestAfterFifteenSeconds::test_a_call_that_takes_fourteen_seconds_is_answered",
     ),
 )

@@ -6,7 +6,7 @@ from tests.bank.mutations.weather import EXECUTE_AFTER_WEATHER
 IDEMPOTENCY = (
     breaking(
         "same key + same path returns the stored answer",
-        ("teller.py", "if stored is not None:", "if stored == b'':"),
+        ("ficmart/teller.py", "if stored is not None:", "if stored == b'':"),
         caught_by=[
             "idempotency::TestReplay::test_an_authorization_is_replayed_to_the_byte",
             "idempotency::TestReplay::test_a_capture_is_replayed_to_the_byte",
@@ -17,18 +17,18 @@ IDEMPOTENCY = (
     ),
     breaking(
         "with X-Idempotent-Replayed: true",
-        ("answers.py", 'headers={"X-Idempotent-Replayed": "true"}', "headers={}"),
+        ("ficmart/answers.py", 'headers={"X-Idempotent-Replayed": "true"}', "headers={}"),
         caught_by="idempotency::TestReplay::test_an_authorization_is_replayed_to_the_byte",
     ),
     breaking(
         "the same key, not any key",
-        ("ledger.py", "WHERE idempotency_key = ? AND path = ?", "WHERE ? IS NOT NULL AND path = ?"),
+        ("ficmart/ledger.py", "WHERE idempotency_key = ? AND path = ?", "WHERE ? IS NOT NULL AND path = ?"),
         caught_by="idempotency::TestReplay::test_another_key_is_another_instruction",
     ),
     breaking(
         "the same path, not any path",
         (
-            "ledger.py",
+            "ficmart/ledger.py",
             "WHERE idempotency_key = ? AND path = ?",
             "WHERE idempotency_key = ? AND ? IS NOT NULL",
         ),
@@ -37,7 +37,7 @@ IDEMPOTENCY = (
     breaking(
         "the key is looked up before the body is read",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        stores_answer = plan.stores_answer\n",
             "        stores_answer = plan.stores_answer\n"
             "        try:\n            instruction.judge(await read_body())\n"
@@ -48,7 +48,7 @@ IDEMPOTENCY = (
     ),
     breaking(
         "only 2xx answers are stored",
-        ("teller.py", "if answer.status == 200 and stores_answer:", "if stores_answer:"),
+        ("ficmart/teller.py", "if answer.status == 200 and stores_answer:", "if stores_answer:"),
         caught_by=[
             "idempotency::TestOnlySuccessIsStored::test_a_402_is_evaluated_again",
             "idempotency::TestOnlySuccessIsStored::test_a_400_is_evaluated_again",
@@ -58,22 +58,22 @@ IDEMPOTENCY = (
     breaking(
         "a failed request is evaluated again",
         (
-            "teller.py",
+            "ficmart/teller.py",
             EXECUTE_AFTER_WEATHER,
             "        fair = await self.weather.passes()\n        answer = RANDOM_FAILURE\n"
             "        if fair:\n            answer = await self._execute(instruction, key, read_body, plan)\n",
         ),
-        ("teller.py", "if answer.status == 200 and stores_answer:", "if stores_answer:"),
+        ("ficmart/teller.py", "if answer.status == 200 and stores_answer:", "if stores_answer:"),
         caught_by="idempotency::TestOnlySuccessIsStored::test_a_500_is_evaluated_again",
     ),
     breaking(
         "when the look-up fails, the answer is not stored",
-        ("teller.py", "stored, stores_answer = None, False", "stored = None"),
+        ("ficmart/teller.py", "stored, stores_answer = None, False", "stored = None"),
         caught_by="idempotency::TestFailedLookUp::test_a_request_whose_look_up_failed_is_executed_and_not_stored",
     ),
     breaking(
         "when the look-up fails, the request is executed as new",
-        ("teller.py", "stored, stores_answer = None, False", 'return refusal("internal_error")'),
+        ("ficmart/teller.py", "stored, stores_answer = None, False", 'return refusal("internal_error")'),
         caught_by=[
             "idempotency::TestFailedLookUp::test_a_request_whose_look_up_failed_is_executed_and_not_stored",
             "idempotency::TestFailedLookUp::test_a_replay_whose_look_up_failed_is_executed_as_new",
@@ -81,12 +81,12 @@ IDEMPOTENCY = (
     ),
     breaking(
         "stored answers live 24 hours",
-        ("ledger.py", "(full_hour - 24 * HOUR,)", "(full_hour - 20 * HOUR,)"),
+        ("ficmart/ledger.py", "(full_hour - 24 * HOUR,)", "(full_hour - 20 * HOUR,)"),
         caught_by="idempotency::TestPurge::test_an_answer_is_kept_for_24_hours",
     ),
     breaking(
         "stored answers are purged after 25 hours at the latest",
-        ("ledger.py", "(full_hour - 24 * HOUR,)", "(full_hour - 26 * HOUR,)"),
+        ("ficmart/ledger.py", "(full_hour - 24 * HOUR,)", "(full_hour - 26 * HOUR,)"),
         caught_by="idempotency::TestPurge::test_after_25_hours_the_same_key_holds_the_funds_a_second_time",
     ),
 )

@@ -6,12 +6,12 @@ OVERLAP = (
     breaking(
         "the look-up does not lock",
         (
-            "server.py",
+            "ficmart/server.py",
             "                return await self.teller.instruct(",
             "                async with ONE_AT_A_TIME:\n                  return await self.teller.instruct(",
         ),
         (
-            "server.py",
+            "ficmart/server.py",
             "ANSWERING_TIME_NS = ",
             "import asyncio\n\nONE_AT_A_TIME = asyncio.Lock()\nANSWERING_TIME_NS = ",
         ),

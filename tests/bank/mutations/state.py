@@ -17,7 +17,7 @@ STATE = (
     breaking(
         "expiry is enforced on capture",
         (
-            "ledger.py",
+            "ficmart/ledger.py",
             "if hold.expires_at_ns is not None and now >=",
             "if hold.expires_at_ns is None and now >=",
         ),
@@ -26,7 +26,7 @@ STATE = (
     breaking(
         "a void of an expired hold succeeds",
         (
-            "ledger.py",
+            "ficmart/ledger.py",
             "        return self._append_to(self._unused_hold(hold_id), Kind.VOID, key=key, now=now)",
             "        hold = self._unused_hold(hold_id)\n"
             "        if now >= (hold.expires_at_ns or 0):\n"
@@ -41,7 +41,7 @@ STATE = (
     breaking(
         "expiry is enforced on capture only",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        return read_back(entry)",
             "        expired = self.clock.now() > (entry.expires_at_ns or 2**63)\n"
             '        return read_back(entry).with_fields({"status": "expired"} if expired else {})',
@@ -51,7 +51,7 @@ STATE = (
     breaking(
         "an expired hold goes on blocking funds until it is voided",
         (
-            "ledger.py",
+            "ficmart/ledger.py",
             "if self.balance(card).available < amount_cents:",
             "expired = sum(e.amount_cents for e in self.entries() if now > (e.expires_at_ns or 2**63))\n"
             "        if self.balance(card).available + expired < amount_cents:",
@@ -62,7 +62,7 @@ STATE = (
         breaking(
             f"{what} takes no other amount ({less_or_more})",
             (
-                "ledger.py",
+                "ficmart/ledger.py",
                 f"if amount_cents != {of}.amount_cents",
                 f"if amount_cents {sign} {of}.amount_cents",
             ),
@@ -76,8 +76,8 @@ STATE = (
     ),
     breaking(
         "one capture per authorization, whatever the keys",
-        ("ledger.py", USE_OF_HOLD, "kind = 'VOID' AND reference_id = ?"),
-        ("ledger.py", INDEX_ON_USE, "ON entries (reference_id) WHERE kind = 'VOID';"),
+        ("ficmart/ledger.py", USE_OF_HOLD, "kind = 'VOID' AND reference_id = ?"),
+        ("ficmart/ledger.py", INDEX_ON_USE, "ON entries (reference_id) WHERE kind = 'VOID';"),
         caught_by=[
             "state::TestLedgerRule::test_a_second_capture_is_refused",
             "overlap::TestTheRest::test_captures_at_once_with_one_key_capture_once",
@@ -86,8 +86,8 @@ STATE = (
     ),
     breaking(
         "one void per authorization, whatever the keys",
-        ("ledger.py", USE_OF_HOLD, "kind = 'CAPTURE' AND reference_id = ?"),
-        ("ledger.py", INDEX_ON_USE, "ON entries (reference_id) WHERE kind = 'CAPTURE';"),
+        ("ficmart/ledger.py", USE_OF_HOLD, "kind = 'CAPTURE' AND reference_id = ?"),
+        ("ficmart/ledger.py", INDEX_ON_USE, "ON entries (reference_id) WHERE kind = 'CAPTURE';"),
         caught_by=[
             "state::TestLedgerRule::test_a_second_void_is_refused",
             "overlap::TestTheRest::test_voids_at_once_with_one_key_void_once",
@@ -96,8 +96,8 @@ STATE = (
     ),
     breaking(
         "one refund per capture, whatever the keys",
-        ("ledger.py", "if self._exists(REFUND_OF_CAPTURE, capture.id):", "if not capture.id:"),
-        ("ledger.py", "UNIQUE INDEX IF NOT EXISTS one_refund", "INDEX IF NOT EXISTS one_refund"),
+        ("ficmart/ledger.py", "if self._exists(REFUND_OF_CAPTURE, capture.id):", "if not capture.id:"),
+        ("ficmart/ledger.py", "UNIQUE INDEX IF NOT EXISTS one_refund", "INDEX IF NOT EXISTS one_refund"),
         caught_by=[
             "state::TestLedgerRule::test_a_second_refund_is_already_refunded",
             "overlap::TestTheRest::test_refunds_at_once_with_one_key_refund_once",
@@ -106,14 +106,14 @@ STATE = (
     ),
     breaking(
         "a second refund says already_refunded",
-        ("ledger.py", 'raise Refused("already_refunded")', 'raise Refused("capture_not_found")'),
+        ("ficmart/ledger.py", 'raise Refused("already_refunded")', 'raise Refused("capture_not_found")'),
         caught_by="state::TestLedgerRule::test_a_second_refund_is_already_refunded",
     ),
     breaking(
         "authorization_already_used says captured or voided, not which",
-        ("answers.py", "MESSAGES[code]", "MESSAGES.get(code, code)"),
+        ("ficmart/answers.py", "MESSAGES[code]", "MESSAGES.get(code, code)"),
         (
-            "ledger.py",
+            "ficmart/ledger.py",
             'raise Refused("authorization_already_used")',
             "used = next(self._entries(USE_OF_HOLD, hold.id)).kind\n"
             '            raise Refused("already_captured" if used is Kind.CAPTURE else "already_voided")',
@@ -122,28 +122,36 @@ STATE = (
     ),
     breaking(
         "a hold blocks funds",
-        ("ledger.py", "held=by_kind[Kind.HOLD] - by_kind[Kind.CAPTURE] - by_kind[Kind.VOID]", "held=0"),
+        (
+            "ficmart/ledger.py",
+            "held=by_kind[Kind.HOLD] - by_kind[Kind.CAPTURE] - by_kind[Kind.VOID]",
+            "held=0",
+        ),
         caught_by="state::TestFunds::test_a_hold_blocks_funds",
     ),
     breaking(
         "a void gives the funds back",
-        ("ledger.py", " - by_kind[Kind.CAPTURE] - by_kind[Kind.VOID]", " - by_kind[Kind.CAPTURE]"),
+        ("ficmart/ledger.py", " - by_kind[Kind.CAPTURE] - by_kind[Kind.VOID]", " - by_kind[Kind.CAPTURE]"),
         caught_by="state::TestFunds::test_a_void_gives_the_funds_back",
     ),
     breaking(
         "a capture keeps the money",
-        ("ledger.py", "total=card.balance_cents - by_kind[Kind.CAPTURE] +", "total=card.balance_cents +"),
+        (
+            "ficmart/ledger.py",
+            "total=card.balance_cents - by_kind[Kind.CAPTURE] +",
+            "total=card.balance_cents +",
+        ),
         caught_by="state::TestFunds::test_a_capture_keeps_the_money_and_a_refund_gives_it_back",
     ),
     breaking(
         "a refund gives the money back",
-        ("ledger.py", "by_kind[Kind.CAPTURE] + by_kind[Kind.REFUND]", "by_kind[Kind.CAPTURE]"),
+        ("ficmart/ledger.py", "by_kind[Kind.CAPTURE] + by_kind[Kind.REFUND]", "by_kind[Kind.CAPTURE]"),
         caught_by="state::TestFunds::test_a_capture_keeps_the_money_and_a_refund_gives_it_back",
     ),
     *(
         breaking(
             f"the balance of {last4}",
-            ("cards.py", text, other),
+            ("ficmart/cards.py", text, other),
             caught_by="state::TestFunds::test_a_card_begins_with_the_balance_of_the_table",
         )
         for last4, text, other in (
@@ -156,7 +164,7 @@ STATE = (
     *(
         breaking(
             f"the CVV of {number[:4]}...",
-            ("cards.py", f'"{number}", "{cvv}"', f'"{number}", "999"'),
+            ("ficmart/cards.py", f'"{number}", "{cvv}"', f'"{number}", "999"'),
             caught_by="state::TestFunds::test_a_card_with_money_can_be_authorized",
         )
         for number, cvv in (("4111111111111111", "123"), ("4242424242424242", "456"))

@@ -5,7 +5,7 @@ from tests.bank.mutations.mutation import breaking
 STATEMENT = (
     breaking(
         "the header line",
-        ("statement.py", '"amount_cents", "currency"', '"amount", "currency"'),
+        ("ficmart/statement.py", '"amount_cents", "currency"', '"amount", "currency"'),
         caught_by=[
             "statement::TestStatement::test_it_begins_with_the_header_line",
             "statement::TestStatement::test_a_day_without_entries_has_the_header_alone",
@@ -13,12 +13,12 @@ STATEMENT = (
     ),
     breaking(
         "reference_id is the authorization's or the capture's",
-        ("statement.py", 'reference_id or ""', '""'),
+        ("ficmart/statement.py", 'reference_id or ""', '""'),
         caught_by="statement::TestStatement::test_it_has_a_row_for_each_ledger_entry",
     ),
     breaking(
         "oldest first",
-        ("statement.py", "ORDER BY created_at_ns, sequence", "ORDER BY created_at_ns DESC"),
+        ("ficmart/statement.py", "ORDER BY created_at_ns, sequence", "ORDER BY created_at_ns DESC"),
         caught_by="statement::TestStatement::test_it_is_in_order_and_of_one_day",
     ),
     breaking(

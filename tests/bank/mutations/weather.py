@@ -12,7 +12,7 @@ WEATHER = (
     breaking(
         "random failures come before anything is executed",
         (
-            "teller.py",
+            "ficmart/teller.py",
             EXECUTE_AFTER_WEATHER,
             "        answer = await self._execute(instruction, key, read_body, plan)\n"
             "        if not await self.weather.passes():\n            return RANDOM_FAILURE\n",
@@ -22,7 +22,7 @@ WEATHER = (
     breaking(
         "GETs fail at random too",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "            return RANDOM_FAILURE\n        try:\n            entry =",
             "            pass\n        try:\n            entry =",
         ),
@@ -31,7 +31,7 @@ WEATHER = (
     breaking(
         "stored answers are returned without weather",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        stores_answer = plan.stores_answer\n",
             "        stores_answer = plan.stores_answer\n"
             "        if not await self.weather.passes():\n            return RANDOM_FAILURE\n",
@@ -45,7 +45,7 @@ WEATHER = (
     breaking(
         "/health is exempt",
         (
-            "teller.py",
+            "ficmart/teller.py",
             "        try:\n            await self.ask(Ledger.clock_offset, plan)\n",
             "        if not await self.weather.passes():\n            return RANDOM_FAILURE\n"
             "        try:\n            await self.ask(Ledger.clock_offset, plan)\n",

@@ -6,15 +6,15 @@ from aiohttp import web
 
 from bank import bodies
 from bank.answers import Answer
-from bank.bank_control import BankControl
 from bank.clock import SECOND
 from bank.control import add_routes
-from bank.entries import Kind
+from bank.ficmart.control import BankControl
+from bank.ficmart.entries import Kind
+from bank.ficmart.teller import Teller
 from bank.journal import Journal
 from bank.plans import STEPS, Plan, Script
 from bank.reception import LONGEST_BODY, Handler, Reception
 from bank.settings import Settings
-from bank.teller import Teller
 
 ANSWERING_TIME_NS = 15 * SECOND
 """After this the bank can no longer answer: it goes on executing, then closes the connection."""

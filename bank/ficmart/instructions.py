@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bank.answers import Refused
 from bank.bodies import Unreadable, json_object
-from bank.cards import ISSUED, is_card_number, is_digits
 from bank.clock import HOUR
-from bank.entries import Entry
-from bank.ledger import Ledger
+from bank.ficmart.answers import Refused
+from bank.ficmart.cards import ISSUED, is_card_number, is_digits
+from bank.ficmart.entries import Entry
+from bank.ficmart.ledger import Ledger
 
 Execute = Callable[[Ledger, str, int], Entry]
 """What remains of an instruction once its body was judged: (ledger, idempotency key, now) -> entry."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from bank.clock import day, rfc3339_from_database
-from bank.entries import CURRENCY
-from bank.ledger import LedgerUnusable
+from bank.ficmart.entries import CURRENCY
+from bank.ficmart.ledger import LedgerUnusable
 
 HEADER = ("entry_id", "type", "reference_id", "amount_cents", "currency", "created_at")
 

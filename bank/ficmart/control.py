@@ -20,10 +20,10 @@ is not stored: whoever hangs up there leaves a hold that no replay shows.
 
 from bank.clock import SECOND, instant, rfc3339
 from bank.control import Control, Fields, Order
-from bank.entries import Entry, Kind
+from bank.ficmart.entries import Entry, Kind
+from bank.ficmart.teller import Teller
 from bank.latch import Point
 from bank.reception import Reception
-from bank.teller import Teller
 
 PREFIXES = {Kind.HOLD: "auth_", Kind.CAPTURE: "cap_", Kind.VOID: "void_", Kind.REFUND: "ref_"}
 

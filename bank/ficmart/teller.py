@@ -11,25 +11,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from bank.answers import (
+from bank.answers import Answer
+from bank.bodies import Unreadable
+from bank.ficmart.answers import (
     HEALTHY,
     MISSING_KEY,
     RANDOM_FAILURE,
     UNHEALTHY,
     UNKNOWN_PATH,
     UNREADABLE_BODY,
-    Answer,
     Refused,
     executed,
     read_back,
     refusal,
     replayed,
 )
-from bank.bodies import Unreadable
-from bank.entries import Entry, Kind
-from bank.instructions import Instruction, instructions
+from bank.ficmart.entries import Entry, Kind
+from bank.ficmart.instructions import Instruction, instructions
+from bank.ficmart.ledger import Ledger
 from bank.latch import Point
-from bank.ledger import Ledger
 from bank.plans import Plan
 from bank.reception import Reception
 from bank.settings import Settings

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from bank.answers import Refused
-from bank.cards import ISSUED, Card
 from bank.clock import HOUR
-from bank.entries import Balance, Entry, Kind
+from bank.ficmart.answers import Refused
+from bank.ficmart.cards import ISSUED, Card
+from bank.ficmart.entries import Balance, Entry, Kind
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
