@@ -3,10 +3,12 @@
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.views import defaults
+from django.views import csrf, defaults
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from ficpay.intake import Fault
 from payments.api.errors import internal_error, request_id_of, response_of
 from payments.services import answers
 
@@ -16,6 +18,19 @@ LINKS = {
     "openapi": "/api/schema/",
     "health": "/health/ready",
     "admin": "/admin/",
+}
+
+PLAIN_HTTP = Fault(
+    403,
+    "permission_denied",
+    "HTTPS is required",
+    "FicPay answers https:// only, and did nothing. The API key has travelled unencrypted: use a new one.",
+)
+_OTHER_ERRORS = {
+    403: ("permission_denied", "Permission denied"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    413: ("payload_too_large", "Payload too large"),
 }
 
 
@@ -35,6 +50,7 @@ def icon(_request: HttpRequest) -> HttpResponse:
     return redirect(static("payments/icon.svg"))
 
 
+@csrf_exempt  # there is nothing to protect, and whoever posts here is told so
 def nowhere(request: HttpRequest) -> HttpResponseBase:
     """Every address that is none; a view, since in development Django's own page would repeat the address."""
     return not_found(request, Http404())
@@ -44,34 +60,65 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404: problem details below /api/, Django's plain page elsewhere."""
     if not request.path.startswith("/api/"):
         return defaults.page_not_found(request, exception)
-    return response_of(
-        answers.problem(
-            status=404,
-            code="not_found",
-            title="Not found",
-            detail="There is nothing at this address. The API is described at /api/docs/.",
-            request_id=request_id_of(request),
-        )
-    )
+    detail = "There is nothing at this address. The API is described at /api/docs/."
+    return _problem(request, 404, "not_found", "Not found", detail)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400 from below the views, as for a host name that is not ours."""
     if not request.path.startswith("/api/"):
         return defaults.bad_request(request, exception)
-    return response_of(
-        answers.problem(
-            status=400,
-            code="validation_error",
-            title="The request is invalid",
-            detail="The request's address or headers are invalid.",
-            request_id=request_id_of(request),
-        )
-    )
+    detail = "The request's address or headers are invalid."
+    return _problem(request, 400, "validation_error", "The request is invalid", detail)
+
+
+def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
+    """What never reaches a view."""
+    if not request.path.startswith("/api/"):
+        return HttpResponse(f"{fault.detail}\n", status=fault.status, content_type="text/plain")
+    return _problem(request, fault.status, fault.code, fault.title, fault.detail)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """A form that did not come from our pages, or too late."""
+    if not request.path.startswith("/api/"):
+        return csrf.csrf_failure(request, reason)
+    detail = "This address takes no forms. The API is described at /api/docs/."
+    return _problem(request, 403, "permission_denied", "Permission denied", detail)
+
+
+def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """An error that Django or a library has answered in a form of its own, in the API's."""
+    status = response.status_code
+    if status >= 500:
+        return server_error(request)
+    code, title = _OTHER_ERRORS.get(status, ("validation_error", "The request is invalid"))
+    problem = _problem(request, status, code, title, f"{title}.")
+    if "Allow" in response:
+        problem["Allow"] = response["Allow"]
+    return problem
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """500 from below the views."""
     if not request.path.startswith("/api/"):
         return defaults.server_error(request)
-    return response_of(internal_error(request_id_of(request), writes=request.method == "POST"))
+    return response_of(internal_error(request_id_of(request), writes=_writes(request)))
+
+
+def _problem(request: HttpRequest, status: int, code: str, title: str, detail: str) -> HttpResponse:
+    """Of what no view has seen: nothing has been moved."""
+    return response_of(
+        answers.problem(
+            status=status,
+            code=code,
+            title=title,
+            detail=detail,
+            request_id=request_id_of(request),
+            money_moved="no" if _writes(request) else None,
+        )
+    )
+
+
+def _writes(request: HttpRequest) -> bool:
+    return request.method not in ("GET", "HEAD", "OPTIONS", "TRACE")

@@ -1,27 +1,33 @@
-"""Request ids, the one log line each request gets, and errors that look the same with and without DEBUG."""
+"""Request ids, the one log line each request gets, and errors that look the same with and without DEBUG.
+
+Below /api/ every error is a problem (RFC 9457), whoever on the way to the view or back has made it.
+"""
 
 import re
 import time
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from ficpay import home
-from payments.domain.cards import contains_card_number
+from ficpay.intake import FAULT
 from payments.domain.ids import new_id
 
 log = structlog.get_logger("ficpay.requests")
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
+API = "/api/"
+_PROBLEM = "application/problem+json"
 _QUIET = ("/health", "/readiness", "/static/")
 
 
 class RequestIdMiddleware:
     """Take the caller's `X-Request-ID` or make one, return it, bind it to every log line; log the request.
 
-    What Django finds wrong with an address or a host is answered here, or its debug pages would repeat
-    what was sent.
+    What the intake or Django finds wrong with a request is answered here, or Django's debug pages would
+    repeat what was sent.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -33,13 +39,12 @@ class RequestIdMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
-        try:
-            request.get_host()
-        except DisallowedHost as error:
-            response = home.bad_request(request, error)
-        else:
-            response = self.get_response(request)
-        response["X-Request-ID"] = request_id
+        response = self._answer(request)
+        if request.path.startswith(API):
+            if response.status_code >= 400 and response.get("Content-Type") != _PROBLEM:
+                response = home.as_problem(request, response)
+            response.setdefault("Cache-Control", "no-store")
+        response["X-Request-ID"] = request.META["ficpay.request_id"]
         if not request.path.startswith(_QUIET):
             log.info(
                 "request",
@@ -50,6 +55,17 @@ class RequestIdMiddleware:
             )
         return response
 
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if fault := request.META.get(FAULT):
+            return home.refused(request, fault)
+        try:
+            request.get_host()
+        except DisallowedHost as error:
+            return home.bad_request(request, error)
+        if settings.HTTPS_ONLY and request.path.startswith(API) and not request.is_secure():
+            return home.refused(request, home.PLAIN_HTTP)
+        return self.get_response(request)
+
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """The same with and without DEBUG."""
         match error:
@@ -57,12 +73,18 @@ class RequestIdMiddleware:
                 return home.not_found(request, error)
             case SuspiciousOperation():
                 return home.bad_request(request, error)
+            case _ if request.path.startswith(API):
+                log.error("unforeseen_error", exc_info=error)
+                return home.server_error(request)
             case _:
                 return None
 
 
 def accepted_request_id(offered: str) -> str:
-    """The caller's id if it is 1-64 plain characters and holds no card number, else a new one."""
-    if _ACCEPTED.fullmatch(offered) and not contains_card_number(offered):
+    """The caller's id if it is 1-64 plain characters, else a new one.
+
+    Beside a card the API makes sure that it does not hold the card's number.
+    """
+    if _ACCEPTED.fullmatch(offered):
         return offered
     return new_id().hex

@@ -38,8 +38,10 @@ FINGERPRINT_KEYS = secrets.read_keyring(env, "FICPAY_FINGERPRINT_KEYS", producti
 
 # --- The bank --------------------------------------------------------------------------------
 BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
-# Bank calls one process may have in flight. Below the web server's 64 request threads, so that a
-# stalled bank leaves threads for reads.
+# Requests a web process works on at once; most of the time they wait for the bank.
+REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 64)
+# Bank calls one process may have in flight. Below its request threads, so that a stalled bank leaves
+# threads for reads.
 BANK_THREADS = env.int("FICPAY_BANK_THREADS", 48)
 BANK_TIMING = Timing()
 # Operations in doubt that the process of recovery asks about at the same time.
@@ -112,7 +114,6 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "ficpay.urls"
-WSGI_APPLICATION = "ficpay.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -147,11 +148,15 @@ APPEND_SLASH = False
 # Error pages and mails never show a frame's variables or a request's body: a card may be in them.
 DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
+CSRF_FAILURE_VIEW = "ficpay.home.csrf_failure"
 BEHIND_PROXY = env.bool("FICPAY_BEHIND_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+HTTPS_ONLY = not DEBUG and env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
 if not DEBUG:
-    SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
-    SECURE_REDIRECT_EXEMPT = [r"^health", r"^readiness$"]  # probes speak plain HTTP inside the cluster
+    SECURE_SSL_REDIRECT = HTTPS_ONLY
+    # Probes speak plain HTTP inside the cluster. The API is not redirected but refused: clients follow a
+    # redirected POST with a GET, and take its 200 for their payment.
+    SECURE_REDIRECT_EXEMPT = [r"^health", r"^readiness$", r"^api/"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -162,6 +167,8 @@ if not DEBUG:
 REQUIRE_SECOND_FACTOR = env.bool("FICPAY_REQUIRE_SECOND_FACTOR", False)
 SESSION_COOKIE_AGE = 60 * env.int("FICPAY_SESSION_MINUTES", 30)  # seconds without a request
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"  # where nothing, or nothing of ours, is named to return to
 OTP_TOTP_ISSUER = "FicPay"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)

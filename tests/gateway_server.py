@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Self
 
 import requests
 from django.db import connection
+
+from dev import web
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Below the range from which systems take the ports of outgoing connections.
@@ -42,17 +43,18 @@ class GatewayServer:
         *,
         workers: int = 1,
         threads: int = 96,
-        application: str = "ficpay.wsgi:application",
+        application: str = "ficpay.asgi:application",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = 0
         self._log_path = home / "gateway.log"
-        self._command = [
-            *(sys.executable, "-m", "dev.web", "--interface", "wsgi", "--host", "127.0.0.1", "--no-ws"),
-            *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "512"),
-            *("--workers-kill-timeout", "40", "--no-access-log", application),
-        ]
-        self.environment = environment_of_a_process(bank_url) | dict(environment or {})
+        self._application = application
+        self._workers = workers
+        self.environment = {
+            **environment_of_a_process(bank_url),
+            "FICPAY_REQUEST_THREADS": str(threads),
+            **(environment or {}),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,7 +109,7 @@ class GatewayServer:
     def _start(self) -> bool:
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--port", str(self.port)],
+                web.command(self.port, self._application, self._workers),
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -18,7 +18,9 @@ def one_gateway(
     django_db_setup: None, bank_process: SimulatedBank, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayServer]:
     home = tmp_path_factory.mktemp("gateway")
-    with GatewayServer(bank_process.url, home, application="tests.crash.wsgi:application") as gateway:
+    with GatewayServer(
+        bank_process.url, home, application="tests.crash.stopping_application:application"
+    ) as gateway:
         yield gateway
 
 

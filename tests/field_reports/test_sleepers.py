@@ -37,7 +37,7 @@ class Sleeper(GatewayServer):
             bank_url,
             home,
             threads=8,
-            application="tests.field_reports.gated_wsgi:application",
+            application="tests.field_reports.gated_application:application",
             environment={"GATES": str(home)},
         )
         self.gates = Gates(home)

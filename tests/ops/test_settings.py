@@ -117,5 +117,5 @@ class TestDocumentation:
         for directory in ("ficpay", "payments"):
             for file in (PROJECT / directory).rglob("*.py"):
                 code = file.read_text()
-                if file.name not in ("settings.py", "wsgi.py"):
+                if file.name not in ("settings.py", "asgi.py"):
                     assert not re.search(r"os\.environ|getenv", code), file

@@ -13,7 +13,8 @@ from wsgiref.types import StartResponse
 
 from django.db.backends.signals import connection_created
 
-from ficpay.wsgi import application as gateway
+from ficpay.asgi import django as gateway
+from ficpay.intake import Intake
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
@@ -29,7 +30,7 @@ def _arrive(point: str) -> None:
         threading.Event().wait()
 
 
-def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+def watched(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     global _wanted  # noqa: PLW0603 - the bank's thread must see it, too
     wanted = environ.pop("HTTP_X_STAND_STILL", "")
     if not wanted:
@@ -41,6 +42,9 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         return start_response(*args)
 
     return gateway(environ, respond)
+
+
+application = Intake(watched)
 
 
 _send = FicmartBank.send

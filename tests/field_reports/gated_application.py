@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ficpay.wsgi import application
+from ficpay.asgi import application
 from payments.banks import registry
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank

@@ -1,0 +1,205 @@
+"""From HTTP as the web server reads it to the WSGI request that Django answers.
+
+WSGI alone hides what decides here: it joins a header that was sent twice, takes `X_Forwarded_For` for
+`X-Forwarded-For`, and a body that broke off for a shorter one. So the server speaks ASGI to this page, which
+sees every header and every part of the body. A thread is taken only when the whole body is there: whoever
+sends slowly, or not at all, keeps nobody else waiting.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication
+
+from django.conf import settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[str, str]]
+
+FAULT = "ficpay.fault"  # in the environ: why the request cannot be answered as it came
+# A body of 64 KiB takes a slow telephone 3 s. The client itself gives up after 20.
+BODY_SECONDS = 10
+# A client that has stopped reading a download gives its thread back after this.
+_READ_SECONDS = 60
+# Answers of up to this size are taken from their thread at once, whatever time the client takes to read them:
+# all but exports. The largest file of our pages has 1.5 MB.
+_WHOLE_ANSWER = 4 * 1024 * 1024
+# What we read and what cannot be a list (RFC 9110, 5.3). Two of them mean two different things.
+_ONCE = frozenset(
+    b"authorization content-encoding content-length content-type host idempotency-key if-modified-since "
+    b"origin referer user-agent x-csrftoken x-forwarded-host x-forwarded-proto x-request-id".split()
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a request cannot be answered as it came."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+
+
+_BROKEN = Fault(400, "validation_error", "The request is invalid", "The body broke off.")
+_LATE = Fault(
+    408, "request_timeout", "The body did not arrive", f"The body did not arrive within {BODY_SECONDS} s."
+)
+
+
+class ClientGone(Exception):
+    """The client has hung up, or has stopped reading."""
+
+
+class Intake:
+    """A WSGI application as an ASGI one. Threads are made in the process that serves."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(settings.REQUEST_THREADS, thread_name_prefix="request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, fault = await _read_body(receive)
+        environ = environ_of(scope, body)
+        fault = fault or _repeated_header(scope["headers"])
+        if fault is not None:
+            environ[FAULT] = fault
+        loop, gone = asyncio.get_running_loop(), asyncio.ensure_future(receive())
+        work = partial(self._answer, environ, partial(_send_from_thread, send, loop, gone))
+        try:
+            start, content = await loop.run_in_executor(self._threads, work)
+        finally:
+            gone.cancel()
+        if fault is not None and scope["http_version"].startswith("1"):
+            start["headers"].append((b"connection", b"close"))  # the rest of the body is of no use
+        if content is not None:
+            await send(start)
+            await send({"type": "http.response.body", "body": content})
+
+    def _answer(
+        self, environ: dict[str, Any], send: Callable[[dict[str, Any]], None]
+    ) -> tuple[dict[str, Any], bytes | None]:
+        """The answer's start and its content; None where it was too long to keep and has been sent."""
+        start: dict[str, Any] = {"type": "http.response.start"}
+
+        def start_response(status: str, headers: Headers, _error: Any = None) -> Callable[[bytes], Any]:
+            start["status"] = int(status.partition(" ")[0])
+            start["headers"] = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+            return _write
+
+        chunks = self._application(environ, start_response)
+        try:
+            if _is_short(chunks, dict(start["headers"]).get(b"content-length", b"")):
+                return start, b"".join(chunks)
+            with suppress(ClientGone):
+                send(start)
+                for chunk in chunks:
+                    send({"type": "http.response.body", "body": chunk, "more_body": True})
+                send({"type": "http.response.body", "body": b""})
+            return start, None
+        finally:
+            if close := getattr(chunks, "close", None):
+                close()
+
+
+def _is_short(answer: Iterable[bytes], length: bytes) -> bool:
+    if not getattr(answer, "streaming", True):
+        return True  # Django has made all of it already
+    return length.isdigit() and int(length) <= _WHOLE_ANSWER
+
+
+def _write(_data: bytes) -> None:
+    raise NotImplementedError("WSGI's old way, which Django does not go")
+
+
+def _send_from_thread(
+    send: Send, loop: asyncio.AbstractEventLoop, gone: "asyncio.Future[Any]", message: dict[str, Any]
+) -> None:
+    """Send a part and wait until the client has room for it. Raises ClientGone."""
+
+    async def sent() -> None:
+        await send(message)
+
+    if gone.done():
+        raise ClientGone
+    try:
+        asyncio.run_coroutine_threadsafe(sent(), loop).result(_READ_SECONDS)
+    except TimeoutError:
+        raise ClientGone from None
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, Fault | None]:
+    """The body as far as it is needed: one byte over the limit is enough to be refused."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            more = True
+            while more and len(body) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return b"", _BROKEN
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return b"", _LATE
+    return bytes(body[: settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1]), None
+
+
+def _repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
+    seen: set[bytes] = set()
+    for name, _ in headers:
+        if name in _ONCE and name in seen:
+            shown = "-".join(part.capitalize() for part in name.decode().split("-"))
+            detail = f"The header {shown} must stand once."
+            return Fault(400, "validation_error", "The request is invalid", detail)
+        seen.add(name)
+    return None
+
+
+def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
+    """The request as PEP 3333 has it. A header with an underscore in its name is none: it would pass for the
+    one with a dash, which a proxy may have written.
+    """
+    path, query = scope["raw_path"].partition(b"?")[0], scope["query_string"]
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": str(scope["server"][0]),
+        "SERVER_PORT": str(scope["server"][1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": str(scope["client"][0]) if scope.get("client") else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" in name:
+            continue
+        key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+        text = value.decode("latin-1")
+        if key in environ:
+            text = f"{environ[key]}{'; ' if name == b'cookie' else ','}{text}"
+        environ[key] = text
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # the body is whole now
+    environ.pop("HTTP_CONTENT_LENGTH", None)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+    return environ
