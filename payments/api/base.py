@@ -1,27 +1,33 @@
 """What the API's views share: the caller's payments and nobody else's, and a request read strictly."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from payments.api.authentication import caller_of
-from payments.api.errors import BadIdempotencyKey, request_id_of
-from payments.api.fields import IdField, StrictSerializer
+from payments.api.errors import BadIdempotencyKey, replace_request_id, request_id_of, response_of
+from payments.api.fields import IdField, StrictSerializer, card_digits
 from payments.api.negotiation import JsonForEverybody
 from payments.api.pages import page_of
-from payments.domain.cards import contains_card_number
+from payments.api.parsers import PayloadTooLarge
+from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.models import Payment, payments_with_pending
-from payments.services import answers
+from payments.services import answers, retries
+from payments.services.answers import Answer
 from payments.services.idempotency import MerchantRequest
 
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+Ask = Callable[[], Answer]  # a service call that waits to be made
+# Without a comma: servers join two headers of one name by it.
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
 
 class ApiView(APIView):
@@ -54,19 +60,58 @@ class ApiView(APIView):
         page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
         return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
 
-    def merchant_request(self, request: Request) -> MerchantRequest:
+    def answer_once(self, request: Request, judge: Callable[[MerchantRequest], Ask]) -> HttpResponse:
+        """Answer a POST: as its key was answered before, else by what `judge` finds that it asks for.
+
+        The key comes before the body's validation: what was answered once is answered again, whatever has
+        changed since, the month and our rules included.
+        """
+        key = idempotency_key_of(request)
+        body, unreadable = _body_of(request)
+        asked = self._merchant_request(request, key, body)
+        earlier = retries.earlier_answer(asked)
+        if earlier is not None:
+            return response_of(earlier)
+        if unreadable is not None:
+            raise unreadable
+        try:
+            ask = judge(asked)
+        except exceptions.ValidationError:
+            # Valid when it was first sent, and in doubt since: that is what it is told.
+            known = retries.answer_without_card(asked)
+            if known is None:
+                raise
+            return response_of(known)
+        return response_of(ask())
+
+    def _merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
         """The request as the services take it. Raises BadIdempotencyKey."""
         caller = caller_of(request)
+        number = card_digits(body)
+        if number and contains_number(key, number):
+            raise BadIdempotencyKey(
+                "An Idempotency-Key holds no card number.", code="idempotency_key_invalid"
+            )
+        if number and contains_number(request_id_of(request._request), number):
+            replace_request_id(request._request)
         return MerchantRequest(
             merchant=caller.merchant,
             mode=caller.mode,
             actor=caller.actor,
             request_id=request_id_of(request._request),
-            idempotency_key=idempotency_key_of(request),
+            idempotency_key=key,
             method=str(request.method),
             path=request.path,
-            body=request.data if isinstance(request.data, dict) else {},
+            body=body,
         )
+
+
+def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
+    """The body as parsed, or why it cannot be. None in its place is no request that was ever accepted."""
+    try:
+        return request.data, None
+    except (exceptions.ParseError, PayloadTooLarge) as error:
+        return None, error
 
 
 def shown(payment: Payment) -> dict[str, Any]:
@@ -106,9 +151,9 @@ def idempotency_key_of(request: Request) -> str:
     key = request.headers.get("Idempotency-Key")
     if not key:
         raise BadIdempotencyKey("Every POST needs an Idempotency-Key header.", code="idempotency_key_missing")
-    if not _IDEMPOTENCY_KEY.fullmatch(key) or contains_card_number(key):
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise BadIdempotencyKey(
-            "An Idempotency-Key is 1 to 255 visible ASCII characters and holds no card number.",
+            "An Idempotency-Key is 1 to 255 visible ASCII characters without a comma.",
             code="idempotency_key_invalid",
         )
     return key

@@ -10,6 +10,7 @@ from rest_framework import exceptions
 
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
+from payments.domain.ids import new_id
 from payments.models.guards import database_is_away
 from payments.services import answers
 from payments.services.answers import Answer
@@ -42,7 +43,7 @@ _DETAILS = {
     # Of a payment or an order; addresses that are none never get as far as here.
     "not_found": NO_SUCH_PAYMENT,
     "permission_denied": "This merchant is not active.",
-    "unsupported_media_type": "Send a JSON body with `Content-Type: application/json`.",
+    "unsupported_media_type": "Send a JSON body with `Content-Type: application/json`, not compressed.",
     "method_not_allowed": "This address takes the methods of its `Allow` header.",
 }
 
@@ -159,6 +160,12 @@ def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
 def response_of(answer: Answer) -> HttpResponse:
     """An answer as Django sends it."""
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def replace_request_id(request: HttpRequest) -> None:
+    """Give the request an id of ours: its own holds the number of its card."""
+    request.META["ficpay.request_id"] = new_id().hex
+    structlog.contextvars.bind_contextvars(request_id=request.META["ficpay.request_id"])
 
 
 def request_id_of(request: HttpRequest) -> str:

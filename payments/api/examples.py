@@ -205,6 +205,11 @@ _PROBLEMS: dict[str, tuple[str, str, dict[str, Any]]] = {
         },
     ),
     "not_found": ("Not found", "There is no such payment.", {}),
+    "request_timeout": (
+        "The body did not arrive",
+        "The body did not arrive within 10 s.",
+        {"money_moved": "no"},
+    ),
     "internal_error": (
         "Internal error",
         "FicPay failed to answer. The error is recorded under this request id.",

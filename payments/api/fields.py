@@ -1,7 +1,8 @@
 """Fields that take what they say and nothing near it, and never repeat what was sent.
 
-No number is read from a string, no text from a number; what may be stored or logged holds no card
-number, no control character and nothing that the database cannot keep.
+No number is read from a string, no text from a number; what may be stored or logged holds no control
+character, nothing that the database cannot keep, and not the number of the card in the same request. What
+people write holds nothing that looks like a card number.
 """
 
 import re
@@ -14,18 +15,38 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from payments.domain.cards import contains_card_number
+from payments.domain.cards import contains_card_number, contains_number
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_DOTS = re.compile(r"(?:.*[/\\])?\.{1,2}(?:[/\\].*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-ID_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[\\x21-\\x7e]+$"}
+ID_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 64,
+    "pattern": "^(?!(.*[/\\\\])?\\.{1,2}([/\\\\]|$))[\\x21-\\x7e]+$",
+}
 _TEXT_PATTERN = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"  # ECMA's way to say not _CONTROL
 CARD_NUMBER_MESSAGE = "Must not contain a card number."
 METADATA_KEYS = 20
 METADATA_KEY_LENGTH = 64
 METADATA_VALUE_LENGTH = 500
+
+
+def card_digits(body: Any) -> str:
+    """The digits of the card's number in a body that is not validated yet; empty where there are too few."""
+    card = body.get("card") if isinstance(body, dict) else None
+    number = card.get("number") if isinstance(card, dict) else None
+    digits = "".join(sign for sign in str(number) if sign.isascii() and sign.isdigit())
+    return digits if len(digits) >= 12 else ""  # a mistyped one is secret, too
+
+
+def holds_the_card(field: serializers.Field[Any, Any, Any, Any], text: str) -> bool:
+    """Whether the text holds the number of the card beside which the field stands."""
+    number = card_digits(getattr(field.root, "initial_data", None))
+    return bool(number) and contains_number(text, number)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -84,7 +105,7 @@ class StrictCharField(serializers.CharField):
 
 @extend_schema_field({"type": "string", "pattern": _TEXT_PATTERN})
 class TextField(StrictCharField):
-    """Text that is stored: printable, and without a card number."""
+    """Text that is stored: printable, and without the number of the card beside it."""
 
     default_error_messages = {  # noqa: RUF012
         "unprintable": "Must not contain control characters.",
@@ -96,16 +117,29 @@ class TextField(StrictCharField):
         if isinstance(data, str) and len(data) <= (self.max_length or len(data)):
             if _CONTROL.search(data):
                 self.fail("unprintable")
-            if contains_card_number(data):
+            if self.holds_card_number(data):
                 self.fail("card_number")
         return super().run_validation(data)
+
+    def holds_card_number(self, text: str) -> bool:
+        return holds_the_card(self, text)
+
+
+class WrittenField(TextField):
+    """Text that people write: printable, and without anything that looks like a card number."""
+
+    def holds_card_number(self, text: str) -> bool:
+        return contains_card_number(text)
 
 
 @extend_schema_field(ID_SCHEMA)
 class IdField(TextField):
-    """A merchant's own id: 1 to 64 visible ASCII characters."""
+    """A merchant's own id: 1 to 64 visible ASCII characters, fit to be a part of an address."""
 
-    default_error_messages = {"invisible": "Must be visible ASCII characters without blanks."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "invisible": "Must be visible ASCII characters without blanks.",
+        "dots": "Must not be `.` or `..`, nor have one between slashes: clients resolve them.",
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, **kwargs)
@@ -114,6 +148,8 @@ class IdField(TextField):
         text = super().to_internal_value(data)
         if not _VISIBLE.fullmatch(text):
             self.fail("invisible")
+        if _DOTS.fullmatch(text):
+            self.fail("dots")
         return text
 
 
@@ -153,6 +189,7 @@ class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
     default_error_messages = {  # noqa: RUF012
         "invalid": "Must be an object of strings.",
         "too_many": f"Must not have more than {METADATA_KEYS} keys.",
+        "card_number": CARD_NUMBER_MESSAGE,
     }
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
@@ -166,8 +203,13 @@ class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
             try:
                 key_field.run_validation(name)
                 value_field.run_validation(value)
+                if holds_the_card(self, value):
+                    self.fail("card_number")
             except serializers.ValidationError as error:
                 errors[name] = error.detail
+            if holds_the_card(self, name):
+                errors.pop(name, None)
+                errors[""] = [serializers.ErrorDetail(CARD_NUMBER_MESSAGE, code="card_number")]
         if errors:
             raise serializers.ValidationError(errors)
         return data

@@ -10,9 +10,11 @@ from rest_framework.request import Request
 
 
 class JsonForEverybody(BaseContentNegotiation):
-    """Never 406: the first renderer answers. A body that is not JSON is still a 415."""
+    """Never 406: the first renderer answers. A body that is not JSON, or is compressed, is still a 415."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
+            return None
         content_type = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == content_type), None)
 

@@ -41,6 +41,7 @@ _ALWAYS = {
 }
 _POST = {
     400: ["validation_error", "idempotency_key_missing", "idempotency_key_invalid"],
+    408: ["request_timeout"],
     413: ["payload_too_large"],
     415: ["unsupported_media_type"],
     422: ["idempotency_key_reused"],
@@ -153,12 +154,13 @@ def _parameters_of_a_write(verb: str) -> list[OpenApiParameter]:
     # Each call's example is its own, so that trying one call after the other works as it stands.
     key = OpenApiParameter(
         "Idempotency-Key",
-        {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+        {"type": "string", "pattern": "^[\\x21-\\x2b\\x2d-\\x7e]{1,255}$"},
         OpenApiParameter.HEADER,
         required=True,
-        description="1 to 255 visible ASCII characters, new for every new instruction, the same for every "
-        "retry of it. The same request gets the first one's final answer, to the byte; while that one is "
-        "unfinished a 409, and from 20 seconds on a 202; a new start after a 503 `bank_unavailable`. "
+        description="1 to 255 visible ASCII characters without comma, once, new for every new instruction, "
+        "the same for every retry of it. The same request gets the first one's final answer, to the byte; "
+        "while that one is unfinished a 409, and from 20 seconds on a 202; a new start after a 503 "
+        "`bank_unavailable`. "
         "Another request with the key is a 422. Keys are kept 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )

@@ -21,9 +21,10 @@ from payments.api.fields import (
     StrictIntegerField,
     StrictSerializer,
     TextField,
+    WrittenField,
 )
 from payments.api.pages import CURSOR_PATTERN, Cursor
-from payments.domain.cards import Card, passes_luhn
+from payments.domain.cards import Card, has_expired, passes_luhn
 from payments.domain.ids import PAYMENT_PREFIX
 from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
@@ -79,7 +80,8 @@ class CardSerializer(StrictSerializer):
     expiry_year = StrictIntegerField(
         min_value=2000,
         max_value=_LATEST_EXPIRY_YEAR,
-        help_text="Four digits. The card must not have expired.",
+        help_text="Four digits. A card is good until its month has ended everywhere on earth: 12 hours after "
+        "it has ended in UTC.",
     )
     cvv = CvvField(help_text="3 or 4 digits.")
 
@@ -91,10 +93,9 @@ class CardSerializer(StrictSerializer):
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
             errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
-        if isinstance(data, dict) and not errors.keys() & {"expiry_year", "expiry_month"}:
-            now = timezone.now()
-            if (data["expiry_year"], data["expiry_month"]) < (now.year, now.month):
-                errors["expiry_year"] = [serializers.ErrorDetail("The card has expired.", code="in_the_past")]
+        is_dated = isinstance(data, dict) and not errors.keys() & {"expiry_year", "expiry_month"}
+        if is_dated and has_expired(data["expiry_year"], data["expiry_month"], timezone.now()):
+            errors["expiry_year"] = [serializers.ErrorDetail("The card has expired.", code="in_the_past")]
         if errors:
             raise serializers.ValidationError(errors)
         return value
@@ -103,8 +104,10 @@ class CardSerializer(StrictSerializer):
 class AuthorizeSerializer(StrictSerializer):
     """What to hold, for which order and customer, on which card."""
 
-    order_id = IdField(help_text="Yours: 1 to 64 visible characters. An order has one live payment.")
-    customer_id = IdField(help_text="Yours: 1 to 64 visible characters.")
+    order_id = IdField(
+        help_text="Yours: 1 to 64 visible characters, not `.` or `..`. An order has one live payment."
+    )
+    customer_id = IdField(help_text="Yours: 1 to 64 visible characters, not `.` or `..`.")
     amount = StrictIntegerField(
         min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS, help_text="In cents: 5000 is $50.00."
     )
@@ -153,7 +156,7 @@ class OperationSerializer(StrictSerializer):
         max_value=MAX_AMOUNT_CENTS,
         help_text="In cents. Must equal the payment's amount; may be left out.",
     )
-    reason = TextField(
+    reason = WrittenField(
         required=False,
         allow_null=True,
         allow_blank=True,

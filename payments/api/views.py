@@ -1,5 +1,6 @@
 """The API's views: read models, or make one service call and send the answer that it made."""
 
+from functools import partial
 from typing import Any, cast
 
 from django.http import HttpResponse
@@ -10,8 +11,7 @@ from rest_framework.response import Response
 
 from payments.api import schema
 from payments.api.authentication import caller_of
-from payments.api.base import ApiView, parse_payment_id, shown, validated_id
-from payments.api.errors import response_of
+from payments.api.base import ApiView, Ask, parse_payment_id, shown, validated_id
 from payments.api.serializers import (
     AuthorizeSerializer,
     OperationSerializer,
@@ -25,6 +25,7 @@ from payments.models import Event, is_contradicted
 from payments.services import answers
 from payments.services.authorize import authorize_payment
 from payments.services.capture import capture_payment
+from payments.services.idempotency import MerchantRequest
 from payments.services.refund import refund_payment
 from payments.services.void import void_payment
 
@@ -36,12 +37,14 @@ class PaymentsView(ApiView):
 
     @schema.authorize
     def post(self, request: Request) -> HttpResponse:
-        merchant_request = self.merchant_request(request)
-        serializer = AuthorizeSerializer(data=request.data, context={"routes": caller_of(request).routes})
+        return self.answer_once(request, partial(self.judge, routes=caller_of(request).routes))
+
+    @staticmethod
+    def judge(asked: MerchantRequest, routes: dict[str, str]) -> Ask:
+        serializer = AuthorizeSerializer(data=asked.body, context={"routes": routes})
         serializer.is_valid(raise_exception=True)
-        return response_of(
-            authorize_payment(merchant_request, order=serializer.order(), card=serializer.presented_card())
-        )
+        order, card = serializer.order(), serializer.presented_card()
+        return lambda: authorize_payment(asked, order=order, card=card)
 
     @schema.list_payments
     def get(self, request: Request) -> Response:
@@ -61,16 +64,17 @@ class OperationView(ApiView):
     service: Any
 
     def operate(self, request: Request, payment_id: str) -> HttpResponse:
-        merchant_request = self.merchant_request(request)
-        serializer = OperationSerializer(data=request.data)
+        return self.answer_once(request, partial(self.judge, payment_id))
+
+    def judge(self, payment_id: str, asked: MerchantRequest) -> Ask:
+        serializer = OperationSerializer(data=asked.body)
         serializer.is_valid(raise_exception=True)
-        return response_of(
-            type(self).service(
-                merchant_request,
-                payment_id=parse_payment_id(payment_id),
-                amount_cents=serializer.validated_data.get("amount"),
-                reason=serializer.validated_data.get("reason") or "",
-            )
+        return partial(
+            type(self).service,
+            asked,
+            payment_id=parse_payment_id(payment_id),
+            amount_cents=serializer.validated_data.get("amount"),
+            reason=serializer.validated_data.get("reason") or "",
         )
 
 

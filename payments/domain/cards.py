@@ -1,13 +1,15 @@
 """Cards: in memory only.
 
 A card's number and CVV never leave this object except towards the bank, so it does not print them.
-Whatever else might carry a number by mistake (metadata, ids, a search, a log line) is checked or
-masked by the functions below.
+Whatever else might carry a number by mistake is checked or masked by the functions below. What people
+write is refused for anything that looks like a number; what machines send only for the number of the card
+in the same request, since the order numbers of real shops look like card numbers; logs mask always.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import accumulate
 from unicodedata import decimal
@@ -36,6 +38,7 @@ _UUID = re.compile(
 )
 _LENGTHS = range(13, 20)
 _PARTED = re.compile(r"[\s,;:|*']+")
+_LAST_ON_EARTH = timedelta(hours=12)  # when a month has ended in UTC, it lasts this long in UTC-12
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # Luhn: every second digit is doubled, 10 to 18 lose 9
 
 
@@ -69,6 +72,17 @@ def brand_of(number: str) -> str:
         if len(number) in lengths and prefix.match(number):
             return brand
     return "unknown"
+
+
+def has_expired(year: int, month: int, now: datetime) -> bool:
+    """Whether the card's last month has ended everywhere on earth."""
+    latest = (now - _LAST_ON_EARTH).astimezone(UTC)
+    return (year, month) < (latest.year, latest.month)
+
+
+def contains_number(text: str, number: str) -> bool:
+    """Whether the text holds the digits of this very number, in whatever script and however parted."""
+    return number in "".join(str(decimal(sign)) for sign in text if sign.isdecimal())
 
 
 def contains_card_number(text: str) -> bool:

@@ -38,7 +38,7 @@ class MerchantRequest:
     idempotency_key: str
     method: str
     path: str
-    body: Mapping[str, Any]  # as parsed, the card included; only its fingerprint is kept
+    body: Any  # as parsed, the card included, perhaps not validated yet; only its fingerprint is kept
     again_after: UUID | None = None  # the operation, proven not executed, whose claim this one takes over
     continues: UUID | None = None  # the authorize in doubt that this request's card lets continue
     ordinal: int = 0  # grows where the bank must not be sent the earlier key again
@@ -136,14 +136,17 @@ def answer_kept(claimed: IdempotencyKey) -> Answer:
 
 
 def is_same_request(claimed: IdempotencyKey, request: MerchantRequest) -> bool:
-    """Whether the request is the one that the key was claimed for.
+    """Whether the request, of which nothing is validated yet, is the one that the key was claimed for.
 
     One whose fingerprint's key has been retired cannot be compared; only a key kept for 30 days avoids it.
     """
     key_id = claimed.fingerprint_key_id
-    return key_id in settings.FINGERPRINT_KEYS and hmac.compare_digest(
-        claimed.fingerprint, _fingerprint(request, key_id)
-    )
+    if key_id not in settings.FINGERPRINT_KEYS:
+        return False
+    try:
+        return hmac.compare_digest(claimed.fingerprint, _fingerprint(request, key_id))
+    except RecursionError:  # a body nested more deeply than any that was ever accepted
+        return False
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:
@@ -153,9 +156,10 @@ def _fingerprint(request: MerchantRequest, key_id: str) -> str:
 
 def _asked(request: MerchantRequest) -> list[Any]:
     """What makes two requests the same: method, path and body without the CVV."""
-    body = dict(request.body)
-    if isinstance(body.get("card"), Mapping):
-        body["card"] = {name: value for name, value in body["card"].items() if name != "cvv"}
+    body = request.body
+    if isinstance(body, Mapping) and isinstance(body.get("card"), Mapping):
+        card = {name: value for name, value in body["card"].items() if name != "cvv"}
+        body = {**body, "card": card}
     return [request.method, request.path, body]
 
 

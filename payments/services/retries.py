@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -51,6 +52,34 @@ def answered_once(
             raise
 
     return answer
+
+
+def earlier_answer(request: MerchantRequest) -> Answer | None:
+    """What the request's key was answered, or is now; None where it is new or may start or go on.
+
+    Asked before the body is validated. Raises IdempotencyKeyReused and IdempotencyKeyInUse.
+    """
+    return _told(request, continues=None)
+
+
+def answer_without_card(request: MerchantRequest) -> Answer | None:
+    """What is known of an authorize that the request could continue, if its card would still do."""
+    claimed = _find(request)
+    return None if claimed is None else _told(request, continues=claimed.operation_id)
+
+
+def _told(request: MerchantRequest, *, continues: UUID | None) -> Answer | None:
+    claimed = _find(request)
+    if claimed is None:
+        return None
+    try:
+        found = _answer_of(claimed, replace(request, continues=continues))
+    except Refused as refused:
+        _note_refusal(request, refused)
+        raise
+    if found is not None:
+        _note(request, claimed.operation, found)
+    return found
 
 
 def _step(

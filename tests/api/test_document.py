@@ -20,7 +20,13 @@ CODES = {
     *("insufficient_funds", "card_expired", "invalid_card", "invalid_cvv", "fraud_suspected"),
     *("invalid_transition", "operation_in_progress", "authorization_expired", "idempotency_key_in_use"),
     *("order_already_has_payment", "needs_review", "idempotency_key_reused", "amount_mismatch"),
-    *("method_not_allowed", "payload_too_large", "unsupported_media_type", "internal_error"),
+    *(
+        "request_timeout",
+        "method_not_allowed",
+        "payload_too_large",
+        "unsupported_media_type",
+        "internal_error",
+    ),
     *("bank_unavailable", "service_unavailable", "overloaded"),
 }
 
@@ -82,7 +88,7 @@ class TestDocument:
                 assert example["code"] == code
                 assert example["type"] == f"urn:ficpay:error:{code}"
                 assert f"`{code}`" in response["description"]
-                if status in ("400", "401", "403", "404", "405", "413", "415", "422", "500"):
+                if status in ("400", "401", "403", "404", "405", "408", "413", "415", "422", "500"):
                     assert str(example["status"]) == status, call
 
     def test_every_code_is_described_somewhere_but_the_reserved_ones(self) -> None:

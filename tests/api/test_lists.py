@@ -193,9 +193,9 @@ class TestFilters:
         answer = mistaken.get("/payments", **{"4111111111111111": value})
         assert list(problems_of_read(answer)) == ["************1111"]
 
-    def test_a_search_for_a_card_number_is_refused(self, mistaken: ApiClient) -> None:
-        answer = mistaken.get("/payments", order_id="4111111111111111")
-        assert problems_of_read(answer) == {"order_id": "card_number"}
+    def test_an_order_is_found_whose_number_looks_like_a_card(self, mistaken: ApiClient) -> None:
+        own = made(1, order_id="4111111111111111")
+        assert ids(mistaken.get("/payments", order_id="4111111111111111")) == own
 
 
 class TestCustomers:

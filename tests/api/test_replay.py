@@ -3,11 +3,14 @@
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pgtrigger
 import pytest
+import time_machine
 from django.db import connection
+from rest_framework.serializers import ValidationError
 
 from payments.domain.timing import Timing
 from payments.models import IdempotencyKey, Operation
@@ -17,6 +20,7 @@ from payments.services.bank_threads import bank_threads
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.at_once import at_once
 from tests.simulated_bank import SimulatedBank
+from tests.time_travel import let_pass
 
 _HEADERS_THAT_MATTER = ("Content-Type", "Location", "Retry-After")
 
@@ -211,3 +215,86 @@ class TestRetention:
         assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "VOID", "AUTH_HOLD"]
         authorizes = Operation.objects.filter(kind="authorize").order_by("created_at")
         assert list(authorizes.values_list("ordinal", flat=True)) == [0, 1]
+
+
+MONTHS_END = "2029-03-01T11:59:00Z"
+AFTERWARDS = "2029-03-01T12:01:00Z"
+FEBRUARY = CARDS["visa"] | {"expiry_year": 2029, "expiry_month": 2}
+
+
+class TestTheKeyComesBeforeTheBody:
+    """What was answered once is answered again, whatever has changed since."""
+
+    def test_when_the_cards_month_has_ended_since(self, live: ApiClient, bank: SimulatedBank) -> None:
+        for card in (FEBRUARY, FEBRUARY | {"number": CARDS["no-funds"]["number"]}):
+            body, key = order(card=card), uuid.uuid4().hex
+            with time_machine.travel(MONTHS_END, tick=False):
+                first = live.post("/payments", body, key=key)
+            with time_machine.travel(AFTERWARDS, tick=False):
+                assert_replayed(first, live.post("/payments", body, key=key))
+                assert live.post("/payments", body).json["errors"][0]["code"] == "in_the_past"
+
+    @pytest.mark.usefixtures("quick")
+    def test_when_the_cards_month_has_ended_with_the_authorize_in_doubt(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        """There may be a hold: a 400 that says `money_moved: no` would be a lie."""
+        body, key = order(card=FEBRUARY), uuid.uuid4().hex
+        bank.script("authorizations", "drop_after", times=50)
+        with time_machine.travel(MONTHS_END, tick=False):
+            assert live.post("/payments", body, key=key).status == 202
+        let_pass(timedelta(minutes=2))
+        asked = len(bank.requests())
+        with time_machine.travel(AFTERWARDS, tick=False):
+            again = live.post("/payments", body, key=key)
+        assert (again.status, again.json["money_moved"]) == (202, "unknown")
+        assert len(bank.requests()) == asked  # a card that we would refuse is not sent
+
+    def test_when_our_rules_have_changed_since(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body, key = order(), uuid.uuid4().hex
+        first = live.post("/payments", body, key=key)
+        capture = f"/payments/{first.json['id']}/capture"
+        captured = live.post(capture, {"reason": "shipped"}, key="capture-1")
+
+        def refuse(*_: Any) -> None:
+            raise ValidationError({"": "Nothing is valid any more."})
+
+        for name in ("AuthorizeSerializer", "OperationSerializer"):
+            monkeypatch.setattr(f"payments.api.serializers.{name}.to_internal_value", refuse)
+        assert live.post("/payments", body).status == 400
+        assert_replayed(first, live.post("/payments", body, key=key))
+        assert_replayed(captured, live.post(capture, {"reason": "shipped"}, key="capture-1"))
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *(b"[]", b"null", b'"a"', b"5", b"1e999", b'{"amount":0}', b'{"reason":5}', b'{"x":1}'),
+            *(
+                b"{",
+                b"\xff",
+                b'{"a":1,"a":1}',
+                b'{"a":NaN}',
+                b" " * 70_000,
+                b'{"a":' * 900 + b"1" + b"}" * 900,
+            ),
+        ],
+        ids=range(14),
+    )
+    def test_no_other_body_passes_for_the_first_one_however_invalid(
+        self, live: ApiClient, bank: SimulatedBank, body: bytes
+    ) -> None:
+        path = f"/payments/{live.authorized()['id']}/capture"
+        assert live.post(path, key="k-1").status == 200
+        answer = live.post(path, body, key="k-1")
+        assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused"), answer
+        assert live.post(path, b"{}", key="k-1").headers["Idempotent-Replayed"] == "true"
+
+    def test_an_invalid_body_under_a_new_key_leaves_it_free(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        path = f"/payments/{live.authorized()['id']}/capture"
+        for body in (b"{", b"[]", b'{"amount":0}', b" " * 70_000):
+            assert live.post(path, body, key="k-1").status in (400, 413)
+        assert live.post(path, key="k-1").status == 200

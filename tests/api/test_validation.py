@@ -32,6 +32,14 @@ class TestAuthorizeBody:
     def test_an_amount_is_a_json_integer_in_range(self, mistaken: ApiClient, amount: Any) -> None:
         assert list(problems(mistaken.post("/payments", order(amount=amount)))) == ["amount"]
 
+    @pytest.mark.parametrize("sign", ["", "-"])
+    def test_a_number_of_thousands_of_digits_is_told_that_it_is_too_large(
+        self, mistaken: ApiClient, sign: str
+    ) -> None:
+        text = json.dumps(order()).replace('"amount": 5000', f'"amount": {sign}{"9" * 5000}')
+        code = "min_value" if sign else "max_value"
+        assert problems(mistaken.post("/payments", text.encode())) == {"amount": code}
+
     @pytest.mark.parametrize("amount", [1, 99_999_999])
     def test_the_smallest_and_the_largest_amount_are_taken(
         self, test_mode: ApiClient, bank: SimulatedBank, amount: int
@@ -48,7 +56,29 @@ class TestAuthorizeBody:
     ) -> None:
         assert list(problems(mistaken.post("/payments", order(**{name: value})))) == [name]
 
-    @pytest.mark.parametrize("value", ["a", "a" * 64, "a/b/c", "..", "?&#%25", "~!@$^*(){}|\\\"'<>"])
+    @pytest.mark.parametrize("value", [".", "..", "../payments", "a/..", "a/./b", "a\\..\\b"])
+    def test_an_id_that_clients_would_resolve_is_refused(self, mistaken: ApiClient, value: str) -> None:
+        """`/customers/../payments` would list everybody's."""
+        answer = mistaken.post("/payments", order(order_id=value, customer_id=value))
+        assert problems(answer) == {"order_id": "dots", "customer_id": "dots"}
+        assert problems_of_read(mistaken.get("/payments", order_id=value)) == {"order_id": "dots"}
+
+    @pytest.mark.parametrize("value", ["4512345678908", "701-1234567-1234567", "4242424242424242"])
+    def test_an_order_whose_number_only_looks_like_a_card_can_be_paid(
+        self, live: ApiClient, bank: SimulatedBank, value: str
+    ) -> None:
+        body = order(order_id=value, customer_id=value, description=value, metadata={value: value})
+        receipt = live.post("/payments", body, key=f"k-{value}", **{"X-Request-ID": value})
+        assert (receipt.status, receipt.headers["X-Request-ID"]) == (201, value)
+        payment = receipt.json
+        assert (payment["order_id"], payment["metadata"]) == (value, {value: value})
+        assert live.get(f"/orders/{value}").json["payment"] == payment
+        assert live.get("/payments", customer_id=value).json["results"] == [payment]
+        assert live.post(f"/payments/{payment['id']}/void", key=f"void-{value}").status == 200
+
+    @pytest.mark.parametrize(
+        "value", ["a", "a" * 64, "a/b/c", "...", ".a/b..", "?&#%25", "~!@$^*(){}|\\\"'<>"]
+    )
     def test_ids_of_all_visible_characters_come_back_as_they_were_sent(
         self, test_mode: ApiClient, value: str
     ) -> None:
@@ -111,9 +141,9 @@ class TestAuthorizeBody:
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
         last = card(expiry_year=2029, expiry_month=2)
-        with time_machine.travel("2029-02-28T23:59:59Z", tick=False):
+        with time_machine.travel("2029-03-01T11:59:59Z", tick=False):  # somewhere it is still February
             assert live.post("/payments", order(card=last)).status == 201
-        with time_machine.travel("2029-03-01T00:00:00Z", tick=False):
+        with time_machine.travel("2029-03-01T12:00:00Z", tick=False):
             assert problems(live.post("/payments", order(card=last))) == {"card.expiry_year": "in_the_past"}
 
     @pytest.mark.parametrize("name", ["description", "customer_email"])
@@ -160,7 +190,7 @@ class TestMetadata:
             "/payments", order(metadata={NUMBER: "a", "": "b", "k" * 65: "c", "\ud800": "d"})
         )
         named = problems(answer)
-        assert {"metadata.************1111", "metadata", "metadata.?"} <= set(named)
+        assert {"metadata", f"metadata.{'k' * 64}", "metadata.?"} <= set(named)
         assert NUMBER not in answer.body.decode()
 
     def test_the_longest_keys_and_values_are_taken(self, live: ApiClient, bank: SimulatedBank) -> None:
@@ -250,7 +280,6 @@ class TestUnreadableBody:
             b'{"card":{"cvv":"1","cvv":"2"}}',
             b'{"amount":NaN}',
             b'{"amount":-Infinity}',
-            b'{"amount":%s}' % (b"9" * 5000),
             b"{}{}",
             b"{'amount':1}",
             b'{"amount":1,}',
@@ -258,7 +287,7 @@ class TestUnreadableBody:
             b'{"a":' * 10_000,
             b'"\x01"',
         ],
-        ids=range(17),
+        ids=range(16),
     )
     def test_it_is_a_400(self, mistaken: ApiClient, body: bytes) -> None:
         answer = mistaken.post("/payments", body)
@@ -311,6 +340,12 @@ class TestSizeAndType:
         )
         assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
 
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "x"])
+    def test_a_compressed_one_is_a_415(self, mistaken: ApiClient, encoding: str) -> None:
+        answer = mistaken.post("/payments", order(), **{"Content-Encoding": encoding})
+        assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+        assert "compressed" in answer.json["detail"]
+
     def test_a_body_without_a_content_type_is_a_415(self, mistaken: ApiClient) -> None:
         answer = mistaken.call(
             "POST", "/payments", body=order(), headers={"Idempotency-Key": "k"}, content_type=" "
@@ -357,9 +392,7 @@ class TestAddresses:
         assert (answer.status, answer.json["code"]) == (404, "not_found")
         assert NUMBER not in answer.body.decode()
 
-    @pytest.mark.parametrize(
-        "order_id", ["%00", "a%20b", "%C3%A9", NUMBER, "a" * 65, "4111-1111%201111.1111"]
-    )
+    @pytest.mark.parametrize("order_id", ["%00", "a%20b", "%C3%A9", "a" * 65, "4111-1111%201111.1111"])
     def test_an_id_in_an_address_that_no_order_can_have_is_a_400(
         self, mistaken: ApiClient, order_id: str
     ) -> None:
