@@ -1,4 +1,6 @@
-"""Structured logs on standard output, with every card number masked on its way out.
+"""Structured logs on standard error, with every card number masked on its way out.
+
+Standard output is for what a command is asked for: `reconcile pending --json` is read by programs.
 
 Card data is kept out of logs where they are written; the mask is the last line of defence, for what a
 caller smuggles into a path, a header or an exception's text.
@@ -70,13 +72,13 @@ def configure_logging(*, log_format: str, level: str) -> None:
                 }
             },
             "handlers": {
-                "stdout": {
+                "stderr": {
                     "class": "logging.StreamHandler",
-                    "stream": "ext://sys.stdout",
+                    "stream": "ext://sys.stderr",
                     "formatter": "structured",
                 }
             },
-            "root": {"handlers": ["stdout"], "level": level},
+            "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 # Every request is logged once, by the middleware, with its path masked.
                 "django.server": {"level": "WARNING", "propagate": True, "handlers": []},

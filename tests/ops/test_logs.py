@@ -118,7 +118,7 @@ class TestFormats:
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
         )
-        assert len(done.stdout.splitlines()) == 2, done.stdout
-        assert MASKED in done.stdout
-        assert NUMBER not in done.stdout
-        assert done.stderr == ""
+        assert len(done.stderr.splitlines()) == 2, done.stderr
+        assert MASKED in done.stderr
+        assert NUMBER not in done.stderr
+        assert done.stdout == ""
