@@ -57,6 +57,18 @@ def device(kim: User) -> TOTPDevice:
     return TOTPDevice.objects.create(user=kim, name="phone")
 
 
+class TestAfterwards:
+    @pytest.mark.parametrize("query", ["", "?next=", "?next=https://else.example/", "?next=//x", "?next=a:b"])
+    def test_a_login_without_a_usable_next_leads_to_the_back_office(self, kim: User, query: str) -> None:
+        named = {"next": query.partition("=")[2]} if query else {}
+        client = Client()
+        assert client.get(f"{LOGIN}{query}").status_code == 200
+        form = {"username": "kim", "password": PASSWORD}
+        for sent in (form, form | named):
+            arrived = Client().post(f"{LOGIN}{query}", sent, follow=True)
+            assert (arrived.status_code, arrived.redirect_chain) == (200, [(INDEX, 302)])
+
+
 class TestLockOut:
     def test_counts_an_ipv6_subscriber_as_one(self, kim: User) -> None:
         """Whoever has one address of that kind has 18 trillion million."""

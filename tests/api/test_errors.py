@@ -90,6 +90,63 @@ class TestForm:
         assert response.json()["code"] == "not_found"
 
     @pytest.mark.usefixtures("debug")
+    @pytest.mark.parametrize("path", ["payments/", "nothing", f"payments/pay_{'0' * 32}/capture/", ""])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    def test_writing_to_an_unknown_address_is_a_404_problem(self, method: str, path: str) -> None:
+        """A slash too many was the page of a form that is too old."""
+        response = Client(enforce_csrf_checks=True).generic(method, f"/api/v1/{path}", b"{}")
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["money_moved"] == "no"
+
+    @pytest.mark.usefixtures("debug")
+    @pytest.mark.parametrize("path", ["/api/docs", "/api/docs/", "/api/schema/", "/api/redoc", "/api/no"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+    def test_no_error_below_api_is_a_page(self, method: str, path: str) -> None:
+        response = Client(enforce_csrf_checks=True).generic(method, path)
+        assert response.status_code in (403, 404, 405)
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+    @pytest.mark.usefixtures("debug")
+    def test_a_defect_outside_the_views_is_a_problem_with_and_without_debug(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError(NUMBER)
+
+        client = Client(raise_request_exception=False)
+        for where, path in (
+            ("ficpay.home.not_found", "/api/v1/nothing"),
+            ("access.sessions.IdleSessionMiddleware.__call__", "/api/v1/payments"),
+        ):
+            monkeypatch.setattr(where, fail)
+            response = client.post(path)
+            assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+            assert response.json()["money_moved"] == "unknown"
+            assert NUMBER not in response.content.decode()
+            monkeypatch.undo()
+
+    @pytest.mark.usefixtures("debug")
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_plain_http_is_refused_and_not_redirected(self, settings: Any, method: str) -> None:
+        """Clients follow a redirected POST with a GET, and take its 200 for their payment."""
+        settings.HTTPS_ONLY = settings.SECURE_SSL_REDIRECT = True
+        response = Client().generic(method, "/api/v1/payments")
+        assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
+        assert "https://" in response.json()["detail"]
+        assert Client().generic(method, "/api/v1/payments", secure=True).status_code == 401
+        assert Client().get("/admin/").headers["Location"].startswith("https://")
+
+    def test_no_answer_is_kept_by_a_cache(self, mistaken: ApiClient) -> None:
+        for method, path in (
+            ("GET", "/payments"),
+            ("GET", "/payments/x"),
+            ("POST", "/payments"),
+            ("GET", "/no"),
+        ):
+            assert mistaken.call(method, path).headers["Cache-Control"] == "no-store"
+
+    @pytest.mark.usefixtures("debug")
     def test_a_foreign_host_is_a_problem_with_and_without_debug(self, settings: Any) -> None:
         settings.ALLOWED_HOSTS = ["ficpay.example"]
         response = Client().get("/api/v1/payments", headers={"Host": f"{NUMBER}.example"})

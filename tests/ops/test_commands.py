@@ -19,7 +19,10 @@ from django_q.models import Schedule, Task
 from ficpay import schedules
 from payments.models import ApiKey, Merchant
 from payments.services.merchants import create_merchant, find_api_key
-from tests.simulated_bank import PROJECT
+from tests.api_client import ApiClient, order
+from tests.gateway_server import environment_of_a_process
+from tests.simulated_bank import PROJECT, SimulatedBank
+from tests.time_travel import let_pass
 
 
 def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -41,6 +44,18 @@ def issued(merchant: str, mode: str) -> str:
     printed = StringIO()
     call_command("issue_api_key", merchant, mode=mode, stdout=printed)
     return printed.getvalue()
+
+
+class TestOutput:
+    @pytest.mark.usefixtures("quick")
+    def test_is_for_programs_and_logs_are_not_in_it(self, live: ApiClient, bank: SimulatedBank) -> None:
+        bank.script("authorizations", "drop_after", times=50)
+        assert live.post("/payments", order()).status == 202
+        let_pass(timedelta(minutes=2), bank)
+        bank.script("authorizations", "drop_after", times=0)
+        done = run("reconcile", "pending", "--json", **environment_of_a_process(bank.url))
+        assert "attempt_ended" in done.stderr, done
+        assert isinstance(json.loads(done.stdout), dict)
 
 
 class TestManage:
