@@ -10,27 +10,28 @@ from django.views.decorators.vary import vary_on_headers
 
 from ficpay.intake import Fault
 from payments.api.errors import internal_error, request_id_of, response_of
+from payments.domain.problems import NEXT_AT_NO_ADDRESS, PROBLEMS
 from payments.services import answers
 
 LINKS = {
     "api_docs": "/api/docs/",
     "api_reference": "/api/redoc/",
     "openapi": "/api/schema/",
+    "errors": "/problems/",
     "health": "/health/ready",
     "admin": "/admin/",
 }
 
 PLAIN_HTTP = Fault(
-    403,
     "permission_denied",
-    "HTTPS is required",
     "FicPay answers https:// only, and did nothing. The API key has travelled unencrypted: use a new one.",
+    "Send the request to https://, with a new API key.",
 )
 _OTHER_ERRORS = {
-    403: ("permission_denied", "Permission denied"),
-    404: ("not_found", "Not found"),
-    405: ("method_not_allowed", "Method not allowed"),
-    413: ("payload_too_large", "Payload too large"),
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
 }
 
 
@@ -61,7 +62,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if not request.path.startswith("/api/"):
         return defaults.page_not_found(request, exception)
     detail = "There is nothing at this address. The API is described at /api/docs/."
-    return _problem(request, 404, "not_found", "Not found", detail)
+    return _problem(request, "not_found", detail, next_step=NEXT_AT_NO_ADDRESS)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -69,14 +70,16 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if not request.path.startswith("/api/"):
         return defaults.bad_request(request, exception)
     detail = "The request's address or headers are invalid."
-    return _problem(request, 400, "validation_error", "The request is invalid", detail)
+    return _problem(request, "validation_error", detail)
 
 
 def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
     """What never reaches a view."""
     if not request.path.startswith("/api/"):
-        return HttpResponse(f"{fault.detail}\n", status=fault.status, content_type="text/plain")
-    return _problem(request, fault.status, fault.code, fault.title, fault.detail)
+        return HttpResponse(
+            f"{fault.detail}\n", status=PROBLEMS[fault.code].status, content_type="text/plain"
+        )
+    return _problem(request, fault.code, fault.detail, next_step=fault.next)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
@@ -84,7 +87,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     if not request.path.startswith("/api/"):
         return csrf.csrf_failure(request, reason)
     detail = "This address takes no forms. The API is described at /api/docs/."
-    return _problem(request, 403, "permission_denied", "Permission denied", detail)
+    return _problem(request, "permission_denied", detail, next_step=NEXT_AT_NO_ADDRESS)
 
 
 def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -92,8 +95,8 @@ def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     status = response.status_code
     if status >= 500:
         return server_error(request)
-    code, title = _OTHER_ERRORS.get(status, ("validation_error", "The request is invalid"))
-    problem = _problem(request, status, code, title, f"{title}.")
+    code = _OTHER_ERRORS.get(status, "validation_error")
+    problem = _problem(request, code, f"{PROBLEMS[code].title}.")
     if "Allow" in response:
         problem["Allow"] = response["Allow"]
     return problem
@@ -106,16 +109,15 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return response_of(internal_error(request_id_of(request), writes=_writes(request)))
 
 
-def _problem(request: HttpRequest, status: int, code: str, title: str, detail: str) -> HttpResponse:
+def _problem(request: HttpRequest, code: str, detail: str, *, next_step: str = "") -> HttpResponse:
     """Of what no view has seen: nothing has been moved."""
     return response_of(
         answers.problem(
-            status=status,
-            code=code,
-            title=title,
+            code,
             detail=detail,
             request_id=request_id_of(request),
-            money_moved="no" if _writes(request) else None,
+            writes=_writes(request),
+            next_step=next_step,
         )
     )
 

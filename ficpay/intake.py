@@ -44,16 +44,13 @@ _ONCE = frozenset(
 class Fault:
     """Why a request cannot be answered as it came."""
 
-    status: int
-    code: str
-    title: str
+    code: str  # of `payments.domain.problems`
     detail: str
+    next: str = ""  # what to do now, where that table does not say it better
 
 
-_BROKEN = Fault(400, "validation_error", "The request is invalid", "The body broke off.")
-_LATE = Fault(
-    408, "request_timeout", "The body did not arrive", f"The body did not arrive within {BODY_SECONDS} s."
-)
+_BROKEN = Fault("validation_error", "The body broke off.")
+_LATE = Fault("request_timeout", f"The body did not arrive within {BODY_SECONDS} s.")
 
 
 class ClientGone(Exception):
@@ -163,7 +160,7 @@ def _repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
         if name in _ONCE and name in seen:
             shown = "-".join(part.capitalize() for part in name.decode().split("-"))
             detail = f"The header {shown} must stand once."
-            return Fault(400, "validation_error", "The request is invalid", detail)
+            return Fault("validation_error", detail)
         seen.add(name)
     return None
 

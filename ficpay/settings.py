@@ -213,11 +213,18 @@ SPECTACULAR_SETTINGS = {
         "MoneyMoved": "payments.api.serializers.MONEY_MOVED",
         "Actor": "payments.api.serializers.ACTORS",
         "DeclineCode": "payments.api.serializers.DECLINE_CODES",
+        "Outcome": "payments.api.serializers.OUTCOMES",
+        "OutcomeCode": "payments.api.serializers.OUTCOME_CODES",
+        "FieldErrorCode": "payments.api.serializers.FIELD_ERROR_CODES",
         "EventType": "payments.api.serializers.EVENT_TYPES",
         "Currency": "payments.domain.money.Currency",
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SERVERS": [{"url": "/", "description": "This server"}],
+    # In the file; an instance that serves the document names itself.
+    "SERVERS": [{"url": "http://localhost:8000", "description": "`make up` on your machine"}],
+    "CONTACT": {"name": "FicPay, payments of FicMart", "email": "ficpay@ficmart.example"},
+    "LICENSE": {"name": "FicMart's own, for its own use"},
+    "EXTERNAL_DOCS": {"description": "Every error explained, with an example", "url": "/problems/"},
     "TAGS": [
         {"name": "Payments", "description": "One customer's money for one order, from hold to refund."},
         {

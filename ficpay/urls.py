@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from ficpay import admin as back_office
 from ficpay import health, home
+from payments.api import problem_pages
 
 urlpatterns = [
     path("", home.home),
@@ -15,6 +16,8 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("problems/", problem_pages.every_problem, name="problems"),
+    path("problems/<str:code>", problem_pages.one_problem, name="problem"),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("health", health.ready),
@@ -23,6 +26,7 @@ urlpatterns = [
     path("api/schema", RedirectView.as_view(pattern_name="schema", query_string=True)),
     path("api/docs", RedirectView.as_view(pattern_name="docs", query_string=True)),
     path("api/redoc", RedirectView.as_view(pattern_name="redoc", query_string=True)),
+    path("problems", RedirectView.as_view(pattern_name="problems")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/schedules/", include(back_office.urls())),
     path("admin/", admin.site.urls),

@@ -16,7 +16,7 @@ Section = tuple[str, list[tuple[str, Any]]]
 
 def sections_of(payment: Payment) -> list[Section]:
     """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`."""
-    shown = answers.receipt(payment, payment.pending_kind)
+    shown = answers.receipt(payment, payment.pending_kind, last=None)
     decline = shown["decline"]
     return [
         (

@@ -20,7 +20,7 @@ from payments.api.pages import page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
-from payments.models import Payment, payments_with_pending
+from payments.models import Payment, payments_for_receipts
 from payments.services import answers, retries
 from payments.services.answers import Answer
 from payments.services.idempotency import MerchantRequest
@@ -47,7 +47,7 @@ class ApiView(APIView):
 
     def payments(self) -> QuerySet[Payment]:
         caller = caller_of(self.request)
-        return payments_with_pending().filter(merchant=caller.merchant, mode=caller.mode)
+        return payments_for_receipts().filter(merchant=caller.merchant, mode=caller.mode)
 
     def payment(self, payment_id: str) -> Payment:
         payment = self.payments().filter(pk=parse_payment_id(payment_id)).first()
@@ -116,7 +116,7 @@ def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
 
 def shown(payment: Payment) -> dict[str, Any]:
     """The payment's receipt."""
-    return answers.receipt(payment, payment.pending_kind)
+    return answers.receipt_of(payment)
 
 
 def parse_payment_id(text: str) -> UUID:

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
 from payments.domain.ids import new_id
+from payments.domain.problems import NEXT_OF_READ
 from payments.models.guards import database_is_away
 from payments.services import answers
 from payments.services.answers import Answer
@@ -25,18 +26,18 @@ class BadIdempotencyKey(exceptions.APIException):
     status_code = 400
 
 
-_CODES: tuple[tuple[type[Exception], str, str], ...] = (
-    (exceptions.ValidationError, "validation_error", "The request is invalid"),
-    (exceptions.ParseError, "validation_error", "The request is invalid"),
-    (exceptions.NotAuthenticated, "authentication_failed", "Authentication failed"),
-    (exceptions.AuthenticationFailed, "authentication_failed", "Authentication failed"),
-    (exceptions.PermissionDenied, "permission_denied", "Permission denied"),
-    (PermissionDenied, "permission_denied", "Permission denied"),
-    (exceptions.NotFound, "not_found", "Not found"),
-    (Http404, "not_found", "Not found"),
-    (exceptions.MethodNotAllowed, "method_not_allowed", "Method not allowed"),
-    (exceptions.UnsupportedMediaType, "unsupported_media_type", "Unsupported media type"),
-    (PayloadTooLarge, "payload_too_large", "Payload too large"),
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.ValidationError, "validation_error"),
+    (exceptions.ParseError, "validation_error"),
+    (exceptions.NotAuthenticated, "authentication_failed"),
+    (exceptions.AuthenticationFailed, "authentication_failed"),
+    (exceptions.PermissionDenied, "permission_denied"),
+    (PermissionDenied, "permission_denied"),
+    (exceptions.NotFound, "not_found"),
+    (Http404, "not_found"),
+    (exceptions.MethodNotAllowed, "method_not_allowed"),
+    (exceptions.UnsupportedMediaType, "unsupported_media_type"),
+    (PayloadTooLarge, "payload_too_large"),
 )
 _LONGEST_NAME = 64  # as long as a metadata key may be
 _DETAILS = {
@@ -59,36 +60,21 @@ def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
     if isinstance(error, Refused):
         return answers.of_refusal(error, request_id=request_id)
     if isinstance(error, BadIdempotencyKey):
-        code, title = str(error.detail.code), "The idempotency key is missing or invalid"  # type: ignore[union-attr]
-        next_step = (
-            "Send a new random key with every new instruction, and the same key with every retry of it."
-        )
-        return answers.problem(
-            status=400, code=code, title=title, detail=str(error.detail), request_id=request_id,
-            money_moved="no", next_step=next_step,
-        )  # fmt: skip
+        code = str(error.detail.code)  # type: ignore[union-attr]  # one detail, not several
+        return answers.problem(code, detail=str(error.detail), request_id=request_id)
     if database_is_away(error):
         log.error("database_unavailable", exc_info=error)
         return _database_unavailable(request_id, writes=writes)
-    for kind, code, title in _CODES:
+    for kind, code in _CODES:
         if isinstance(error, kind):
-            return _foreseen(error, code, title, request_id, writes=writes)
-    if isinstance(error, exceptions.APIException):
-        code = str(error.default_code)
-        title = code.replace("_", " ").capitalize()
-        return answers.problem(
-            status=error.status_code, code=code, title=title, detail=str(error.detail), request_id=request_id
-        )
+            return _foreseen(error, code, request_id, writes=writes)
     log.error("unforeseen_error", exc_info=error)
     return internal_error(request_id, writes=writes)
 
 
-def _foreseen(error: Exception, code: str, title: str, request_id: str, *, writes: bool) -> Answer:
+def _foreseen(error: Exception, code: str, request_id: str, *, writes: bool) -> Answer:
     """The answer to an error that comes before any service is called: nothing has been moved."""
     errors = None
-    status = error.status_code if isinstance(error, exceptions.APIException) else 404
-    if isinstance(error, PermissionDenied):
-        status = 403
     detail = _DETAILS.get(code, "")
     if isinstance(error, exceptions.ValidationError):
         errors = list(field_errors(error.detail))
@@ -101,14 +87,7 @@ def _foreseen(error: Exception, code: str, title: str, request_id: str, *, write
     if challenge:
         headers["WWW-Authenticate"] = str(challenge)
     return answers.problem(
-        status=status,
-        code=code,
-        title=title,
-        detail=detail,
-        request_id=request_id,
-        errors=errors,
-        money_moved="no" if writes else None,
-        headers=headers,
+        code, detail=detail, request_id=request_id, writes=writes, errors=errors, headers=headers
     )
 
 
@@ -134,25 +113,21 @@ def _shown(name: str) -> str:
 def internal_error(request_id: str, *, writes: bool) -> Answer:
     """An error of ours. What a write has done by then is not known here."""
     return answers.problem(
-        status=500,
-        code="internal_error",
-        title="Internal error",
+        "internal_error",
         detail="FicPay failed to answer. The error is recorded under this request id.",
         request_id=request_id,
-        money_moved="unknown" if writes else None,
-        next_step="Read the payment or the order before doing anything else." if writes else "",
+        writes=writes,
+        next_step="" if writes else NEXT_OF_READ,
     )
 
 
 def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
     return answers.problem(
-        status=503,
-        code=ServiceUnavailable.code,
-        title=ServiceUnavailable.title,
+        ServiceUnavailable.code,
         detail="FicPay cannot reach its database.",
         request_id=request_id,
-        money_moved="unknown" if writes else None,
-        next_step=ServiceUnavailable.next_step if writes else "Send the request again.",
+        writes=writes,
+        next_step="" if writes else NEXT_OF_READ,
         headers={"Retry-After": "5"},
     )
 

@@ -63,16 +63,25 @@ class StrictSerializer(serializers.Serializer[Any]):
             errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
         for name in data if isinstance(data, dict) else ():
             if name not in self.fields:
-                errors[name] = [serializers.ErrorDetail("Unknown field.", code="unknown_field")]
+                errors[name] = [serializers.ErrorDetail(self._known(), code="unknown_field")]
         if errors:
             raise serializers.ValidationError(errors)
         return value
 
+    def _known(self) -> str:
+        """So that a mistyped name is found."""
+        return f"Unknown field. Known here: {', '.join(self.fields) or 'none'}."
+
 
 class StrictIntegerField(serializers.IntegerField):
-    """A JSON integer: no string, no fraction, no boolean."""
+    """A JSON integer: no string, no fraction, no boolean. `remedy` says what to send instead."""
 
-    default_error_messages = {"invalid": "Must be an integer."}  # noqa: RUF012
+    def __init__(
+        self, *, remedy: str = "Must be an integer, without quotes or a decimal point.", **kwargs: Any
+    ) -> None:
+        super().__init__(
+            error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), remedy), **kwargs
+        )
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
@@ -92,7 +101,7 @@ class QueryIntegerField(StrictIntegerField):
 class StrictCharField(serializers.CharField):
     """A JSON string, kept as it is."""
 
-    default_error_messages = {"invalid": "Must be a string."}  # noqa: RUF012
+    default_error_messages = {"invalid": "Must be a string, in quotes."}  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)

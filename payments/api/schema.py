@@ -11,9 +11,11 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
 
 from payments.api import examples
 from payments.api.fields import ID_SCHEMA
+from payments.api.problem_examples import problem
 from payments.api.serializers import (
     PAYMENT_ID_PATTERN,
     AuthorizeSerializer,
@@ -77,10 +79,7 @@ def _problems(*groups: dict[int, list[str]]) -> dict[tuple[int, str], OpenApiRes
         (status, _PROBLEM): OpenApiResponse(
             ProblemSerializer,
             description=", ".join(f"`{code}`" for code in named),
-            examples=[
-                OpenApiExample(code, value=examples.problem(status, code), response_only=True)
-                for code in named
-            ],
+            examples=[OpenApiExample(code, value=problem(code), response_only=True) for code in named],
         )
         for status, named in sorted(codes.items())
     }
@@ -128,7 +127,7 @@ _LOCATION = OpenApiParameter(
     {"type": "string"},
     OpenApiParameter.HEADER,
     response=[200, 201, 202, 402, 409, 503],
-    description="Where the payment can be read, where the answer is about one.",
+    description="The payment's path, if the response is about one. To be resolved against this server.",
 )
 _RETRY_AFTER = OpenApiParameter(
     "Retry-After",
@@ -333,24 +332,67 @@ list_customer_payments: Decorator = _read(
 
 _METHOD_NOT_ALLOWED = {
     "description": "`method_not_allowed`",
+    "headers": {
+        "Allow": {
+            "schema": {"type": "string"},
+            "description": "The methods that the address takes, as `GET, HEAD`.",
+        },
+        "X-Request-ID": {
+            "schema": {"type": "string"},
+            "description": "The id under which FicPay logged this request.",
+        },
+    },
     "content": {
         _PROBLEM: {
             "schema": {"$ref": "#/components/schemas/Problem"},
-            "examples": {"method_not_allowed": {"value": examples.problem(405, "method_not_allowed")}},
+            "examples": {"method_not_allowed": {"value": problem("method_not_allowed")}},
         }
     },
 }
+_TO_THE_PAYMENT = {"parameters": {"payment_id": "$response.body#/id"}}
 
 
-def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Finish the document: 405 for every call, which no view can describe, each error's example once, and
-    that unknown fields are refused.
+def _link(operation_id: str, description: str) -> dict[str, Any]:
+    return {"operationId": operation_id, "description": description, **_TO_THE_PAYMENT}
+
+
+_READS = {
+    "receipt": _link("read_payment", "Read the payment as it is now."),
+    "history": _link("read_payment_events", "Read the payment's history."),
+}
+# Where a response leads, by operation and status.
+_LINKS = {
+    ("authorize_payment", "201"): {
+        "capture": _link("capture_payment", "Take the money when the goods ship."),
+        "void": _link("void_payment", "Release the hold when the order is cancelled."),
+        **_READS,
+    },
+    ("authorize_payment", "202"): _READS,
+    ("capture_payment", "200"): {
+        "refund": _link("refund_payment", "Give the money back after a return."),
+        **_READS,
+    },
+    ("capture_payment", "202"): _READS,
+    ("void_payment", "200"): _READS,
+    ("void_payment", "202"): _READS,
+    ("refund_payment", "200"): _READS,
+    ("refund_payment", "202"): _READS,
+}
+
+
+def finish(result: dict[str, Any], *, request: Request | None = None, **_: Any) -> dict[str, Any]:
+    """Finish the document: 405 for every call, which no view can describe, each error's example once, where
+    responses lead, that unknown fields are refused, and which server has given the document.
     """
+    if request is not None:
+        result["servers"] = [{"url": request.build_absolute_uri("/").rstrip("/")}]
     shared: dict[str, Any] = {}
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"]["405"] = deepcopy(_METHOD_NOT_ALLOWED)
-            for response in operation["responses"].values():
+            for status, response in operation["responses"].items():
+                if (operation["operationId"], status) in _LINKS:
+                    response["links"] = _LINKS[operation["operationId"], status]
                 content = response["content"].get(_PROBLEM)
                 if content:
                     own = {example["value"]["code"]: example for example in content["examples"].values()}

@@ -11,6 +11,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from payments.api.field_errors import FIELD_ERRORS
 from payments.api.fields import (
     EmailTextField,
     IdField,
@@ -28,11 +29,13 @@ from payments.domain.cards import Card, has_expired, passes_luhn
 from payments.domain.ids import PAYMENT_PREFIX
 from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
-from payments.domain.states import OperationKind, PaymentState
+from payments.domain.states import FINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Event
 from payments.services.authorize import Order
 
 _LATEST_EXPIRY_YEAR = 2099
+FIELD_ERROR_CODES = list(FIELD_ERRORS)
+FIELD_CODES_EXPLAINED = " ".join(f"`{code}`: {means}" for code, means in FIELD_ERRORS.items())
 PAYMENT_ID_PATTERN = f"^{PAYMENT_PREFIX}[0-9a-f]{{32}}$"
 
 
@@ -41,8 +44,8 @@ class CardNumberField(StrictCharField):
     """13 to 19 digits that end in their Luhn check digit."""
 
     default_error_messages = {  # noqa: RUF012
-        "digits": "Must be 13 to 19 digits.",
-        "luhn": "Is not a card number: its check digit is wrong.",
+        "digits": "Must be 13 to 19 digits, without blanks or dashes.",
+        "luhn": "Is not a card number: its check digit is wrong. Have it typed again.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -58,7 +61,7 @@ class CardNumberField(StrictCharField):
 class CvvField(StrictCharField):
     """3 or 4 digits."""
 
-    default_error_messages = {"digits": "Must be 3 or 4 digits."}  # noqa: RUF012
+    default_error_messages = {"digits": "Must be 3 or 4 digits, without blanks."}  # noqa: RUF012
 
     def to_internal_value(self, data: Any) -> str:
         cvv = super().to_internal_value(data)
@@ -72,14 +75,30 @@ class CurrencyField(StrictCharField):
     """A currency; whether the merchant has a route for it is judged by `AuthorizeSerializer`."""
 
 
+class AmountField(StrictIntegerField):
+    """An amount in the currency's minor unit."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_value=MIN_AMOUNT_CENTS,
+            max_value=MAX_AMOUNT_CENTS,
+            remedy=f"Must be an integer in cents from {MIN_AMOUNT_CENTS} to {MAX_AMOUNT_CENTS}, without "
+            "quotes or a decimal point: 5000 is 50.00.",
+            **kwargs,
+        )
+
+
 class CardSerializer(StrictSerializer):
     """A card, for the time of this request. It is sent to the bank and kept nowhere."""
 
     number = CardNumberField(help_text="13 to 19 digits, no blanks; the last one is the check digit (Luhn).")
-    expiry_month = StrictIntegerField(min_value=1, max_value=12)
+    expiry_month = StrictIntegerField(
+        min_value=1, max_value=12, remedy="Must be an integer from 1 to 12, without quotes."
+    )
     expiry_year = StrictIntegerField(
         min_value=2000,
         max_value=_LATEST_EXPIRY_YEAR,
+        remedy="Must be the year in four digits, without quotes: 2030, not 30.",
         help_text="Four digits. A card is good until its month has ended everywhere on earth: 12 hours after "
         "it has ended in UTC.",
     )
@@ -108,9 +127,7 @@ class AuthorizeSerializer(StrictSerializer):
         help_text="Yours: 1 to 64 visible characters, not `.` or `..`. An order has one live payment."
     )
     customer_id = IdField(help_text="Yours: 1 to 64 visible characters, not `.` or `..`.")
-    amount = StrictIntegerField(
-        min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS, help_text="In cents: 5000 is $50.00."
-    )
+    amount = AmountField(help_text="In cents: 5000 is $50.00.")
     currency = CurrencyField(help_text="ISO 4217; one that you have a route for.")
     card = CardSerializer()
     description = TextField(required=False, allow_null=True, allow_blank=True, max_length=500)
@@ -150,10 +167,8 @@ class AuthorizeSerializer(StrictSerializer):
 class OperationSerializer(StrictSerializer):
     """A capture, void or refund of the whole payment; an empty body will do."""
 
-    amount = StrictIntegerField(
+    amount = AmountField(
         required=False,
-        min_value=MIN_AMOUNT_CENTS,
-        max_value=MAX_AMOUNT_CENTS,
         help_text="In cents. Must equal the payment's amount; may be left out.",
     )
     reason = WrittenField(
@@ -182,7 +197,9 @@ class PageSerializer(StrictSerializer):
     """How much of a list, and from where."""
 
     cursor = CursorField(required=False, help_text="Not made by you: follow `next` or `previous`.")
-    page_size = QueryIntegerField(required=False, min_value=1, max_value=100, default=25)
+    page_size = QueryIntegerField(
+        required=False, min_value=1, max_value=100, default=25, remedy="Must be an integer from 1 to 100."
+    )
 
 
 class PaymentFilterSerializer(PageSerializer):
@@ -193,7 +210,7 @@ class PaymentFilterSerializer(PageSerializer):
     state = serializers.ChoiceField(
         required=False,
         choices=[state.value for state in PaymentState],
-        error_messages={"invalid_choice": "Must be a payment's state."},
+        error_messages={"invalid_choice": f"Must be one of {', '.join(PaymentState)}, in capitals."},
     )
     created_from = MomentField(required=False, help_text="RFC 3339, inclusive.")
     created_to = MomentField(required=False, help_text="RFC 3339, exclusive.")
@@ -214,6 +231,15 @@ MERCHANT_OPERATIONS = [kind.value for kind in OperationKind if kind is not Opera
 MONEY_MOVED = ["no", "yes", "unknown"]
 ACTORS = ["merchant", "staff", "system"]
 DECLINE_CODES = list(DECLINES)
+OUTCOMES = [state.value.lower() for state in FINISHED_OPERATIONS]
+# Why an operation did not succeed.
+OUTCOME_CODES = [
+    *DECLINES,
+    "authorization_expired",
+    "bank_unavailable",
+    "not_found_at_bank",
+    "found_by_people",
+]
 
 
 class CardShownSerializer(serializers.Serializer[Any]):
@@ -237,10 +263,27 @@ class DeclineSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class LastOperationSerializer(serializers.Serializer[Any]):
+    """How the payment's latest finished operation ended: after a 202, how that one did."""
+
+    kind = serializers.ChoiceField(choices=MERCHANT_OPERATIONS)
+    outcome = serializers.ChoiceField(choices=OUTCOMES)
+    code = serializers.ChoiceField(
+        choices=OUTCOME_CODES,
+        allow_null=True,
+        help_text="Why it did not succeed; null if it did. `declined`: as the 402's code. `rejected`: "
+        "`authorization_expired`. `not_executed`: `bank_unavailable` (nothing reached the bank), "
+        "`not_found_at_bank` (the bank, asked twice, knows nothing of it) or `found_by_people` (FicPay's "
+        "staff found it, on evidence).",
+    )
+    at = serializers.DateTimeField(help_text="When the outcome was recorded.")
+
+
 class ReceiptSerializer(serializers.Serializer[Any]):
     """A payment as FicPay knows it: the source of truth. Amounts in cents, times RFC 3339 in UTC."""
 
     id = serializers.RegexField(PAYMENT_ID_PATTERN)
+    livemode = serializers.BooleanField(help_text="True: real money. False: made with a test key.")
     order_id = serializers.CharField()
     customer_id = serializers.CharField()
     amount = serializers.IntegerField(min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS)
@@ -249,17 +292,23 @@ class ReceiptSerializer(serializers.Serializer[Any]):
         choices=[state.value for state in PaymentState],
         help_text="`PENDING`: an authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
         "`CAPTURED`: it is taken. `REFUNDED`: it is given back. `VOIDED`: the hold was released. "
-        "`EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. `FAILED`: not executed.",
+        "`EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. `FAILED`: not executed; "
+        "`last_operation.code` says why.",
     )
     pending_operation = serializers.ChoiceField(
         choices=MERCHANT_OPERATIONS,
         allow_null=True,
         help_text="An operation whose outcome is not known yet: in flight, in doubt or under review.",
     )
+    last_operation = LastOperationSerializer(
+        allow_null=True, help_text="Null until one has ended. In a stored answer, the one that it answers."
+    )
     money_moved = serializers.ChoiceField(
         choices=MONEY_MOVED,
-        help_text="Whether the customer's money has been taken: `yes` once it is captured (also if refunded "
-        "later), `unknown` while an operation is unfinished, else `no`. A hold takes no money.",
+        help_text="In the payment's whole life: whether the customer's money has been taken. `yes` once "
+        "it is captured (also if refunded later), `unknown` while an operation is unfinished, else `no`. A "
+        "hold takes no money. In an error, the member of this name is about the request instead, and "
+        "`payment` has none.",
     )
     card = CardShownSerializer()
     bank = BankReferencesSerializer()
@@ -281,6 +330,12 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     expired_at = serializers.DateTimeField(allow_null=True)
     declined_at = serializers.DateTimeField(allow_null=True)
     failed_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReceiptInErrorSerializer(ReceiptSerializer):
+    """The receipt as an error shows it: without `money_moved`, which in an error is about the request."""
+
+    money_moved = None  # type: ignore[assignment]  # DRF's way to leave an inherited field out
 
 
 class PaymentPageSerializer(serializers.Serializer[Any]):
@@ -325,27 +380,31 @@ class OrderStatusSerializer(serializers.Serializer[Any]):
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="As `card.number`; empty for the whole body.")
-    code = serializers.CharField()
-    detail = serializers.CharField()
+    code = serializers.ChoiceField(choices=FIELD_ERROR_CODES, help_text=FIELD_CODES_EXPLAINED)
+    detail = serializers.CharField(help_text="What to send instead, in a sentence.")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
     """An error (RFC 9457)."""
 
-    type = serializers.CharField(help_text="`urn:ficpay:error:` and the code.")
+    type = serializers.CharField(
+        help_text="`/problems/` and the code: on this instance, the page that explains it."
+    )
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    code = serializers.CharField()
+    code = serializers.CharField(help_text="For programs. Codes may be added; the status says the kind.")
     request_id = serializers.CharField(
         help_text="The request's; in an answer about an operation, that of the request which instructed it."
     )
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # DRF's own name
-    payment = ReceiptSerializer(required=False)
+    payment = ReceiptInErrorSerializer(
+        required=False, help_text="The payment that the error is about, as it was when this was answered."
+    )
     money_moved = serializers.ChoiceField(
         choices=MONEY_MOVED,
         required=False,
-        help_text="Whether the bank has executed what this request asked for, as known when it was answered; "
-        "the payment's receipt carries the current value.",
+        help_text="Of this request alone: whether the bank has executed what it asked for, as known "
+        "when it was answered. Only of requests that ask for something (POST).",
     )
-    next = serializers.CharField(required=False, help_text="What to do now.")
+    next = serializers.CharField(help_text="What to do now, in a sentence.")

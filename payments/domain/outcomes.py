@@ -221,7 +221,12 @@ def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcom
     if not around.healthy_around:
         return InDoubt("probed a bank in ill health", retry=False)
     if history.probed_negative:
-        return NotExecuted("two negative probes", awaiting_statement=True, verdict=Verdict.NEGATIVE_PROBE)
+        return NotExecuted(
+            "two negative probes",
+            awaiting_statement=True,
+            verdict=Verdict.NEGATIVE_PROBE,
+            code="not_found_at_bank",
+        )
     rest = NEGATIVE_PROBES_APART.total_seconds()
     return InDoubt("negative probe", retry=False, retry_after=rest, verdict=Verdict.NEGATIVE_PROBE)
 

@@ -4,9 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Now
+from django.db.models.functions import JSONObject, Now
 
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.domain.states import (
+    FINISHED_OPERATIONS,
+    UNFINISHED_OPERATIONS,
+    OperationKind,
+    OperationState,
+)
 from payments.models.discrepancies import LATE_ANSWER, Discrepancy
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
@@ -29,6 +34,19 @@ def payments_with_pending() -> QuerySet[Payment]:
     """Payments with the kind of their unfinished operation, for `Payment.pending_kind`: one statement."""
     pending = unfinished_operations().filter(payment=OuterRef("pk")).values("kind")[:1]
     return Payment.objects.annotate(unfinished_kind=Subquery(pending))
+
+
+def ended_operations() -> QuerySet[Operation]:
+    """Operations that merchants or staff instructed and whose outcome is known, the latest first."""
+    ended = Operation.objects.filter(state__in=FINISHED_OPERATIONS).exclude(kind=OperationKind.RELEASE)
+    return ended.order_by("-finished_at", "-created_at")
+
+
+def payments_for_receipts() -> QuerySet[Payment]:
+    """All that a receipt shows, in one statement: how the last operation ended, too."""
+    facts = JSONObject(kind="kind", state="state", code="outcome_code", at="finished_at")
+    last = ended_operations().filter(payment=OuterRef("pk")).annotate(facts=facts).values("facts")[:1]
+    return payments_with_pending().annotate(last_ended=Subquery(last))
 
 
 def sharing_bank_key(operation: Operation) -> QuerySet[Operation]:

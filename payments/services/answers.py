@@ -8,11 +8,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from payments.domain.meanings import DECLINES
-from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Operation, Payment
+from payments.domain.problems import PROBLEMS, type_of
+from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.models import Operation, Payment, ended_operations
 from payments.services.refusals import Refused
 
 JSON = "application/json"
@@ -29,19 +30,58 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def receipt(payment: Payment, pending: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Ended:
+    """How an operation ended. `code` says why it did not succeed, in a word."""
+
+    kind: str
+    state: str
+    code: str
+    at: datetime
+
+    @classmethod
+    def of(cls, operation: Operation) -> Self:
+        """Raises ValueError for an operation that is unfinished."""
+        if operation.finished_at is None:
+            raise ValueError(f"{operation} is unfinished")
+        return cls(operation.kind, operation.state, operation.outcome_code, operation.finished_at)
+
+    @classmethod
+    def last_of(cls, payment: Payment) -> Self | None:
+        """Of a payment read by `payments_for_receipts`."""
+        facts = vars(payment)["last_ended"]
+        return cls(**facts | {"at": datetime.fromisoformat(facts["at"])}) if facts else None
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "outcome": self.state.lower(),
+            "code": self.code or None,
+            "at": timestamp(self.at),
+        }
+
+
+def receipt_of(payment: Payment) -> dict[str, Any]:
+    """The receipt of a payment read by `payments_for_receipts`."""
+    return receipt(payment, payment.pending_kind, Ended.last_of(payment))
+
+
+def receipt(payment: Payment, pending: str | None, last: Ended | None) -> dict[str, Any]:
     """The payment as the API shows it. Amounts in cents, times RFC 3339 in UTC.
 
-    `pending` is the kind of the payment's unfinished operation, if it has one.
+    `pending` is the kind of the payment's unfinished operation, if it has one; `last` is how the latest
+    finished one ended.
     """
     return {
         "id": payment.public_id,
+        "livemode": payment.mode == Mode.LIVE,
         "order_id": payment.order_id,
         "customer_id": payment.customer_id,
         "amount": payment.amount_cents,
         "currency": payment.currency,
         "state": payment.state,
         "pending_operation": pending,
+        "last_operation": last and last.shown(),
         "money_moved": _money_moved(payment, pending),
         "card": {
             "brand": payment.card_brand,
@@ -86,109 +126,108 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
     match OperationState(operation.state):
         case OperationState.SUCCEEDED:
             status = 201 if operation.kind == OperationKind.AUTHORIZE else 200
-            return Answer(status, _json(receipt(payment, None)), _headers(JSON, payment))
+            return Answer(status, _json(_as_it_ended(payment, operation)), _headers(JSON, payment))
         case OperationState.OPEN | OperationState.NEEDS_REVIEW:
             headers = _headers(JSON, payment) | {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return Answer(202, _json(receipt(payment, operation.kind)), headers)
+            shown = receipt(payment, operation.kind, _ended_before(operation))
+            return Answer(202, _json(shown), headers)
         case OperationState.DECLINED:
             return _unsuccessful(
                 payment,
                 operation,
-                status=402,
-                title="The card was declined",
+                code=operation.outcome_code,
                 detail=DECLINES[operation.outcome_code],
-                next_step="Ask the customer for another card and authorize with a new idempotency key.",
             )
         case OperationState.REJECTED:
             return _unsuccessful(
                 payment,
                 operation,
-                status=409,
-                title="The authorization has expired",
+                code=operation.outcome_code,
                 detail="The hold ran out before the capture. No money was taken; the hold is released.",
-                next_step="Authorize a new payment for the order.",
             )
         case OperationState.NOT_EXECUTED:
             return _unsuccessful(
                 payment,
                 operation,
-                status=503,
                 code="bank_unavailable",
-                title="The bank is unavailable",
                 detail=f"The bank could not be reached, so the {operation.kind} was not executed.",
-                next_step="Send the same request again after `Retry-After`, with the same idempotency key.",
                 retry_after=30,
             )
 
 
 def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
-    """The answer to a request we refuse. Where it names a payment, that needs `with_pending_operation`."""
-    payment = refusal.payment
+    """The answer to a request we refuse. Where it names a payment, that needs `payments_for_receipts`."""
     return problem(
-        status=refusal.status,
-        code=refusal.code,
-        title=refusal.title,
+        refusal.code,
         detail=refusal.detail,
         request_id=request_id,
-        payment=receipt(payment, payment.pending_kind) if payment else None,
-        money_moved=refusal.money_moved,
+        payment=receipt_of(refusal.payment) if refusal.payment else None,
         next_step=refusal.next_step,
         headers={"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {},
     )
 
 
 def problem(
-    *,
-    status: int,
     code: str,
-    title: str,
+    *,
     detail: str,
     request_id: str,
+    writes: bool = True,
     errors: list[dict[str, str]] | None = None,
     payment: dict[str, Any] | None = None,
-    money_moved: str | None = None,
     next_step: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """An error as RFC 9457 has it. `errors` are `{field, code, detail}`, one for every invalid field."""
+    """An error as RFC 9457 has it; what is not given stands in `payments.domain.problems`.
+
+    `errors` are `{field, code, detail}`, one for every invalid field. `writes` says that the request may
+    have asked a bank for something, so that it is told whether that moved money. One body says
+    `money_moved` once: the receipt is shown without its own, which is about the payment's whole life.
+    """
+    known = PROBLEMS[code]
     body: dict[str, Any] = {
-        "type": f"urn:ficpay:error:{code}",
-        "title": title,
-        "status": status,
+        "type": type_of(code),
+        "title": known.title,
+        "status": known.status,
         "detail": detail,
         "code": code,
         "request_id": request_id,
     }
-    optional = {"errors": errors, "payment": payment, "money_moved": money_moved, "next": next_step}
+    optional = {
+        "errors": errors,
+        "payment": payment and {name: value for name, value in payment.items() if name != "money_moved"},
+        "money_moved": known.money_moved if writes else None,
+        "next": next_step or known.next,
+    }
     body |= {name: value for name, value in optional.items() if value}
-    return Answer(status, _json(body), {"Content-Type": PROBLEM, **(headers or {})})
+    return Answer(known.status, _json(body), {"Content-Type": PROBLEM, **(headers or {})})
 
 
 def _unsuccessful(
-    payment: Payment,
-    operation: Operation,
-    *,
-    status: int,
-    title: str,
-    detail: str,
-    next_step: str,
-    code: str = "",
-    retry_after: int | None = None,
+    payment: Payment, operation: Operation, *, code: str, detail: str, retry_after: int | None = None
 ) -> Answer:
     headers = {"Location": location(payment)}
     if retry_after:
         headers["Retry-After"] = str(retry_after)
     return problem(
-        status=status,
-        code=code or operation.outcome_code,
-        title=title,
+        code,
         detail=detail,
         request_id=operation.request_id,
-        payment=receipt(payment, None),
-        money_moved="no",
-        next_step=next_step,
+        payment=_as_it_ended(payment, operation),
         headers=headers,
     )
+
+
+def _as_it_ended(payment: Payment, operation: Operation) -> dict[str, Any]:
+    return receipt(payment, None, Ended.of(operation))
+
+
+def _ended_before(operation: Operation) -> Ended | None:
+    """How the one before an unfinished operation ended. Before an authorize there is none."""
+    if operation.kind == OperationKind.AUTHORIZE:
+        return None
+    last = ended_operations().filter(payment=operation.payment_id).first()
+    return Ended.of(last) if last else None
 
 
 def location(payment: Payment) -> str:

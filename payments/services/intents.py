@@ -13,8 +13,9 @@ from django.db import IntegrityError, transaction
 from django_fsm import can_proceed
 
 from payments.domain.ids import new_id
+from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
-from payments.models import Event, Payment, payments_with_pending, unfinished_operations
+from payments.models import Event, Payment, payments_for_receipts, unfinished_operations
 from payments.models.guards import violated_constraint
 from payments.services import idempotency, operations
 from payments.services.idempotency import MerchantRequest
@@ -80,7 +81,7 @@ def record_step(
     with intent(request, conflicts) as operation_id:
         payment = _lock_payment(payment_id, request)
         if not can_proceed(step.transition(payment)):
-            raise refuse_transition(payment, step.done)
+            raise _refuse_transition(payment, step)
         _check_amount(payment, amount_cents)
         return operations.record(
             operation_id,
@@ -110,23 +111,27 @@ def _check_amount(payment: Payment, amount_cents: int | None) -> None:
     if amount_cents is not None and amount_cents != payment.amount_cents:
         raise AmountMismatch(
             f"The payment's amount is {payment.amount_cents} cents; {amount_cents} were asked for.",
-            payment=payments_with_pending().get(pk=payment.pk),
+            payment=payments_for_receipts().get(pk=payment.pk),
         )
 
 
-def refuse_transition(payment: Payment, verb: str) -> Refused:
-    """Why the payment's state does not allow the verb."""
-    shown = payments_with_pending().get(pk=payment.pk)
+def _refuse_transition(payment: Payment, step: Step) -> Refused:
+    """Why the payment's state does not allow the step, and what to do instead."""
+    shown = payments_for_receipts().get(pk=payment.pk)
     if shown.pending_kind is not None:
         return unfinished_operation(payment.pk)
-    if shown.state == PaymentState.EXPIRED and verb == "captured":
+    if shown.state == PaymentState.EXPIRED and step.kind == OperationKind.CAPTURE:
         return AuthorizationExpired("The hold ran out before the capture.", payment=shown)
-    return InvalidTransition(f"A payment that is {shown.state} cannot be {verb}.", payment=shown)
+    return InvalidTransition(
+        f"A payment that is {shown.state} cannot be {step.done}.",
+        next_step=NEXT_IN_STATE[step.kind, PaymentState(shown.state)],
+        payment=shown,
+    )
 
 
 def unfinished_operation(payment_id: UUID) -> Refused:
     """Which operation stands in the way."""
-    payment = payments_with_pending().get(pk=payment_id)
+    payment = payments_for_receipts().get(pk=payment_id)
     operation = unfinished_operations().filter(payment=payment).first()
     if operation is None:
         detail = "Another operation of this payment has finished at this moment."
@@ -141,14 +146,15 @@ def unfinished_operation(payment_id: UUID) -> Refused:
 def order_with_payment(request: MerchantRequest, order_id: str) -> Refused:
     """Which payment the order has."""
     payment = (
-        payments_with_pending()
+        payments_for_receipts()
         .filter(merchant=request.merchant, mode=request.mode, order_id=order_id, state__in=LIVE_PAYMENTS)
         .first()
     )
     if payment is None:
-        return OrderAlreadyHasPayment(
-            "A payment of this order has ended at this moment: send the request again.", retry_after=1
-        )
+        return OrderAlreadyHasPayment("A payment of this order has ended at this moment.", retry_after=1)
+    is_unfinished = payment.pending_kind is not None
     return OrderAlreadyHasPayment(
-        f"The order has the {payment.state} payment {payment.public_id}.", payment=payment
+        f"The order has the {payment.state} payment {payment.public_id}.",
+        next_step=ORDER_UNFINISHED if is_unfinished else NEXT_OF_ORDER[PaymentState(payment.state)],
+        payment=payment,
     )

@@ -217,7 +217,9 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
         raise CannotResolve(_DECIDED_ALREADY) from None
     except Refused as refused:
         if refused.money_moved != "no":
-            raise NotKnown(f"{refused.title}. {refused.detail} {refused.next_step}") from None
+            raise NotKnown(
+                f"{refused.title}. {refused.detail} Read the payment before you decide again."
+            ) from None
         raise CannotResolve(f"{refused.title}. {refused.detail}") from None
     if not decided:  # the key stood for it already: somebody was quicker
         raise CannotResolve(_DECIDED_ALREADY)

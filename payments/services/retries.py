@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import BANK_KEY_LASTS
-from payments.models import IdempotencyKey, Operation, bank_key_age, payments_with_pending
+from payments.models import IdempotencyKey, Operation, bank_key_age, payments_for_receipts
 from payments.models.clock import ClockTimestamp
 from payments.services import answers, idempotency, requests
 from payments.services.answers import Answer
@@ -144,7 +144,7 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
         raise IdempotencyKeyInUse(
             f"The first request with this key is unfinished: its {operation.kind} has no known outcome yet. "
             "Retry with the same key.",
-            payment=payments_with_pending().get(operations=operation),
+            payment=payments_for_receipts().get(operations=operation),
             operation=operation,
             retry_after=answers.RETRY_AFTER_SECONDS,
         )

@@ -60,7 +60,9 @@ class TestDocument:
     def test_the_served_one_is_the_committed_one(self) -> None:
         response = Client().get("/api/schema/")
         assert response.status_code == 200
-        assert yaml.safe_load(response.content) == document()
+        served = yaml.safe_load(response.content)
+        assert served.pop("servers") == [{"url": "http://testserver"}]
+        assert served | {"servers": document()["servers"]} == document()
 
     @pytest.mark.parametrize(
         ("call", "operation"), operations(), ids=lambda value: value if isinstance(value, str) else ""
@@ -86,7 +88,7 @@ class TestDocument:
             content = response["content"].get("application/problem+json", {})
             for code, example in examples(content).items():
                 assert example["code"] == code
-                assert example["type"] == f"urn:ficpay:error:{code}"
+                assert example["type"] == f"/problems/{code}"
                 assert f"`{code}`" in response["description"]
                 if status in ("400", "401", "403", "404", "405", "408", "413", "415", "422", "500"):
                     assert str(example["status"]) == status, call

@@ -65,7 +65,7 @@ class TestForm:
 
     def test_a_type_a_title_and_a_detail_are_of_the_code(self, mistaken: ApiClient) -> None:
         problem = mistaken.get("/payments/x").json
-        assert problem["type"] == "urn:ficpay:error:not_found"
+        assert problem["type"] == "/problems/not_found"
         assert problem["title"] == "Not found"
         assert problem["detail"] == "There is no such payment."
 

@@ -93,7 +93,8 @@ class TestAProbe:
         assert probe(bank, after=2 * MINUTES) == 1
         operation = Operation.objects.get()
         assert (operation.state, operation.awaiting_statement) == ("NOT_EXECUTED", True)
-        assert live.receipt(payment["id"])["state"] == "FAILED"
+        receipt = live.receipt(payment["id"])
+        assert (receipt["state"], receipt["last_operation"]["code"]) == ("FAILED", "not_found_at_bank")
         assert Event.objects.filter(type="payment.failed").count() == 1
 
     def test_counts_only_from_a_bank_healthy_before_and_after(

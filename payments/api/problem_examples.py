@@ -1,0 +1,112 @@
+"""An example of every error. Each is what a test gets: tests/api/test_error_examples.py."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from payments.api import examples
+from payments.domain.meanings import DECLINES
+from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER
+from payments.domain.states import OperationKind, PaymentState
+from payments.services import answers
+
+# What differs from case to case; the rest stands in `payments.domain.problems`.
+_CASES: dict[str, dict[str, Any]] = {
+    "validation_error": {
+        "detail": "Invalid: amount, card.number, card.expiry_month, card.expiry_year.",
+        "errors": [
+            {
+                "field": "amount",
+                "code": "invalid",
+                "detail": "Must be an integer in cents from 1 to 99999999, without quotes or a decimal "
+                "point: 5000 is 50.00.",
+            },
+            {
+                "field": "card.number",
+                "code": "digits",
+                "detail": "Must be 13 to 19 digits, without blanks or dashes.",
+            },
+            {
+                "field": "card.expiry_month",
+                "code": "max_value",
+                "detail": "Must be an integer from 1 to 12, without quotes.",
+            },
+            {
+                "field": "card.expiry_year",
+                "code": "min_value",
+                "detail": "Must be the year in four digits, without quotes: 2030, not 30.",
+            },
+        ],
+    },
+    "idempotency_key_missing": {"detail": "Every POST needs an Idempotency-Key header."},
+    "idempotency_key_invalid": {
+        "detail": "An Idempotency-Key is 1 to 255 visible ASCII characters and holds no card number."
+    },
+    "authentication_failed": {"detail": "This API key is unknown or has been disabled."},
+    "insufficient_funds": {
+        "detail": DECLINES["insufficient_funds"],
+        "payment": examples.declined("insufficient_funds", brand="mastercard", last4="4444", month=9),
+    },
+    "card_expired": {
+        "detail": DECLINES["card_expired"],
+        "payment": examples.declined("card_expired", brand="mastercard", last4="5100", month=3),
+    },
+    "invalid_card": {
+        "detail": DECLINES["invalid_card"],
+        "payment": examples.declined("invalid_card", brand="visa", last4="1881", month=12),
+    },
+    "invalid_cvv": {
+        "detail": DECLINES["invalid_cvv"],
+        "payment": examples.declined("invalid_cvv", brand="visa", last4="1111", month=12),
+    },
+    "permission_denied": {"detail": "This merchant is not active."},
+    "not_found": {"detail": "There is no such payment."},
+    "method_not_allowed": {
+        "detail": "This address takes the methods of its `Allow` header.",
+        "writes": False,
+    },
+    "invalid_transition": {
+        "detail": "A payment that is CAPTURED cannot be captured.",
+        "payment": examples.CAPTURED,
+        "next_step": NEXT_IN_STATE[OperationKind.CAPTURE, PaymentState.CAPTURED],
+    },
+    "operation_in_progress": {"detail": "The capture is unfinished.", "payment": examples.pending("capture")},
+    "needs_review": {"detail": "The capture is under review.", "payment": examples.pending("capture")},
+    "authorization_expired": {
+        "detail": "The hold ran out before the capture. No money was taken; the hold is released.",
+        "payment": examples.EXPIRED,
+    },
+    "order_already_has_payment": {
+        "detail": f"The order has the AUTHORIZED payment {examples.ID}.",
+        "payment": examples.AUTHORIZED,
+        "next_step": NEXT_OF_ORDER[PaymentState.AUTHORIZED],
+    },
+    "idempotency_key_in_use": {
+        "detail": "The first request with this key is unfinished: its authorize has no known outcome yet. "
+        "Retry with the same key.",
+        "payment": examples.PENDING,
+    },
+    "payload_too_large": {"detail": "The body is larger than 65536 bytes."},
+    "unsupported_media_type": {"detail": "Send a JSON body with `Content-Type: application/json`."},
+    "idempotency_key_reused": {
+        "detail": "This Idempotency-Key was first used for another request, or too long ago to be compared."
+    },
+    "amount_mismatch": {
+        "detail": "The payment's amount is 5000 cents; 4999 were asked for.",
+        "payment": examples.AUTHORIZED,
+    },
+    "internal_error": {"detail": "FicPay failed to answer. The error is recorded under this request id."},
+    "bank_unavailable": {
+        "detail": "The bank could not be reached, so the authorize was not executed.",
+        "payment": examples.FAILED,
+    },
+    "service_unavailable": {"detail": "FicPay cannot reach its database."},
+    "overloaded": {"detail": "FicPay waits for as many bank answers as it can."},
+}
+
+
+def problem(code: str) -> dict[str, Any]:
+    """An error of this code, as a request for an operation is answered it."""
+    case: Mapping[str, Any] = _CASES[code]
+    example: dict[str, Any] = json.loads(answers.problem(code, request_id=examples.REQUEST_ID, **case).body)
+    return example
