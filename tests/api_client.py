@@ -109,6 +109,17 @@ class ApiClient:
         return receipt
 
 
+# As the document's introduction promises them.
+_HEADERS = {
+    201: ("Location",),
+    202: ("Location", "Retry-After"),
+    401: ("WWW-Authenticate",),
+    402: ("Location",),
+    405: ("Allow",),
+    503: ("Retry-After",),
+}
+
+
 @cache
 def document() -> dict[str, Any]:
     """The committed OpenAPI document."""
@@ -128,6 +139,8 @@ def assert_documented(method: str, path: str, answer: ApiAnswer) -> None:
     media_type = answer.headers["Content-Type"].partition(";")[0]
     content = described["content"].get(media_type)
     assert content, f"{method} {path} answered {answer.status} as {media_type}"
+    for header in _HEADERS.get(answer.status, ()):
+        assert answer.headers.get(header), f"{header} is missing: {answer}"
     problems = [error.message for error in _validator(content["schema"]).iter_errors(answer.json)]
     assert not problems, (problems, answer)
     if media_type == "application/problem+json":

@@ -128,7 +128,6 @@ def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
         request_id=request_id,
         writes=writes,
         next_step="" if writes else NEXT_OF_READ,
-        headers={"Retry-After": "5"},
     )
 
 

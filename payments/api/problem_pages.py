@@ -44,6 +44,7 @@ def _told(code: str) -> dict[str, Any]:
         "money_moved": known.money_moved,
         "again": known.again.value,
         "next": known.next,
+        "retry_after": known.retry_after,
         "cases": [{"when": when, "next": text} for when, text in known.cases],
     }
 

@@ -126,7 +126,7 @@ _LOCATION = OpenApiParameter(
     "Location",
     {"type": "string"},
     OpenApiParameter.HEADER,
-    response=[200, 201, 202, 402, 409, 503],
+    response=[200, 201, 202, 402, 409, 422, 503],
     description="The payment's path, if the response is about one. To be resolved against this server.",
 )
 _RETRY_AFTER = OpenApiParameter(

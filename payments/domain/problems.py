@@ -33,6 +33,7 @@ class Problem:
     again: Again
     next: str  # what to do now, where no case says it better
     money_moved: str = "no"
+    retry_after: int | None = None  # seconds, where waiting helps and nobody knows better
     cases: tuple[tuple[str, str], ...] = ()  # in which case to do what, where it depends
 
 
@@ -182,6 +183,7 @@ PROBLEMS: dict[str, Problem] = {
         "A payment has one operation at a time, and the one that `pending_operation` names is unfinished.",
         Again.LATER,
         _WAIT,
+        retry_after=2,
     ),
     "needs_review": Problem(
         409,
@@ -222,6 +224,7 @@ PROBLEMS: dict[str, Problem] = {
         "Send the same request again after `Retry-After`, with the same idempotency key, or read the "
         "payment.",
         money_moved="unknown",
+        retry_after=2,
     ),
     "payload_too_large": Problem(
         413,
@@ -265,6 +268,7 @@ PROBLEMS: dict[str, Problem] = {
         "The bank could not be reached, so the operation was not executed.",
         Again.SAME_KEY,
         "Send the same request again after `Retry-After`, with the same idempotency key: it starts anew.",
+        retry_after=30,
     ),
     "service_unavailable": Problem(
         503,
@@ -273,6 +277,7 @@ PROBLEMS: dict[str, Problem] = {
         Again.SAME_KEY,
         _SAME_AGAIN,
         money_moved="unknown",
+        retry_after=5,
     ),
     "overloaded": Problem(
         503,
@@ -280,6 +285,7 @@ PROBLEMS: dict[str, Problem] = {
         "As many requests wait for the bank as FicPay lets wait. Nothing was recorded or sent.",
         Again.SAME_KEY,
         "Send the same request again after `Retry-After`, with the same idempotency key.",
+        retry_after=5,
     ),
 }
 

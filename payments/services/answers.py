@@ -151,7 +151,6 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
                 operation,
                 code="bank_unavailable",
                 detail=f"The bank could not be reached, so the {operation.kind} was not executed.",
-                retry_after=30,
             )
 
 
@@ -163,7 +162,8 @@ def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
         request_id=request_id,
         payment=receipt_of(refusal.payment) if refusal.payment else None,
         next_step=refusal.next_step,
-        headers={"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {},
+        retry_after=refusal.retry_after,
+        headers={"Location": location(refusal.payment)} if refusal.payment else {},
     )
 
 
@@ -176,6 +176,7 @@ def problem(
     errors: list[dict[str, str]] | None = None,
     payment: dict[str, Any] | None = None,
     next_step: str = "",
+    retry_after: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """An error as RFC 9457 has it; what is not given stands in `payments.domain.problems`.
@@ -200,21 +201,19 @@ def problem(
         "next": next_step or known.next,
     }
     body |= {name: value for name, value in optional.items() if value}
-    return Answer(known.status, _json(body), {"Content-Type": PROBLEM, **(headers or {})})
+    all_headers = {"Content-Type": PROBLEM, **(headers or {})}
+    if wait := retry_after or known.retry_after:
+        all_headers["Retry-After"] = str(wait)
+    return Answer(known.status, _json(body), all_headers)
 
 
-def _unsuccessful(
-    payment: Payment, operation: Operation, *, code: str, detail: str, retry_after: int | None = None
-) -> Answer:
-    headers = {"Location": location(payment)}
-    if retry_after:
-        headers["Retry-After"] = str(retry_after)
+def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: str) -> Answer:
     return problem(
         code,
         detail=detail,
         request_id=operation.request_id,
         payment=_as_it_ended(payment, operation),
-        headers=headers,
+        headers={"Location": location(payment)},
     )
 
 

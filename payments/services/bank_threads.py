@@ -20,7 +20,6 @@ from payments.services.refusals import Overloaded, Refused
 
 log = structlog.get_logger("payments.bank_threads")
 T = TypeVar("T")
-RETRY_AFTER_SECONDS = 5
 
 
 class BankThreads:
@@ -42,9 +41,7 @@ class BankThreads:
         """A slot for one operation. Raises Overloaded at once where none is free."""
         with self._lock:
             if self._busy >= self._size:
-                raise Overloaded(
-                    "FicPay waits for as many bank answers as it can.", retry_after=RETRY_AFTER_SECONDS
-                )
+                raise Overloaded("FicPay waits for as many bank answers as it can.")
             self._busy += 1
         slot = Slot(self._executor, self._release)
         try:

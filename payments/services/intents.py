@@ -140,7 +140,7 @@ def unfinished_operation(payment_id: UUID) -> Refused:
         detail = f"The {operation.kind} is under review."
         return NeedsReview(detail, payment=payment, operation=operation)
     detail = f"The {operation.kind} is unfinished."
-    return OperationInProgress(detail, payment=payment, operation=operation, retry_after=2)
+    return OperationInProgress(detail, payment=payment, operation=operation)
 
 
 def order_with_payment(request: MerchantRequest, order_id: str) -> Refused:

@@ -146,7 +146,6 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
             "Retry with the same key.",
             payment=payments_for_receipts().get(operations=operation),
             operation=operation,
-            retry_after=answers.RETRY_AFTER_SECONDS,
         )
     if request.continues is None and _can_continue(operation, now):
         return None
