@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes acquirer-contract
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -45,6 +45,10 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && \
 	$(VENV) -m dev.production $(VENV) manage.py spectacular --file "$$document" --validate --fail-on-warn && \
 	{ diff -u docs/openapi.yaml "$$document" || { echo 'docs/openapi.yaml is not current: make openapi'; exit 1; }; }
+	@echo 'The Postman collection is current'
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m dev.postman "$$document" && \
+	{ diff -u docs/ficpay.postman_collection.json "$$document" || \
+	{ echo 'docs/ficpay.postman_collection.json is not current: make postman'; exit 1; }; }
 	@echo 'The table of outcomes is current'
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m dev.outcomes "$$document" && \
 	{ diff -u docs/outcomes.md "$$document" || { echo 'docs/outcomes.md is not current: make outcomes'; exit 1; }; }
@@ -65,8 +69,12 @@ screenshots: $(INSTALLED) ## photograph the back office anew for the README (nee
 	@mkdir -p docs/screenshots
 	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/browser/test_staff_at_work.py
 
-openapi: $(INSTALLED) ## write docs/openapi.yaml anew
+openapi: $(INSTALLED) ## write docs/openapi.yaml and the Postman collection made from it anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+	@$(VENV) -m dev.postman docs/ficpay.postman_collection.json
+
+postman: $(INSTALLED) ## write docs/ficpay.postman_collection.json anew, from docs/openapi.yaml
+	@$(VENV) -m dev.postman docs/ficpay.postman_collection.json
 
 outcomes: $(INSTALLED) ## write docs/outcomes.md anew
 	@$(VENV) -m dev.outcomes docs/outcomes.md
