@@ -17,7 +17,7 @@ import pytest
 
 from dev.instance import SUPERVISOR, Instance
 from dev.postgres import EmbeddedPostgres
-from tests.dev.running import Up, environment, free_port, left_over, make
+from tests.dev.running import PROJECT, Up, environment, free_port, left_over, make
 
 PORTS = ("FICPAY_PORT", "BANK_PORT", "ACQUIRER_PORT")
 
@@ -85,6 +85,8 @@ class TestFirstRun:
             first, second = paste(up.curl()), paste(up.curl())
             assert (first["state"], second["state"]) == ("AUTHORIZED", "AUTHORIZED")
             assert first["id"] != second["id"]
+            assert (first["livemode"], second["livemode"]) == (False, False)
+            self.check_the_lines_of_the_readme(env)
 
             demo = make("demo", env)
             assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -102,7 +104,7 @@ class TestFirstRun:
         with Up(env) as up:
             up.wait_until_ready()
             assert json.loads((var / "credentials.json").read_text()) == credentials
-            port, key = env["FICPAY_PORT"], credentials["live_api_key"]
+            port, key = env["FICPAY_PORT"], credentials["test_api_key"]
             url = f"http://localhost:{port}/api/v1/payments/{first['id']}"
             assert paste(f"curl -sS -H 'Authorization: Bearer {key}' {url}")["id"] == first["id"]
             up.end(signal.SIGTERM)
@@ -114,6 +116,21 @@ class TestFirstRun:
         for name in ("live_api_key", "test_api_key", "admin_username", "admin_password"):
             assert credentials[name] in said
         assert "make demo" in said
+
+    def check_the_lines_of_the_readme(self, env: dict[str, str]) -> None:
+        """A first payment with the test key, from the authorize to the lists."""
+        readme = (PROJECT / "README.md").read_text()
+        (lines,) = re.findall(r"```sh\n(BASE=.*?)```", readme, re.DOTALL)
+        done = subprocess.run(
+            ["/bin/sh"], input=lines, cwd=PROJECT, env=env, capture_output=True, text=True, check=True
+        )
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [answer.get("state") for answer in answers[:5]] == [
+            *("AUTHORIZED", None, "CAPTURED", "REFUNDED", "REFUNDED"),
+        ]
+        assert answers[0]["livemode"] is False
+        assert answers[1]["ready_to_ship"] is True
+        assert len(answers) == 8
 
     def check_that_nobody_else_can_read(self, var: Path) -> None:
         assert stat.S_IMODE(var.stat().st_mode) == 0o700
