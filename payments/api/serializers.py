@@ -31,6 +31,7 @@ from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
 from payments.domain.states import FINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Event
+from payments.services import answers
 from payments.services.authorize import Order
 
 _LATEST_EXPIRY_YEAR = 2099
@@ -236,9 +237,7 @@ OUTCOMES = [state.value.lower() for state in FINISHED_OPERATIONS]
 OUTCOME_CODES = [
     *DECLINES,
     "authorization_expired",
-    "bank_unavailable",
-    "not_found_at_bank",
-    "found_by_people",
+    *answers.WHY_NOT_EXECUTED,
 ]
 
 

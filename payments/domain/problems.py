@@ -16,7 +16,7 @@ TYPES = "/problems/"  # an error's `type` is this and its code: an address on th
 class Again(Enum):
     """Whether the same request may be sent again, and under which idempotency key."""
 
-    SAME_KEY = "Yes: the same request with the same idempotency key. It can never be executed twice."
+    SAME_KEY = "Yes: the same request with the same idempotency key."
     CORRECTED = "Once corrected. Nothing is stored under the idempotency key: keep it or take a new one."
     LATER = "Once what stands in the way has ended. Nothing is stored under the idempotency key: keep it."
     NEW_KEY = "Only with a new idempotency key. The old one repeats its first answer for 30 days."
@@ -39,13 +39,13 @@ class Problem:
 
 _KIND, _STATE = OperationKind, PaymentState
 _NEW_PAYMENT = "Authorize a new payment for the order, with a new idempotency key."
-_NOTHING_HELD = "Nothing is held, so there is nothing to release; nothing to do."
-_NOTHING_TAKEN = "No money was taken, so there is nothing to give back; nothing to do."
+_NOTHING_HELD = "Nothing is held; nothing to do."
+_NOTHING_TAKEN = "No money was taken; nothing to do."
 # What to do now where the payment's state does not allow the operation. While an operation is unfinished
 # another code says so.
 NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
     (_KIND.CAPTURE, _STATE.CAPTURED): "Already captured; nothing to do.",
-    (_KIND.CAPTURE, _STATE.REFUNDED): f"Captured and given back already. To take money again: {_NEW_PAYMENT}",
+    (_KIND.CAPTURE, _STATE.REFUNDED): "Captured and given back already; nothing to do.",
     (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was released. {_NEW_PAYMENT}",
     (_KIND.CAPTURE, _STATE.DECLINED): f"The card was declined and nothing is held. {_NEW_PAYMENT}",
     (

@@ -150,8 +150,21 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
                 payment,
                 operation,
                 code="bank_unavailable",
-                detail=f"The bank could not be reached, so the {operation.kind} was not executed.",
+                detail=_why_not_executed(operation),
             )
+
+
+# By the code of a NotExecuted outcome.
+WHY_NOT_EXECUTED = {
+    "bank_unavailable": "The bank could not be reached, so the {} was not executed.",
+    "not_found_at_bank": "The bank, asked twice, knows nothing of the {}: it was not executed.",
+    "found_by_people": "FicPay's staff have found, on evidence, that the {} was not executed.",
+}
+
+
+def _why_not_executed(operation: Operation) -> str:
+    why = WHY_NOT_EXECUTED.get(operation.outcome_code, "The {} was not executed.")
+    return why.format(operation.kind)
 
 
 def of_refusal(refusal: Refused, *, request_id: str) -> Answer:

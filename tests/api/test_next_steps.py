@@ -1,5 +1,6 @@
 """What an error tells its reader to do now works in this very case."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import OperationalError
 from payments.api.problem_examples import problem
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED, PROBLEMS, Again
 from payments.domain.states import PAYMENT_EDGES, OperationKind, OperationState, PaymentState
+from payments.services import answers
 from tests.api_client import ApiClient, order
 from tests.factories import make_operation, make_payment
 
@@ -137,6 +139,16 @@ class TestLastOperation:
         receipt = mistaken.receipt(payment.public_id)
         assert receipt["pending_operation"] == "capture"
         assert receipt["last_operation"]["kind"] == "void"
+
+
+class TestNotExecuted:
+    @pytest.mark.parametrize("code", ["bank_unavailable", "not_found_at_bank", "found_by_people"])
+    def test_is_the_bank_out_of_reach_only_where_it_was(self, db: None, code: str) -> None:
+        payment = make_payment(PaymentState.AUTHORIZED)
+        ended = make_operation(payment, OperationKind.CAPTURE, OperationState.NOT_EXECUTED, outcome_code=code)
+        answer = json.loads(answers.of_operation(payment, ended).body)
+        assert answer["code"] == "bank_unavailable"
+        assert ("could not be reached" in answer["detail"]) is (code == "bank_unavailable")
 
 
 class TestLivemode:
