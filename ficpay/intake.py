@@ -50,7 +50,7 @@ class Fault:
 
 
 _BROKEN = Fault("validation_error", "The body broke off.")
-_LATE = Fault("request_timeout", f"The body did not arrive within {BODY_SECONDS} s.")
+LATE = Fault("request_timeout", f"The body did not arrive within {BODY_SECONDS} s.")
 
 
 class ClientGone(Exception):
@@ -150,7 +150,7 @@ async def _read_body(receive: Receive) -> tuple[bytes, Fault | None]:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
     except TimeoutError:
-        return b"", _LATE
+        return b"", LATE
     return bytes(body[: settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1]), None
 
 

@@ -40,7 +40,7 @@ _CASES: dict[str, dict[str, Any]] = {
     },
     "idempotency_key_missing": {"detail": "Every POST needs an Idempotency-Key header."},
     "idempotency_key_invalid": {
-        "detail": "An Idempotency-Key is 1 to 255 visible ASCII characters and holds no card number."
+        "detail": "An Idempotency-Key is 1 to 255 visible ASCII characters without a comma."
     },
     "authentication_failed": {"detail": "This API key is unknown or has been disabled."},
     "insufficient_funds": {
@@ -65,6 +65,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": "This address takes the methods of its `Allow` header.",
         "writes": False,
     },
+    "request_timeout": {"detail": "The body did not arrive within 10 s."},
     "invalid_transition": {
         "detail": "A payment that is CAPTURED cannot be captured.",
         "payment": examples.CAPTURED,
@@ -87,7 +88,9 @@ _CASES: dict[str, dict[str, Any]] = {
         "payment": examples.PENDING,
     },
     "payload_too_large": {"detail": "The body is larger than 65536 bytes."},
-    "unsupported_media_type": {"detail": "Send a JSON body with `Content-Type: application/json`."},
+    "unsupported_media_type": {
+        "detail": "Send a JSON body with `Content-Type: application/json`, not compressed."
+    },
     "idempotency_key_reused": {
         "detail": "This Idempotency-Key was first used for another request, or too long ago to be compared."
     },

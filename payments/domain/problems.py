@@ -100,7 +100,8 @@ PROBLEMS: dict[str, Problem] = {
     "idempotency_key_invalid": Problem(
         400,
         "The idempotency key is invalid",
-        "The header `Idempotency-Key` is not 1 to 255 visible ASCII characters, or holds a card number.",
+        "The header `Idempotency-Key` is not 1 to 255 visible ASCII characters without a comma, or holds the "
+        "card's number.",
         Again.CORRECTED,
         "Send a random UUID with every new instruction, and the same one with every retry of it.",
     ),
@@ -236,7 +237,7 @@ PROBLEMS: dict[str, Problem] = {
     "unsupported_media_type": Problem(
         415,
         "Unsupported media type",
-        "The body is not declared as JSON in UTF-8.",
+        "The body is not declared as JSON in UTF-8, or is compressed.",
         Again.CORRECTED,
         "Send the header `Content-Type: application/json`.",
     ),

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 
+from ficpay.intake import FAULT, LATE
 from payments.api import examples
 from payments.api.problem_examples import problem
 from payments.domain.problems import PROBLEMS
@@ -145,6 +147,12 @@ def crowded(scene: Scene) -> ApiAnswer:
     return answer
 
 
+def sent_slowly(_scene: Scene) -> ApiAnswer:
+    """What the intake hands on when the time is up; `test_server` shows that it is."""
+    client = Client(raise_request_exception=False)
+    return ApiAnswer(client.post("/api/v1/payments", **{FAULT: LATE}))  # type: ignore[arg-type]
+
+
 def not_json(scene: Scene) -> ApiAnswer:
     headers = {"Idempotency-Key": "k"}
     return scene.client.call("POST", "/payments", body=b"<a/>", headers=headers, content_type="text/xml")
@@ -162,6 +170,7 @@ SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
     "permission_denied": not_active,
     "not_found": lambda scene: scene.client.post(NOWHERE),
     "method_not_allowed": lambda scene: scene.client.call("DELETE", "/payments"),
+    "request_timeout": sent_slowly,
     "invalid_transition": captured_twice,
     "operation_in_progress": lambda scene: scene.unfinished(OperationState.OPEN),
     "needs_review": lambda scene: scene.unfinished(OperationState.NEEDS_REVIEW),
