@@ -22,6 +22,7 @@ def command(port: int, application: str = "ficpay.asgi:application", workers: in
         *("--workers", str(workers), "--respawn-failed-workers"),
         # Connections a worker accepts, idle and slow ones included; they hold no thread.
         *("--backpressure", "512"),
+        *("--http2-max-headers-size", "65536"),  # instead of 16 MB
         # It stops accepting at once and ends when its requests and bank calls have; this is the limit.
         *("--workers-kill-timeout", str(STOP_SECONDS - 5)),
     ]

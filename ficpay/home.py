@@ -24,7 +24,7 @@ LINKS = {
 
 PLAIN_HTTP = Fault(
     "permission_denied",
-    "FicPay answers https:// only, and did nothing. The API key has travelled unencrypted: use a new one.",
+    "FicPay answers https:// only, and did nothing. The key that was sent travelled unencrypted: replace it.",
     "Send the request to https://, with a new API key.",
 )
 _OTHER_ERRORS = {

@@ -187,14 +187,13 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    values: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
-        if b"_" in name:
-            continue
-        key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-        text = value.decode("latin-1")
-        if key in environ:
-            text = f"{environ[key]}{'; ' if name == b'cookie' else ','}{text}"
-        environ[key] = text
+        if b"_" not in name:
+            values.setdefault(name, []).append(value)
+    for name, several in values.items():
+        text = (b"; " if name == b"cookie" else b",").join(several).decode("latin-1")
+        environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = text
     environ.pop("HTTP_TRANSFER_ENCODING", None)  # the body is whole now
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ["CONTENT_LENGTH"] = str(len(body))

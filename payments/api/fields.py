@@ -38,7 +38,7 @@ METADATA_VALUE_LENGTH = 500
 def card_digits(body: Any) -> str:
     """The digits of the card's number in a body that is not validated yet; empty where there are too few."""
     card = body.get("card") if isinstance(body, dict) else None
-    number = card.get("number") if isinstance(card, dict) else None
+    number = card.get("number") if isinstance(card, dict) else card  # in the wrong place, too
     digits = "".join(sign for sign in str(number) if sign.isascii() and sign.isdigit())
     return digits if len(digits) >= 12 else ""  # a mistyped one is secret, too
 

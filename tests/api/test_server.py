@@ -207,5 +207,4 @@ class TestNothingIsHtml:
         ]
         for method, path, *headers in wrong:
             status, answer = send(server, live.key, method, path, *headers)
-            assert status >= 400 or b"Expect" in headers[0], (path[:50], answer)
-            assert b"<" not in answer, (path[:50], answer)
+            assert b"<" not in answer, (status, path[:50], answer)

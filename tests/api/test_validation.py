@@ -392,7 +392,9 @@ class TestAddresses:
         assert (answer.status, answer.json["code"]) == (404, "not_found")
         assert NUMBER not in answer.body.decode()
 
-    @pytest.mark.parametrize("order_id", ["%00", "a%20b", "%C3%A9", "a" * 65, "4111-1111%201111.1111"])
+    @pytest.mark.parametrize(
+        "order_id", ["%00", "%0A", "a%0Ab", "%1F", "a%20b", "%C3%A9", "a" * 65, "4111-1111%201111.1111"]
+    )
     def test_an_id_in_an_address_that_no_order_can_have_is_a_400(
         self, mistaken: ApiClient, order_id: str
     ) -> None:
