@@ -9,13 +9,17 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from access import changes
 from access.forms_of_staff import GroupForm, PasswordForm, UserChangeForm, UserCreationForm
+from access.locked_login import Unlock
+from access.lockout import locked_until
 from access.lost_phone import ResetSecondFactor
 from access.second_factor import device_of
 from payments.admin import theme
@@ -31,7 +35,7 @@ admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
 # Instead of Django's last fieldset, whose times are in UTC and do not say so.
-_TIMES: tuple[str, Any] = ("Times", {"fields": ("signed_in", "joined")})
+_TIMES: tuple[str, Any] = ("Login", {"fields": ("signed_in", "second_factor", "locked", "joined")})
 _WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 
@@ -123,15 +127,50 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
     change_password_form: Any = PasswordForm
     change_user_password_template = "access/set_password.html"  # noqa: S105 - a file's name
     fieldsets: Any = (*BaseUserAdmin.fieldsets[:-1], _TIMES, _WHY)  # type: ignore[misc, index]
-    add_fieldsets: Any = (*BaseUserAdmin.add_fieldsets, _WHY)
-    readonly_fields = ("signed_in", "joined")
+    add_fieldsets: Any = (
+        *BaseUserAdmin.add_fieldsets,
+        ("What they may do", {"fields": ("groups",)}),
+        _WHY,
+    )
+    readonly_fields = ("signed_in", "second_factor", "locked", "joined")
+    list_display = ("username", "named", "in_groups", "may_log_in", "signed_in", "second_factor", "locked")
+    list_filter = ("is_active", "is_superuser", "groups")
     actions = None
-    actions_detail = ("reset_second_factor",)
+    actions_detail = ("reset_second_factor", "unlock")
     created, changed = Event.Type.USER_CREATED, Event.Type.USER_CHANGED
     instead_of_deleting = (
         "Users are never deleted: what they did stays under their name. Take “Active” away, and they cannot "
         "log in any more."
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        users: QuerySet[User] = super().get_queryset(request)
+        return users.annotate(has_device=Exists(devices)).prefetch_related("groups")
+
+    @admin.display(description="Name")
+    def named(self, user: User) -> str:
+        return user.get_full_name()
+
+    @admin.display(description="Groups")
+    def in_groups(self, user: User) -> str:
+        names = ["superuser"] if user.is_superuser else []
+        return ", ".join([*names, *sorted(group.name for group in user.groups.all())]) or "none"
+
+    @admin.display(description="May log in")
+    def may_log_in(self, user: User) -> str:
+        if not user.is_active:
+            return "no: not active"
+        return "yes" if user.is_staff else "no: no staff status"
+
+    @admin.display(description="Second factor")
+    def second_factor(self, user: User) -> str:
+        return "set up" if vars(user).get("has_device") else "none"
+
+    @admin.display(description="Locked")
+    def locked(self, user: User) -> str:
+        until = locked_until(user)
+        return format_html("until {}", utc(until)) if until else "no"
 
     @admin.display(description="Last login")
     def signed_in(self, user: User) -> str:
@@ -156,12 +195,24 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
             raise Http404
         return ResetSecondFactor(self.admin_site).page(request, user)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """The way to the reset, for those who have something to reset."""
+    @theme.action(description="Unlock the login…", url_path="unlock", permissions=["change"])
+    def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """For those who have failed too often."""
         user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
+        return Unlock(self.admin_site).page(request, user)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """The ways to the reset and to the lock, for those who have something to reset, or are locked."""
+        user = self.get_object(request, object_id)
+        needless = set()
         if user is None or device_of(user) is None:
-            return []
-        return list(super().get_actions_detail(request, object_id))  # type: ignore[misc]  # unfold's
+            needless.add("reset_second_factor")
+        if user is None or locked_until(user) is None:
+            needless.add("unlock")
+        offered = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
+        return [one for one in offered if not any(one.action_name.endswith(name) for name in needless)]
 
 
 @admin.register(Group)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django_otp.forms import OTPAuthenticationFormMixin
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 else:
     from unfold.forms import AuthenticationForm
 
+_NOT_STAFF = (
+    "Username and password are right, but {user} has been given nothing to do in the back office yet. Ask a "
+    "superuser for a group."
+)
+_NOT_ACTIVE = (
+    "Username and password are right, but {user} is not active any more. Ask a superuser if that is wrong."
+)
 _ATTRIBUTES = {"autocomplete": "one-time-code", "inputmode": "numeric"}
 
 
@@ -37,13 +44,16 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
     )
     # One for all, so that nobody learns which of the three was right.
     error_messages = AuthenticationForm.error_messages | {
-        "invalid_login": "That is not right. Type username and password again (upper and lower case matter) "
-        "and, if you have set up an authenticator app, the code that it shows next: each is taken once.",
+        "invalid_login": "The username, the password or the code is wrong. Type them again: upper and lower "
+        "case matter, and a code from your authenticator app is taken once.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["otp_token"].widget.attrs["class"] = self.fields["username"].widget.attrs["class"]
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Whoever is right and may not come in is told why, once the code was right, too (`clean`)."""
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
@@ -66,7 +76,18 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
                     request=self.request,
                 )
                 raise self.get_invalid_login_error() from None
+        if user is not None and not user.is_staff:
+            raise forms.ValidationError(_NOT_STAFF.format(user=user.get_username()))
         return cleaned
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        """Django asks nobody about the password of an account that is not active."""
+        name, password = (self.cleaned_data.get(one, "") for one in ("username", "password"))
+        user = get_user_model().objects.filter(username=name, is_active=False).first()
+        if user is not None and user.check_password(password) and second_factor.device_of(user) is None:
+            return forms.ValidationError(_NOT_ACTIVE.format(user=name))
+        error: forms.ValidationError = super().get_invalid_login_error()
+        return error
 
     def _update_form(self, user: Any) -> None:
         """The mixin would send the password back with the page, for convenience."""

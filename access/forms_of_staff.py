@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth.models import User
 
 from payments.admin import theme
 from payments.domain.cards import people_wrote_card_number
@@ -30,11 +31,32 @@ class SaysWhy(forms.Form):
         return super().clean()
 
 
-class UserChangeForm(SaysWhy, theme.UserChangeForm):  # type: ignore[type-arg]
+class StaffFollows(forms.Form):
+    """Whoever is given something to do in the back office may log in to it: staff status follows."""
+
+    instance: User
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        given = self.cleaned_data
+        has_something = bool(
+            given.get("groups") or given.get("user_permissions") or given.get("is_superuser")
+        )
+        if has_something and not given.get("is_staff"):
+            if "is_staff" in self.changed_data:  # taken away on purpose
+                self.add_error(
+                    "is_staff",
+                    "They have groups or permissions, which need it. To keep them out, take “Active” away.",
+                )
+            self.cleaned_data["is_staff"] = self.instance.is_staff = True
+        return cleaned
+
+
+class UserChangeForm(StaffFollows, SaysWhy, theme.UserChangeForm):  # type: ignore[type-arg]
     pass
 
 
-class UserCreationForm(SaysWhy, theme.UserCreationForm):  # type: ignore[type-arg]
+class UserCreationForm(StaffFollows, SaysWhy, theme.UserCreationForm):  # type: ignore[type-arg]
     pass
 
 

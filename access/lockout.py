@@ -6,18 +6,28 @@ into the wrong field, so it keeps accounts' names, addresses of the network, and
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
 from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
+from axes.utils import reset
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from payments.admin.network import network_address
 from payments.domain.cards import contains_card_number
+from payments.models import Event
+from payments.services.staff import Staff, log_action
 
 
 class DiscreetHandler(AxesDatabaseHandler):  # type: ignore[misc]  # untyped
@@ -72,6 +82,38 @@ def address_of(request: HttpRequest) -> str | None:
     if ":" in address:
         return str(ip_network(f"{address}/64", strict=False).network_address)
     return address or None
+
+
+def locked_until(user: AbstractBaseUser) -> datetime | None:
+    """When the login of that account opens again where it is locked, for whichever address; None: it is open.
+
+    UTC, by the clock of this machine, as django-axes judges it.
+    """
+    since = timezone.now() - settings.AXES_COOLOFF_TIME
+    locked = AccessAttempt.objects.filter(
+        username=user.get_username(),
+        failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
+        attempt_time__gt=since,
+    )
+    latest = locked.aggregate(latest=Max("attempt_time"))["latest"]
+    return latest + settings.AXES_COOLOFF_TIME if latest else None
+
+
+def unlock(by: Staff, user: User, *, reason: str) -> bool:
+    """Forget the failures of that account, so that it may log in at once. False where it is not locked."""
+    with transaction.atomic():
+        if locked_until(user) is None:
+            return False
+        reset(username=user.get_username())
+        log_action(
+            by,
+            Event.Type.USER_CHANGED,
+            account=user.get_username(),
+            account_id=user.pk,
+            changed={"is_locked": {"from": True, "to": False}},
+            reason=reason,
+        )
+    return True
 
 
 def described(_name: str, address: str | None, _agent: str, path: str, _request: HttpRequest) -> str:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from access import second_factor
 from payments.admin.actors import staff_of
 from payments.admin.decisions.forms import ReasonForm
-from payments.admin.decisions.page import Decision, DecisionPages
+from payments.admin.decisions.page import Decision, DecisionPages, Preview
 
 
 class ResetSecondFactor(DecisionPages):
@@ -34,10 +34,12 @@ class ResetSecondFactor(DecisionPages):
                     ("First", "Make sure that it is they who ask: call them, on a number you had before."),
                 ],
                 form=ReasonForm,
-                changes=lambda _: [
-                    ("Login", f"The next login of {user} asks for the password alone{_and_then()}."),
-                    ("Old phone", "Its codes are worthless from now on."),
-                ],
+                preview=lambda _: Preview(
+                    [
+                        ("Login", f"The next login of {user} asks for the password alone{_and_then()}."),
+                        ("Old phone", "Its codes are worthless from now on."),
+                    ]
+                ),
                 decide=reset,
                 back=reverse("admin:auth_user_change", args=[user.pk]),
             ),

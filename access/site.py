@@ -1,11 +1,13 @@
 """The admin site: unfold's, with a second factor at its door."""
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,6 +22,11 @@ else:
     from unfold.sites import UnfoldAdminSite as AdminSite
 
 SECOND_FACTOR = "admin:second_factor"
+
+
+def keeps_typed(view: Any) -> bool:
+    """Whether its page shows again what was typed into it (`payments.admin.decisions.drafts`)."""
+    return bool(getattr(view, "keeps_typed", False))
 
 
 class BackOffice(AdminSite):
@@ -50,11 +57,44 @@ class BackOffice(AdminSite):
             return False
         return not settings.REQUIRE_SECOND_FACTOR or second_factor.is_verified(request.user)
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Where a session has ended when a form was sent, what was typed is carried through the login."""
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if request.method == "POST" and not request.user.is_authenticated and keeps_typed(view):
+                return self._log_in_again(request)
+            return guarded(request, *args, **kwargs)
+
+        return inner
+
+    def _log_in_again(self, request: HttpRequest) -> HttpResponse:
+        """The login, with what was typed in its form: nothing is stored for somebody who is not logged in."""
+        from payments.admin.decisions import drafts  # noqa: PLC0415 - its package registers pages at this site
+
+        context = self.each_context(request) | {
+            "title": "Log in",
+            "app_path": reverse("admin:login"),
+            "next": request.get_full_path(),
+            "form": self.login_form(request),
+            "typed": drafts.to_carry(request),
+            "had_ended": True,
+        }
+        request.current_app = self.name
+        return TemplateResponse(request, self.login_template, context)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Who is in by password and has no second factor yet is led to where it is set up."""
         if request.method == "GET" and self._must_set_up(request):
             return redirect(SECOND_FACTOR)
-        return super().login(request, extra_context)
+        typed = request.POST.get("typed", "")
+        answer = super().login(request, {"typed": typed} | (extra_context or {}))
+        if typed and request.user.is_authenticated and isinstance(answer, HttpResponseRedirect):
+            from payments.admin.decisions import drafts  # noqa: PLC0415 - as above
+
+            return redirect(drafts.carried(request, urlsplit(answer.url).path, typed))
+        return answer
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Where members of staff change their own password."""

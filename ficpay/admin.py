@@ -21,7 +21,7 @@ from ficpay.scheduled import Process, Scheduled
 from ficpay.schedules import run_now
 from payments.admin.actors import staff_of
 from payments.admin.decisions.forms import ReasonForm
-from payments.admin.decisions.page import Decision, DecisionPages
+from payments.admin.decisions.page import Decision, DecisionPages, Preview
 from payments.admin.words import BAD, GOOD, WAITING, age, label, utc
 from payments.models.clock import read_clock
 from payments.services.evidence import CannotResolve
@@ -103,10 +103,12 @@ class RunNow(DecisionPages):
                     ("Worker", _life(worker, now)),
                 ],
                 form=ReasonForm,
-                changes=lambda _: [
-                    ("Worker", f"Runs it {when}, and then goes on by the clock."),
-                    ("Payments", "Only what its next run would have done anyway; twice does no harm."),
-                ],
+                preview=lambda _: Preview(
+                    [
+                        ("Worker", f"Runs it {when}, and then goes on by the clock."),
+                        ("Payments", "Only what its next run would have done anyway; twice does no harm."),
+                    ]
+                ),
                 decide=decide,
                 back=reverse("schedules"),
             ),

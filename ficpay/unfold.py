@@ -27,6 +27,10 @@ def _dashboard_style(_request: HttpRequest) -> str:
     return static("payments/dashboard.css")
 
 
+def _decisions_style(_request: HttpRequest) -> str:
+    return static("payments/decisions.css")
+
+
 def _icon(_request: HttpRequest) -> str:
     return static("payments/icon.svg")
 
@@ -62,7 +66,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "payments.admin.dashboard.add_dashboard",
-    "STYLES": [_colors, _style, _dashboard_style],
+    "STYLES": [_colors, _style, _dashboard_style, _decisions_style],
     "SCRIPTS": [_htmx, _script],
     "COLORS": {
         # A blue; unfold's own purple stays for nobody's brand.
@@ -90,6 +94,9 @@ UNFOLD = {
                         "title": "Review queue",
                         "icon": "rule",
                         "link": reverse_lazy("admin:payments_review_queue"),
+                        # How many wait for a second person.
+                        "badge": "payments.admin.decisions.waiting.badge",
+                        "badge_variant": "warning",
                         "permission": lambda request: request.user.has_perm("payments.view_payment"),
                     },
                     _item("Merchants", "storefront", "payments", "merchant"),

@@ -1,6 +1,7 @@
-"""Who looks after a case of the review queue. One click each, and back to the queue."""
+"""Who looks after a case of the review queue. One click each, and back to where it was pressed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,42 @@ from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 
 from payments.admin.actors import staff_of
-from payments.admin.decisions.actions import APPROVE, QUEUE, RESOLVE
-from payments.admin.decisions.subjects import find_operation
+from payments.admin.decisions.actions import APPROVE, QUEUE, RESOLVE, resolutions_of
+from payments.admin.decisions.subjects import find_operation, owner_of, page_of
 from payments.admin.sent import not_sent
 from payments.models import Operation
 from payments.services import assignments
 from payments.services.assignments import LookedAfter
+
+_FROM_PAYMENT = "from_payment"  # a field of the payment page's forms
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation that people settle, who looks after it, and what whoever reads it may do about that."""
+
+    operation: Operation
+    owner: str
+    buttons: list[tuple[str, str]]
+
+
+def cases_of(request: HttpRequest, operations: list[Operation]) -> list[Case]:
+    """Those of a payment's operations that are cases."""
+    return [_read_by(request, one) for one in operations if resolutions_of(one)]
+
+
+def _read_by(request: HttpRequest, operation: Operation) -> Case:
+    owner = owner_of(operation)
+    step = ""
+    if not owner:
+        step = "take"
+    elif owner == request.user.get_username():
+        step = "give_back"
+    elif request.user.has_perm(APPROVE):
+        step = "take_over"
+    may = step and request.user.has_perm(RESOLVE)
+    address = [reverse(f"admin:payments_{step}", args=[operation.pk])] if may else []
+    return Case(operation, owner, [(step.replace("_", " ").capitalize(), one) for one in address])
 
 
 def urls(site: admin.AdminSite) -> list[Any]:
@@ -26,10 +57,12 @@ def urls(site: admin.AdminSite) -> list[Any]:
         def view(request: HttpRequest, operation_id: UUID) -> HttpResponse:
             if not request.user.has_perms(permissions):
                 raise PermissionDenied
+            operation = find_operation(operation_id)
+            to = page_of(operation) if _FROM_PAYMENT in request.POST else reverse(QUEUE)
             if request.method != "POST":
-                return not_sent(request, reverse(QUEUE))
-            act(request, find_operation(operation_id))
-            return HttpResponseRedirect(reverse(QUEUE))
+                return not_sent(request, to)
+            act(request, operation)
+            return HttpResponseRedirect(to)
 
         route = f"operations/<uuid:operation_id>/{name}/"
         return path(route, site.admin_view(never_cache(view)), name=f"payments_{name.replace('-', '_')}")

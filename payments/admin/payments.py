@@ -24,9 +24,11 @@ from django.views.decorators.http import require_safe
 
 from payments.admin import cases, export, read_only, review, search
 from payments.admin.actors import staff_of
+from payments.admin.cases import cases_of
 from payments.admin.decisions.actions import RESOLVE, actions_for
 from payments.admin.decisions.forms import NoteForm, ReasonForm
 from payments.admin.decisions.views import Decisions
+from payments.admin.decisions.waiting import waiting_about
 from payments.admin.fields import ZONE, ZoneFilter
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
@@ -226,8 +228,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             "labels": _labels(payment),
             "now": with_times(what_now(payment, operations, read_clock())),
             "actions": actions_for(request, payment, operations),
+            "waiting": waiting_about(request, payment),
+            "cases": cases_of(request, operations),
             "note_form": NoteForm() if request.user.has_perm(RESOLVE) else None,
-            "sections": sections_of(payment),
+            "sections": sections_of(payment, operations),
             "timeline": timeline_of(payment, operations),
         }
         return self._page(request, "payments/admin/payment.html", context)

@@ -7,16 +7,22 @@ from django.utils.safestring import SafeString
 
 from payments.admin.words import NOTHING, utc
 from payments.domain.money import display
-from payments.domain.states import PaymentState
-from payments.models import Payment
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.models import Operation, Payment
 from payments.services import answers
+from payments.services.denials import done_already, is_called_captured
+from payments.services.evidence import has_late_answer
 
 Section = tuple[str, list[tuple[str, Any]]]
 
 
-def sections_of(payment: Payment) -> list[Section]:
-    """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`."""
+def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
+    """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`.
+
+    `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
+    """
     shown = answers.receipt(payment, payment.pending_kind, last=None)
+    moved, captured, refunded = _still_open(payment, operations)
     decline = shown["decline"]
     return [
         (
@@ -34,9 +40,9 @@ def sections_of(payment: Payment) -> list[Section]:
             "Money",
             [
                 ("Amount", display(payment.amount_cents, payment.currency)),
-                ("Money moved", shown["money_moved"]),
-                ("Captured", display(payment.captured_amount_cents, payment.currency)),
-                ("Refunded", display(payment.refunded_amount_cents, payment.currency)),
+                ("Money moved", moved or shown["money_moved"]),
+                ("Captured", display(payment.captured_amount_cents, payment.currency) + captured),
+                ("Refunded", display(payment.refunded_amount_cents, payment.currency) + refunded),
                 ("Card", f"{payment.card_brand} •••• {payment.card_last4}"),
                 ("Card expires", f"{payment.card_expiry_month:02}/{payment.card_expiry_year}"),
                 ("Decline", f"{decline['message']} ({decline['code']})" if decline else NOTHING),
@@ -54,6 +60,32 @@ def sections_of(payment: Payment) -> list[Section]:
         ),
         ("Times", _times(payment)),
     ]
+
+
+def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str, str]:
+    """What is not settled: of whether money moved, and behind what is recorded as captured and refunded."""
+    amount = display(payment.amount_cents, payment.currency)
+    for one in operations:
+        is_late = has_late_answer(one)
+        if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
+            continue
+        says_done = is_late or bool(done_already(one))
+        doubt = f" recorded; {amount} {'at the bank, as far as it says' if says_done else 'in doubt'}"
+        says = "the bank says that it is done" if says_done else "not settled"
+        match one.kind:
+            case OperationKind.CAPTURE:
+                return f"unknown (capture: {says})", doubt, ""
+            case OperationKind.REFUND:
+                return f"yes; whether it was given back is unknown (refund: {says})", "", doubt
+            case OperationKind.VOID if is_called_captured(one):
+                return (
+                    "unknown (the bank says that it was captured)",
+                    f" recorded; {amount} at the bank, as far as it says",
+                    "",
+                )
+            case _:
+                return f"unknown ({one.kind}: {says})", "", ""
+    return "", "", ""
 
 
 def _times(payment: Payment) -> list[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from payments.admin.decisions.actions import APPROVE, RESOLVE, resolutions_of
+from payments.admin.decisions.waiting import became_of, read_by, waiting
 from payments.admin.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
@@ -23,6 +24,7 @@ from payments.domain.states import OperationKind, OperationState
 from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
+from payments.services.denials import is_called_captured
 
 _OLD = timedelta(hours=1)
 _SHOWN = 200  # whoever has more before them needs more people, not more rows
@@ -46,7 +48,7 @@ class Case:
 
 _WHY: dict[str, tuple[str, str]] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
-        "Captured at the bank for certain; the capture's id is unknown.",
+        "Captured at the bank, as far as it says; the capture's id is unknown.",
         "Ask the bank for the capture's id and record it.",
     ),
     ReviewReason.NOT_DEDUCIBLE: (
@@ -64,15 +66,21 @@ _WHY: dict[str, tuple[str, str]] = {
     ),
     ReviewReason.TOO_OLD_TO_ASK: (
         "An authorize in doubt for 23 hours; the bank may have forgotten it.",
-        "Wait for the statement of that day, then record that it was not executed or void its hold.",
+        "Wait for the statement of that day. If it shows no hold, record that it was not executed; "
+        "if it shows one, void that hold, then record it on the bank's written word.",
     ),
 }
 
 
-_ONCE_KNOWN = dict.fromkeys(
-    (OperationKind.VOID, OperationKind.RELEASE),
-    "Find out at the bank what was done, then record that the hold was voided, or that it was not.",
-)
+_ONCE_KNOWN = {
+    OperationKind.VOID: (
+        "Find out at the bank what was done, then record that the hold was voided, that it was captured "
+        "(with the capture's reference), or that the void was not executed."
+    ),
+    OperationKind.RELEASE: (
+        "Find out at the bank what was done, then record that the hold was voided, or that it was not."
+    ),
+}
 
 
 def queue() -> list[Case]:
@@ -98,6 +106,7 @@ def queue() -> list[Case]:
     return [
         replace(
             _case(operation, kinds.get(operation.pk), now),
+            actions=resolutions_of(operation, is_proposed=operation.pk in proposals),
             note=notes.get(operation.payment_id, ""),
             proposal=proposals.get(operation.pk),
         )
@@ -116,7 +125,7 @@ def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
     why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
     if operation.state != OperationState.OPEN:
         why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
-        if kind == ReviewReason.NOT_DEDUCIBLE:
+        if kind == ReviewReason.NOT_DEDUCIBLE or is_called_captured(operation):
             advice = _ONCE_KNOWN.get(OperationKind(operation.kind), advice)
     assignment = getattr(operation, "assignment", None)
     return Case(
@@ -127,7 +136,7 @@ def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
         why=why,
         advice=advice,
         owner=assignment.owner if assignment else None,
-        actions=resolutions_of(operation),
+        actions=[],
     )
 
 
@@ -138,14 +147,11 @@ def urls(site: admin.AdminSite) -> list[Any]:
     def page(request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("payments.view_payment"):
             raise PermissionDenied
-        proposals = Resolution.objects.filter(state=Resolution.State.PROPOSED)
         context = site.each_context(request) | {
             "title": "Review queue",
             "cases": queue(),
-            "proposals": [
-                (proposed, display(proposed.amount_cents, proposed.currency))
-                for proposed in proposals.select_related("payment", "operation", "proposed_by").order_by("pk")
-            ],
+            "proposals": [(one, read_by(request, one)) for one in waiting()],
+            "became": became_of(request),
             "may_resolve": request.user.has_perm(RESOLVE),
             "may_approve": request.user.has_perm(APPROVE),
         }

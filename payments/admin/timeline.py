@@ -111,7 +111,7 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
     yield Entry(
         at=operation.created_at,
         sort="operation",
-        title=f"{plain(operation.kind)} recorded, to be sent to {operation.bank}",
+        title=f"{plain(operation.kind)} recorded, {_sent(operation)}",
         label=state_label(operation.state),
         facts=_known(
             ("Operation", operation.public_id),
@@ -128,6 +128,12 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
     )
     for attempt in operation.attempts.all():
         yield _of_attempt(operation, attempt)
+
+
+def _sent(operation: Operation) -> str:
+    """Recorded before it was sent, or by people as what the bank had done without us."""
+    was_ours = operation.state != OperationState.SUCCEEDED or operation.attempts.all()
+    return f"to be sent to {operation.bank}" if was_ours else f"which {operation.bank} had done without us"
 
 
 def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:

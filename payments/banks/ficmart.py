@@ -64,6 +64,8 @@ _MADE_AT = {
     OperationKind.CAPTURE: "captured_at",
     OperationKind.REFUND: "refunded_at",
 }
+_PREFIXES = {OperationKind.AUTHORIZE: "auth_", OperationKind.CAPTURE: "cap_", OperationKind.REFUND: "ref_"}
+_ID = re.compile(r"(?:[a-z]+_)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _LOOK_UP_TRIES = 3  # one answer in twenty is the bank's weather
 _WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
 _REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
@@ -119,6 +121,7 @@ class FicmartBank:
         return self.send(instruction, card=_NO_CARD, may_send=may_send)
 
     def look_up(self, kind: OperationKind, reference: str) -> LookUp:
+        reference = _whole(kind, reference)
         if kind not in _LOOK_UPS or not _REFERENCE.fullmatch(reference):
             return NotThere() if kind in _LOOK_UPS else Unclear("the bank has no look-up for this")
         for _ in range(_LOOK_UP_TRIES):
@@ -252,6 +255,14 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
         if expires_at is None:
             return Silence("answer without an expiry", 200)
     return Approval(200, reference, replayed, expires_at)
+
+
+def _whole(kind: OperationKind, reference: str) -> str:
+    """The id as the bank writes it: its statements name it without the prefix, and people in capitals."""
+    found = _ID.fullmatch(reference)
+    if found is None or kind not in _PREFIXES:
+        return reference
+    return reference.lower() if "_" in reference else _PREFIXES[kind] + reference.lower()
 
 
 def _read_look_up(kind: OperationKind, reference: str, body: dict[str, Any] | None) -> LookUp:

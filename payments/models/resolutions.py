@@ -23,6 +23,7 @@ class Resolution(models.Model):
         RECORD_REFERENCE = "record_reference", "Record the bank's reference"
         RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
         RECORD_VOIDED = "record_voided", "Record that the hold was voided"
+        RECORD_CAPTURED = "record_captured", "Record that it was captured"
         SETTLE_LATE_ANSWER = "settle_late_answer", "Record how a late answer was settled"
         VOID_HOLD = "void_hold", "Void an unclaimed hold"
         CAPTURE = "capture", "Capture"
@@ -38,11 +39,11 @@ class Resolution(models.Model):
         OUTDATED = "OUTDATED"  # what it was about has been settled otherwise
 
     class Evidence(models.TextChoices):
-        """Why it is known that something was not executed."""
+        """What a decision rests on. What it says of each kind of decision: `SHOWS`."""
 
         BANK_ANSWER = "bank_answer", "The bank's answer, on the timeline"
-        STATEMENT = "statement", "A statement that covers it and does not show it"
-        BANK_WORD = "bank_word", "The bank's written word (a second person approves)"
+        STATEMENT = "statement", "A statement"
+        BANK_WORD = "bank_word", "The bank's written word"
 
     kind = models.CharField(max_length=24, choices=Kind.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.PROPOSED)
@@ -54,6 +55,7 @@ class Resolution(models.Model):
     reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
     evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)
     attempt = models.PositiveSmallIntegerField(null=True)  # whose answer is the evidence
+    executed_at = models.DateTimeField(null=True)  # when the bank did it, as the bank says
     quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or which statement
     covers_from = models.DateField(null=True)  # the statement's days (UTC), both included
     covers_to = models.DateField(null=True)
@@ -66,6 +68,7 @@ class Resolution(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
     )
     decided_at = models.DateTimeField(null=True)
+    decided_because = models.CharField(max_length=500, blank=True)  # whoever decided, for who has proposed it
     needs_second = models.BooleanField(default=False)
 
     class Meta:
@@ -98,7 +101,7 @@ class Resolution(models.Model):
                 fields=[
                     *("kind", "payment", "operation", "bank", "amount_cents", "currency", "reference"),
                     *("evidence", "attempt", "quote", "covers_from", "covers_to", "reason"),
-                    *("seen_epoch", "proposed_by", "proposed_at", "needs_second"),
+                    *("executed_at", "seen_epoch", "proposed_by", "proposed_at", "needs_second"),
                 ],
             ),
             pgtrigger.Protect(
@@ -115,6 +118,21 @@ class Resolution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.state})"
+
+    @property
+    def evidence_told(self) -> str:
+        """What it rests on, in the words of the form on which it was proposed; empty where nothing."""
+        return SHOWS.get((self.kind, self.evidence), self.get_evidence_display() if self.evidence else "")
+
+
+# The same evidence says another thing of each kind of decision.
+SHOWS: dict[tuple[str, str], str] = {
+    (Resolution.Kind.RECORD_NOT_EXECUTED, Resolution.Evidence.STATEMENT): (
+        "A statement that covers it and does not show it"
+    ),
+    (Resolution.Kind.RECORD_VOIDED, Resolution.Evidence.STATEMENT): "A statement that shows it",
+    (Resolution.Kind.SETTLE_LATE_ANSWER, Resolution.Evidence.BANK_WORD): "What was agreed with the bank",
+}
 
 
 class Assignment(models.Model):

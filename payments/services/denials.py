@@ -25,6 +25,34 @@ def is_called_done(operation: Operation) -> bool:
     )
 
 
+def is_called_captured(operation: Operation) -> bool:
+    """Whether the bank has said that the hold is captured: it was not voided, then."""
+    return any(one.reply.endswith("already_captured") for one in operation.attempts.all())
+
+
+def told(attempt: Attempt) -> str:
+    """What the bank has said to an attempt, in a sentence without a full stop. Needs `attempt.operation`."""
+    kind = OperationKind(attempt.operation.kind)
+    if attempt.result == Attempt.Result.NOT_SENT:
+        return f"The bank was not asked ({attempt.reply})"
+    if attempt.result != Attempt.Result.ANSWERED:
+        return f"The bank was asked and gave no clear answer ({attempt.reply or 'none yet'})"
+    if attempt.http_status == _DONE:
+        return f"The bank answered that it has executed the {kind}: {attempt.bank_reference}"
+    if not is_refusing(attempt.http_status or 0):
+        return f"The bank answered {attempt.reply}, which says nothing about the {kind}"
+    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_refusal(kind, _refusal(attempt)), '')}"
+
+
+_DONE = 200
+_MEANS = {
+    Meaning.DEDUCED: ": it was done already",
+    Meaning.CAPTURED_ID_UNKNOWN: ": the hold was captured or voided already",
+    Meaning.CONTRADICTION: ", which contradicts our books",
+    Meaning.IN_DOUBT: ", which does not tell what was done",
+}
+
+
 def denials(operation: Operation) -> list[Attempt]:
     """Attempts whose answer says that nothing was executed, oldest first.
 

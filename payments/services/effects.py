@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from payments.domain.ids import new_id
 from payments.domain.outcomes import Final, NotExecuted, Succeeded
 from payments.domain.states import OperationKind, OperationState
 from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
-from payments.services import concluding, evidence, recovery, releases
+from payments.services import concluding, evidence, idempotency, recovery, releases
 from payments.services.concluding import Outdated, Settle
 from payments.services.evidence import Evidence, Kind
 from payments.services.releases import Hold
@@ -49,6 +50,7 @@ def told(resolution: Resolution) -> dict[str, Any]:
         "kind": resolution.kind,
         "reason": resolution.reason,
         "reference": resolution.reference,
+        "executed_at": resolution.executed_at and resolution.executed_at.isoformat(timespec="seconds"),
         "evidence": resolution.evidence,
         "attempt": resolution.attempt,
         "quote": resolution.quote,
@@ -64,8 +66,21 @@ def _record_reference(decided: Decided) -> str:
     if operation.state == OperationState.SUCCEEDED:
         concluding.fill_in_reference(operation.pk, reference)
     else:
-        _conclude(decided, Succeeded(reference))
+        settle = recovery.SETTLE[OperationKind(operation.kind)]
+        _conclude(decided, Succeeded(reference), settle=_when_executed(decided.resolution, settle))
     return "done."
+
+
+def _when_executed(resolution: Resolution, settle: Settle) -> Settle:
+    """The same, at the time at which the bank did it: never after now, nor before what it follows."""
+
+    def at_the_banks_time(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
+        payment = operation.claimed_payment
+        begun = payment.captured_at or payment.authorized_at or payment.created_at
+        executed = resolution.executed_at or at
+        return settle(operation, outcome, min(max(executed, begun), at))
+
+    return at_the_banks_time
 
 
 def _record_not_executed(decided: Decided) -> str:
@@ -87,6 +102,37 @@ def _record_voided(decided: Decided) -> str:
 def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
     operation.claimed_payment.become_voided(reference="", at=at)
     return Event.Type.PAYMENT_VOIDED
+
+
+def _record_captured(decided: Decided) -> str:
+    """The bank had captured before the void: a capture that we never sent stands in the books for that."""
+    void, resolution = decided.operation, decided.resolution
+    _conclude(decided, NotExecuted("captured at the bank", code=_BY_PEOPLE))
+    operation_id = new_id()
+    Operation.objects.create(
+        id=operation_id,
+        payment_id=void.payment_id,
+        kind=OperationKind.CAPTURE,
+        bank=void.bank,
+        amount_cents=void.amount_cents,
+        currency=void.currency,
+        target_reference=void.target_reference,
+        bank_idempotency_key=idempotency.own_bank_key(operation_id),
+        lease_epoch=0,
+        lease_expires_at=ClockTimestamp(),
+        actor=decided.staff.actor,
+        request_id=decided.staff.request_id,
+    )
+    concluding.conclude_by_hand(
+        operation_id,
+        Succeeded(resolution.reference),
+        _when_executed(resolution, recovery.SETTLE[OperationKind.CAPTURE]),
+        seen_epoch=0,
+        actor=decided.staff.actor,
+        request_id=decided.staff.request_id,
+        evidence=told(resolution),
+    )
+    return "done."
 
 
 def _settle_late_answer(decided: Decided) -> str:
@@ -112,6 +158,7 @@ _EFFECTS: dict[str, Callable[[Decided], str]] = {
     Kind.RECORD_REFERENCE: _record_reference,
     Kind.RECORD_NOT_EXECUTED: _record_not_executed,
     Kind.RECORD_VOIDED: _record_voided,
+    Kind.RECORD_CAPTURED: _record_captured,
     Kind.SETTLE_LATE_ANSWER: _settle_late_answer,
     Kind.VOID_HOLD: _void_hold,
 }

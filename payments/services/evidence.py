@@ -13,7 +13,7 @@ from django_fsm import can_proceed
 from payments.domain.days import begin_of
 from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Operation, Payment, Resolution
+from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER
 from payments.services import operations
@@ -25,6 +25,7 @@ from payments.services.denials import (
     covered,
     denials,
     done_already,
+    is_called_captured,
     may_have_executed,
     sent_since,
 )
@@ -37,7 +38,7 @@ Kind, Evidence = Resolution.Kind, Resolution.Evidence
 # A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
 STRAY_AFTER = timedelta(hours=25)
 # What is about a hold, which somebody may have voided.
-VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
+_VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
 ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
 
 
@@ -68,7 +69,17 @@ class Proposal:
     proposed_at: datetime | None = None  # where it waits for approval
 
 
-def verify(proposal: Proposal) -> Hold:
+@dataclass(frozen=True)
+class Basis(Hold):
+    """What money a decision is about, and when the bank did it, where the bank says so (UTC).
+
+    The reference is the bank's own writing of what was typed.
+    """
+
+    executed_at: datetime | None = None
+
+
+def verify(proposal: Proposal) -> Basis:
     """That it holds now, by our books and the bank's; and what money it is about.
 
     Raises CannotResolve, or Outdated where things have changed since they were seen.
@@ -80,6 +91,8 @@ def verify(proposal: Proposal) -> Hold:
             return _verify_not_executed(proposal)
         case Kind.RECORD_VOIDED:
             return _verify_voided(proposal)
+        case Kind.RECORD_CAPTURED:
+            return _verify_captured(proposal)
         case Kind.SETTLE_LATE_ANSWER:
             return _verify_late_answer(proposal)
         case Kind.VOID_HOLD:
@@ -104,9 +117,23 @@ def needs_second(proposal: Proposal, hold: Hold) -> bool:
     return any(may_have_executed(one) for one in operation.attempts.all())
 
 
-def allows(payment: Payment, kind: Resolution.Kind) -> bool:
-    """Whether the payment's state allows the instruction."""
-    return kind in _STEPS and bool(can_proceed(_STEPS[kind].transition(payment)))
+def why_not(payment: Payment, kind: Resolution.Kind) -> str:
+    """Why staff cannot instruct it now, in a sentence; empty where they can."""
+    if not can_proceed(_STEPS[kind].transition(payment)):
+        return f"A payment that is {payment.state} cannot be {_STEPS[kind].done}."
+    late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
+    done = list(late.values_list("operation__kind", flat=True))
+    if done and kind not in done:
+        return f"The bank has executed a {done[0]} that our books do not have: settle that first."
+    expires = payment.authorization_expires_at
+    if kind == Kind.CAPTURE and expires is not None and expires <= read_clock():
+        return f"The hold ran out at {_minute(expires)}: it cannot be captured any more."
+    return ""
+
+
+def can_be_voided(operation: Operation) -> bool:
+    """Whether it is about a hold that somebody may have voided: not one that the bank calls captured."""
+    return operation.kind in _VOIDABLE and not is_called_captured(operation)
 
 
 _STEPS = {Kind.CAPTURE: CAPTURE, Kind.VOID: VOID, Kind.REFUND: REFUND}
@@ -151,8 +178,8 @@ def last_attempt(operation: Operation) -> int:
     return max((one.number for one in operation.attempts.all()), default=0)
 
 
-def _verify_reference(proposal: Proposal) -> Hold:
-    operation, reference = _unchanged(proposal), proposal.reference
+def _verify_reference(proposal: Proposal) -> Basis:
+    operation = _unchanged(proposal)
     if not lacks_reference(operation):
         operation = _unfinished(proposal)
     if operation.kind not in LOOKED_UP:
@@ -160,10 +187,23 @@ def _verify_reference(proposal: Proposal) -> Hold:
             "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
             "and a void cannot be looked up."
         )
-    column = "bank_capture_id" if operation.kind == OperationKind.CAPTURE else "bank_refund_id"
-    if reference and Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
+    return _verify_made(operation, OperationKind(operation.kind), proposal.reference)
+
+
+def _verify_captured(proposal: Proposal) -> Basis:
+    operation = _unfinished(proposal)
+    if operation.kind != OperationKind.VOID:
+        raise CannotResolve("Only a void can prove to have been a capture.")
+    return _verify_made(operation, OperationKind.CAPTURE, proposal.reference)
+
+
+def _verify_made(operation: Operation, kind: OperationKind, typed: str) -> Basis:
+    """That the bank knows it by this id, as made of what the operation is about, in full."""
+    found = _looked_up(operation.bank, kind, typed)
+    reference = found.reference
+    column = "bank_capture_id" if kind == OperationKind.CAPTURE else "bank_refund_id"
+    if Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
         raise CannotResolve(f"{reference} belongs to another payment.")
-    found = _looked_up(operation.bank, OperationKind(operation.kind), reference)
     if found.target_reference != operation.target_reference:
         raise CannotResolve(
             f"The bank says that {reference} belongs to {found.target_reference}, not to "
@@ -171,25 +211,25 @@ def _verify_reference(proposal: Proposal) -> Hold:
         )
     if (found.amount_cents, found.currency) != (operation.amount_cents, operation.currency):
         raise CannotResolve(f"The bank says that {reference} is of another amount.")
-    return Hold(operation.bank, reference, operation.amount_cents, operation.currency)
+    return Basis(operation.bank, reference, operation.amount_cents, operation.currency, found.made_at)
 
 
-def _verify_instruction(proposal: Proposal) -> Hold:
+def _verify_instruction(proposal: Proposal) -> Basis:
     if proposal.payment is None:
         raise CannotResolve("There is no such payment.")
     payment = Payment.objects.get(pk=proposal.payment.pk)
-    if not allows(payment, proposal.kind):
-        raise CannotResolve(f"A payment that is {payment.state} cannot be {_STEPS[proposal.kind].done}.")
-    return Hold(payment.bank, "", payment.amount_cents, payment.currency)
+    if no := why_not(payment, proposal.kind):
+        raise CannotResolve(no)
+    return Basis(payment.bank, "", payment.amount_cents, payment.currency)
 
 
-def _verify_voided(proposal: Proposal) -> Hold:
+def _verify_voided(proposal: Proposal) -> Basis:
     operation = _unfinished(proposal)
-    if operation.kind not in VOIDABLE:
+    if operation.kind not in _VOIDABLE:
         raise CannotResolve(f"The {operation.kind} is about no hold that could have been voided.")
     if proposal.evidence not in (Evidence.STATEMENT, Evidence.BANK_WORD) or not proposal.quote:
         raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
-    if any(one.reply.endswith("already_captured") for one in operation.attempts.all()):
+    if is_called_captured(operation):
         raise CannotResolve("The bank has answered that it is captured: a captured hold is not voided.")
     if (
         operation.kind == OperationKind.CAPTURE
@@ -200,7 +240,7 @@ def _verify_voided(proposal: Proposal) -> Hold:
             "The bank has answered that the authorization is used, most likely by our capture. Only a "
             "statement that shows the void can tell otherwise."
         )
-    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
 
 
 def has_late_answer(operation: Operation) -> bool:
@@ -210,16 +250,16 @@ def has_late_answer(operation: Operation) -> bool:
     )
 
 
-def _verify_late_answer(proposal: Proposal) -> Hold:
+def _verify_late_answer(proposal: Proposal) -> Basis:
     operation = _unchanged(proposal)
     if not has_late_answer(operation):
         raise Outdated("There is no late answer to settle any more.")
     if not proposal.quote or proposal.evidence != Evidence.BANK_WORD:
         raise CannotResolve("Quote what was agreed with the bank.")
-    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
 
 
-def _verify_not_executed(proposal: Proposal) -> Hold:
+def _verify_not_executed(proposal: Proposal) -> Basis:
     operation = _unfinished(proposal)
     done = done_already(operation)
     if done and operation.kind in LOOKED_UP:
@@ -248,7 +288,7 @@ def _verify_not_executed(proposal: Proposal) -> Hold:
                 )
         case _:
             raise CannotResolve("Say which evidence shows that it was not executed.")
-    return Hold(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
 
 
 def _check_statement(operation: Operation, proposal: Proposal) -> None:
@@ -264,7 +304,9 @@ def _check_statement(operation: Operation, proposal: Proposal) -> None:
         )
 
 
-def _verify_stray(bank: str, reference: str) -> Hold:
+def _verify_stray(bank: str, typed: str) -> Basis:
+    found = _looked_up(bank, OperationKind.AUTHORIZE, typed)
+    reference = found.reference
     named = Attempt.objects.filter(
         bank_reference=reference, operation__bank=bank, operation__state__in=UNFINISHED_OPERATIONS
     )
@@ -274,7 +316,6 @@ def _verify_stray(bank: str, reference: str) -> Hold:
     if payments.exclude(state=PaymentState.EXPIRED).exists():
         raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
     check_not_released(bank, reference)
-    found = _looked_up(bank, OperationKind.AUTHORIZE, reference)
     if read_clock() - found.made_at < STRAY_AFTER:
         raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
     open_ones = Operation.objects.filter(
@@ -285,7 +326,7 @@ def _verify_stray(bank: str, reference: str) -> Hold:
     )
     if open_ones.exists():
         raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
-    return Hold(bank, reference, found.amount_cents, found.currency)
+    return Basis(bank, found.reference, found.amount_cents, found.currency)
 
 
 def check_not_released(bank: str, reference: str) -> None:

@@ -19,6 +19,15 @@ def about(operation_id: UUID, payment_id: UUID | None) -> QuerySet[Resolution]:
     return Resolution.objects.filter(which, state=_PROPOSED)
 
 
+def waiting_for(operation: Operation | None, payment: Payment | None = None) -> Resolution | None:
+    """What is proposed already about an operation, or to be instructed about a payment: one at a time."""
+    which = about_operation(operation) if operation else of_instructions(payment) if payment else None
+    if which is None:
+        return None
+    waiting = Resolution.objects.filter(which, state=_PROPOSED).select_related("proposed_by")
+    return waiting.first()
+
+
 def about_operation(operation: Operation) -> Q:
     """What is proposed to be recorded about an operation."""
     return Q(operation=operation)
@@ -54,7 +63,8 @@ def end(which: Q, *, because: str, actor: str, request_id: str) -> None:
     for proposal in waiting.select_related("proposed_by").order_by("pk"):
         proposal.state = Resolution.State.OUTDATED
         proposal.decided_at = ClockTimestamp()
-        proposal.save(update_fields=["state", "decided_at"])
+        proposal.decided_because = because[:500]
+        proposal.save(update_fields=["state", "decided_at", "decided_because"])
         Event.objects.create(
             payment_id=proposal.payment_id,
             operation_id=proposal.operation_id,

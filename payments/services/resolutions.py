@@ -7,7 +7,7 @@ payment by hand: holds have no owner on the wire.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +18,24 @@ from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import violated_constraint
-from payments.services import capture, concluding, effects, evidence, proposals, recovery, refund, void
+from payments.services import (
+    capture,
+    concluding,
+    denials,
+    effects,
+    evidence,
+    proposals,
+    recovery,
+    refund,
+    void,
+)
 from payments.services.answers import Answer
 from payments.services.bank_threads import bank_threads
 from payments.services.concluding import Outdated, has_ended
 from payments.services.effects import Decided
-from payments.services.evidence import ASKING_TAKES, CannotResolve, Kind, Proposal
+from payments.services.evidence import ASKING_TAKES, Basis, CannotResolve, Kind, Proposal
 from payments.services.idempotency import MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, Refused
-from payments.services.releases import Hold
 from payments.services.staff import Staff, log_action
 
 _USE_CASES: dict[str, Callable[..., Answer]] = {
@@ -65,6 +74,7 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     """
     with _failure_logged(staff, proposal):
         hold = evidence.verify(proposal)
+        proposal = replace(proposal, reference=hold.reference)  # as the bank writes it
         if not evidence.needs_second(proposal, hold):
             return _carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
@@ -78,9 +88,13 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
 
 
-def waits_for_another(proposal: Proposal) -> bool:
-    """Whether somebody else would have to approve it. Raises what `propose` does; nothing is recorded."""
-    return evidence.needs_second(proposal, evidence.verify(proposal))
+def check(proposal: Proposal) -> tuple[Basis, bool]:
+    """What it is about, and whether somebody else would have to approve it. Nothing is recorded.
+
+    Raises what `propose` does.
+    """
+    basis = evidence.verify(proposal)
+    return basis, evidence.needs_second(proposal, basis)
 
 
 def check_approval(
@@ -121,7 +135,7 @@ def approve(
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
     """Decline what somebody has proposed; also how one takes back one's own."""
     with transaction.atomic(durable=True):
-        resolution = _decide(staff, _proposed(resolution_id), Resolution.State.REFUSED)
+        resolution = _decide(staff, _proposed(resolution_id), Resolution.State.REFUSED, reason)
         _log(staff, Event.Type.RESOLUTION_REFUSED, resolution, because=reason)
     return Resolved(resolution, f"{resolution.get_kind_display()}: the proposal is closed.")
 
@@ -157,11 +171,7 @@ def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
     now = f"the {last.operation.kind} is {last.operation.state}"
     if last.number <= before:
         return f"The bank was not asked: an answer of its own had come late, and is taken; {now}."
-    if last.result == Attempt.Result.NOT_SENT:
-        return f"The bank was not asked ({last.reply}); {now}."
-    if last.result != Attempt.Result.ANSWERED:
-        return f"The bank was asked and gave no clear answer; {now}."
-    return f"The bank was asked; {now}."
+    return f"{denials.told(last)}; {now}."
 
 
 def _carry_out(
@@ -170,7 +180,7 @@ def _carry_out(
     """Decide, and do it, in one transaction: `row` gives the resolution inside it."""
 
     def decide() -> Resolution:
-        decided = _decide(staff, row(), Resolution.State.APPLIED)
+        decided = _decide(staff, row(), Resolution.State.APPLIED, because)
         _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **({"because": because} if because else {}))
         return decided
 
@@ -298,7 +308,7 @@ def _told_of_another() -> Iterator[None]:
         raise CannotResolve(conflict) from None
 
 
-def _create(staff: Staff, proposal: Proposal, hold: Hold, *, needs_second: bool) -> Resolution:
+def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool) -> Resolution:
     operation = proposal.operation
     resolution: Resolution = Resolution.objects.create(
         kind=proposal.kind,
@@ -307,7 +317,8 @@ def _create(staff: Staff, proposal: Proposal, hold: Hold, *, needs_second: bool)
         bank=hold.bank,
         amount_cents=hold.amount_cents,
         currency=hold.currency,
-        reference=proposal.reference,
+        reference=hold.reference,
+        executed_at=hold.executed_at,
         evidence=proposal.evidence,
         attempt=proposal.attempt,
         quote=proposal.quote,
@@ -344,10 +355,10 @@ def decided_already(resolution: Resolution) -> str:
     return f"This proposal has been decided already: {resolution.state}{by}."
 
 
-def _decide(staff: Staff, resolution: Resolution, state: Resolution.State) -> Resolution:
+def _decide(staff: Staff, resolution: Resolution, state: Resolution.State, because: str) -> Resolution:
     """Decide it once, inside the caller's transaction. Raises CannotResolve where somebody was quicker."""
     decided = Resolution.objects.filter(pk=resolution.pk, state=Resolution.State.PROPOSED).update(
-        state=state, decided_by_id=staff.user_id, decided_at=ClockTimestamp()
+        state=state, decided_by_id=staff.user_id, decided_at=ClockTimestamp(), decided_because=because
     )
     if not decided:
         raise CannotResolve(_DECIDED_ALREADY)

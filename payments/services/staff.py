@@ -4,11 +4,12 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from payments.models import ApiKey, Event, Operation, Payment
-from payments.models.clock import ClockTimestamp
+from payments.models.clock import ClockTimestamp, clock_in
 
+_TWICE = 60.0  # seconds within which the same words by the same person are the same note
 _LONGEST_ACTOR = 100  # as the log has it; a username may be longer
 
 
@@ -61,9 +62,17 @@ def log_action(
     )
 
 
-def add_note(staff: Staff, payment: Payment, text: str) -> None:
-    """A remark on a payment's timeline, for other staff."""
-    log_action(staff, Event.Type.NOTE_ADDED, payment=payment, note=text)
+def add_note(staff: Staff, payment: Payment, text: str) -> bool:
+    """A remark on a payment's timeline, for other staff. False where it was sent twice and stands already."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:  # one at a time, without waiting for whoever has the payment
+            note = f"note of {staff.user_id} on {payment.pk}"
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [note])
+        noted = payment.events.filter(type=Event.Type.NOTE_ADDED, at__gt=clock_in(-_TWICE))
+        if noted.filter(evidence__user=staff.user_id, evidence__note=text).exists():
+            return False
+        log_action(staff, Event.Type.NOTE_ADDED, payment=payment, note=text)
+    return True
 
 
 def log_export(staff: Staff, filters: dict[str, str], *, reason: str) -> None:

@@ -17,7 +17,7 @@ from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
 
 _NOT_KNOWN: dict[str, str] = {
     OperationKind.AUTHORIZE: "Nobody knows yet whether the money is held.",
-    OperationKind.CAPTURE: "The money was held; the capture needs review.",
+    OperationKind.CAPTURE: "The capture needs review.",
     OperationKind.VOID: "The money was held; whether it still is needs review.",
     OperationKind.REFUND: "The money was taken; whether it was given back needs review.",
     OperationKind.RELEASE: "Whether the cardholder has the money of a released hold back needs review.",
@@ -35,8 +35,8 @@ _CONTRADICTED = (
 )
 _REVIEW: dict[str, str] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
-        "Captured at the bank for certain; the capture's id is unknown. The statement of {day} names it, or "
-        "the bank does when people ask; a refund is not possible until then."
+        "Captured at the bank, as far as it says; the capture's id is unknown. The statement of {day} names "
+        "it, or the bank does when people ask; a refund is not possible until then."
     ),
     ReviewReason.NOT_DEDUCIBLE: (
         "The bank says that it is done, but an earlier operation may have done it: people ask the bank."

@@ -240,7 +240,9 @@ class TestSecondFactor:
 
     def test_tells_nobody_that_the_password_was_right(self, kim: User, device: TOTPDevice) -> None:
         def told(answer: Any) -> list[str]:
-            return re.findall(r"That is not right[^<]*", answer.content.decode())
+            return re.findall(
+                r"The username, the password or the code is wrong[^<]*", answer.content.decode()
+            )
 
         wrong = told(log_in(Client(), password="wrong"))
         assert wrong

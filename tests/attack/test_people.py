@@ -93,7 +93,7 @@ class TestADenialThatIsNone:
         assert denials(capture) == []
         with pytest.raises(CannotResolve, match="400 authorization_already_used: record the reference"):
             by_the_banks_word(capture, kim, lee)
-        assert "Captured at the bank for certain" in told(capture)
+        assert "Captured at the bank, as far as it says" in told(capture)
         assert [one.kind for one in Discrepancy.objects.filter(closed_at=None)] == ["capture_id_unknown"]
         reference = bank.ledger()[-1].id
         assert resolutions.propose(kim, recording(capture, reference)).is_done

@@ -15,7 +15,7 @@ from django.db.models.functions import TruncDay, TruncHour
 
 from payments.domain.days import begin_of
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Discrepancy, Operation, Payment
+from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
 from payments.models.discrepancies import LATE_HOLD
 
 # What can be done to money, by the state that it leads to.
@@ -177,7 +177,8 @@ class Attention:
     """What somebody or something still has to settle, whatever the period.
 
     Payments that have an operation in doubt or that await a statement; operations under review, releases
-    among them; releases of holds that are in doubt; and open cases of late holds.
+    among them; releases of holds that are in doubt; open cases of late holds; and what is proposed to a
+    second person.
     """
 
     in_doubt: Unsettled
@@ -185,6 +186,7 @@ class Attention:
     awaiting_statement: Unsettled
     releases: Unsettled
     late_holds: Unsettled
+    proposals: Unsettled
 
 
 def attention(scope: Scope) -> Attention:
@@ -208,6 +210,7 @@ def attention(scope: Scope) -> Attention:
     )
     return Attention(
         late_holds=_late_holds(scope),
+        proposals=_proposals(scope),
         **{name: Unsettled(found[f"{name}_count"], found[f"{name}_since"]) for name in kinds},
     )
 
@@ -217,6 +220,15 @@ def _late_holds(scope: Scope) -> Unsettled:
         Discrepancy.objects.filter(kind=LATE_HOLD, closed_at=None)
         .filter(scope.through("payment"))
         .aggregate(count=Count("pk"), since=Min("opened_at"))
+    )
+    return Unsettled(**found)
+
+
+def _proposals(scope: Scope) -> Unsettled:
+    found = (
+        Resolution.objects.filter(state=Resolution.State.PROPOSED)
+        .filter(scope.through("payment"))
+        .aggregate(count=Count("pk"), since=Min("proposed_at"))
     )
     return Unsettled(**found)
 

@@ -11,6 +11,7 @@ from payments.admin.dashboard.charts import Columns, Point, stacked_columns
 from payments.admin.dashboard.figures import MONEY_STATES, NOT_TAKEN_ON, Scope, Unsettled
 from payments.admin.dashboard.links import Links
 from payments.admin.dashboard.rows import BankRow, Choice, DeclineRow, Figure, StateRow
+from payments.admin.decisions.waiting import became_of
 from payments.admin.words import BAD, WAITING, plain
 from payments.domain.states import Mode
 from payments.models import Merchant
@@ -24,6 +25,7 @@ def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     context["title"] = "Dashboard"
     if request.user.has_perm("payments.view_payment"):
         context["dashboard"] = Dashboard(request)
+        context["became"] = became_of(request)
     return context
 
 
@@ -83,6 +85,7 @@ class Dashboard:
             self._unsettled("Needs review", found.needs_review, "needs_review", BAD),
             # Recovery voids them; whose void the bank contradicts is in the review queue.
             self._unsettled("Late holds", found.late_holds, "", WAITING),
+            self._unsettled("Waiting for approval", found.proposals, "", WAITING),
             self._unsettled("Awaiting statement", found.awaiting_statement, "awaiting_statement", WAITING),
         ]
 

@@ -1,9 +1,12 @@
 """What a decision will change, told before it is confirmed: state, money, and what the merchant hears."""
 
+from datetime import datetime
+
 from payments.domain.money import display
 from payments.domain.states import OperationKind
 from payments.models import Operation, Payment, Resolution
 from payments.services.denials import is_called_done
+from reconciliation.services.explain import moment
 
 Facts = list[tuple[str, str]]
 
@@ -15,12 +18,13 @@ _WILL = {
 }
 
 
-def of_reference(operation: Operation, reference: str) -> Facts:
+def of_reference(operation: Operation, reference: str, executed_at: datetime | None) -> Facts:
     """Of recording the bank's reference of a capture or a refund."""
     payment = operation.claimed_payment
     amount = display(operation.amount_cents, operation.currency)
     done = _DONE[OperationKind(operation.kind)]
-    moved = f"{amount} {'was taken' if operation.kind == OperationKind.CAPTURE else 'was given back'} already"
+    how = "was taken" if operation.kind == OperationKind.CAPTURE else "was given back"
+    moved = f"{amount} {how} already{_on(executed_at)}"
     if payment.state == done:
         return [
             ("State", f"{payment.state} it stays, with {reference}."),
@@ -32,6 +36,42 @@ def of_reference(operation: Operation, reference: str) -> Facts:
         ("Money", f"{moved}; none moves now."),
         ("Merchant", "A retry of the request is answered 200 with the receipt."),
     ]
+
+
+def of_captured(void: Operation, reference: str, executed_at: datetime | None) -> Facts:
+    """Of recording that the bank had captured what a void was about."""
+    amount = display(void.amount_cents, void.currency)
+    return [
+        (
+            "State",
+            f"{void.claimed_payment.state} becomes CAPTURED, with {reference}. The void ends.",
+        ),
+        ("Money", f"{amount} was taken already{_on(executed_at)}; none moves now. A refund gives it back."),
+        ("Merchant", "A retry of the void is refused: the payment is CAPTURED."),
+    ]
+
+
+def _on(executed_at: datetime | None) -> str:
+    return f" at {moment(executed_at)}, as the bank says" if executed_at else ""
+
+
+def of_asking(operation: Operation) -> Facts:
+    """Of asking the bank again: what was instructed before may be executed only now."""
+    amount = display(operation.amount_cents, operation.currency)
+    return [
+        ("State", "Only what the bank's answer says."),
+        ("Money", _MAY[OperationKind(operation.kind)].format(amount=amount)),
+        ("Merchant", "A retry is answered by what is known then."),
+    ]
+
+
+_MAY = {
+    OperationKind.AUTHORIZE: "None moves: the bank is asked what it has stored. A hold may be found.",
+    OperationKind.CAPTURE: "May take {amount} now, if it was not taken already; never twice.",
+    OperationKind.VOID: "May free the hold of {amount} now, if it was not freed already. Takes none.",
+    OperationKind.REFUND: "May give back {amount} now, if it was not given back already; never twice.",
+    OperationKind.RELEASE: "May free the hold of {amount} now, if it was not freed already. Takes none.",
+}
 
 
 def of_not_executed(operation: Operation) -> Facts:
@@ -111,3 +151,30 @@ def of_instruction(kind: Resolution.Kind, payment: Payment) -> Facts:
         ("Money", f"{display(payment.amount_cents, payment.currency)} {_WILL[kind]}."),
         ("Merchant", "Sees it on the payment's receipt and in its events."),
     ]
+
+
+of_disabling: Facts = [
+    ("State", "The key is refused from the next request on, for good."),
+    ("Money", "Payments in flight are finished and recorded."),
+    ("Merchant", "Every request with this key is answered 401."),
+]
+
+
+def of_proposal(proposed: Resolution) -> Facts:
+    """Of approving what is proposed."""
+    match proposed.kind:
+        case Resolution.Kind.RECORD_REFERENCE if proposed.operation:
+            return of_reference(proposed.operation, proposed.reference, proposed.executed_at)
+        case Resolution.Kind.RECORD_CAPTURED if proposed.operation:
+            return of_captured(proposed.operation, proposed.reference, proposed.executed_at)
+        case Resolution.Kind.RECORD_NOT_EXECUTED if proposed.operation:
+            return of_not_executed(proposed.operation)
+        case Resolution.Kind.RECORD_VOIDED if proposed.operation:
+            return of_voided(proposed.operation)
+        case Resolution.Kind.SETTLE_LATE_ANSWER if proposed.operation:
+            return of_late_answer(proposed.operation)
+        case Resolution.Kind.VOID_HOLD:
+            return of_stray_hold(proposed.reference)
+        case _ if proposed.payment:
+            return of_instruction(Resolution.Kind(proposed.kind), proposed.payment)
+    return []

@@ -7,8 +7,9 @@ from django import forms
 from payments.domain.cards import people_wrote_card_number
 from payments.domain.states import Mode
 from payments.models import Operation, Route
+from payments.models.resolutions import SHOWS
 from payments.services.denials import covered, denials
-from payments.services.evidence import Evidence
+from payments.services.evidence import Evidence, Kind
 
 
 class NoCardNumbers(forms.Form):
@@ -32,13 +33,32 @@ class ReasonForm(NoCardNumbers):
     )
 
 
+class ReferenceField(forms.CharField):
+    """A bank's id, pasted: without what nobody sees (blanks, zero-width characters)."""
+
+    def clean(self, value: Any) -> str:
+        return "".join(one for one in super().clean(value) if one.isprintable() and not one.isspace())
+
+
 class ReferenceForm(ReasonForm):
     """The bank's id of a capture or a refund."""
 
-    reference = forms.CharField(
+    reference = ReferenceField(
         label="The bank's reference",
-        max_length=64,
-        help_text="As cap_… or ref_…; the bank is asked for it before anything changes.",
+        max_length=80,
+        help_text="As cap_… or ref_…, or the bare id of a statement. The bank is asked for it before "
+        "anything changes.",
+    )
+    field_order = ("reference", "reason")
+
+
+class CapturedForm(ReasonForm):
+    """The capture that the bank had made when we asked for a void."""
+
+    reference = ReferenceField(
+        label="The bank's reference of the capture",
+        max_length=80,
+        help_text="As cap_…, or the bare id of a statement. The bank is asked for it first.",
     )
     field_order = ("reference", "reason")
 
@@ -72,7 +92,10 @@ class NotExecutedForm(ReasonForm):
             )
             for one in denials(operation)
         ]
-        others = [(one.value, one.label) for one in (Evidence.STATEMENT, Evidence.BANK_WORD)]
+        others = [
+            (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_NOT_EXECUTED, Evidence.STATEMENT]),
+            (Evidence.BANK_WORD.value, f"{Evidence.BANK_WORD.label} (a second person approves)"),
+        ]
         evidence.choices = [("", "Choose…"), *answers, *others]
         begin, end = (f"{at:%Y-%m-%d %H:%M} UTC" for at in covered(operation))
         self.fields["covers_from"].help_text = f"All the time from {begin} to {end}."
@@ -97,8 +120,8 @@ class VoidedForm(ReasonForm):
     evidence = forms.ChoiceField(
         choices=[
             ("", "Choose…"),
-            (Evidence.STATEMENT.value, "A statement that shows it"),
-            (Evidence.BANK_WORD.value, "The bank's written word"),
+            (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_VOIDED, Evidence.STATEMENT]),
+            (Evidence.BANK_WORD.value, Evidence.BANK_WORD.label),
         ],
         help_text="Void ids cannot be looked up at the bank, so a second person approves.",
     )
@@ -131,8 +154,8 @@ class StrayHoldForm(ReasonForm):
     """A hold that a statement shows and no payment has."""
 
     bank = forms.ChoiceField()
-    reference = forms.CharField(
-        label="The hold's id", max_length=64, help_text="As auth_…, from the bank's statement."
+    reference = ReferenceField(
+        label="The hold's id", max_length=80, help_text="As auth_…, or bare as the bank's statement has it."
     )
     field_order = ("bank", "reference", "reason")
 

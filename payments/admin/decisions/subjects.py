@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from payments.admin.decisions.actions import PAYMENT, QUEUE
 from payments.domain.money import display
-from payments.models import Operation, Payment, Resolution
+from payments.models import Assignment, Operation, Payment, Resolution
+from payments.services.evidence import last_attempt
+from reconciliation.services.explain import moment
 
 Facts = list[tuple[str, str]]
 
@@ -34,6 +36,23 @@ def find_proposal(resolution_id: int) -> Resolution:
     return proposed
 
 
+def shown(operation: Operation) -> str:
+    """Which state of it a page shows: its epoch, and its last attempt."""
+    return f"{operation.lease_epoch}.{last_attempt(operation)}"
+
+
+def owner_of(operation: Operation) -> str:
+    """Who looks after the case; empty where nobody does."""
+    assignment = Assignment.objects.select_related("owner").filter(operation=operation).first()
+    return assignment.owner.get_username() if assignment else ""
+
+
+def owner_besides(request: HttpRequest, operation: Operation) -> str:
+    """Who looks after the case, if it is somebody else than whoever asks."""
+    owner = owner_of(operation)
+    return "" if owner == request.user.get_username() else owner
+
+
 def page_of(operation: Operation) -> str:
     """Where one goes back to."""
     return reverse(PAYMENT, args=[operation.payment_id]) if operation.payment_id else reverse(QUEUE)
@@ -56,6 +75,7 @@ def about_operation(operation: Operation) -> Facts:
         ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
         ("Concerns", operation.target_reference),
         ("Last attempt", answer),
+        ("Looked after by", owner_of(operation) or "nobody"),
     ]
     return [(name, value) for name, value in known if value]
 
@@ -67,15 +87,21 @@ def about_proposal(proposed: Resolution) -> Facts:
         known = about_operation(proposed.operation)
     elif proposed.payment:
         known = about_payment(proposed.payment)
-    known += [
+    return known + as_proposed(proposed)
+
+
+def as_proposed(proposed: Resolution) -> Facts:
+    """What is proposed, as it was proposed: on what evidence, why and by whom."""
+    known = [
         ("Amount", display(proposed.amount_cents, proposed.currency)),
         ("Reference", proposed.reference),
-        ("Evidence", proposed.get_evidence_display() if proposed.evidence else ""),
+        ("Done at the bank", moment(proposed.executed_at) if proposed.executed_at else ""),
+        ("Evidence", proposed.evidence_told),
         ("The bank's answer", _answer_named_by(proposed)),
         ("Quote", proposed.quote),
         ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
         ("Reason", proposed.reason),
-        ("Proposed by", proposed.proposed_by.get_username()),
+        ("Proposed by", f"{proposed.proposed_by.get_username()} at {moment(proposed.proposed_at)}"),
     ]
     return [(name, value) for name, value in known if value]
 

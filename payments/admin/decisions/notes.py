@@ -1,0 +1,41 @@
+"""A note for other staff, sent from the payment's page; shown here where something was wrong with it."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from payments.admin.actors import staff_of
+from payments.admin.decisions import drafts
+from payments.admin.decisions.actions import PAYMENT
+from payments.admin.decisions.forms import NoteForm
+from payments.admin.decisions.subjects import about_payment, find_payment
+from payments.services import staff
+
+
+def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+    """Add it, or show it with what is wrong. Not kept between the two: it may contain a card number."""
+    payment = find_payment(payment_id)
+    back = reverse(PAYMENT, args=[payment.pk])
+    draft = drafts.find(request)
+    form = NoteForm(request.POST) if request.method == "POST" else NoteForm(draft.fields if draft else None)
+    if request.method == "POST" and form.is_valid():
+        if staff.add_note(staff_of(request), payment, form.cleaned_data["note"]):
+            messages.success(request, "The note is on the timeline.")
+        else:
+            messages.info(request, "The note is on the timeline already; it stands there once.")
+        drafts.drop(request)
+        return HttpResponseRedirect(back)
+    if draft and draft.told:
+        form.add_error(None, draft.told)
+    context = site.each_context(request) | {
+        "title": "A note for other staff",
+        "about": about_payment(payment),
+        "form": form,
+        "back": back,
+        "sends": "Add note",
+    }
+    request.current_app = site.name
+    return TemplateResponse(request, "payments/admin/decide.html", context)
