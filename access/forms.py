@@ -44,8 +44,8 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
     )
     # One for all, so that nobody learns which of the three was right.
     error_messages = AuthenticationForm.error_messages | {
-        "invalid_login": "The username, the password or the code is wrong. Type them again: upper and lower "
-        "case matter, and a code from your authenticator app is taken once.",
+        "invalid_login": "The username, the password or the code is wrong. Type them again (upper and lower "
+        "case matter); if you have set up an authenticator app, with the code that it shows next.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -35,7 +35,7 @@ NOBODY: set[str] = set()
 
 # What GET and POST answer, and to whom; the others on the staff get a 403, and strangers the login.
 Door = tuple[int, set[str], int, set[str]]
-DECISION: Door = (200, RESOLVING, 200, RESOLVING)
+DECISION: Door = (200, RESOLVING, 302, RESOLVING)  # to the page with what was typed
 STEP: Door = (302, RESOLVING, 302, RESOLVING)
 NO_RECORD: Door = (404, RESOLVING, 404, RESOLVING)  # not for the refund that the doors lead to
 NEVER: Door = (403, NOBODY, 403, NOBODY)
@@ -63,23 +63,24 @@ MATRIX: dict[str, Door] = {
     "payments/payment/card-number-refused/": (200, STAFF, 405, STAFF),
     "payments/payment/review/": (200, LOOKING, 405, STAFF),
     "payments/payment/export/": (302, EXPORTING, 302, EXPORTING),  # to the list: no reason is given
-    f"{_OPERATION}reference/": DECISION,
-    f"{_OPERATION}not-executed/": DECISION,
+    f"{_OPERATION}reference/": STEP,  # back: something is proposed about this one already
+    f"{_OPERATION}not-executed/": STEP,  # likewise
     f"{_OPERATION}voided/": NO_RECORD,
+    f"{_OPERATION}captured/": NO_RECORD,
     f"{_OPERATION}late-answer/": NO_RECORD,
     f"{_OPERATION}ask-again/": DECISION,
     f"{_OPERATION}take/": STEP,
     f"{_OPERATION}take-over/": (302, APPROVING, 302, APPROVING),
     f"{_OPERATION}give-back/": STEP,
     "payments/payment/stray-hold/": DECISION,
-    f"{_PAYMENT}note/": STEP,
+    f"{_PAYMENT}note/": DECISION,
     f"{_PAYMENT}<str:verb>/": DECISION,
-    "payments/payment/proposals/<int:resolution_id>/approve/": (200, APPROVING, 200, APPROVING),
+    "payments/payment/proposals/<int:resolution_id>/approve/": (200, APPROVING, 302, APPROVING),
     # One's own is taken back by whoever may resolve; this one is another's.
-    "payments/payment/proposals/<int:resolution_id>/refuse/": (200, APPROVING, 200, APPROVING),
+    "payments/payment/proposals/<int:resolution_id>/refuse/": (200, APPROVING, 302, APPROVING),
     "payments/payment/keys/<int:key_id>/disable/": (
         *(200, {Role.OPERATIONS, SUPERUSER}),
-        *(200, {Role.OPERATIONS, SUPERUSER}),
+        *(302, {Role.OPERATIONS, SUPERUSER}),
     ),
     "payments/merchant/": (200, {Role.FINANCE, Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/merchant/<int:merchant_id>/route/": (
@@ -93,9 +94,10 @@ MATRIX: dict[str, Door] = {
     "payments/event/search/": (302, AUDITING, 302, AUDITING),  # to the list
     "payments/event/<path:object_id>/change/": NO_PAGE,
     "schedules/": (200, {Role.OPERATIONS, Role.AUDITOR, SUPERUSER}, 405, STAFF),
-    "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 200, {Role.OPERATIONS, SUPERUSER}),
+    "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 302, {Role.OPERATIONS, SUPERUSER}),
     "auth/user/<id>/password/": ADMINISTRATION,
-    "auth/user/<path:object_id>/reset-second-factor/": ADMINISTRATION,
+    "auth/user/<path:object_id>/reset-second-factor/": (200, SUPERUSERS, 302, SUPERUSERS),
+    "auth/user/<path:object_id>/unlock/": (200, SUPERUSERS, 302, SUPERUSERS),
 }
 for _model in ("payments/payment", "payments/merchant", "payments/apikey", "payments/event"):
     MATRIX |= {
@@ -132,7 +134,12 @@ def answers(actor: str, objects: Objects, body: dict[str, str]) -> dict[str, lis
             with transaction.atomic():
                 response = getattr(client, method)(objects.path(route), body if method == "post" else {})
                 transaction.set_rollback(True)
-            to_login = response.status_code == 302 and response["Location"].startswith("/admin/login/")
+            # What was typed into a decision's form is carried through the login, which answers at once.
+            to_login = (
+                b'id="login-form"' in response.content
+                if response.status_code == 200
+                else (response.status_code == 302 and response["Location"].startswith("/admin/login/"))
+            )
             found[route].append("login" if to_login else response.status_code)
     return found
 

@@ -10,13 +10,14 @@ from django.urls import reverse
 from payments.admin.actors import staff_of
 from payments.admin.decisions import drafts
 from payments.admin.decisions.actions import PAYMENT
+from payments.admin.decisions.drafts import Draft
 from payments.admin.decisions.forms import NoteForm
 from payments.admin.decisions.subjects import about_payment, find_payment
 from payments.services import staff
 
 
 def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> HttpResponse:
-    """Add it, or show it with what is wrong. Not kept between the two: it may contain a card number."""
+    """Add it, or show it with what is wrong."""
     payment = find_payment(payment_id)
     back = reverse(PAYMENT, args=[payment.pk])
     draft = drafts.find(request)
@@ -28,6 +29,9 @@ def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> H
             messages.info(request, "The note is on the timeline already; it stands there once.")
         drafts.drop(request)
         return HttpResponseRedirect(back)
+    kept = drafts.keepable(request.POST) if request.method == "POST" else None
+    if kept is not None:
+        return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
     if draft and draft.told:
         form.add_error(None, draft.told)
     context = site.each_context(request) | {
