@@ -35,7 +35,7 @@ admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
 # Instead of Django's last fieldset, whose times are in UTC and do not say so.
-_TIMES: tuple[str, Any] = ("Login", {"fields": ("signed_in", "second_factor", "locked", "joined")})
+_TIMES: tuple[str, Any] = ("Login", {"fields": ("signed_in", "joined", "second_factor", "locked")})
 _WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 

@@ -13,6 +13,7 @@ from payments.services import answers
 from payments.services.denials import done_already, is_called_captured
 from payments.services.evidence import has_late_answer
 
+_AT_THE_BANK = "at the bank, as far as it says"
 Section = tuple[str, list[tuple[str, Any]]]
 
 
@@ -70,21 +71,17 @@ def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str
         if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
             continue
         says_done = is_late or bool(done_already(one))
-        doubt = f" recorded; {amount} {'at the bank, as far as it says' if says_done else 'in doubt'}"
-        says = "the bank says that it is done" if says_done else "not settled"
+        done = "the bank says that it is done" if says_done else "not settled"
+        beside = f" recorded; {amount} {_AT_THE_BANK if says_done else 'in doubt'}"
         match one.kind:
             case OperationKind.CAPTURE:
-                return f"unknown (capture: {says})", doubt, ""
+                return f"unknown (capture: {done})", beside, ""
             case OperationKind.REFUND:
-                return f"yes; whether it was given back is unknown (refund: {says})", "", doubt
+                return f"unknown (refund: {done})", "", beside
             case OperationKind.VOID if is_called_captured(one):
-                return (
-                    "unknown (the bank says that it was captured)",
-                    f" recorded; {amount} at the bank, as far as it says",
-                    "",
-                )
+                return "unknown (void: captured, says the bank)", f" recorded; {amount} {_AT_THE_BANK}", ""
             case _:
-                return f"unknown ({one.kind}: {says})", "", ""
+                return f"unknown ({one.kind}: {done})", "", ""
     return "", "", ""
 
 

@@ -18,7 +18,7 @@ from tests.factories import make_api_key, make_merchant, make_operation, make_pa
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
 # count, the page. However many payments there are.
-STATEMENTS = 8
+STATEMENTS = 9
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 

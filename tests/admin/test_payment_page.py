@@ -16,7 +16,7 @@ from tests.admin.conftest import LIST, PAGE, Staff
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
 # Session, user, the payment, its operations, their attempts, its events. However long its history is.
-STATEMENTS = 12
+STATEMENTS = 16
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 

@@ -153,7 +153,7 @@ class TestWithoutAWorker:
 class TestRunNow:
     def test_makes_it_due_with_a_reason_in_the_log_and_runs_nothing_itself(self, operations: Staff) -> None:
         before = read_clock()
-        preview = operations.client.post(RUN, {"reason": "a hold is late"})
+        preview = operations.client.post(RUN, {"reason": "a hold is late"}, follow=True)
         assert "Runs it within half a minute" in text_of(preview.content.decode())
         assert not Event.objects.exists()
         done = operations.client.post(RUN, {"reason": "a hold is late", "confirmed": "yes"}, follow=True)
@@ -183,7 +183,7 @@ class TestRunNow:
 
     def test_says_that_the_worker_has_to_be_started_first(self, operations: Staff) -> None:
         Heartbeat.objects.filter(process=WORKER).delete()
-        preview = operations.client.post(RUN, {"reason": "a hold is late"})
+        preview = operations.client.post(RUN, {"reason": "a hold is late"}, follow=True)
         assert "Runs it once it is started: it is away now" in text_of(preview.content.decode())
 
     def test_leaves_what_is_overdue_as_it_is_and_says_so(self, operations: Staff) -> None:
@@ -196,7 +196,8 @@ class TestRunNow:
     @pytest.mark.parametrize("reason", ["", f"card {CARD_NUMBER}", "x" * 501])
     def test_needs_a_reason(self, operations: Staff, reason: str) -> None:
         next_run = Schedule.objects.get(name="expirations").next_run
-        assert operations.client.post(RUN, {"reason": reason, "confirmed": "yes"}).status_code == 200
+        refused = operations.client.post(RUN, {"reason": reason, "confirmed": "yes"}, follow=True)
+        assert refused.context["form"].errors["reason"]
         assert Schedule.objects.get(name="expirations").next_run == next_run
         assert not Event.objects.exists()
 

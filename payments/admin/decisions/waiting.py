@@ -11,7 +11,7 @@ from payments.admin.decisions.actions import APPROVE, PAYMENT, QUEUE
 from payments.admin.decisions.subjects import as_proposed
 from payments.admin.words import BAD, GOOD, NEUTRAL
 from payments.models import Payment, Resolution
-from payments.models.clock import read_clock
+from payments.models.clock import clock_in
 
 _TOLD_FOR = timedelta(days=7)
 _AT_MOST = 20
@@ -76,7 +76,7 @@ def read_by(request: HttpRequest, proposed: Resolution) -> Waiting:
 def became_of(request: HttpRequest) -> list[Became]:
     """What others, or the machine, made of this person's proposals in the last days, the newest first."""
     mine = Resolution.objects.filter(
-        proposed_by=request.user.pk, needs_second=True, decided_at__gt=read_clock() - _TOLD_FOR
+        proposed_by=request.user.pk, needs_second=True, decided_at__gt=clock_in(-_TOLD_FOR.total_seconds())
     ).exclude(decided_by=request.user.pk)
     decided = mine.select_related("payment", "decided_by").order_by("-decided_at")[:_AT_MOST]
     return [_became(one) for one in decided]
