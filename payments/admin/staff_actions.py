@@ -81,13 +81,23 @@ def about(event: Event, *, links: bool) -> SafeString | str:
     return public_id(OPERATION_PREFIX, event.operation_id) if event.operation_id else ""
 
 
+def as_proposed(evidence: dict[str, Any]) -> dict[str, str]:
+    """The kind of a decision and what it rests on, in the words in which it was proposed."""
+    if evidence.get("kind") not in Resolution.Kind.values:
+        return {}
+    proposed = Resolution(kind=evidence["kind"], evidence=evidence.get("evidence", ""))
+    words = {"kind": proposed.get_kind_display(), "evidence": proposed.evidence_told}
+    return {name: text for name, text in words.items() if text}
+
+
 def _link(address: str, text: str) -> SafeString:
     return format_html('<a class="ficpay-short" href="{}" title="{}">{}</a>', address, text, text)
 
 
 def _details(evidence: dict[str, Any]) -> Iterator[str]:
+    evidence = evidence | as_proposed(evidence)
     if "kind" in evidence:
-        yield dict(Resolution.Kind.choices).get(evidence["kind"], plain(str(evidence["kind"])))
+        yield str(evidence["kind"])
     for name, change in evidence.get("changed", {}).items():
         yield f"{plain(name.removeprefix('is_'))}{_changed(change)}"
     for name, value in evidence.items():

@@ -88,7 +88,13 @@
         addEventListener("pageshow", () => form.removeAttribute("aria-busy"));
     }
 
+    // What is wrong with a form, or what it will do: where the keyboard and a screen reader go on.
+    function goOnFrom(element) {
+        requestAnimationFrame(() => element.focus());
+    }
+
     document.addEventListener("DOMContentLoaded", () => {
+        document.querySelectorAll(".ficpay-deciding [data-goes-on]").forEach(goOnFrom);
         if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
             document.querySelectorAll("#result_list").forEach(rename);
             document.querySelectorAll("time[datetime]").forEach(translate);
