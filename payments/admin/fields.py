@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -19,6 +19,10 @@ Params = dict[str, list[str]]
 M = TypeVar("M", bound=Model)
 
 
+class WrongFilter(Exception):
+    """What was asked for cannot be; the text says why."""
+
+
 class FieldsFilter(admin.ListFilter):
     """One or more fields. `inputs` are the kind, the name in the address and the label of each."""
 
@@ -26,6 +30,7 @@ class FieldsFilter(admin.ListFilter):
     inputs: ClassVar[tuple[tuple[str, str, str], ...]]
     choosable: tuple[str, ...] = ()  # the values of a field whose kind is `choice`
     hides = False  # until the address names one of its fields: figures of the first page lead to it
+    problem = ""  # why nothing can be found
 
     def __init__(
         self, request: HttpRequest, params: Params, model: type[Any], model_admin: ModelAdmin[Any]
@@ -50,6 +55,22 @@ class FieldsFilter(admin.ListFilter):
             return []
         return [(kind, name, text, self.given.get(name, "")) for kind, name, text in self.inputs]
 
+    def narrow(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that the fields let through. Raises WrongFilter."""
+        raise NotImplementedError
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            return self.narrow(request, queryset)
+        except WrongFilter as why:
+            self.problem = str(why)
+            return queryset.none()
+
+    @property
+    def in_words(self) -> str:
+        """`created from 2026-11-21, created to 2026-11-22`; empty where nothing is asked."""
+        return ", ".join(f"{text.lower()} {value}" for _, _, text, value in self.fields if value)
+
     def has_output(self) -> bool:
         return True
 
@@ -71,31 +92,31 @@ class ZoneFilter(FieldsFilter):
         """What can be chosen instead of UTC."""
         return [zone for zone in self.given.values() if zone in _zones()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
-        return queryset
+    def narrow(self, request: HttpRequest, rows: QuerySet[M]) -> QuerySet[M]:
+        return rows
 
 
 def on_days(request: HttpRequest, rows: QuerySet[M], field: str, first: str, last: str) -> QuerySet[M]:
     """Rows whose `field` lies on these days, both included; an empty text is no bound.
 
-    The days are those of the zone in the address, so that it means the same to everybody. None, with a word
-    to whoever asked, where a day or the zone is not one.
+    The days are those of the zone in the address, so that it means the same to everybody. Raises WrongFilter
+    where a day or the zone is not one, or the days are in the wrong order.
     """
     if not (first or last):
         return rows
     zone = _zone_of(request)
     if zone is None:
-        messages.error(request, "The time zone is not known here. Choose UTC: nothing was searched.")
-        return rows.none()
+        raise WrongFilter("The time zone is not known here. Choose UTC.")
     try:
         if first:
             rows = rows.filter(**{f"{field}__gte": begin_of(date.fromisoformat(first), zone)})
         if last:
             after = date.fromisoformat(last) + timedelta(days=1)
             rows = rows.filter(**{f"{field}__lt": begin_of(after, zone)})
-    except (ValueError, OverflowError):
-        messages.error(request, "A day is written like 2026-11-21, year first. Nothing was searched.")
-        return rows.none()
+    except (ValueError, OverflowError) as error:
+        raise WrongFilter("A day is written like 2026-11-21, year first.") from error
+    if first and last and date.fromisoformat(first) > date.fromisoformat(last):
+        raise WrongFilter(f"“From” ({first}) is after “to” ({last}): no day lies between them.")
     return rows
 
 

@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from payments.admin import cases, export, read_only, review, search
+from payments.admin import cases, export, review, search
 from payments.admin.actors import staff_of
 from payments.admin.cases import cases_of
 from payments.admin.decisions.actions import RESOLVE, actions_for
@@ -31,6 +31,7 @@ from payments.admin.decisions.views import Decisions
 from payments.admin.decisions.waiting import waiting_about
 from payments.admin.fields import ZONE, ZoneFilter
 from payments.admin.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
+from payments.admin.payment_list import IN_WORDS, PaymentList, search_of
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
@@ -51,7 +52,7 @@ LIST = "admin:payments_payment_changelist"
 CARD_NUMBER_REFUSED = "admin:payments_payment_card_number_refused"
 EXPORT = "payments.export_payments"
 _SEARCH_FIELDS = (
-    *("q", "state", "mode", "merchant", "attention"),
+    *("q", IN_WORDS, "state", "mode", "merchant", "attention"),
     *CreatedFilter.names(),
     *ReachedFilter.names(),
     *DeclineCodeFilter.names(),
@@ -60,21 +61,6 @@ _SEARCH_FIELDS = (
 _DAYS = (*CreatedFilter.days(), *ReachedFilter.days())
 # Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
 LONGEST_STATEMENT_MS = 8000
-
-
-class PaymentList(read_only.ReadOnlyList):
-    """Where a filter is about operations, the newest of those say which payments are read."""
-
-    def get_queryset(
-        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
-    ) -> QuerySet[Payment]:
-        payments = super().get_queryset(request, exclude_parameters)
-        for spec in self.filter_specs:
-            if isinstance(spec, AttentionFilter) and spec.is_known and not self.query:
-                newest = spec.newest(read_only.COUNTED_AT_MOST)
-                ordered: QuerySet[Payment] = self.root_queryset.filter(pk__in=newest)
-                return ordered.order_by(*payments.query.order_by)
-        return payments
 
 
 @admin.register(Payment)
@@ -96,7 +82,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         AttentionFilter,  # the last one: it asks the operations which of the payments so far
     )
     ordering = ("-created_at", "-id")
-    search_fields = ("pk",)  # that there is a search; what it finds, `search.newest` says
+    search_fields = ("pk",)  # that there is a search; what it finds, `search.Search` says
     search_help_text = search.PLACEHOLDER
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "payments/admin/payment_list.html"
@@ -110,12 +96,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
     ) -> tuple[QuerySet[Payment], bool]:
-        if not search_term.strip():
-            return queryset, False
-        found = search.newest(queryset, search_term, read_only.COUNTED_AT_MOST)
-        return queryset.filter(pk__in=found), False
+        """All of them: what is found among them, the list says."""
+        return queryset, False
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[read_only.ReadOnlyList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PaymentList]:
         return PaymentList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
@@ -139,7 +123,6 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         term = request.GET.get("q", "")
         context = {
             "may_export": request.user.has_perm(EXPORT),
-            "readings": search.readings(term),
             "of_no_payment": search.of_no_payment(term)[:5] if _can_be_searched(term) else (),
         }
         try:
@@ -184,14 +167,13 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
             return HttpResponseRedirect(address_of(LIST, asked))
         payments = self.get_queryset(request)
-        params = {name: [value] for name, value in asked.items()}
-        term = params.pop("q", [""])[0]
+        params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
         for each in self.list_filter:
             payments = each(request, params, Payment, self).queryset(request, payments)
         log_export(staff_of(request), asked, reason=why.cleaned_data["reason"])
         name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingHttpResponse(
-            export.as_csv(payments, term),
+            export.as_csv(payments, search_of(asked.get("q", ""), asked)),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -240,7 +222,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Payment | None:
         """By its UUID, as the list links it, or by its public id, as people paste it."""
-        public = parse_public_id(PAYMENT_PREFIX, object_id)
+        public = parse_public_id(PAYMENT_PREFIX, object_id.lower())
         return super().get_object(request, str(public or object_id), from_field)
 
     def _page(
@@ -279,8 +261,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
 
     @admin.display(description="Merchant")
     def merchant_label(self, payment: Payment) -> SafeString:
-        mode = " (test)" if payment.mode == Mode.TEST else ""
-        return _shortened(f"{payment.merchant.name}{mode}")
+        return _shortened(payment.merchant.name)
 
 
 def _asked(given: QueryDict) -> dict[str, str]:
@@ -292,13 +273,14 @@ def _can_be_searched(term: str) -> bool:
 
 
 def _labels(payment: Payment) -> SafeString:
-    """The state, and the operation that is unfinished, if there is one."""
+    """The state, the operation that is unfinished, if there is one, and whether it is a test."""
     pending: SafeString | str = ""
     if payment.pending_kind and vars(payment).get("unfinished_state") == OperationState.NEEDS_REVIEW:
         pending = label(f"{payment.pending_kind} needs review", BAD)
     elif payment.pending_kind:
         pending = label(f"{payment.pending_kind} pending", WAITING)
-    return format_html("{} {}", state_label(payment.state), pending)
+    test = label("test", WAITING) if payment.mode == Mode.TEST else ""
+    return format_html("{} {} {}", state_label(payment.state), pending, test)
 
 
 def _shortened(text: str) -> SafeString:

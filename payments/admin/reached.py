@@ -1,17 +1,17 @@
-"""Filters that figures of the first page lead to. They draw themselves only where they are in force."""
+"""Filters by what became of payments, and when."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from payments.admin.dashboard.figures import MONEY_STATES
-from payments.admin.fields import FieldsFilter, on_days
+from payments.admin.fields import FieldsFilter, WrongFilter, on_days
 from payments.models import Payment
 
 
 class ReachedFilter(FieldsFilter):
     """Payments that were authorized, captured or refunded on these days, whenever they were made."""
 
-    title, hides = "reached", True
+    title = "reached"
     inputs = (
         ("choice", "reached", "Reached"),
         ("date", "reached_from", "Reached from"),
@@ -19,22 +19,24 @@ class ReachedFilter(FieldsFilter):
     )
     choosable = tuple(MONEY_STATES)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
         state, first, last = (self.given.get(name, "") for name in self.names())
+        if not state and (first or last):
+            raise WrongFilter("Choose what was reached on these days: AUTHORIZED, CAPTURED or REFUNDED.")
         if not state:
-            return queryset
+            return rows
         if state not in MONEY_STATES:
-            return queryset.none()
+            raise WrongFilter("What is reached is AUTHORIZED, CAPTURED or REFUNDED.")
         field = f"{state.lower()}_at"
-        return on_days(request, queryset.filter(**{f"{field}__isnull": False}), field, first, last)
+        return on_days(request, rows.filter(**{f"{field}__isnull": False}), field, first, last)
 
 
 class DeclineCodeFilter(FieldsFilter):
-    """Declines with one code."""
+    """Declines with one code. It draws itself only where it is in force: a figure leads to it."""
 
     title, hides = "decline code", True
     inputs = (("text", "decline_code", "Decline code"),)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
         code = self.given.get("decline_code", "")
-        return queryset.filter(decline_code=code) if code else queryset
+        return rows.filter(decline_code=code) if code else rows

@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import Any, TypeVar
 
+from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
@@ -32,12 +34,47 @@ class CappedPaginator(Paginator[M]):
         return self.count == COUNTED_AT_MOST
 
 
-class ReadOnlyList(ChangeList):
-    """Django's list, with the addresses of the pages beside this one."""
+class PagedList(ChangeList):
+    """Django's list, which keeps search and filters where the address asks for a page that is not there."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+            last = self.paginator.num_pages
+        except IncorrectLookupParameters:
+            pages = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+            last = pages.num_pages
+        if 1 <= self.page_num <= last:
+            return
+        asked, self.page_num = self.page_num, last if self.page_num > last else 1
+        messages.warning(
+            request,
+            f"There is no page {asked}: this is page {self.page_num} of {last}, the nearest there is.",
+        )
+        super().get_results(request)
+
+
+class ReadOnlyList(PagedList):
+    """A list with the addresses of the pages beside this one, and with what is wrong with its filters."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.full_result_count = self.result_count  # unfold's header would call what was counted all there is
+
+    @property
+    def problems(self) -> list[str]:
+        """Why nothing can be found, whatever there is."""
+        return [spec.problem for spec in self.filter_specs if getattr(spec, "problem", "")]
+
+    @property
+    def filters_in_words(self) -> list[tuple[str, str]]:
+        """Each filter that is in force, and the address of the list without it."""
+        specs = [(getattr(spec, "in_words", ""), spec) for spec in self.filter_specs]
+        return [
+            (words, self.get_query_string(remove=[*spec.expected_parameters(), PAGE_VAR]))
+            for words, spec in specs
+            if words
+        ]
 
     @property
     def previous_page(self) -> str:

@@ -1,57 +1,139 @@
 """What the search box finds.
 
-A scrap of text is compared whole with everything it may be, each by an index of its own: no LIKE, no scan
-of a table, and a customer's id never finds another customer's. One OR over several tables would be a scan, so
-each comparison is a query of its own that reads its newest matches only, and a UNION brings them together.
+A text is compared whole with every id it may be, each by an index of its own, so a customer's id never finds
+another customer's. One OR over several tables would be a scan, so each comparison is a query of its own that
+reads its newest matches only, and a UNION brings them together. Where no id matches, the text is looked for
+in descriptions and metadata, word by word. The page says how a text was read.
 """
 
-import re
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
+from payments.admin.typed import Amount, Typed
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
-from payments.domain.money import MAX_AMOUNT_CENTS, Currency, display
+from payments.domain.money import Currency, display
 from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
+from payments.models.words import Words, having_all
 
-PLACEHOLDER = "Payment, order, customer, bank reference, idempotency key, request, last four or amount"
+PLACEHOLDER = "Payment, order, customer, email, bank reference, last four, amount, description …"
 
 # Operations that one scrap leads to; only a request id that a merchant sends with everything names more.
 OPERATIONS_AT_MOST = 1000
+# Ids of ours that begin alike: four digits begin one id in 65,536.
+BEGIN_ALIKE_AT_MOST = 200
 _BANK_PREFIXES = ("auth_", "cap_", "void_", "ref_")
 _BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
-_UUID = re.compile(
-    r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
-)
-_LAST_FOUR = re.compile(r"[0-9]{4}")
-_CENTS = re.compile(r"[0-9]{1,8}")
-_DOLLARS = re.compile(r"\$ ?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,6})(?:\.([0-9]{2}))?")
-_DOLLARS_AND_CENTS = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,6})\.([0-9]{2})")
 
 
-def newest(queryset: QuerySet[Payment], term: str, at_most: int) -> list[UUID]:
-    """The ids of the newest payments of the queryset that the term names.
+@dataclass(frozen=True)
+class Other:
+    """Another way to read what was typed: its words, and what to search for instead."""
 
-    By their id, order, customer, bank reference (its prefix may be missing), last four digits or amount, or
-    by the id, bank reference, request or idempotency key of one of their operations.
-    """
-    term = term.strip()
-    if queryset.query.is_empty():  # the filters let nothing through; a union of nothing cannot be ordered
-        return []
-    newest_first = queryset.order_by("-created_at", "-id").values_list("created_at", "id")
-    first, *others = [newest_first.filter(each)[:at_most] for each in _comparisons(term)]
-    found = first.union(*others).order_by("-created_at", "-id")[:at_most]
-    return [payment_id for _, payment_id in found]
+    text: str
+    term: str
+
+
+class Search:
+    """One text from the box. It decides once where it looks: for ids and the like, or in the words."""
+
+    def __init__(self, term: str, *, in_words: bool = False) -> None:
+        self.typed = Typed(term)
+        self.in_words = in_words
+        self.is_asked_for_words = in_words
+        self._is_decided = in_words
+
+    def newest(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        """The ids of the newest payments of the queryset that the text names."""
+        if payments.query.is_empty():  # the filters let nothing through; a union of that cannot be ordered
+            return []
+        if self.in_words:
+            return self._by_words(payments, at_most)
+        found = self._by_ids(payments, at_most)
+        if not (found or self._is_decided) and self.typed.words:
+            self.in_words = True
+            found = self._by_words(payments, at_most)
+        self._is_decided = True
+        return found
+
+    @cached_property
+    def readings(self) -> list[str]:
+        """What the text is taken for, where that may surprise."""
+        money = self.typed.money
+        said = []
+        if money.last_four:
+            said.append(f"the last four digits {money.last_four}")
+        if money.amount:
+            written = " (digits alone)" if money.amount.other else ""
+            said.append(f"the amount {_shown(money.amount)}{written}")
+        return said
+
+    @property
+    def joined_by(self) -> str:
+        return " together with " if self.typed.money.together else " or as "
+
+    @cached_property
+    def others(self) -> list[Other]:
+        """The readings that are not in force, or not alone."""
+        money, found = self.typed.money, []
+        if money.amount and money.amount.other:
+            found.append(_only(money.amount.other))
+        if money.last_four and money.amount and not money.together:
+            found += [
+                Other(f"only the card •••• {money.last_four}", f"•••• {money.last_four}"),
+                _only(money.amount.cents),
+            ]
+        return found
+
+    @property
+    def hint(self) -> str:
+        """Why nothing can be found by it, where that is so."""
+        if self.typed.may_begin_a_card:
+            return "A card's first six digits are not stored: search for its last four."
+        return ""
+
+    def _by_ids(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        email = Q(email=self.typed.email) & ~Q(customer_email="")
+        payments = payments.alias(email=Lower("customer_email"))
+        conditions = [*self._comparisons(), *([email] if self.typed.email else [])]
+        return _newest_of(payments, conditions, at_most)
+
+    def _by_words(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        if not self.typed.words:
+            return []
+        return _newest_of(payments.alias(words=Words()), [Q(words=having_all(self.typed.words))], at_most)
+
+    def _comparisons(self) -> list[Q]:
+        """Everything the text may be to a payment; each has its index."""
+        typed = self.typed
+        each = [Q(**{field: one}) for one in typed.spellings for field in ("order_id", "customer_id")]
+        if references := _references(typed):
+            each += [Q(**{f"{field}__in": references}) for field in _BANK_REFERENCES]
+        if ids := self._ids():
+            each.append(Q(pk__in=sorted(ids, key=str)))
+        if typed.begins:
+            each += [Q(order_id__startswith=typed.begins), Q(customer_id__startswith=typed.begins)]
+        return each + _by_money(typed)
+
+    def _ids(self) -> set[UUID]:
+        """Of payments: those in the text, those that begin so, and those of the operations that it names."""
+        begin_alike = self.typed.ids_of_ours(PAYMENT_PREFIX)
+        alike = _begin_alike(Payment.objects.all(), begin_alike) if begin_alike else []
+        return {*self.typed.uuids, *alike, *_payments_of_operations(self.typed)}
 
 
 def of_no_payment(term: str) -> QuerySet[Operation]:
     """Operations that the term names and that belong to no payment: releases of holds that were nobody's."""
-    references = _references(term.strip())
+    typed = Typed(term)
+    references = _references(typed)
     named = [
         Operation.objects.filter(each, payment=None).order_by().values("pk")
         for each in (
-            Q(pk=_uuid(term.strip(), OPERATION_PREFIX)),
+            Q(pk__in=typed.uuids),
             Q(bank_reference__in=references),
             Q(target_reference__in=references),
         )
@@ -59,55 +141,49 @@ def of_no_payment(term: str) -> QuerySet[Operation]:
     return Operation.objects.filter(pk__in=named[0].union(*named[1:]))
 
 
-def readings(term: str) -> list[str]:
-    """What a number is taken for, where that may surprise."""
-    term = term.strip()
-    cents = amount_cents(term)
-    if cents is None or not _CENTS.fullmatch(term):
+def _newest_of(payments: QuerySet[Payment], conditions: list[Q], at_most: int) -> list[UUID]:
+    if not conditions:
         return []
-    last_four = [f"the last four digits {term}"] if _LAST_FOUR.fullmatch(term) else []
-    return [*last_four, f"the amount {display(cents, Currency.USD)} ({cents} cents)"]
+    newest_first = payments.order_by("-created_at", "-id").values_list("created_at", "id")
+    first, *others = [newest_first.filter(each)[:at_most] for each in conditions]
+    found = first.union(*others).order_by("-created_at", "-id")[:at_most] if others else first
+    return [payment_id for _, payment_id in found]
 
 
-def amount_cents(term: str) -> int | None:
-    """`$50`, `$50.00` and `50.00` in cents; digits alone are cents, as the API and the bank have them."""
-    if _CENTS.fullmatch(term):
-        cents = int(term)
-    elif found := _DOLLARS.fullmatch(term) or _DOLLARS_AND_CENTS.fullmatch(term):
-        cents = int(found[1].replace(",", "")) * 100 + int(found[2] or 0)
-    else:
-        return None
-    return cents if 0 < cents <= MAX_AMOUNT_CENTS else None
+def _by_money(typed: Typed) -> list[Q]:
+    money = typed.money
+    last_four = Q(card_last4=money.last_four) if money.last_four else None
+    amount = None
+    if money.amount:
+        amount = Q(amount_cents=money.amount.cents)
+        if money.amount.currency:
+            amount &= Q(currency=money.amount.currency)
+    if money.together and last_four and amount:
+        return [last_four & amount]
+    return [each for each in (last_four, amount) if each]
 
 
-def _comparisons(term: str) -> list[Q]:
-    """Everything the term may be to a payment; each has its index."""
-    references = _references(term)
-    ids = {*_payments_of_operations(term), _uuid(term, PAYMENT_PREFIX)} - {None}
-    each: list[Q] = [Q(order_id=term), Q(customer_id=term)]
-    each += [Q(**{f"{field}__in": references}) for field in _BANK_REFERENCES]
-    if ids:
-        each.append(Q(pk__in=sorted(ids, key=str)))
-    if _LAST_FOUR.fullmatch(term):
-        each.append(Q(card_last4=term))
-    if (cents := amount_cents(term)) is not None:
-        each.append(Q(amount_cents=cents))
-    return each
-
-
-def _payments_of_operations(term: str) -> list[UUID]:
-    """The payments that the term names by one of their operations, its attempts or its idempotency key."""
-    references = _references(term)
-    named: list[tuple[QuerySet[Any], str]] = [
-        (Operation.objects.filter(bank_reference__in=references), "payment_id"),
-        (Operation.objects.filter(target_reference__in=references), "payment_id"),
-        (Operation.objects.filter(request_id=term), "payment_id"),
-        (ApiRequest.objects.filter(request_id=term), "payment_id"),
-        (Attempt.objects.filter(bank_reference__in=references), "operation__payment_id"),
-        (IdempotencyKey.objects.filter(key=term), "operation__payment_id"),
-    ]
-    if operation_id := _uuid(term, OPERATION_PREFIX):
-        named.append((Operation.objects.filter(pk=operation_id), "payment_id"))
+def _payments_of_operations(typed: Typed) -> list[UUID]:
+    """The payments that it names by one of their operations, its attempts or its idempotency key."""
+    references, spellings = _references(typed), typed.spellings
+    requests = sorted({*spellings, *(one.lower() for one in spellings)})
+    named: list[tuple[QuerySet[Any], str]] = []
+    if spellings:
+        named = [
+            (Operation.objects.filter(bank_reference__in=references), "payment_id"),
+            (Operation.objects.filter(target_reference__in=references), "payment_id"),
+            (Operation.objects.filter(request_id__in=requests), "payment_id"),
+            (ApiRequest.objects.filter(request_id__in=requests), "payment_id"),
+            (Attempt.objects.filter(bank_reference__in=references), "operation__payment_id"),
+            (IdempotencyKey.objects.filter(key__in=spellings), "operation__payment_id"),
+        ]
+    if typed.uuids:
+        named.append((Operation.objects.filter(pk__in=typed.uuids), "payment_id"))
+    if begin_alike := typed.ids_of_ours(OPERATION_PREFIX):
+        operations = _begin_alike(Operation.objects.all(), begin_alike)
+        named.append((Operation.objects.filter(pk__in=operations), "payment_id"))
+    if not named:
+        return []
     first, *others = [
         rows.filter(**{f"{payment}__isnull": False}).order_by().values_list(payment)[:OPERATIONS_AT_MOST]
         for rows, payment in named
@@ -115,13 +191,26 @@ def _payments_of_operations(term: str) -> list[UUID]:
     return [payment_id for (payment_id,) in first.union(*others)]
 
 
-def _references(term: str) -> list[str]:
-    """The term as a bank may have written it: as it is, and as our bank would, in small letters."""
-    small = term.lower()
-    prefixes = [""] if small.startswith(_BANK_PREFIXES) else ["", *_BANK_PREFIXES]
-    return sorted({term} | {prefix + small for prefix in prefixes})
+def _begin_alike(rows: QuerySet[Any], ids: tuple[UUID, UUID]) -> list[UUID]:
+    """In the order of the primary key, so that nothing but it is read."""
+    found = rows.filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
+    return list(found[:BEGIN_ALIKE_AT_MOST])
 
 
-def _uuid(term: str, prefix: str) -> UUID | None:
-    digits = term.removeprefix(prefix)
-    return UUID(digits) if _UUID.fullmatch(digits) else None
+def _references(typed: Typed) -> list[str]:
+    """As a bank may have written it: as it is, and as our bank would, in small letters."""
+    found = set(typed.spellings)
+    for one in typed.spellings:
+        small = one.lower()
+        prefixes = [""] if small.startswith(_BANK_PREFIXES) else ["", *_BANK_PREFIXES]
+        found |= {prefix + small for prefix in prefixes}
+    return sorted(found)
+
+
+def _shown(amount: Amount) -> str:
+    return display(amount.cents, amount.currency or Currency.USD)
+
+
+def _only(cents: int) -> Other:
+    shown = display(cents, Currency.USD)
+    return Other(f"only {shown}", shown)

@@ -30,14 +30,14 @@ class ActorFilter(FieldsFilter):
     title = "who"
     inputs = (("text", "actor", "Who (whole username)"),)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[Event]) -> QuerySet[Event]:
         name = self.given.get("actor", "")
         if not name:
-            return queryset
+            return rows
         by = Q(actor=Staff(user_id=0, username=name, address="", request_id="").actor)
         if name == Operator.actor:
             by |= Q(actor=Operator.actor)
-        return queryset.filter(by)
+        return rows.filter(by)
 
 
 class ActionFilter(ChoiceFilter):
@@ -51,9 +51,9 @@ class DayFilter(FieldsFilter):
     title = "day"
     inputs = (("date", "day", "Day"),)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[Event]) -> QuerySet[Event]:
         day = self.given.get("day", "")
-        return on_days(request, queryset, "at", day, day)
+        return on_days(request, rows, "at", day, day)
 
 
 @admin.register(Event)

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
@@ -19,6 +21,7 @@ from payments.domain.states import LIVE_PAYMENTS, PAYMENT_EDGES, Mode, PaymentSt
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, legal_transitions, never_deleted, one_of, starts_as, written_once
 from payments.models.merchants import Merchant
+from payments.models.words import Words
 
 _BANK_REFERENCES = {
     "bank_authorization_id": PaymentState.AUTHORIZED,
@@ -147,16 +150,28 @@ class Payment(models.Model):
             # The back office's search and filters, across merchants, newest first: what thousands share (a
             # guest's customer id, $50.00) is read from its newest on and never sorted.
             models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),
-            models.Index(fields=["order_id"], name="payment_search_order"),
-            models.Index(fields=["customer_id", "-created_at", "-id"], name="payment_newest_of_customer"),
+            # These operator classes find an id by its beginning, too, whatever the database's collation.
+            models.Index(
+                fields=["order_id"], opclasses=["varchar_pattern_ops"], name="payment_begins_with_order"
+            ),
+            models.Index(
+                fields=["customer_id", "-created_at", "-id"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops", "uuid_ops"],
+                name="payment_begins_with_customer",
+            ),
+            models.Index(
+                Lower("customer_email"),
+                F("created_at").desc(),
+                F("id").desc(),
+                condition=~Q(customer_email=""),
+                name="payment_newest_of_email",
+            ),
+            GinIndex(Words(), name="payment_words"),
             models.Index(fields=["card_last4", "-created_at", "-id"], name="payment_newest_of_last4"),
             models.Index(fields=["amount_cents", "-created_at", "-id"], name="payment_newest_of_amount"),
             models.Index(fields=["state", "-created_at", "-id"], name="payment_newest_of_state"),
             models.Index(fields=["merchant", "-created_at", "-id"], name="payment_newest_of_merchant"),
-            # Nearly all payments are live ones; the others are few and far between.
-            models.Index(
-                fields=["-created_at", "-id"], condition=Q(mode=Mode.TEST), name="payment_newest_of_tests"
-            ),
+            models.Index(fields=["mode", "-created_at", "-id"], name="payment_newest_of_mode"),
             *(
                 models.Index(
                     fields=[field], condition=~Q(**{field: ""}), name=f"payment_search_{field[5:-3]}"

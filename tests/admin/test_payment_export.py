@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from payments.admin import export
+from payments.admin.search import Search
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Event, Payment, payments_with_pending
 from tests.admin.conftest import LIST, Staff
@@ -108,7 +109,8 @@ class TestWhatIsExported:
             PaymentState.AUTHORIZED, order_id="unclear", created_at=datetime(2020, 1, 1, tzinfo=UTC)
         )
         make_operation(unclear, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW)
-        assert orders(accountant, q="kim") == ["declined", "a-test", "ours"]
+        assert orders(accountant, q="kim", mode="all") == ["declined", "a-test", "ours"]
+        assert orders(accountant, q="kim", state="CAPTURED") == ["ours"]
         assert orders(accountant, q="kim", state="CAPTURED", mode="live") == ["ours"]
         assert orders(accountant, merchant=other.pk) == ["theirs"]
         assert orders(accountant, attention="needs_review") == ["unclear"]
@@ -159,7 +161,7 @@ class TestStreaming:
         monkeypatch.setattr(export, "BATCH", 2)
         for _ in range(6):
             make_payment()
-        lines = export.as_csv(payments_with_pending().select_related("merchant"), "")
+        lines = export.as_csv(payments_with_pending().select_related("merchant"), Search(""))
         with recorded() as seen:
             assert next(lines).startswith("\ufeffpayment,")
             assert not seen.statements
@@ -173,7 +175,7 @@ class TestStreaming:
         for _ in range(23):
             make_payment(customer_id="kim")
         for term in ("", "kim"):
-            parts = list(export.as_csv(payments_with_pending().select_related("merchant"), term))
+            parts = list(export.as_csv(payments_with_pending().select_related("merchant"), Search(term)))
             assert [part.count("\r\n") for part in parts] == [1, 5, 5, 5, 5, 3]
 
 

@@ -126,11 +126,11 @@ class TestFilters:
         make_payment()
         assert superuser.found(created_from="2020-01-01", zone=zone) == []
         shown = superuser.payments(created_from="2020-01-01", zone=zone)
-        assert "The time zone is not known here. Choose UTC: nothing was searched." in shown
+        assert "Nothing was searched The time zone is not known here. Choose UTC." in shown
         assert len(superuser.found(zone=zone)) == 1  # where no day is asked for, none is needed
 
     def test_say_in_the_form_whose_days_they_are(self, superuser: Staff) -> None:
-        assert "Days in UTC Attention" in superuser.payments()
+        assert "Days in UTC Reached" in superuser.payments()
         page = superuser.client.get(reverse(LIST), {"created_from": "2026-11-21", "zone": "Asia/Tokyo"})
         assert "<option selected>Asia/Tokyo</option>" in page.content.decode()
 
@@ -210,11 +210,26 @@ class TestPages:
         assert "50 or more payments. Search or filter" in shown
         assert "Page 1 of 2" in shown
 
-    def test_that_do_not_exist_lead_to_the_first(self, superuser: Staff) -> None:
+    @pytest.mark.parametrize(
+        ("asked", "shown", "rows"), [("99", "2 of 2", 1), ("0", "1 of 2", 25), ("-3", "1 of 2", 25)]
+    )
+    def test_that_do_not_exist_say_so_and_keep_the_filter(
+        self, superuser: Staff, asked: str, shown: str, rows: int
+    ) -> None:
+        make_payment(PaymentState.DECLINED)
         for _ in range(26):
-            make_payment()
-        response = superuser.client.get(reverse(LIST), {"p": "99"}, follow=True)
-        assert len(response.context["cl"].result_list) == 25
+            make_payment(PaymentState.FAILED, customer_id="kim")
+        query = {"q": "kim", "state": "FAILED", "p": asked}
+        response = superuser.client.get(reverse(LIST), query)
+        assert len(response.context["cl"].result_list) == rows
+        page = response.content.decode()
+        assert f"There is no page {asked}: this is page {shown}, the nearest there is." in page
+        assert '<option value="FAILED" selected>' in page
+
+    def test_that_do_not_exist_where_there_is_one_say_so(self, superuser: Staff) -> None:
+        make_payment(order_id="the one")
+        assert superuser.found(p=7) == ["the one"]
+        assert "There is no page 7: this is page 1 of 1" in superuser.payments(p=7)
 
 
 class TestWhatNobodyAsksFor:
@@ -232,7 +247,9 @@ class TestWhatNobodyAsksFor:
         self, superuser: Staff, query: dict[str, str]
     ) -> None:
         make_payment()
-        assert "No payment matches" in superuser.payments(**query)
+        shown = superuser.payments(**query)
+        assert "Nothing was searched" in shown
+        assert "spelling" not in shown
 
     @pytest.mark.parametrize("lookup", ["digest__startswith", "mode", "merchant__slug"])
     def test_other_lists_take_no_filter_from_the_address(self, superuser: Staff, lookup: str) -> None:

@@ -3,11 +3,11 @@
 import pytest
 from django.urls import reverse
 
-from payments.admin.search import amount_cents
+from payments.admin.typed import Typed, amount_cents
 from payments.domain.cards import passes_luhn
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import IdempotencyKey, Operation, Payment
-from tests.admin.conftest import Staff
+from tests.admin.conftest import Staff, text_of
 from tests.factories import make_attempt, make_operation, make_payment
 
 REFERENCES = {
@@ -72,8 +72,11 @@ class TestPaymentSearch:
     def test_takes_four_digits_for_the_last_four_and_for_cents(self, superuser: Staff) -> None:
         make_payment(order_id="costs $42.42", amount_cents=4242, card_last4="9999")
         assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
-        taken_for = "4242 is taken for the last four digits 4242 and for the amount $42.42 (4242 cents)"
-        assert taken_for in superuser.payments(q="4242")
+        shown = superuser.payments(q="4242")
+        assert "4242 is read as the last four digits 4242 or as the amount $42.42 (digits alone)" in shown
+        assert "Search instead: only $4,242.00 · only the card •••• 4242 · only $42.42" in shown
+        assert superuser.found(q="•••• 4242") == ["order-1"]
+        assert superuser.found(q="$42.42") == ["costs $42.42"]
 
     @pytest.mark.parametrize(
         ("typed", "cents"),
@@ -86,7 +89,21 @@ class TestPaymentSearch:
             ("$0.00", None),
             ("999999999", None),
             ("$1000000", None),
-            ("50.0", None),
+            ("50", 5000),
+            ("999", 99_900),
+            ("50.0", 5000),
+            ("50.5", 5050),
+            ("50,00", 5000),
+            ("1.234,56", 123_456),
+            ("1 234,50", 123_450),
+            ("1,234", 123_400),
+            ("USD 50", 5000),
+            ("usd50", 5000),
+            ("50 USD", 5000),
+            ("50.00$", 5000),
+            ("“$50.00”.", 5000),
+            ("1.2.3", None),
+            ("50 000 00", None),
             ("1,23.00", None),
             ("-5.00", None),
             ("\u0665\u0660\u0660\u0660", None),
@@ -98,13 +115,14 @@ class TestPaymentSearch:
         assert amount_cents(typed) == cents
 
     @pytest.mark.parametrize("part", ["order", "rder-1", "ki", "42", "auth_", "%", "_"])
-    def test_compares_whole_values_only(self, superuser: Staff, part: str) -> None:
+    def test_compares_ids_whole(self, superuser: Staff, part: str) -> None:
         assert superuser.found(q=part) == []
 
     def test_says_what_to_do_where_nothing_matches(self, superuser: Staff) -> None:
         shown = superuser.payments(q="lost")
         assert "No payment matches" in shown
-        assert "clear the search and the filters" in shown
+        assert "Ids are compared whole" in shown
+        assert "Clear the search and the filters" in shown
 
     def test_survives_what_no_database_can_hold(self, superuser: Staff) -> None:
         assert "Null characters are not allowed" in superuser.payments(q="\x00")
@@ -160,6 +178,202 @@ class TestOperations:
             shown = superuser.payments(q=scrap)
             assert "No payment matches" in shown
             assert f"the hold auth_stray, which belongs to no payment: {release.public_id}, OPEN" in shown
+
+
+class TestAsPeoplePasteIt:
+    """What stands around an id in a mail, a chat or a spreadsheet is not part of it."""
+
+    @pytest.mark.parametrize(
+        "around", ["{}\u200b", "\ufeff{}", "\u00a0{}\u00a0", "\u2060{}\u200e", "\t{}\r\n"]
+    )
+    def test_finds_an_order_among_invisible_characters(self, superuser: Staff, around: str) -> None:
+        make_payment(order_id="order-1001")
+        assert superuser.found(q=around.format("order-1001")) == ["order-1001"]
+        assert superuser.found(q=around.format("order\u200b-1001")) == ["order-1001"]
+
+    @pytest.mark.parametrize(
+        "around", ['"{}"', "'{}'", "“{}”", "«{}»", "({})", "<{}>", "{}.", "{},", "{}?", '"{}".']
+    )
+    def test_finds_an_order_in_quotes_and_before_a_full_stop(self, superuser: Staff, around: str) -> None:
+        make_payment(order_id="order-1001")
+        assert superuser.found(q=around.format("order-1001")) == ["order-1001"]
+
+    def test_finds_an_order_with_a_sharp_that_is_stored_without_and_the_other_way_round(
+        self, superuser: Staff
+    ) -> None:
+        make_payment(order_id="A1001")
+        make_payment(order_id="#A1002")
+        assert superuser.found(q="#A1001") == ["A1001"]
+        assert superuser.found(q="A1002") == superuser.found(q="#A1002") == ["#A1002"]
+
+    def test_finds_what_is_ours_in_any_case(self, superuser: Staff, payment: Payment) -> None:
+        operation = make_operation(payment, OperationKind.CAPTURE)
+        for scrap in (payment.public_id, operation.public_id, str(payment.pk), REFERENCES["bank_capture_id"]):
+            assert superuser.found(q=scrap.upper()) == ["order-1"], scrap
+        page = superuser.client.get(
+            reverse("admin:payments_payment_change", args=[payment.public_id.upper()])
+        )
+        assert page.status_code == 200
+
+    def test_finds_by_an_address_that_has_the_id(self, superuser: Staff, payment: Payment) -> None:
+        for id_ in (payment.public_id, str(payment.pk)):
+            address = f"https://pay.example.org/admin/payments/payment/{id_}/change/"
+            assert superuser.found(q=address) == ["order-1"]
+
+    @pytest.mark.parametrize(
+        "card",
+        [
+            "•••• 4242",
+            "••••4242",
+            "**** 4242",
+            "xxxx-4242",
+            "visa 4242",
+            "Visa •••• 4242",
+            "…4242",
+            "ending in 4242",
+        ],
+    )
+    def test_finds_by_a_card_as_pages_show_it(self, superuser: Staff, payment: Payment, card: str) -> None:
+        assert superuser.found(q=card) == ["order-1"]
+
+    def test_finds_by_a_masked_number_and_takes_its_last_four(
+        self, superuser: Staff, payment: Payment
+    ) -> None:
+        assert superuser.found(q="453957******4242") == ["order-1"]
+        assert superuser.found(q="4539 57** **** 4242") == ["order-1"]
+
+    @pytest.mark.parametrize("end", ["…", "...", "*", "… "])
+    def test_finds_by_the_beginning_of_a_long_id(self, superuser: Staff, end: str) -> None:
+        make_payment(order_id="shop-2026-11-21-000000000000000001", customer_id="c-0000000000000000000001")
+        make_payment(order_id="shop-2025", customer_id="c-1")
+        assert superuser.found(q=f"shop-2026-11{end}") == ["shop-2026-11-21-000000000000000001"]
+        assert superuser.found(q=f"c-0000{end}") == ["shop-2026-11-21-000000000000000001"]
+        assert superuser.found(q=f"%{end}") == superuser.found(q=f"sh{end}") == []
+
+    def test_finds_by_the_beginning_of_an_id_of_ours(self, superuser: Staff, payment: Payment) -> None:
+        operation = make_operation(payment, OperationKind.CAPTURE)
+        for scrap in (
+            payment.public_id[:14],
+            payment.public_id[:14] + "…",
+            payment.public_id[:14].upper(),
+            operation.public_id[:14],
+        ):
+            assert superuser.found(q=scrap) == ["order-1"], scrap
+        assert superuser.found(q="pay_") == []
+
+    def test_still_refuses_a_card_number_between_invisible_characters(self, superuser: Staff) -> None:
+        parted = "\u200b".join(CARD_NUMBER)
+        response = superuser.client.post(reverse("admin:payments_payment_search"), {"q": parted})
+        assert response["Location"] == reverse("admin:payments_payment_card_number_refused")
+
+
+class TestAmounts:
+    @pytest.fixture
+    def payments(self, db: None) -> None:
+        for cents in (50, 5000, 500_000):
+            make_payment(order_id=f"costs {cents}", amount_cents=cents, card_last4="9999")
+
+    @pytest.mark.usefixtures("payments")
+    @pytest.mark.parametrize(
+        ("typed", "found", "read", "other", "instead"),
+        [
+            ("50", "costs 5000", "$50.00", "$0.50", "costs 50"),
+            ("5000", "costs 5000", "$50.00", "$5,000.00", "costs 500000"),
+        ],
+    )
+    def test_as_digits_alone_say_how_they_were_read_with_the_other_reading_a_click_away(
+        self, superuser: Staff, typed: str, found: str, read: str, other: str, instead: str
+    ) -> None:
+        assert superuser.found(q=typed) == [found]
+        response = superuser.client.get(
+            reverse("admin:payments_payment_changelist"), {"q": typed, "state": "PENDING"}
+        )
+        shown = text_of(response.content.decode())
+        assert f"the amount {read} (digits alone)" in shown
+        assert f"Search instead: only {other}" in shown
+        [address] = [link for text, link in response.context["cl"].other_readings if text == f"only {other}"]
+        again = superuser.client.get(reverse("admin:payments_payment_changelist") + address)
+        assert [each.order_id for each in again.context["cl"].result_list] == [instead]
+        assert "state=PENDING" in address
+
+    @pytest.mark.usefixtures("payments")
+    @pytest.mark.parametrize(
+        "typed", ["$50 1111", "1111 $50", "USD 50 visa 1111", "50,00 •••• 1111", "$50, 1111"]
+    )
+    def test_beside_a_card_must_both_be_right(self, superuser: Staff, typed: str) -> None:
+        make_payment(order_id="both", amount_cents=5000, card_last4="1111")
+        make_payment(order_id="card only", amount_cents=5100, card_last4="1111")
+        assert superuser.found(q=typed) == ["both"]
+        read = "the last four digits 1111 together with the amount $50.00"
+        assert read in superuser.payments(q=typed)
+
+    def test_are_read_in_time_whatever_is_pasted(self) -> None:
+        for pasted in ("." * 255, "*." * 127, "1 " * 127, "12345678 " * 28, "1,234" * 51, "visa " * 51):
+            assert Typed(pasted + "!").money.together in (True, False)
+
+
+class TestWords:
+    """Of descriptions, of metadata's values, and email addresses."""
+
+    @pytest.fixture(autouse=True)
+    def mugs(self, db: None) -> Payment:
+        make_payment(order_id="another", description="Two shirts", metadata={"mugs": "no"})
+        return make_payment(
+            order_id="mugs",
+            description="Two blue Mugs, hand-made",
+            metadata={"invoice": "INV-2026-0042", "gift": "für Jürgen"},
+            customer_email="Kim.Lee@example.org",
+        )
+
+    @pytest.mark.parametrize(
+        "scrap",
+        [
+            "kim.lee@example.org",
+            "KIM.LEE@EXAMPLE.ORG",
+            "<kim.lee@example.org>",
+            "mail of kim.lee@example.org,",
+        ],
+    )
+    def test_find_by_email(self, superuser: Staff, scrap: str) -> None:
+        assert superuser.found(q=scrap) == ["mugs"]
+
+    @pytest.mark.parametrize(
+        "scrap",
+        [
+            "blue mugs",
+            "Mugs",
+            "mug",
+            "hand-made",
+            "two mugs",
+            "INV-2026-0042",
+            "inv-2026",
+            "0042",
+            "Jürgen",
+            "“blue mugs”",
+        ],
+    )
+    def test_find_by_part_of_a_description_and_by_a_value_of_metadata(
+        self, superuser: Staff, scrap: str
+    ) -> None:
+        assert superuser.found(q=scrap) == ["mugs"]
+        shown = superuser.payments(q=scrap)
+        assert "Read as words of a description or of metadata." in shown
+
+    @pytest.mark.parametrize("scrap", ["blue shirts", "ugs", "bl", "invoice", "blue' | 'shirts"])
+    def test_find_nothing_else(self, superuser: Staff, scrap: str) -> None:
+        assert superuser.found(q=scrap) == []
+
+    def test_come_after_ids_and_are_a_click_away(self, superuser: Staff) -> None:
+        make_payment(order_id="blue")
+        assert superuser.found(q="blue") == ["blue"]
+        assert "Search instead: in descriptions and metadata" in superuser.payments(q="blue")
+        assert superuser.found(q="blue", **{"in": "words"}) == ["mugs"]
+        assert superuser.found(q="blue", **{"in": "words"}, state="CAPTURED") == []
+
+    def test_say_why_a_cards_first_digits_find_nothing(self, superuser: Staff) -> None:
+        for beginning in ("453957", "45395787"):
+            said = "A card's first six digits are not stored: search for its last four."
+            assert said in superuser.payments(q=beginning)
 
 
 class TestTheSearchForm:

@@ -1,0 +1,171 @@
+"""What a text typed into the search box may mean: ids, the last four digits of a card, an amount, words.
+
+No database here. Ids are visible ASCII (the API refuses others), so whatever does not show was pasted along.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from payments.domain.money import MAX_AMOUNT_CENTS, Currency
+
+_SHOWN_IN = {"$": Currency.USD, "US$": Currency.USD} | {str(one): one for one in Currency}
+_CURRENCY = "|".join(map(re.escape, sorted(_SHOWN_IN, key=len, reverse=True)))
+# `50`, `50.5`, `50,00`, `1,234.56`, `1.234,56`, `1 234`
+_NUMBER = (
+    r"(?P<whole>[0-9]{1,3}(?:[, '][0-9]{3})+(?![0-9])|[0-9]{1,3}(?:[. '][0-9]{3})+(?=,)|[0-9]{1,8})"
+    r"(?:[.,](?P<part>[0-9]{1,2}))?"
+)
+_AMOUNTS = (
+    re.compile(rf"(?:(?P<currency>{_CURRENCY}) ?)?{_NUMBER}"),
+    re.compile(rf"{_NUMBER} ?(?P<currency>{_CURRENCY})"),
+)
+# Digits alone are dollars up to 999, and cents, as the API and the bank have them, from four digits on:
+# hardly anybody looks for less than ten dollars in cents. The page offers the other reading.
+_DIGITS_OF_CENTS = 4
+_BRANDS = "VISA|MASTERCARD|AMEX|DISCOVER|DINERS|JCB|UNIONPAY|MAESTRO|CARD|ENDING|IN"
+_MASK = r"(?:[0-9]{4}[0-9 -]{0,6})?(?:[ -]*[*\u2022\u00b7\u25cfX.]){2,}[ -]*"
+_LAST_FOUR = re.compile(rf"(?:(?:{_BRANDS}) )*(?:{_MASK})?([0-9]{{4}})")
+_BETWEEN = re.compile(r"[\s;/]+|,\s+")
+_CARD_BEGINS = re.compile(r"[2-6][0-9]{5}(?:[0-9]{2})?")
+_ID = re.compile(r"[!-~]{1,255}")
+_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
+_HEX = re.compile(r"[0-9a-f-]+")
+_HEX_FROM = 4  # digits of an id of ours that has its prefix; without one, twice as many
+_QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2039\u203a()[]{}<> "
+_STOPS = ",;:.!?"
+_CUT = ("\u2026", "...", "*")  # how an id ends that was cut to its column
+_EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']+\.[^\s@<>,;:\"']+")
+_WORD = re.compile(r"[^\W_]+")
+_LETTERS_FROM = 3  # fewer begin a large part of everything
+_WORDS_AT_MOST = 12
+
+
+@dataclass(frozen=True)
+class Amount:
+    """In cents, and in a currency if one was named. `other` is the second reading of digits alone."""
+
+    cents: int
+    currency: Currency | None = None
+    other: int | None = None
+
+
+@dataclass(frozen=True)
+class CardAndAmount:
+    """What a payment has been told by. `together` where both were typed, so that both must hold."""
+
+    last_four: str = ""
+    amount: Amount | None = None
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A text from the search box, and what it may be."""
+
+    term: str
+
+    @cached_property
+    def text(self) -> str:
+        """Without what does not show, and with plain blanks."""
+        shown = (" " if one.isspace() else one for one in self.term if one.isspace() or one.isprintable())
+        return " ".join("".join(shown).split())
+
+    @cached_property
+    def spellings(self) -> list[str]:
+        """As an id may be stored: without quotes and full stops around it, with and without a `#`."""
+        bare = self.text.strip(_QUOTES + _STOPS)
+        spelled = [self.text, bare, *(_other_sharp(one) for one in (self.text, bare))]
+        return [one for one in dict.fromkeys(spelled) if _ID.fullmatch(one)]
+
+    @cached_property
+    def uuids(self) -> list[UUID]:
+        """In whatever case, and with whatever around them: a prefix, or an address."""
+        return [UUID(found.group()) for found in _UUID.finditer(self.text.lower())]
+
+    @cached_property
+    def begins(self) -> str:
+        """The beginning of an id that ends in an ellipsis, as lists show what they cut."""
+        text = self.text.strip(_QUOTES)
+        end = next((end for end in _CUT if text.endswith(end)), "")
+        begin = text.removesuffix(end).rstrip(".*")
+        return begin if end and len(begin) >= _LETTERS_FROM and _ID.fullmatch(begin) else ""
+
+    def ids_of_ours(self, prefix: str) -> tuple[UUID, UUID] | None:
+        """The first and the last id that begin as the text does, where it may begin one of ours."""
+        small = (self.begins or self.text.strip(_QUOTES + _STOPS)).lower()
+        digits = small.removeprefix(prefix)
+        named = digits != small
+        if not _HEX.fullmatch(digits) or (digits.isdigit() and not named):
+            return None
+        digits = digits.replace("-", "")
+        if not (_HEX_FROM if named else 2 * _HEX_FROM) <= len(digits) < 32:
+            return None
+        return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+    @cached_property
+    def money(self) -> CardAndAmount:
+        """A card's last digits, an amount, or both of them beside each other: `$50 1111`."""
+        text = unicodedata.normalize("NFKC", self.text).upper().lstrip(_QUOTES).rstrip(_QUOTES + _STOPS)
+        last_four, amount = _last_four(text), _amount(text)
+        if last_four or amount:
+            return CardAndAmount(last_four, amount)
+        parts = _BETWEEN.split(text)
+        for at in range(1, min(len(parts), _WORDS_AT_MOST)):
+            left, right = " ".join(parts[:at]), " ".join(parts[at:])
+            for one, other in ((left, right), (right, left)):
+                last_four, amount = _last_four(other), _amount(one)
+                if last_four and amount:
+                    return CardAndAmount(last_four, amount, together=True)
+        return CardAndAmount()
+
+    @property
+    def may_begin_a_card(self) -> bool:
+        """Whether it may be the digits that name a card's bank; they are not stored."""
+        return bool(_CARD_BEGINS.fullmatch(self.text.strip(_QUOTES + _STOPS)))
+
+    @cached_property
+    def email(self) -> str:
+        found = _EMAIL.search(self.text.lower())
+        return found.group().rstrip(_STOPS + ")") if found else ""
+
+    @cached_property
+    def words(self) -> list[str]:
+        """For descriptions and metadata; none where they would begin a large part of everything."""
+        words = _WORD.findall(unicodedata.normalize("NFKC", self.text).lower())[:_WORDS_AT_MOST]
+        return words if any(len(word) >= _LETTERS_FROM for word in words) else []
+
+
+def amount_cents(text: str) -> int | None:
+    """The amount that the text is read as, in cents."""
+    amount = Typed(text).money.amount
+    return amount.cents if amount else None
+
+
+def _amount(text: str) -> Amount | None:
+    found = next(filter(None, (pattern.fullmatch(text) for pattern in _AMOUNTS)), None)
+    if found is None:
+        return None
+    whole = int(re.sub(r"[^0-9]", "", found["whole"]))
+    if text.isdigit():
+        dollars, cents = _in_range(whole * 100), _in_range(whole)
+        first, second = (cents, dollars) if len(text) >= _DIGITS_OF_CENTS else (dollars, cents)
+        return Amount(first, other=second) if first else None
+    total = _in_range(whole * 100 + int((found["part"] or "").ljust(2, "0")))
+    currency = found["currency"]
+    return Amount(total, _SHOWN_IN[currency] if currency else None) if total else None
+
+
+def _in_range(cents: int) -> int | None:
+    return cents if 0 < cents <= MAX_AMOUNT_CENTS else None
+
+
+def _last_four(text: str) -> str:
+    found = _LAST_FOUR.fullmatch(text)
+    return found[1] if found else ""
+
+
+def _other_sharp(text: str) -> str:
+    return text.removeprefix("#") if text.startswith("#") else f"#{text}"
