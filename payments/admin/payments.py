@@ -35,9 +35,10 @@ from payments.admin.payment_list import IN_WORDS, PaymentList, search_of
 from payments.admin.reached import DeclineCodeFilter, ReachedFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.receipt import sections_of
+from payments.admin.related import related_to
 from payments.admin.sent import address_of, asked_in, not_sent
 from payments.admin.timeline import timeline_of
-from payments.admin.words import BAD, WAITING, label, state_label, utc_in_column, with_times
+from payments.admin.words import BAD, WAITING, as_written, label, state_label, utc_in_column, with_times
 from payments.domain.cards import people_wrote_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
@@ -208,6 +209,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             "original": payment,
             "amount": display(payment.amount_cents, payment.currency),
             "labels": _labels(payment),
+            "is_test": payment.mode == Mode.TEST,
+            "related": related_to(payment),
             "now": with_times(what_now(payment, operations, read_clock())),
             "actions": actions_for(request, payment, operations),
             "waiting": waiting_about(request, payment),
@@ -285,4 +288,4 @@ def _labels(payment: Payment) -> SafeString:
 
 def _shortened(text: str) -> SafeString:
     """Cut to its column by the style sheet; whole in the page, under the mouse and for a screen reader."""
-    return format_html('<span class="ficpay-short" title="{}">{}</span>', text, text)
+    return format_html('<span class="ficpay-short" title="{}">{}</span>', text, as_written(text))

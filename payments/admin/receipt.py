@@ -1,11 +1,13 @@
 """The receipt's facts as the payment's page shows them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from payments.admin.words import NOTHING, utc
+from payments.admin.words import NOTHING, as_written, utc
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.models import Operation, Payment
@@ -14,6 +16,7 @@ from payments.services.denials import done_already, is_called_captured
 from payments.services.evidence import has_late_answer
 
 _AT_THE_BANK = "at the bank, as far as it says"
+LIST = "admin:payments_payment_changelist"
 Section = tuple[str, list[tuple[str, Any]]]
 
 
@@ -29,12 +32,12 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
         (
             "Order",
             [
-                ("Order", payment.order_id),
-                ("Customer", payment.customer_id),
-                ("Email", payment.customer_email or NOTHING),
-                ("Description", payment.description or NOTHING),
+                ("Order", _all_of(payment.order_id, payment)),
+                ("Customer", _all_of(payment.customer_id, payment)),
+                ("Email", _all_of(payment.customer_email, payment) if payment.customer_email else NOTHING),
+                ("Description", as_written(payment.description) if payment.description else NOTHING),
                 ("Metadata", _metadata(payment.metadata)),
-                ("Merchant", f"{payment.merchant.name}, {payment.mode} mode"),
+                ("Merchant", format_html("{}, {} mode", as_written(payment.merchant.name), payment.mode)),
             ],
         ),
         (
@@ -97,5 +100,11 @@ def _times(payment: Payment) -> list[tuple[str, Any]]:
 
 
 def _metadata(metadata: dict[str, str]) -> SafeString | str:
-    lines = ((f"{name}: {value}",) for name, value in metadata.items())
+    lines = ((as_written(f"{name}: {value}"),) for name, value in metadata.items())
     return format_html_join("", "<div>{}</div>", lines) or NOTHING
+
+
+def _all_of(text: str, payment: Payment) -> SafeString:
+    """A link to the list of all payments that have this."""
+    query = urlencode({"q": text, "mode": payment.mode})
+    return format_html('<a href="{}?{}">{}</a>', reverse(LIST), query, as_written(text))

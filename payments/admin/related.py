@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Q
+from django.utils.safestring import SafeString
 
+from payments.admin.words import as_written, state_label, utc
+from payments.domain.money import display
 from payments.domain.states import PaymentState
 from payments.models import Payment
 
@@ -20,6 +23,22 @@ class Related:
 
     payment: Payment
     is_duplicate: bool
+
+    @property
+    def order(self) -> SafeString:
+        return as_written(self.payment.order_id)
+
+    @property
+    def amount(self) -> str:
+        return display(self.payment.amount_cents, self.payment.currency)
+
+    @property
+    def state(self) -> SafeString:
+        return state_label(self.payment.state)
+
+    @property
+    def created(self) -> SafeString | str:
+        return utc(self.payment.created_at)
 
 
 def related_to(payment: Payment) -> list[Related]:

@@ -15,7 +15,7 @@ from payments.admin.fields import ZONE, FieldsFilter, ZoneFilter, on_days
 from payments.admin.filters import ChoiceFilter
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.sent import address_of, asked_in, not_sent
-from payments.admin.words import utc_in_column
+from payments.admin.words import as_written, utc_in_column
 from payments.domain.cards import people_wrote_card_number
 from payments.models import Event
 from payments.services.staff import Operator, Staff
@@ -140,5 +140,5 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         return event.evidence.get("from") or "unknown"
 
     @admin.display(description="Why")
-    def why(self, event: Event) -> str:
-        return staff_actions.why(event)
+    def why(self, event: Event) -> SafeString:
+        return as_written(staff_actions.why(event))

@@ -11,7 +11,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.admin import staff_actions
-from payments.admin.words import NEUTRAL, WAITING, label, plain, state_label, utc, utc_to_the_millisecond
+from payments.admin.words import (
+    NEUTRAL,
+    WAITING,
+    as_written,
+    label,
+    plain,
+    state_label,
+    utc,
+    utc_to_the_millisecond,
+)
 from payments.domain.states import OperationState
 from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operation, Payment
 
@@ -201,4 +210,8 @@ def _shown(value: Any) -> str:
 
 def _known(*facts: tuple[str, Any]) -> Facts:
     """Those that have a value; a duration of 0 ms is one."""
-    return [(name, value) for name, value in facts if value not in ("", None, False)]
+    known = [(name, value) for name, value in facts if value not in ("", None, False)]
+    return [
+        (name, as_written(value) if isinstance(value, str) and not isinstance(value, SafeString) else value)
+        for name, value in known
+    ]

@@ -30,6 +30,25 @@ COLOURS: dict[str, str] = {
 }
 
 
+# What turns the text around it, or does not show: Unicode's marks of direction, invisible blanks, controls.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
+
+
+def as_written(text: str) -> SafeString:
+    """What others wrote, for a page: its marks of direction are shown, and turn nothing around."""
+    if text.isascii() and text.isprintable():
+        return format_html("{}", text)
+    parts, end = [], 0
+    for found in _UNSEEN.finditer(text):
+        name = f"U+{ord(found.group()):04X}"
+        mark = format_html('<span class="ficpay-mark" title="An invisible character">{}</span>', name)
+        parts += [(text[end : found.start()],), (mark,)]
+        end = found.end()
+    return format_html("<bdi>{}</bdi>", format_html_join("", "{}", [*parts, (text[end:],)]))
+
+
 def label(text: str, colour: str = "") -> SafeString:
     """A label in one of unfold's colours."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})

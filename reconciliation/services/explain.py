@@ -55,7 +55,7 @@ _MONEY = {
     PaymentState.REFUNDED: "The money was taken and given back.",
     PaymentState.VOIDED: "The hold was released; no money was taken.",
     PaymentState.EXPIRED: "The hold ran out; no money was taken.",
-    PaymentState.DECLINED: "The issuer said no; no money was taken.",
+    PaymentState.DECLINED: "The card's bank declined it: {code}. No money was taken.",
     PaymentState.FAILED: "Not executed, as far as the bank can say; no money was taken.",
 }
 
@@ -112,7 +112,8 @@ def _money(payment: Payment, open_ones: list[Operation]) -> str:
         one.state == OperationState.NEEDS_REVIEW for one in open_ones
     ):
         return "The hold ran out."  # what became of the money, its release's review says
-    return _MONEY[PaymentState(payment.state)]
+    code = payment.decline_code.replace("_", " ").replace("cvv", "CVV")
+    return _MONEY[PaymentState(payment.state)].format(code=code)
 
 
 def _possible(payment: Payment, now: datetime) -> list[str]:

@@ -10,13 +10,14 @@ from django.urls import reverse
 
 from payments.admin import timeline
 from payments.admin.timeline import timeline_of
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import ApiRequest, Attempt, Event, Payment
-from tests.admin.conftest import LIST, PAGE, Staff
+from tests.admin.conftest import LIST, PAGE, Staff, text_of
 from tests.factories import make_attempt, make_event, make_operation, make_payment
 
-# Session, user, the payment, its operations, their attempts, its events. However long its history is.
-STATEMENTS = 16
+# Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
+# duplicates, what waits for a second person. However long its history is.
+STATEMENTS = 18
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -97,6 +98,42 @@ class TestReceipt:
         payment = make_payment(PaymentState.DECLINED, decline_code="insufficient_funds")
         assert "The card has insufficient funds. (insufficient_funds)" in superuser.page(payment)
 
+    @pytest.mark.parametrize(
+        ("code", "why"), [("insufficient_funds", "insufficient funds"), ("invalid_cvv", "invalid CVV")]
+    )
+    def test_says_why_the_issuer_declined_in_the_first_sentence(
+        self, superuser: Staff, code: str, why: str
+    ) -> None:
+        payment = make_payment(PaymentState.DECLINED, decline_code=code)
+        said = f"The card's bank declined it: {why}. No money was taken."
+        assert said in superuser.page(payment)
+
+    def test_says_on_top_that_a_test_moved_no_real_money(self, superuser: Staff) -> None:
+        tested = superuser.page(make_payment(mode=Mode.TEST))
+        assert tested.index("No real money: this is a test payment.") < tested.index("Money moved")
+        assert "No real money" not in superuser.page(make_payment())
+
+    def test_links_to_the_others_of_its_order_and_its_customer(self, superuser: Staff) -> None:
+        payment = make_payment(order_id="a b&c", customer_id="kim", mode=Mode.TEST)
+        page = superuser.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
+        for query in ("q=a+b%26c&amp;mode=test", "q=kim&amp;mode=test"):
+            assert f'href="{reverse(LIST)}?{query}"' in page
+
+    def test_shows_the_marks_that_turn_a_description_around(self, superuser: Staff) -> None:
+        payment = make_payment(
+            order_id="a\u202eb", description="paid \u202e00.5$", metadata={"k\u200b": "v\u2066"}
+        )
+        response = superuser.client.get(reverse(PAGE, args=[payment.pk]))
+        shown = text_of(response.content.decode())
+        assert "paid U+202E 00.5$" in shown
+        assert "k U+200B : v U+2066" in shown
+        assert not {"\u202e", "\u2066", "\u200b"} & set(shown)
+        assert "a U+202E b" in superuser.payments(mode="test") + superuser.payments()
+        assert "<bdi>" in response.content.decode()
+
+    def test_shows_a_foreign_script_as_it_is(self, superuser: Staff) -> None:
+        assert "שלום Jürgen 👩‍🚀" in superuser.page(make_payment(description="שלום Jürgen 👩‍🚀"))
+
     def test_is_found_by_its_public_id(self, superuser: Staff, captured: Payment) -> None:
         assert captured.order_id in superuser.read(reverse(PAGE, args=[captured.public_id]))
 
@@ -113,6 +150,41 @@ class TestReceipt:
         page = superuser.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
         for part in ("<b>o", "<script>alert", "<i>", "<u>"):
             assert part not in page
+
+
+class TestRelated:
+    def test_lists_the_others_of_its_order(self, superuser: Staff) -> None:
+        declined = make_payment(PaymentState.DECLINED, order_id="order-7")
+        make_payment(PaymentState.DECLINED, order_id="order-7", mode=Mode.TEST)
+        payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7", amount_cents=4900)
+        shown = superuser.page(payment)
+        assert f"{declined.public_id} order-7 (the same) $50.00 DECLINED" in shown
+        assert shown.count("(the same)") == 1
+        assert "DECLINED likely duplicate" not in shown
+        assert "Related payments" not in superuser.page(make_payment(order_id="alone", amount_cents=1))
+
+    def test_marks_a_likely_duplicate(self, superuser: Staff) -> None:
+        twice = [make_payment(PaymentState.CAPTURED, order_id=f"click-{number}") for number in (1, 2)]
+        for one, other in (twice, reversed(twice)):
+            marked = f"{other.public_id} {other.order_id} $50.00 CAPTURED likely duplicate"
+            assert marked in superuser.page(one)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"amount_cents": 5001},
+            {"card_last4": "1112"},
+            {"card_expiry_year": 2031},
+            {"created_at": BEGIN + timedelta(hours=25)},
+            {"mode": Mode.TEST},
+            {"state": PaymentState.REFUNDED},
+            {"state": PaymentState.FAILED},
+        ],
+    )
+    def test_marks_nothing_else(self, superuser: Staff, other: dict[str, Any]) -> None:
+        payment = make_payment(PaymentState.CAPTURED, created_at=BEGIN)
+        make_payment(**{"state": PaymentState.CAPTURED, "created_at": BEGIN} | other)
+        assert "CAPTURED likely duplicate" not in superuser.page(payment)
 
 
 class TestTimeline:

@@ -1,7 +1,8 @@
 """Payments by the million, with their operations, attempts, events and idempotency keys, made by SQL alone.
 
 What the back office searches for is made from a payment's number, so that a reader can ask for it. A few
-values are shared by many, as in life: every fifth payment is a guest's, costs $50.00 and ends in 1111.
+values are shared by many, as in life: every fifth payment is a guest's, costs $50.00, ends in 1111
+and is for shoes.
 Triggers and foreign keys are switched off while rows are made; checks and unique indexes are not.
 """
 
@@ -111,7 +112,9 @@ _PAYMENTS = f"""
         CASE WHEN n %% 5 = 0 THEN 'guest' ELSE 'customer-' || n * 7919 %% 200000 END,
         CASE WHEN n %% 5 = 0 THEN 5000 ELSE 100 + n * 7919 %% 100000 END, 'USD', state,
         'visa', CASE WHEN n %% 5 = 0 THEN '1111' ELSE lpad((n * 7919 %% 10000)::text, 4, '0') END, 12, 2030,
-        'Shoes', 'kim@example.org', '{{}}',
+        CASE WHEN n %% 5 = 0 THEN 'Shoes' ELSE 'Mug ' || n * 7919 %% 100000 END,
+        CASE WHEN n %% 5 = 0 THEN 'guest@example.org' ELSE 'Kim-' || n || '@example.org' END,
+        jsonb_build_object('invoice', 'inv' || n),
         CASE WHEN {_HELD} THEN 'auth_' || md5('auth' || n)::uuid ELSE '' END,
         CASE WHEN {_TAKEN} THEN 'cap_' || md5('cap' || n)::uuid ELSE '' END,
         CASE WHEN state = 'VOIDED' THEN 'void_' || md5('void' || n)::uuid ELSE '' END,

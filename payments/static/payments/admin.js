@@ -1,4 +1,4 @@
-// Times and days in the reader's zone, and a search that says that it searches. Without this script they are
+// Times and days in the reader's zone, a search that `/` leads to and that says that it searches. Without this script they are
 // in UTC and say so. A file of its own and no inline code, so that the strictest policy lets it run.
 
 (() => {
@@ -93,7 +93,48 @@
         requestAnimationFrame(() => element.focus());
     }
 
+    // The theme's icons are words in a font that draws them; a screen reader would read the words.
+    function hideIcons() {
+        for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
+            icon.setAttribute("aria-hidden", "true");
+        }
+    }
+
+    // On a narrow screen rows become cards, and each cell says which column it was in.
+    function nameCells(table) {
+        const names = [...table.querySelectorAll("thead tr:last-child > *")].map((cell) => cell.textContent.trim());
+        for (const row of table.tBodies[0]?.rows ?? []) {
+            [...row.cells].filter((cell) => cell.tagName === "TD").forEach((cell) => {
+                if (names[cell.cellIndex]) {
+                    cell.dataset.label = names[cell.cellIndex];
+                }
+            });
+        }
+    }
+
+    // `/` leads to the search: on this page, or where payments are listed.
+    function searchBySlash(event) {
+        const typing = event.target.closest("input, textarea, select, [contenteditable]");
+        if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) {
+            return;
+        }
+        const box = document.querySelector("form.ficpay-search input:is([type=search], [type=text])");
+        const list = document.querySelector("#nav-sidebar a[href$='/payments/payment/']");
+        if (box || list) {
+            event.preventDefault();
+        }
+        if (box) {
+            box.focus();
+            box.select();
+        } else if (list) {
+            location.assign(list.href);
+        }
+    }
+
+    document.addEventListener("keydown", searchBySlash);
     document.addEventListener("DOMContentLoaded", () => {
+        hideIcons();
+        document.querySelectorAll(":is(.ficpay-card, .ficpay-panel) table").forEach(nameCells);
         document.querySelectorAll(".ficpay-deciding [data-goes-on]").forEach(goOnFrom);
         if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
             document.querySelectorAll("#result_list").forEach(rename);
