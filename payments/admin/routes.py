@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from payments.admin.actors import staff_of
 from payments.admin.decisions.forms import ReasonForm
-from payments.admin.decisions.page import Decision, DecisionPages
+from payments.admin.decisions.page import Decision, DecisionPages, Preview
 from payments.domain.money import Currency
 from payments.domain.states import Mode
 from payments.models import Merchant
@@ -92,9 +92,9 @@ class ChangeRoute(DecisionPages):
             request,
             Decision(
                 title=f"Change a route of {merchant.name}",
-                about=[("Merchant", merchant.name), ("Routes", as_list(merchant) or "none")],
+                about=[("Merchant", merchant.name), ("Routes", str(as_list(merchant) or "none"))],
                 form=RouteForm,
-                changes=_consequences,
+                preview=lambda given: Preview(_consequences(given)),
                 decide=change,
                 back=reverse("admin:payments_merchant_changelist"),
             ),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0012_outdated_proposals'),
+        ('payments', '0020_decisions'),
     ]
 
     operations = [
