@@ -176,7 +176,10 @@ PROBLEMS: dict[str, Problem] = {
         "Only an AUTHORIZED payment can be captured or voided, and only a CAPTURED one refunded.",
         Again.NO,
         "Read the payment's `state`: it says which operations are left.",
-        cases=tuple((f"{kind} when {state}", text) for (kind, state), text in NEXT_IN_STATE.items()),
+        cases=tuple(
+            (f"{kind.capitalize()} of a payment that is {state}", text)
+            for (kind, state), text in NEXT_IN_STATE.items()
+        ),
     ),
     "operation_in_progress": Problem(
         409,
@@ -208,13 +211,13 @@ PROBLEMS: dict[str, Problem] = {
         Again.LATER,
         _SAME_AGAIN,
         cases=(
-            ("an operation of the payment is unfinished", ORDER_UNFINISHED),
+            ("An operation of the payment is unfinished", ORDER_UNFINISHED),
             *(
-                (f"the payment is {state}", text)
+                (f"The payment is {state}", text)
                 for state, text in NEXT_OF_ORDER.items()
                 if text != ORDER_UNFINISHED
             ),
-            ("the payment has ended at this moment", _SAME_AGAIN),
+            ("The payment has ended at this moment", _SAME_AGAIN),
         ),
     ),
     "idempotency_key_in_use": Problem(
