@@ -170,6 +170,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"  # where nothing, or nothing of ours, is named to return to
 OTP_TOTP_ISSUER = "FicPay"
+CSRF_FAILURE_VIEW = "access.old_forms.too_old"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that nobody locks others out from elsewhere

@@ -145,6 +145,20 @@ class TestASessionThatHasEnded:
         assert not Event.objects.exists()
         assert not Resolution.objects.exists()
 
+    def test_that_was_opened_anew_in_another_tab_brings_the_form_back_filled(
+        self, payment: Payment, kim: Member
+    ) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(kim.user)
+        old = client.post(reverse(NOTE, args=[payment.pk]), {"note": "One."}, follow=True)
+        assert drafts.WAS_TOO_OLD in old.content.decode()
+        assert "One." in old.content.decode()
+        assert not Event.objects.exists()
+        stranger = Client(enforce_csrf_checks=True)
+        assert stranger.post(reverse(NOTE, args=[payment.pk]), {"note": "One."}).status_code == 403
+        card = client.post(reverse(NOTE, args=[payment.pk]), {"note": f"card {CARD}"})
+        assert (card.status_code, kept_anywhere("1111")) == (403, False)
+
     def test_carries_no_card_number_and_nothing_that_was_not_typed(
         self, payment: Payment, kim: Member
     ) -> None:

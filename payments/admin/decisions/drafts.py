@@ -21,6 +21,7 @@ _SESSION, _ADDRESS = "drafts", "draft"
 _AT_ONCE = 5  # pages that one person has open; older drafts are forgotten
 _LONGEST = 8192  # characters of all fields; the longest that any form takes is a fifth of it
 _NOT_TYPED = frozenset({"csrfmiddlewaretoken", "confirmed"})
+WAS_TOO_OLD = "This page was older than your login. What you typed is here, and nothing has been done yet."
 LOGGED_IN_AGAIN = "You had to log in again. What you typed is here, and nothing has been done yet."
 
 
