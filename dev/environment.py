@@ -94,6 +94,8 @@ class Environment:
             "DATABASE_URL": self.given_database_url or self.postgres().url(),
             "BANK_URL": self.bank_url,
             "ACQUIRER_URL": self.acquirer_url,
+            # Nothing stands between us and the simulated bank.
+            "BANK_CLOSES_WHEN_FINISHED": "false" if self.given_bank_url else "true",
         }
 
     def _kept_secrets(self) -> dict[str, str]:

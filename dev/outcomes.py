@@ -32,10 +32,10 @@ ANSWERS = {
     ),
     Answer.NOTHING_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
     Answer.AUTHORIZATION_EXPIRED: "`authorization_expired`",
-    Answer.ALREADY_USED_AFTER_DOUBT: "`authorization_already_used`, after an attempt in doubt",
-    Answer.ALREADY_CAPTURED_AFTER_DOUBT: "`already_captured`, after an attempt in doubt",
-    Answer.ALREADY_VOIDED_AFTER_DOUBT: "`already_voided`, after an attempt in doubt",
-    Answer.ALREADY_REFUNDED_AFTER_DOUBT: "`already_refunded`, after an attempt in doubt",
+    Answer.ALREADY_USED_AFTER_SILENCE: "`authorization_already_used`, after a silent attempt",
+    Answer.ALREADY_CAPTURED_AFTER_SILENCE: "`already_captured`, after a silent attempt",
+    Answer.ALREADY_VOIDED_AFTER_SILENCE: "`already_voided`, after a silent attempt",
+    Answer.ALREADY_REFUNDED_AFTER_SILENCE: "`already_refunded`, after a silent attempt",
     Answer.ANYTHING_ELSE: "everything else",
 }
 MEANS = {
@@ -76,14 +76,18 @@ failed because nobody answered.
 """
 NOTES = """\
 **A.** A decline after a silent attempt is no proof that there is no hold (the first hold may be what used up
-the funds): DECLINED, awaiting statement.
+the funds): DECLINED, awaiting statement. While the bank may still be working on a call of ours, the hold of
+that call may be the very reason: then only a word about the card itself (`card_expired`, `invalid_card`,
+`invalid_cvv`) is a decline, and any other leaves the doubt.
 
-**B.** Deduced only if every earlier operation on this authorization ended by the bank's own answer; otherwise
-NEEDS_REVIEW. And only if an attempt was in doubt before the bank first contradicted our books: what was done
-before that was not done by us.
+**B.** Deduced only if every other operation on this authorization ended by the bank's own answer; otherwise
+NEEDS_REVIEW. And only if a silent attempt came before the bank first said so: a 500 of its own proves that
+nothing was done, so what is done already after it was done by somebody else. That counts as a contradiction.
+All of this goes by the order of the rows, not by clocks.
 
-**Several silent attempts**: each may have made a hold, and the bank's stored answer is to one of them. A
-probe is not counted among them: it holds nothing.
+**Silent attempts**: each may have made a hold, and the bank's stored answer is to one of them. The operation
+counts those of which no answer tells; each awaits the statement. A probe is not among them: it holds nothing.
+After two silent attempts of an authorize the card is not sent again: only probes go on.
 
 **Nothing sent** means NOT_EXECUTED only while no attempt is in doubt; otherwise the operation stays in doubt.
 
@@ -99,8 +103,8 @@ for it: where nothing could be sent it stays open until the hold is freed.
 cannot exist. A stored answer comes back and is adopted. A **negative probe** (`invalid_card` from a bank
 whose `/health` is 200 before and after) counts when a second one follows at least 10 minutes later:
 NOT_EXECUTED, payment FAILED, awaiting statement. A 200 that is not a stored answer contradicts our books:
-nobody holds money on a card that does not exist. Every other answer leaves the doubt. 23 hours after the key
-was first used nobody asks any more: NEEDS_REVIEW.
+nobody holds money on a card that does not exist. Every other answer leaves the doubt. 24 hours after the
+first attempt the bank may have forgotten its answer, so a probe that finds none proves nothing: NEEDS_REVIEW.
 """
 
 

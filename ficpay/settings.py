@@ -38,6 +38,9 @@ FINGERPRINT_KEYS = secrets.read_keyring(env, "FICPAY_FINGERPRINT_KEYS", producti
 
 # --- The bank --------------------------------------------------------------------------------
 BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
+# Whether a connection closed without an answer proves that the bank has ended its work. Then it may be asked
+# again at once; otherwise only when the lease has run out. True where nothing stands between us and it.
+BANK_CLOSES_WHEN_FINISHED = env.bool("BANK_CLOSES_WHEN_FINISHED", False)
 # Requests a web process works on at once; most of the time they wait for the bank.
 REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 64)
 # Bank calls one process may have in flight. Below its request threads, so that a stalled bank leaves

@@ -31,6 +31,7 @@ os.environ |= {
     "DJANGO_DEBUG": "false",
     "DJANGO_SECRET_KEY": "of-the-tests-only-" + "k" * 50,
     "DJANGO_SECURE_SSL_REDIRECT": "false",
+    "BANK_CLOSES_WHEN_FINISHED": "true",
     "FICPAY_BANK_KEY_SECRET": "of-the-tests-only-" + "b" * 50,
     "FICPAY_FINGERPRINT_KEYS": "new:of-the-tests-only-" + "f" * 50 + ",old:of-the-tests-only-" + "o" * 50,
     "FICPAY_LOG_FORMAT": "json",

@@ -65,7 +65,7 @@ _WHY: dict[str, tuple[str, str]] = {
         "Show the bank the timeline; ask again when it has mended its books.",
     ),
     ReviewReason.TOO_OLD_TO_ASK: (
-        "An authorize in doubt for 23 hours; the bank may have forgotten it.",
+        "An authorize in doubt for 24 hours; the bank may have forgotten it.",
         "Wait for the statement of that day. If it shows no hold, record that it was not executed; "
         "if it shows one, void that hold, then record it on the bank's written word.",
     ),

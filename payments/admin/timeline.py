@@ -130,7 +130,7 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
             ("Finished", operation.finished_at and utc_to_the_millisecond(operation.finished_at)),
             ("Asked about again", _asked_again(operation)),
             ("Reason", operation.reason),
-            ("Awaiting statement", operation.awaiting_statement and "yes"),
+            ("Awaiting statement", _strays(operation.strays_awaited)),
             ("Looked for again", operation.look_again_at and utc(operation.look_again_at)),
             *(() if by_api else asked_by),
         ),
@@ -143,6 +143,11 @@ def _sent(operation: Operation) -> str:
     """Recorded before it was sent, or by people as what the bank had done without us."""
     was_ours = operation.state != OperationState.SUCCEEDED or operation.attempts.all()
     return f"to be sent to {operation.bank}" if was_ours else f"which {operation.bank} had done without us"
+
+
+def _strays(awaited: int) -> str:
+    """How many holds the bank's statement must show or rule out."""
+    return f"{awaited} hold{'' if awaited == 1 else 's'} that no answer has named" if awaited else ""
 
 
 def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:

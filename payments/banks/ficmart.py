@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from payments.banks.base import Instruction
-from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session
+from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session, is_closed_in_order
 from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.replies import (
@@ -86,9 +87,13 @@ class FicmartBank:
     mode = Mode.LIVE
     currencies = frozenset({Currency.USD})
 
-    def __init__(self, url: str, timing: Timing) -> None:
+    def __init__(self, url: str, timing: Timing, *, closes_when_finished: bool = False) -> None:
+        """`closes_when_finished`: whether a connection that is closed in order proves that the bank has ended
+        its work. So does FicMart's bank, where nothing that may give up earlier stands between.
+        """
         self._url = url
         self._timing = timing
+        self._closes_when_finished = closes_when_finished
         self._threads = threading.local()
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
@@ -113,8 +118,14 @@ class FicmartBank:
             # The exception's text, and its request, may hold what was sent: only its kind is told.
             if not isinstance(error, SendingForbidden | requests.RequestException | HTTPError | OSError):
                 log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
-            return _reply_of_failure(error, exchange)
-        return _without_card(reply, card)
+            reply = _reply_of_failure(error, exchange)
+        return self._as_far_as_it_is_the_banks(_without_card(reply, card))
+
+    def _as_far_as_it_is_the_banks(self, reply: Reply) -> Reply:
+        """What is no answer of the bank's own may be that of whoever stands between, who gave up waiting."""
+        if isinstance(reply, Silence) and not self._closes_when_finished:
+            return replace(reply, is_over=False)
+        return reply
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
         """The bank looks a key up before it reads the body, so a stored answer comes back for any card."""
@@ -196,8 +207,9 @@ def _reply_of_failure(error: Exception, exchange: Exchange) -> Reply:
         reason = "timeout"
     else:
         reason = "connection lost" if exchange.sent else "connection failed"
-    # A connection that the bank closed proves that its work is over; our giving up proves nothing.
-    return Silence(reason, is_over=not gave_up) if exchange.sent else NotSent(reason)
+    # Only a connection closed in order can prove that the bank's work is over. Our giving up does not, nor
+    # does a reset: a process killed in its commit leaves the commit to its database.
+    return Silence(reason, is_over=is_closed_in_order(error)) if exchange.sent else NotSent(reason)
 
 
 def _read(response: requests.Response) -> bytes:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -86,6 +87,13 @@ class Exchange:
             # Closing alone would not wake a thread that is reading.
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def is_closed_in_order(error: BaseException | None) -> bool:
+    """Whether the other side closed the connection after our request, without a byte of an answer."""
+    while error is not None and not isinstance(error, RemoteDisconnected):
+        error = error.__context__
+    return error is not None
 
 
 def _exchange() -> Exchange:

@@ -10,7 +10,9 @@ from payments.banks.ficmart import FicmartBank
 from payments.banks.sandbox import SandboxBank
 
 _MAKERS: dict[str, Callable[[], Bank]] = {
-    FicmartBank.name: lambda: FicmartBank(settings.BANK_URL, settings.BANK_TIMING),
+    FicmartBank.name: lambda: FicmartBank(
+        settings.BANK_URL, settings.BANK_TIMING, closes_when_finished=settings.BANK_CLOSES_WHEN_FINISHED
+    ),
     SandboxBank.name: SandboxBank,
 }
 NAMES = tuple(_MAKERS)

@@ -21,10 +21,10 @@ class Answer(Enum):
     TROUBLE = auto()  # 5xx, 429, 400 `internal_error`, timeouts, resets, what cannot be read
     NOTHING_SENT = auto()
     AUTHORIZATION_EXPIRED = auto()
-    ALREADY_USED_AFTER_DOUBT = auto()  # captured or voided, the bank does not say which
-    ALREADY_CAPTURED_AFTER_DOUBT = auto()
-    ALREADY_VOIDED_AFTER_DOUBT = auto()
-    ALREADY_REFUNDED_AFTER_DOUBT = auto()
+    ALREADY_USED_AFTER_SILENCE = auto()  # captured or voided, the bank does not say which
+    ALREADY_CAPTURED_AFTER_SILENCE = auto()
+    ALREADY_VOIDED_AFTER_SILENCE = auto()
+    ALREADY_REFUNDED_AFTER_SILENCE = auto()
     ANYTHING_ELSE = auto()
 
 
@@ -50,20 +50,20 @@ _DOUBT, _UNSENT, _CONTRA = Meaning.IN_DOUBT, Meaning.NOT_SENT, Meaning.CONTRADIC
 _DONE, _TAKEN = Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN
 _COLUMNS = (OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
 _ROWS = {
-    #                                     authorize    capture    void     refund
-    Answer.APPROVED:                     (_OK,         _OK,       _OK,     _OK),
-    Answer.APPROVED_ANEW_AFTER_SILENCE:  (_OK_WAIT,    _OK,       _OK,     _OK),
-    Answer.REPLAYED_AFTER_SILENCES:      (_OK_WAIT,    _OK,       _OK,     _OK),
-    Answer.DECLINED_BY_ISSUER:           (_NO,         _CONTRA,   _CONTRA, _CONTRA),
-    Answer.INVALID_CARD:                 (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
-    Answer.TROUBLE:                      (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
-    Answer.NOTHING_SENT:                 (_UNSENT,     _UNSENT,   _UNSENT, _UNSENT),
-    Answer.AUTHORIZATION_EXPIRED:        (_CONTRA,     _REJECTED, _CONTRA, _CONTRA),
-    Answer.ALREADY_USED_AFTER_DOUBT:     (_CONTRA,     _TAKEN,    _DONE,   _CONTRA),
-    Answer.ALREADY_CAPTURED_AFTER_DOUBT: (_CONTRA,     _TAKEN,    _CONTRA, _CONTRA),
-    Answer.ALREADY_VOIDED_AFTER_DOUBT:   (_CONTRA,     _CONTRA,   _DONE,   _CONTRA),
-    Answer.ALREADY_REFUNDED_AFTER_DOUBT: (_CONTRA,     _CONTRA,   _CONTRA, _DONE),
-    Answer.ANYTHING_ELSE:                (_CONTRA,     _CONTRA,   _CONTRA, _CONTRA),
+    #                                       authorize    capture    void     refund
+    Answer.APPROVED:                       (_OK,         _OK,       _OK,     _OK),
+    Answer.APPROVED_ANEW_AFTER_SILENCE:    (_OK_WAIT,    _OK,       _OK,     _OK),
+    Answer.REPLAYED_AFTER_SILENCES:        (_OK_WAIT,    _OK,       _OK,     _OK),
+    Answer.DECLINED_BY_ISSUER:             (_NO,         _CONTRA,   _CONTRA, _CONTRA),
+    Answer.INVALID_CARD:                   (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
+    Answer.TROUBLE:                        (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
+    Answer.NOTHING_SENT:                   (_UNSENT,     _UNSENT,   _UNSENT, _UNSENT),
+    Answer.AUTHORIZATION_EXPIRED:          (_CONTRA,     _REJECTED, _CONTRA, _CONTRA),
+    Answer.ALREADY_USED_AFTER_SILENCE:     (_CONTRA,     _TAKEN,    _DONE,   _CONTRA),
+    Answer.ALREADY_CAPTURED_AFTER_SILENCE: (_CONTRA,     _TAKEN,    _CONTRA, _CONTRA),
+    Answer.ALREADY_VOIDED_AFTER_SILENCE:   (_CONTRA,     _CONTRA,   _DONE,   _CONTRA),
+    Answer.ALREADY_REFUNDED_AFTER_SILENCE: (_CONTRA,     _CONTRA,   _CONTRA, _DONE),
+    Answer.ANYTHING_ELSE:                  (_CONTRA,     _CONTRA,   _CONTRA, _CONTRA),
 }  # fmt: skip
 MEANINGS: dict[tuple[Answer, OperationKind], Meaning] = {
     (answer, kind): meaning
@@ -87,6 +87,8 @@ PROBE_MEANINGS = dict.fromkeys(Answer, Meaning.IN_DOUBT) | {
     Answer.NOTHING_SENT: Meaning.NOT_SENT,
 }
 
+# What the issuer says of the card itself. Any other no may be about the money that an earlier attempt holds.
+ABOUT_THE_CARD = ("card_expired", "invalid_card", "invalid_cvv")
 # The issuer's no, and what the cardholder's side may be told of it.
 DECLINES = {
     "insufficient_funds": "The card has insufficient funds.",
@@ -95,20 +97,21 @@ DECLINES = {
     "invalid_cvv": "The card's security code (CVV) is wrong.",
 }
 _ALREADY_DONE = {
-    "authorization_already_used": Answer.ALREADY_USED_AFTER_DOUBT,
-    "already_captured": Answer.ALREADY_CAPTURED_AFTER_DOUBT,
-    "already_voided": Answer.ALREADY_VOIDED_AFTER_DOUBT,
-    "already_refunded": Answer.ALREADY_REFUNDED_AFTER_DOUBT,
+    "authorization_already_used": Answer.ALREADY_USED_AFTER_SILENCE,
+    "already_captured": Answer.ALREADY_CAPTURED_AFTER_SILENCE,
+    "already_voided": Answer.ALREADY_VOIDED_AFTER_SILENCE,
+    "already_refunded": Answer.ALREADY_REFUNDED_AFTER_SILENCE,
 }
 # The statuses with which a bank says no of its own judgement. The same word under another one (401, 403,
 # 404...) is somebody else's, and finishes nothing.
 _REFUSING = (400, 402)
 
 
-def answer_of(
-    reply: Reply, *, after_doubt: bool = False, after_silence: bool = False, after_silences: bool = False
-) -> Answer:
-    """The table's row for a reply, given whether earlier attempts are in doubt, and one or several silent."""
+def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> Answer:
+    """The table's row for a reply, given how many earlier attempts were silent.
+
+    `may_be_ours`: one of them may have done what the bank says was done already.
+    """
     match reply:
         case NotSent():
             return Answer.NOTHING_SENT
@@ -116,10 +119,10 @@ def answer_of(
             return Answer.TROUBLE
         case Approval(replayed=replayed):
             if replayed:
-                return Answer.REPLAYED_AFTER_SILENCES if after_silences else Answer.APPROVED
-            return Answer.APPROVED_ANEW_AFTER_SILENCE if after_silence else Answer.APPROVED
+                return Answer.REPLAYED_AFTER_SILENCES if silent > 1 else Answer.APPROVED
+            return Answer.APPROVED_ANEW_AFTER_SILENCE if silent else Answer.APPROVED
         case Refusal():
-            return _answer_of_refusal(reply, after_doubt=after_doubt)
+            return _answer_of_refusal(reply, may_be_ours=may_be_ours)
         case Mismatch():
             return Answer.ANYTHING_ELSE
         case _:
@@ -128,7 +131,12 @@ def answer_of(
 
 def meaning_of_refusal(kind: OperationKind, refusal: Refusal) -> Meaning:
     """What a refusal says of an operation, where something sent before it may have done it."""
-    return MEANINGS[_answer_of_refusal(refusal, after_doubt=True), kind]
+    return MEANINGS[_answer_of_refusal(refusal, may_be_ours=True), kind]
+
+
+def says_already(reply: Reply) -> bool:
+    """Whether the bank says that something was done already: what was asked, or what excludes it."""
+    return isinstance(reply, Refusal) and reply.status in _REFUSING and reply.code in _ALREADY_DONE
 
 
 def says_done(kind: OperationKind, reply: Reply) -> bool:
@@ -138,7 +146,7 @@ def says_done(kind: OperationKind, reply: Reply) -> bool:
     return isinstance(reply, Approval)
 
 
-def _answer_of_refusal(refusal: Refusal, *, after_doubt: bool) -> Answer:
+def _answer_of_refusal(refusal: Refusal, *, may_be_ours: bool) -> Answer:
     if not is_refusing(refusal.status) or refusal.code == "internal_error":
         return Answer.TROUBLE
     if refusal.status not in _REFUSING:
@@ -149,6 +157,6 @@ def _answer_of_refusal(refusal: Refusal, *, after_doubt: bool) -> Answer:
         return Answer.DECLINED_BY_ISSUER
     if refusal.code == "authorization_expired":
         return Answer.AUTHORIZATION_EXPIRED
-    if refusal.code in _ALREADY_DONE and after_doubt:
+    if refusal.code in _ALREADY_DONE and may_be_ours:
         return _ALREADY_DONE[refusal.code]
     return Answer.ANYTHING_ELSE

@@ -9,7 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Meaning, answer_of
+from payments.domain.meanings import (
+    ABOUT_THE_CARD,
+    MEANINGS,
+    PROBE_MEANINGS,
+    Meaning,
+    answer_of,
+    says_already,
+)
 from payments.domain.replies import (
     Approval,
     NotSent,
@@ -18,11 +25,10 @@ from payments.domain.replies import (
     Silence,
     call_is_over,
     describe,
-    is_refusing,
     is_silent,
 )
 from payments.domain.states import OperationKind
-from payments.domain.timing import CONTRADICTIONS_APART, NEGATIVE_PROBES_APART
+from payments.domain.timing import CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD
 
 
 class Verdict(StrEnum):
@@ -38,18 +44,19 @@ class ReviewReason(StrEnum):
     CAPTURE_ID_UNKNOWN = "capture_id_unknown"  # captured for certain
     NOT_DEDUCIBLE = "not_deducible"  # done already, perhaps by an earlier operation without an answer
     CONTRADICTION = "contradiction"  # the bank disagrees with our books, and has said so twice
-    TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten the key
+    TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten it, so its silence proves nothing
 
 
 @dataclass(frozen=True)
 class Succeeded:
     """Executed by the bank. `reference` is the bank's id of what it made, `expires_at` (UTC) a hold's end.
 
-    The reference is empty where the success is deduced.
+    The reference is empty where the success is deduced. `strays_awaited`: how many more holds may have been
+    made, of which no answer tells; the bank's statement must show each, or rule it out.
     """
 
     reference: str
-    awaiting_statement: bool = False
+    strays_awaited: int = 0
     expires_at: datetime | None = None
 
 
@@ -58,7 +65,7 @@ class Declined:
     """The issuer said no; `code` is one of DECLINES."""
 
     code: str
-    awaiting_statement: bool = False
+    strays_awaited: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class NotExecuted:
     """
 
     reason: str
-    awaiting_statement: bool = False
+    strays_awaited: int = 0
     verdict: Verdict | None = None
     code: str = "bank_unavailable"  # for the operation's row
 
@@ -108,32 +115,37 @@ class History:
     """What earlier attempts of the same operation left behind."""
 
     any_in_doubt: bool = False
-    any_silent: bool = False
-    several_silent: bool = False
-    # Before anything was in doubt. What the bank then says was done already was done by somebody else.
-    contradicted_at_first: bool = False
+    silent: int = 0  # how many attempts: each may have made a hold of its own
+    may_be_alive: bool = False  # the bank may be working on one of them still
+    # The bank has said "already" when no attempt was silent, or of something that excludes what was asked.
+    # Then somebody else has done what it says was done already.
+    done_by_others: bool = False
     contradicted: bool = False  # long enough ago for a repetition to count
     probed_negative: bool = False  # likewise, and nothing was sent since
+    may_be_forgotten: bool = False  # so old that no stored answer proves nothing any more
 
     def after(self, reply: Reply, outcome: Outcome) -> "History":
         """The history that the next attempt has, this one included."""
         return replace(
             self,
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
-            any_silent=self.any_silent or is_silent(reply),
-            several_silent=self.several_silent or (self.any_silent and is_silent(reply)),
-            contradicted_at_first=self.contradicted_at_first
-            or (not self.any_in_doubt and leaves_doubt(reply, outcome) and _is_no(reply)),
+            silent=self.silent + is_silent(reply),
+            may_be_alive=self.may_be_alive or not call_is_over(reply),
+            done_by_others=self.done_by_others or (isinstance(outcome, InDoubt) and says_already(reply)),
         )
 
     @property
     def may_have_done_it(self) -> bool:
-        """Whether it can be an attempt of ours that did what the bank says was done already."""
-        return self.any_in_doubt and not self.contradicted_at_first
+        """Whether it can be an attempt of ours that did what the bank says was done already.
 
+        Only a silent one: an error of the bank's own proves that it has done nothing.
+        """
+        return self.silent > 0 and not self.done_by_others
 
-def _is_no(reply: Reply) -> bool:
-    return isinstance(reply, Refusal) and is_refusing(reply.status) and not is_silent(reply)
+    @property
+    def may_send_card(self) -> bool:
+        """Whether one more attempt of an authorize may carry the card."""
+        return self.silent < SILENT_ATTEMPTS_WITH_CARD
 
 
 def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
@@ -157,41 +169,47 @@ class Surroundings:
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
     """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
     if probe:
-        answer = answer_of(reply, after_doubt=True, after_silence=True, after_silences=history.several_silent)
-        return PROBE_MEANINGS[answer]
-    answer = answer_of(
-        reply,
-        after_doubt=history.may_have_done_it,
-        after_silence=history.any_silent,
-        after_silences=history.several_silent,
-    )
+        return PROBE_MEANINGS[answer_of(reply, silent=max(1, history.silent), may_be_ours=True)]
+    answer = answer_of(reply, silent=history.silent, may_be_ours=history.may_have_done_it)
     return MEANINGS[answer, kind]
 
 
-def outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
+def outcome_of(
     kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool = False
 ) -> Outcome:
     """What a reply to an operation of this kind means, given what its earlier attempts left behind.
 
     `health_decides` and `earlier_ones_decide` say which of the surroundings are worth finding out.
     """
+    outcome = _outcome_of(kind, reply, history, around, probe=probe)
+    if probe and history.may_be_forgotten and not isinstance(outcome, Succeeded):
+        return NeedsReview(ReviewReason.TOO_OLD_TO_ASK)
+    return outcome
+
+
+def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
+    kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool
+) -> Outcome:
     meaning = meaning_of(kind, reply, history, probe=probe)
     match meaning:
         case Meaning.SUCCEEDED | Meaning.SUCCEEDED_AWAITING_STATEMENT:
             assert isinstance(reply, Approval)  # noqa: S101 - the rows of approvals are the only ones that say so
-            awaiting = meaning is Meaning.SUCCEEDED_AWAITING_STATEMENT
-            return Succeeded(reply.reference, awaiting, reply.expires_at)
+            is_awaiting = meaning is Meaning.SUCCEEDED_AWAITING_STATEMENT
+            # A stored answer is that of one of the silent attempts.
+            strays = history.silent - reply.replayed if is_awaiting else 0
+            return Succeeded(reply.reference, strays, reply.expires_at)
         case Meaning.DECLINED:
-            return Declined(_code(reply), awaiting_statement=history.any_silent)
+            return _outcome_of_decline(_code(reply), history)
         case Meaning.DECLINED_IF_HEALTHY:
             if around.healthy_after:
-                return Declined(_code(reply), awaiting_statement=history.any_silent)
+                return _outcome_of_decline(_code(reply), history)
             return InDoubt("invalid_card from a bank in ill health", retry=True)
         case Meaning.REJECTED:
             return Rejected(_code(reply))
         case Meaning.IN_DOUBT:
             # Beside a call that may still be alive there must not be a second one.
-            return InDoubt(describe(reply), retry=call_is_over(reply), retry_after=_retry_after(reply))
+            retry = call_is_over(reply) and _may_be_sent_again(kind, reply, history, probe=probe)
+            return InDoubt(describe(reply), retry=retry, retry_after=_retry_after(reply))
         case Meaning.NOT_SENT:
             if history.any_in_doubt:
                 return InDoubt("an earlier attempt is in doubt", retry=True)
@@ -209,6 +227,19 @@ def outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
             assert_never(meaning)
 
 
+def _may_be_sent_again(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> bool:
+    """Whether the bound of silent attempts that carry the card allows another one."""
+    carries_card = kind is OperationKind.AUTHORIZE and not probe
+    return not carries_card or replace(history, silent=history.silent + is_silent(reply)).may_send_card
+
+
+def _outcome_of_decline(code: str, history: History) -> Outcome:
+    """A decline beside a call of ours that may be alive is none yet: its own hold may be the reason."""
+    if history.may_be_alive and code not in ABOUT_THE_CARD:
+        return InDoubt(f"{code} beside a call of ours", retry=False)
+    return Declined(code, strays_awaited=history.silent)
+
+
 def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundings) -> Outcome:
     counts = Verdict.CONTRADICTION if around.healthy_around else None
     if counts and history.contradicted:
@@ -221,9 +252,10 @@ def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcom
     if not around.healthy_around:
         return InDoubt("probed a bank in ill health", retry=False)
     if history.probed_negative:
+        # Whatever was sent may have made a hold of which the bank has stored no answer.
         return NotExecuted(
             "two negative probes",
-            awaiting_statement=True,
+            strays_awaited=max(1, history.silent),
             verdict=Verdict.NEGATIVE_PROBE,
             code="not_found_at_bank",
         )

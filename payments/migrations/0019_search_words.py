@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 import payments.models.words
 
 NEWEST = ["-created_at", "-id"]
-BEFORE = "0012_outdated_proposals"
+BEFORE = "0013_silent_attempts"
 
 
 class Migration(migrations.Migration):

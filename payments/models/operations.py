@@ -8,12 +8,14 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.lookups import GreaterThan
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
 from payments.domain.outcomes import Verdict
+from payments.domain.replies import Refusal, is_refusing
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     OPERATION_EDGES,
@@ -63,8 +65,12 @@ class Operation(models.Model):
 
     bank_reference = models.CharField(max_length=64, blank=True)  # what the bank made of it
     outcome_code = models.CharField(max_length=64, blank=True)  # the bank's or our word for why not
-    awaiting_statement = models.BooleanField(default=False)  # the bank's statement must rule out a stray hold
-    # When a hold that was not found is looked for again. An authorize that two probes found not executed.
+    # How many holds may exist of which no answer tells: the bank's statement must show each, or rule it out.
+    strays_awaited = models.PositiveSmallIntegerField(default=0)
+    awaiting_statement = models.GeneratedField(
+        expression=GreaterThan(F("strays_awaited"), 0), output_field=models.BooleanField(), db_persist=True
+    )
+    # When a hold that was not found is looked for again. Of an authorize found not executed, by whomever.
     look_again_at = models.DateTimeField(null=True, blank=True)
 
     actor = models.CharField(max_length=100)
@@ -179,6 +185,16 @@ class Operation(models.Model):
         return public_id(OPERATION_PREFIX, self.id)
 
     @property
+    def silent_attempts(self) -> int:
+        """How many of its attempts may have made a hold of which no answer tells."""
+        return sum(one.is_silent for one in self.attempts.all())
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the bank may have been asked for it. A probe asks for nothing."""
+        return self.attempts.filter(is_probe=False).exclude(result=Attempt.Result.NOT_SENT).exists()
+
+    @property
     def claimed_payment(self) -> Payment:
         """The payment it belongs to. Raises ValueError for a release that has none."""
         if self.payment is None:
@@ -218,6 +234,7 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=8, choices=Result.choices, blank=True)
     in_doubt = models.BooleanField(null=True)  # whether the bank may have executed it; null is yes, too
+    is_over = models.BooleanField(null=True)  # whether the bank has stopped working on it; null is unknown
     http_status = models.PositiveSmallIntegerField(null=True)
     reply = models.CharField(max_length=200, blank=True)  # the bank's code, or what went wrong
     bank_reference = models.CharField(max_length=64, blank=True)
@@ -268,3 +285,25 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it may have made a hold that no answer has given to its operation, which is unfinished.
+
+        It has no readable answer or no recorded end; or it named its hold too late to be applied.
+        """
+        is_heard = self.result == self.Result.ANSWERED and self.http_status != 200
+        return not self.is_probe and self.result != self.Result.NOT_SENT and not is_heard
+
+    @property
+    def may_be_alive(self) -> bool:
+        """Whether the bank may be working on it still."""
+        return self.result in ("", self.Result.SILENT) and not self.is_over
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The bank's error, as it was told; None where it gave another answer or none."""
+        status = self.http_status or 0
+        if self.result != self.Result.ANSWERED or not is_refusing(status):
+            return None
+        return Refusal(status, self.reply.removeprefix(f"{status} "))

@@ -75,10 +75,13 @@ def earlier_ones_answered(operation: Operation) -> bool:
     """Whether the bank's own answer ended every earlier operation on the same authorization or capture.
 
     Then nothing but this operation can have done what the bank says is done already. One of which
-    nothing was ever sent cannot have done it either.
+    nothing was ever sent cannot have done it either. All others are earlier: while this one is unfinished
+    the database lets none begin. Clocks, which may be set back, are not asked.
     """
     same_target = Q(bank=operation.bank, target_reference=operation.target_reference)
     same_payment = Q(payment=operation.payment) & ~Q(kind=OperationKind.RELEASE)
+    # A release may free another hold than its payment's, beside whatever that does meanwhile.
+    is_release = operation.kind == OperationKind.RELEASE
     attempts = Attempt.objects.filter(operation=OuterRef("pk"))
     approved = Q(Exists(attempts.filter(http_status=200, bank_reference=OuterRef("bank_reference"))))
     refused = Q(
@@ -90,10 +93,5 @@ def earlier_ones_answered(operation: Operation) -> bool:
         | Q(state__in=[OperationState.DECLINED, OperationState.REJECTED]) & refused
         | Q(state=OperationState.NOT_EXECUTED) & never_sent
     )
-    earlier = Operation.objects.filter(same_target | same_payment if operation.payment_id else same_target)
-    return not (
-        earlier.exclude(pk=operation.pk)
-        .filter(created_at__lte=operation.created_at)
-        .exclude(by_the_bank)
-        .exists()
-    )
+    related = Operation.objects.filter(same_target if is_release else same_target | same_payment)
+    return not related.exclude(pk=operation.pk).exclude(by_the_bank).exists()

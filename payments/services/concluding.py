@@ -14,7 +14,7 @@ from django.db.models import Exists
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
-from payments.models import Discrepancy, Event, Operation, Payment, bank_key_age
+from payments.models import Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 from payments.services import answers, idempotency, proposals
@@ -165,7 +165,7 @@ def conclude(
 
 
 _OUTCOME_FIELDS = [
-    *("state", "bank_reference", "outcome_code", "awaiting_statement", "look_again_at", "finished_at"),
+    *("state", "bank_reference", "outcome_code", "strays_awaited", "look_again_at", "finished_at"),
 ]
 _PAYMENT_FIELDS = [
     *("state", "bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
@@ -199,22 +199,23 @@ def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, O
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
     operation.finished_at = at
     match outcome:
-        case Succeeded(reference=reference, awaiting_statement=awaiting):
+        case Succeeded(reference=reference, strays_awaited=strays):
             operation.become_succeeded()
             operation.bank_reference = reference
-            operation.awaiting_statement = awaiting
-        case Declined(code=code, awaiting_statement=awaiting):
+            operation.strays_awaited = strays
+        case Declined(code=code, strays_awaited=strays):
             operation.become_declined()
             operation.outcome_code = code
-            operation.awaiting_statement = awaiting
+            operation.strays_awaited = strays
         case Rejected(code=code):
             operation.become_rejected()
             operation.outcome_code = code
-        case NotExecuted(awaiting_statement=awaiting, code=code):
+        case NotExecuted(strays_awaited=strays, code=code):
             operation.become_not_executed()
             operation.outcome_code = code
-            operation.awaiting_statement = awaiting
-            if awaiting:
+            operation.strays_awaited = strays
+            # Whoever has found it, people included: a hold may turn up late.
+            if operation.kind == OperationKind.AUTHORIZE and operation.was_sent:
                 operation.look_again_at = next_look(operation, at)
         case _:
             assert_never(outcome)
@@ -222,5 +223,5 @@ def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
 
 def next_look(operation: Operation, at: datetime) -> datetime | None:
     """When a hold that was not found is looked for again, or None where it was often enough."""
-    age = bank_key_age(operation, at)
-    return next((at - age + look for look in LATE_LOOKS if look > age), None)
+    found_at = operation.finished_at or at
+    return next((found_at + look for look in LATE_LOOKS if found_at + look > at), None)

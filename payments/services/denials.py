@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from payments.domain.meanings import Meaning, meaning_of_refusal, says_done
 from payments.domain.outcomes import Verdict
-from payments.domain.replies import Refusal, is_refusing
+from payments.domain.replies import is_refusing
 from payments.domain.states import OperationKind
 from payments.domain.timing import CONTRADICTIONS_APART
 from payments.models import Attempt, Operation
@@ -39,9 +39,9 @@ def told(attempt: Attempt) -> str:
         return f"The bank was asked and gave no clear answer ({attempt.reply or 'none yet'})"
     if attempt.http_status == _DONE:
         return f"The bank answered that it has executed the {kind}: {attempt.bank_reference}"
-    if not is_refusing(attempt.http_status or 0):
+    if attempt.refusal is None:
         return f"The bank answered {attempt.reply}, which says nothing about the {kind}"
-    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_refusal(kind, _refusal(attempt)), '')}"
+    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_refusal(kind, attempt.refusal), '')}"
 
 
 _DONE = 200
@@ -76,12 +76,8 @@ def denials(operation: Operation) -> list[Attempt]:
 def done_already(operation: Operation) -> list[Attempt]:
     """Attempts that the bank answered as done already, by whomever."""
     kind = OperationKind(operation.kind)
-    answered = [
-        one
-        for one in sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
-        if one.result == Attempt.Result.ANSWERED and not one.is_probe and is_refusing(one.http_status or 0)
-    ]
-    return [one for one in answered if says_done(kind, _refusal(one))]
+    attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
+    return [one for one in attempts if not one.is_probe and one.refusal and says_done(kind, one.refusal)]
 
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
@@ -101,9 +97,9 @@ def _sent(operation: Operation) -> QuerySet[Attempt]:
 
 
 def _denies(operation: Operation, attempt: Attempt) -> bool:
-    if attempt.result != Attempt.Result.ANSWERED or attempt.is_probe or attempt.http_status is None:
+    if attempt.is_probe or attempt.refusal is None:
         return False
-    meaning = meaning_of_refusal(OperationKind(operation.kind), _refusal(attempt))
+    meaning = meaning_of_refusal(OperationKind(operation.kind), attempt.refusal)
     return meaning == Meaning.DECLINED or (
         # From a bank that was in good health before and after, which its verdict says.
         meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
@@ -115,8 +111,3 @@ def may_have_executed(attempt: Attempt) -> bool:
     if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
         return False
     return attempt.result != Attempt.Result.ANSWERED or not is_refusing(attempt.http_status or 0)
-
-
-def _refusal(attempt: Attempt) -> Refusal:
-    status = attempt.http_status or 0
-    return Refusal(status, attempt.reply.removeprefix(f"{status} "))

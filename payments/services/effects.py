@@ -87,7 +87,8 @@ def _record_not_executed(decided: Decided) -> str:
     # What no statement has ruled out may be a hold that nobody knows of.
     is_statement = decided.resolution.evidence == Evidence.STATEMENT
     unseen = decided.operation.kind == OperationKind.AUTHORIZE and not is_statement
-    _conclude(decided, NotExecuted("found by people", awaiting_statement=unseen, code=_BY_PEOPLE))
+    strays = max(1, decided.operation.silent_attempts) if unseen else 0
+    _conclude(decided, NotExecuted("found by people", strays, code=_BY_PEOPLE))
     return "done."
 
 

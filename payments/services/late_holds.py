@@ -7,7 +7,7 @@ is retired first: a request that starts anew must not be given a hold that is ab
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
@@ -81,6 +81,9 @@ def _release(attempt: Attempt) -> bool:
         if not unclaimed().filter(pk=attempt.pk).exists():
             return False
         IdempotencyKey.objects.filter(pk__in=locked).update(bank_key_retired=True)
+        # One of those that were awaited has turned up.
+        awaiting = Operation.objects.filter(pk=made_by.pk, strays_awaited__gt=0)
+        awaiting.update(strays_awaited=F("strays_awaited") - 1)
         release = releases.request_release(
             payment,
             hold=attempt.bank_reference,

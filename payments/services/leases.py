@@ -16,10 +16,18 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Valu
 from django.db.models.functions import Random
 
 from payments.banks.base import Instruction
+from payments.domain.meanings import says_already, says_done
 from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import Approval, is_refusing
+from payments.domain.replies import Approval
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.domain.timing import BANK_KEY_LASTS, CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, Timing
+from payments.domain.timing import (
+    BANK_KEY_LASTS,
+    CONTRADICTIONS_APART,
+    NEGATIVE_PROBES_APART,
+    SILENT_ATTEMPTS_WITH_CARD,
+    STORED_ANSWERS_LAST,
+    Timing,
+)
 from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
 
@@ -39,7 +47,6 @@ class Lease:
     history: History
     # Nobody waits for the answer, and there is no card: an authorize can only be probed.
     by_recovery: bool = False
-    is_too_old: bool = False  # the bank may have forgotten the key, so it must not be sent again
     # The bank's answer to `attempt`, recorded when its sender had no lease any more. Nothing is left to ask.
     late_answer: Approval | None = None
 
@@ -106,9 +113,20 @@ def take_for_recovery(operation_id: UUID, timing: Timing) -> Lease | None:
 def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
     """Take over this operation for a merchant's retry, which has the card.
 
-    None where it has ended or its lease still runs. One transaction.
+    None where it has ended, its lease still runs, or the card must not be sent. One transaction.
     """
     return _take_over(Operation.objects.filter(pk=operation_id), timing, by_recovery=False)
+
+
+def may_send_card(operation: Operation, at: datetime) -> bool:
+    """Whether an authorize in doubt may be sent with the card once more. `at` is the database's time.
+
+    Not where two attempts were silent: each may be a hold of its own, so only probes go on. And not later
+    than 23 hours after the key's first use: the bank may have forgotten it, and would hold a second time.
+    """
+    return (
+        operation.silent_attempts < SILENT_ATTEMPTS_WITH_CARD and bank_key_age(operation, at) < BANK_KEY_LASTS
+    )
 
 
 def take_late_look(timing: Timing) -> Lease | None:
@@ -164,6 +182,8 @@ def _take_over(
         answered = next((one for one in attempts if _settles(one)), None)
         if answered is not None:
             return _to_adopt(operation, attempts, answered, now, timing)
+        if not (by_recovery or may_send_card(operation, vars(operation)["at"])):
+            return None
         return _next_attempt(operation, attempts, now, timing, by_recovery=by_recovery)
 
 
@@ -173,13 +193,9 @@ def _next_attempt(
     """Take the operation for another attempt, which is recorded."""
     _extend(operation, timing)
     number = attempts[-1].number + 1 if attempts else 1
-    at = vars(operation)["at"]
-    is_authorize = operation.kind == OperationKind.AUTHORIZE
-    lease = replace(
-        _lease(operation, attempt=number, taken_at=now, history=_history_of(attempts, at)),
-        by_recovery=by_recovery,
-        is_too_old=is_authorize and bank_key_age(operation, at) >= BANK_KEY_LASTS,
-    )
+    history = _history_of(operation, attempts, timing)
+    lease = _lease(operation, attempt=number, taken_at=now, history=history)
+    lease = replace(lease, by_recovery=by_recovery)
     Attempt.objects.create(
         operation=operation, number=number, epoch=operation.lease_epoch, is_probe=lease.is_probe
     )
@@ -193,7 +209,7 @@ def _to_adopt(
     _extend(operation, timing)
     # Later ones, too: what they were silent about may be a second hold.
     others = [one for one in attempts if one.number != answered.number]
-    history = _history_of(others, vars(operation)["at"])
+    history = _history_of(operation, others, timing)
     answer = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
     return replace(
         _lease(operation, attempt=answered.number, taken_at=now, history=history), late_answer=answer
@@ -237,29 +253,36 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
     )
 
 
-def _history_of(attempts: list[Attempt], at: datetime) -> History:
+def _history_of(operation: Operation, attempts: list[Attempt], timing: Timing) -> History:
     """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
 
-    An answer that would have settled it came too late to be applied. An attempt without a recorded end
-    is silent, and so is such a late 200: it may have made a hold that nobody has claimed. `at` is the
-    database's time.
+    Judged by the order of its attempts. Clocks say only how far apart repeated evidence is, and how old the
+    first attempt is when this one ends.
     """
+    at: datetime = vars(operation)["at"]
     instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
     last = max((one.number for one in instructed), default=0)
     since = [one for one in attempts if one.number > last]
-    silent = sum(one.result in ("", Attempt.Result.SILENT) or one.http_status == 200 for one in instructed)
+    ends_at = at + timedelta(seconds=timing.lease)
     return History(
         any_in_doubt=bool(instructed),
-        any_silent=silent > 0,
-        several_silent=silent > 1,
-        contradicted_at_first=bool(instructed) and _was_refused(instructed[0]),
+        silent=sum(one.is_silent for one in instructed),
+        may_be_alive=any(one.may_be_alive for one in instructed),
+        done_by_others=_is_done_by_others(OperationKind(operation.kind), instructed),
         contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
         probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
+        may_be_forgotten=bool(instructed) and ends_at - instructed[0].started_at >= STORED_ANSWERS_LAST,
     )
 
 
-def _was_refused(attempt: Attempt) -> bool:
-    return attempt.result == Attempt.Result.ANSWERED and is_refusing(attempt.http_status or 0)
+def _is_done_by_others(kind: OperationKind, instructed: list[Attempt]) -> bool:
+    """Whether the bank said "already" before any attempt was silent, or of what excludes the kind."""
+    first_silent = next((one.number for one in instructed if one.is_silent), None)
+    said = [(one.number, one.refusal) for one in instructed if one.refusal and says_already(one.refusal)]
+    return any(
+        first_silent is None or number < first_silent or not says_done(kind, refusal)
+        for number, refusal in said
+    )
 
 
 def _counted(attempts: list[Attempt], verdict: Verdict, *, before: datetime) -> bool:

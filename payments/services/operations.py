@@ -26,10 +26,8 @@ from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.outcomes import (
     InDoubt,
-    NeedsReview,
     NotExecuted,
     Outcome,
-    ReviewReason,
     Surroundings,
     earlier_ones_decide,
     health_decides,
@@ -181,8 +179,6 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     if lease.late_answer is not None:
         outcome = outcome_of(lease.instruction.kind, lease.late_answer, lease.history, Surroundings())
         return Ended(lease.late_answer, outcome, duration_ms=0)
-    if lease.is_too_old:
-        return Ended(NotSent("too old to ask"), NeedsReview(ReviewReason.TOO_OLD_TO_ASK), duration_ms=0)
     if lease.is_probe and not lease.history.any_in_doubt:
         return Ended(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
     bank = bank_named(lease.bank)

@@ -257,6 +257,7 @@ def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
         ended_at=ClockTimestamp(),
         result=result,
         in_doubt=leaves_doubt(reply, ended.outcome),
+        is_over=call_is_over(reply),
         http_status=evidence.get("status"),
         reply=evidence["reply"],
         bank_reference=evidence.get("reference", ""),

@@ -18,7 +18,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.domain.timing import BANK_KEY_LASTS
 from payments.models import IdempotencyKey, Operation, bank_key_age, payments_for_receipts
 from payments.models.clock import ClockTimestamp
-from payments.services import answers, idempotency, requests
+from payments.services import answers, idempotency, leases, requests
 from payments.services.answers import Answer
 from payments.services.idempotency import BankKeyUsed, KeyClaimed, MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused, Overloaded, Refused
@@ -153,15 +153,12 @@ def _answer_of(claimed: IdempotencyKey, request: MerchantRequest) -> Answer | No
 
 
 def _can_continue(operation: Operation, now: datetime) -> bool:
-    """An authorize in doubt needs the card, which only the merchant's retry brings.
-
-    Later than 23 hours the bank may have forgotten the key: it would be a second hold.
-    """
+    """An authorize in doubt needs the card, which only the merchant's retry brings."""
     return (
         operation.kind == OperationKind.AUTHORIZE
         and operation.state == OperationState.OPEN
         and operation.lease_expires_at <= now
-        and bank_key_age(operation, now) < BANK_KEY_LASTS
+        and leases.may_send_card(operation, now)
     )
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from payments.domain.timing import BANK_KEY_LASTS, NEGATIVE_PROBES_APART
+from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD, STORED_ANSWERS_LAST
 from reconciliation.services.audit_rules import RULES
 
 
@@ -33,10 +33,11 @@ def violations() -> list[Violation]:
 
 def found_by(cursor: CursorWrapper) -> list[Violation]:
     """Every violation that this cursor's transaction sees."""
-    bounds = {
+    bounds: dict[str, str | int] = {
         "attempt": f"{settings.BANK_TIMING.attempt} seconds",
         "patience": "10 minutes",  # what recovery has to notice something before it is called overdue
-        "bank_key_lasts": f"{BANK_KEY_LASTS.total_seconds()} seconds",
+        "answers_last": f"{STORED_ANSWERS_LAST.total_seconds()} seconds",
+        "silent_with_card": SILENT_ATTEMPTS_WITH_CARD,
         "probes_apart": f"{NEGATIVE_PROBES_APART.total_seconds()} seconds",
     }
     found = []

@@ -1,6 +1,7 @@
 """The audit's rules. Each query gives a row (subject, detail) for each violation.
 
-`%(attempt)s`, `%(patience)s`, `%(bank_key_lasts)s` and `%(probes_apart)s` are intervals.
+`%(attempt)s`, `%(patience)s`, `%(answers_last)s` and `%(probes_apart)s` are intervals,
+`%(silent_with_card)s` is a number.
 """
 
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ _EVIDENCE = [
         SELECT {_OPERATION}, o.kind FROM payments_operation o
         WHERE o.state = 'NOT_EXECUTED' AND NOT {_BY_PEOPLE} AND EXISTS (SELECT 1 FROM payments_attempt a
                 WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe)
-            AND NOT (o.kind = 'authorize' AND o.awaiting_statement AND EXISTS (
+            AND NOT (o.kind = 'authorize' AND EXISTS (
                 SELECT 1 FROM payments_attempt one JOIN payments_attempt two
                     ON two.operation_id = one.operation_id AND two.number > one.number
                 WHERE one.operation_id = o.id
@@ -234,6 +235,17 @@ _SENDING = [
             coalesce(a.ended_at, 'infinity'), a.started_at + interval %(attempt)s)""",
     ),
     Rule(
+        "the_card_is_sent_twice_in_silence_at_most",
+        "No card is sent for an authorize of which two attempts were silent: each may be a hold of its own.",
+        f"""
+        SELECT {_OPERATION}, 'attempt ' || later.number || ' after ' || count(*) || ' silent ones'
+        FROM payments_operation o JOIN payments_attempt later ON later.operation_id = o.id
+        JOIN payments_attempt a ON a.operation_id = o.id AND a.number < later.number
+        WHERE o.kind = 'authorize' AND NOT later.is_probe AND later.result <> 'not_sent'
+            AND NOT a.is_probe AND a.result IN ('', 'silent')
+        GROUP BY o.id, later.number HAVING count(*) >= %(silent_with_card)s""",
+    ),
+    Rule(
         "a_bank_key_is_one_instruction",
         "Operations that share a bank key are one instruction, run again after it was not executed.",
         """
@@ -281,7 +293,7 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
         WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
-            clock_timestamp() - interval %(bank_key_lasts)s - interval %(patience)s""",
+            clock_timestamp() - interval %(answers_last)s - interval %(patience)s""",
     ),
 ]
 

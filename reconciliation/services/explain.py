@@ -10,8 +10,8 @@ from django.db.models import Q
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason, Verdict
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.domain.timing import BANK_KEY_LASTS
-from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution, bank_key_age
+from payments.domain.timing import STORED_ANSWERS_LAST
+from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
 
@@ -45,7 +45,8 @@ _REVIEW: dict[str, str] = {
         "The bank contradicts our books, and has repeated it in good health: people settle it with the bank."
     ),
     ReviewReason.TOO_OLD_TO_ASK: (
-        "The bank may have forgotten the key, so it is not asked again: the statement of {day} decides."
+        "The bank may have forgotten the key by now, so that it names no hold proves nothing: the statement "
+        "of {day} decides."
     ),
 }
 _MONEY = {
@@ -96,10 +97,12 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
                 else f"was not freed, as people found on {one.finished_at:%d %B}"
             )
             sentences.append(f"The hold {one.target_reference} {what}.")
-        if one.awaiting_statement:
+        if one.strays_awaited:
+            holds = "a hold" if one.strays_awaited == 1 else f"{one.strays_awaited} holds"
             sentences.append(
-                f"The {one.kind} awaits the bank's statement, which must show no unclaimed hold of "
-                f"{display(one.amount_cents, one.currency)} around {moment(one.created_at)}."
+                f"The {one.kind} awaits the bank's statement: {holds} of "
+                f"{display(one.amount_cents, one.currency)} that no answer has named may exist since about "
+                f"{moment(one.created_at)}. It must show each, or rule it out."
             )
         if one.look_again_at:
             sentences.append(f"The hold is looked for once more at {moment(one.look_again_at)}.")
@@ -226,6 +229,6 @@ def _what_next(operation: Operation, now: datetime) -> str:
     how = "asks the bank again"
     if operation.kind == OperationKind.AUTHORIZE:
         how = "probes the bank for it"
-        if bank_key_age(operation, now) >= BANK_KEY_LASTS:
-            how = "hands it over to people, since the bank may have forgotten it,"
+        if now - operation.created_at >= STORED_ANSWERS_LAST:
+            how = "probes the bank for it once more, and hands it over to people if nothing is found,"
     return f"{doubt}The {operation.kind} is in doubt: recovery {how} {when}."

@@ -127,12 +127,8 @@ class TestAttention:
 
     def test_counts_what_awaits_a_statement_finished_or_not(self) -> None:
         declined = make_payment(PaymentState.DECLINED)
-        make_operation(
-            declined, state=OperationState.DECLINED, awaiting_statement=True, created_at=NOON - HOUR
-        )
-        make_operation(
-            make_payment(), state=OperationState.NEEDS_REVIEW, awaiting_statement=True, created_at=NOON
-        )
+        make_operation(declined, state=OperationState.DECLINED, strays_awaited=1, created_at=NOON - HOUR)
+        make_operation(make_payment(), state=OperationState.NEEDS_REVIEW, strays_awaited=1, created_at=NOON)
         assert figures.attention(TODAY).awaiting_statement == Unsettled(2, NOON - HOUR)
 
     def test_releases_are_told_apart_from_payments(self) -> None:

@@ -85,7 +85,7 @@ class TestFilters:
         reviewed = make_payment(PaymentState.AUTHORIZED, order_id="for people")
         make_operation(reviewed, OperationKind.VOID, OperationState.NEEDS_REVIEW, lease_expires_at=past)
         awaiting = make_payment(PaymentState.DECLINED, order_id="awaiting")
-        make_operation(awaiting, state=OperationState.DECLINED, awaiting_statement=True)
+        make_operation(awaiting, state=OperationState.DECLINED, strays_awaited=1)
         assert superuser.found(attention="in_doubt") == ["in doubt"]
         assert superuser.found(attention="needs_review") == ["for people"]
         assert superuser.found(attention="awaiting_statement") == ["awaiting"]

@@ -232,7 +232,7 @@ class TestTimeline:
 
     def test_shows_operations_under_review_and_awaiting_the_statement(self, superuser: Staff) -> None:
         payment = make_payment(PaymentState.CAPTURED)
-        make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, awaiting_statement=True)
+        make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, strays_awaited=1)
         shown = superuser.page(payment)
         assert "NEEDS_REVIEW" in shown
         assert "Awaiting statement yes" in shown

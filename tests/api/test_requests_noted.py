@@ -46,7 +46,8 @@ class TestWhatIsNoted:
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
         body = order()
-        bank.script("authorizations", "drop_after", times=1000)
+        bank.script("authorizations", "drop_after")
+        bank.script("authorizations", "fail_before", times=1000)
         assert live.post("/payments", body, key="k").status == 202
         assert live.post("/payments", body, key="k").status == 409
         bank.clear_script()

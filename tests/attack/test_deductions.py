@@ -53,3 +53,57 @@ class TestAHoldThatSomebodyElseHasCaptured:
             let_pass(5 * MINUTES, bank)
             recover_due(within=WITHIN)
         assert Operation.objects.get(kind="release").state == "NEEDS_REVIEW"
+
+
+class TestTheDatabasesClock:
+    def test_set_back_does_not_make_a_captured_payment_voided(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        """An earlier capture that the bank executed, and people recorded as not executed."""
+        payment = live.authorized()
+        bank.script("captures", "drop_after", stored=False)
+        bank.script("captures", "fail_before", status=400, code="amount_mismatch", times=1000)
+        assert live.post(f"/payments/{payment['id']}/capture").status == 202
+        bank.clear_script()
+        earlier = Operation.objects.get(kind="capture")
+        earlier.become_not_executed()
+        earlier.finished_at, earlier.outcome_code = earlier.created_at, "found_by_people"
+        earlier.save()
+        # From here on the clock shows ten minutes less: what came before lies in its future.
+        let_pass(-10 * MINUTES)
+        bank.script("voids", "drop_before", times=1)
+        live.post(f"/payments/{payment['id']}/void")
+        assert Payment.objects.get().state == "AUTHORIZED"
+        assert Operation.objects.get(kind="void").state == "NEEDS_REVIEW"
+        assert Discrepancy.objects.get().kind == "not_deducible"
+
+
+class TestAnErrorOfTheBanksOwn:
+    @pytest.mark.parametrize("verb", ["void", "capture"])
+    def test_proves_that_nothing_was_done_so_that_nothing_is_deduced_after_it(
+        self, live: ApiClient, bank: SimulatedBank, verb: str
+    ) -> None:
+        payment = live.authorized()
+        captured_behind_our_back(bank, payment)
+        bank.script(f"{verb}s", "fail_before", times=1)  # type: ignore[arg-type]
+        assert live.post(f"/payments/{payment['id']}/{verb}").status == 202
+        for _ in range(3):
+            let_pass(5 * MINUTES, bank)
+            recover_due(within=WITHIN)
+        assert Payment.objects.get().state == "AUTHORIZED"
+        assert Operation.objects.get(kind=verb).state == "NEEDS_REVIEW"
+        assert Discrepancy.objects.get().kind == "contradiction"
+
+    def test_nor_after_a_silence_that_came_when_the_bank_had_said_so_already(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        payment = live.authorized()
+        captured_behind_our_back(bank, payment)
+        bank.script("voids", "fail_before")
+        assert live.post(f"/payments/{payment['id']}/void").status == 202
+        bank.script("voids", "drop_before", times=1)
+        for _ in range(3):
+            let_pass(5 * MINUTES, bank)
+            recover_due(within=WITHIN)
+        assert Operation.objects.get(kind="void").state == "NEEDS_REVIEW"
+        assert Payment.objects.get().state == "AUTHORIZED"

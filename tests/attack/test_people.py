@@ -243,11 +243,11 @@ class TestAnAnswerThatComesLate:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         bank.move_clock(seconds=-26 * 3600)
-        bank.hold("authorizations")
+        bank.script("authorizations", "hang_before")
         body = order()
         live.post("/payments", body)
         bank.wait_until_held()
-        let_pass(23 * HOURS)
+        let_pass(24 * HOURS)
         recover_due(within=WITHIN)
         bank.release()
         wait_for_bank_threads()

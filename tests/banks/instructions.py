@@ -60,6 +60,7 @@ MADE = {
 }
 
 # The bank may still be working on what was given up.
+CUT_OFF = Silence("connection lost", is_over=False)
 GAVE_UP = Silence("timeout", is_over=False)
 CUT_SHORT = Silence("no answer within the bound of an attempt", is_over=False)
 

@@ -26,7 +26,7 @@ TOO_MANY = {"status": 429, "code": "slow_down", "retry_after": 3}
 
 @pytest.fixture
 def client(bank: SimulatedBank, timing: Timing) -> FicmartBank:
-    return FicmartBank(bank.url, timing)
+    return FicmartBank(bank.url, timing, closes_when_finished=True)
 
 
 def authorize(client: FicmartBank, key: str = "key-1", card: Card = GOOD) -> Reply:

@@ -23,7 +23,7 @@ def reply_to(
     timing: Timing, status: int, body: Any, kind: OperationKind = AUTHORIZE, **options: Any
 ) -> Reply:
     with RawServer(answers(status, body, **options)) as server:
-        return send(FicmartBank(server.url, timing), kind)
+        return send(FicmartBank(server.url, timing, closes_when_finished=True), kind)
 
 
 def changed(kind: OperationKind, **changes: Any) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class TestAnIncompleteApproval:
 
     def test_of_an_amount_of_one_cent_is_not_made_up_of_a_true(self, timing: Timing) -> None:
         with RawServer(answers(200, changed(AUTHORIZE, amount=True))) as server:
-            reply = send(FicmartBank(server.url, timing), amount_cents=1)
+            reply = send(FicmartBank(server.url, timing, closes_when_finished=True), amount_cents=1)
         assert reply == Silence("incomplete answer", 200)
 
     def test_with_its_amount_as_text_is_unreadable(self, timing: Timing) -> None:
@@ -286,7 +286,7 @@ class TestAnotherStatus:
     def test_that_points_nowhere_is_silence(self, timing: Timing, location: str) -> None:
         raw = b"HTTP/1.1 302 Found\r\nLocation: " + location.encode() + b"\r\nContent-Length: 0\r\n\r\n"
         with RawServer(says(raw)) as server:
-            reply = send(FicmartBank(server.url, timing))
+            reply = send(FicmartBank(server.url, timing, closes_when_finished=True))
         assert reply == Silence("unexpected status", 302)
 
     def test_of_a_redirect_with_an_endless_body_is_not_read_to_its_end(self, timing: Timing) -> None:
@@ -299,7 +299,8 @@ class TestAnotherStatus:
             sent.append(len(raw))
 
         with RawServer(endless) as server:
-            assert send(FicmartBank(server.url, timing)) == Silence("unexpected status", 302)
+            bank = FicmartBank(server.url, timing, closes_when_finished=True)
+            assert send(bank) == Silence("unexpected status", 302)
         assert sent == []
 
 

@@ -20,7 +20,7 @@ from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_sess
 from payments.domain.replies import Approval, NotSent, Reply, Silence
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
-from tests.banks.instructions import APPROVALS, CARD, CUT_SHORT, GAVE_UP, instruction, send
+from tests.banks.instructions import APPROVALS, CARD, CUT_OFF, CUT_SHORT, GAVE_UP, instruction, send
 from tests.banks.raw_server import (
     Behaviour,
     Connection,
@@ -120,17 +120,15 @@ class TestADoubtIsLeft:
     @pytest.mark.parametrize(
         ("behaviour", "reply"),
         [
-            (closes_at_once, Silence("connection lost")),
             (closes_after_reading, Silence("connection lost")),
-            (resets_after_reading, Silence("connection lost")),
-            (says(b"HTTP/1.1 2"), Silence("connection lost")),
+            (resets_after_reading, CUT_OFF),
+            (says(b"HTTP/1.1 2"), CUT_OFF),
             (says(b"HTTP/1.1 200 OK\r\nContent-Le"), Silence("unreadable answer", 200)),
             (says(b"HTTP/1.1 400 Bad Request\r\nContent-Le"), Silence("unreadable error", 400)),
-            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), Silence("connection lost")),
-            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Silence("connection lost")),
+            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), CUT_OFF),
+            (says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), CUT_OFF),
         ],
         ids=[
-            "before the request is read",
             "after the request",
             "with a reset",
             "during the status",
@@ -144,7 +142,23 @@ class TestADoubtIsLeft:
         self, timing: Timing, behaviour: Behaviour, reply: Reply
     ) -> None:
         with RawServer(behaviour) as server:
-            assert send(FicmartBank(server.url, timing)) == reply
+            assert send(FicmartBank(server.url, timing, closes_when_finished=True)) == reply
+
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            *(closes_at_once, closes_after_reading, resets_after_reading),
+            *(says(b"HTTP/1.1 2"), says(response(200, b"<html>")), says(response(408, b"<html>"))),
+        ],
+        ids=["closed at once", "closed", "reset", "broken off", "a page", "a page that says 408"],
+    )
+    def test_that_whoever_stands_between_may_have_made_while_the_bank_works_on(
+        self, timing: Timing, behaviour: Behaviour
+    ) -> None:
+        with RawServer(behaviour) as server:
+            reply = send(FicmartBank(server.url, timing))
+        assert isinstance(reply, Silence)
+        assert not reply.is_over
 
     @pytest.mark.parametrize("behaviour", [says_nothing, reads_nothing])
     def test_when_the_bank_says_nothing(

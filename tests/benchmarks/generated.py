@@ -155,7 +155,7 @@ _OPERATIONS = f"""
     )
     INSERT INTO payments_operation (
         id, payment_id, kind, bank, amount_cents, currency, target_reference, bank_idempotency_key, ordinal,
-        state, lease_epoch, lease_expires_at, bank_reference, outcome_code, awaiting_statement, actor,
+        state, lease_epoch, lease_expires_at, bank_reference, outcome_code, strays_awaited, actor,
         request_id, reason, created_at, finished_at
     )
     SELECT md5(kind || n)::uuid, payment, kind, 'ficmart', 5000, 'USD', target, md5(kind || 'key' || n), 0,
@@ -163,7 +163,7 @@ _OPERATIONS = f"""
         CASE WHEN state <> 'SUCCEEDED' THEN ''
              ELSE CASE kind WHEN 'release' THEN 'void' ELSE made END || '_' || md5(made || n)::uuid END,
         CASE state WHEN 'DECLINED' THEN 'insufficient_funds' WHEN 'NOT_EXECUTED' THEN 'no_trace' ELSE '' END,
-        kind = 'authorize' AND n %% 200 = 4 AND state <> 'OPEN', 'api_key:1',
+        (kind = 'authorize' AND n %% 200 = 4 AND state <> 'OPEN')::int, 'api_key:1',
         'request-' || kind || '-' || n, '', at,
         CASE WHEN state NOT IN ('OPEN', 'NEEDS_REVIEW') THEN at END
     FROM instructed

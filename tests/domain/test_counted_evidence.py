@@ -1,5 +1,7 @@
 """Evidence that counts when it is repeated: contradictions, and negative probes."""
 
+from dataclasses import replace
+
 import pytest
 
 from payments.domain.meanings import DECLINES
@@ -71,7 +73,7 @@ class TestAContradiction:
         assert outcome.verdict is None
 
     def test_earlier_on_does_not_stand_in_the_way_of_another_answer(self) -> None:
-        history = History(any_in_doubt=True, contradicted=True, contradicted_at_first=True)
+        history = History(any_in_doubt=True, contradicted=True, done_by_others=True)
         assert spelled(outcome_of(OperationKind.CAPTURE, APPROVED, history, HEALTHY)) == SUCCEEDED
         assert spelled(outcome_of(OperationKind.CAPTURE, Silence("x"), history, HEALTHY)) == DOUBT
 
@@ -80,17 +82,17 @@ class TestAProbe:
     """Always of an authorize, and always after a doubt."""
 
     BEFORE = AFTER_SILENCE
-    AGAIN = History(any_in_doubt=True, any_silent=True, probed_negative=True)
+    AGAIN = History(any_in_doubt=True, silent=1, probed_negative=True)
     NO_SUCH_CARD = Refusal(400, "invalid_card")
 
     def outcome(self, reply: Reply, history: History = BEFORE, around: Surroundings = HEALTHY) -> Outcome:
         return outcome_of(OperationKind.AUTHORIZE, reply, history, around, probe=True)
 
     def test_finds_the_stored_answer_which_awaits_nothing(self) -> None:
-        assert self.outcome(REPLAYED) == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
+        assert self.outcome(REPLAYED) == Succeeded("ref", expires_at=EXPIRES_AT)
 
     def test_finds_the_answer_to_one_of_several_silent_attempts_which_awaits_the_statement(self) -> None:
-        expected = Succeeded("ref", awaiting_statement=True, expires_at=EXPIRES_AT)
+        expected = Succeeded("ref", strays_awaited=1, expires_at=EXPIRES_AT)
         assert self.outcome(REPLAYED, AFTER_SILENCES) == expected
 
     def test_that_holds_money_contradicts_us(self) -> None:
@@ -109,7 +111,7 @@ class TestAProbe:
     def test_twice_negative_is_not_executed_and_awaits_the_statement(self) -> None:
         outcome = self.outcome(self.NO_SUCH_CARD, self.AGAIN)
         assert isinstance(outcome, NotExecuted)
-        assert (outcome.awaiting_statement, outcome.verdict) == (True, Verdict.NEGATIVE_PROBE)
+        assert (outcome.strays_awaited, outcome.verdict) == (1, Verdict.NEGATIVE_PROBE)
 
     @pytest.mark.parametrize("around", NOT_HEALTHY)
     @pytest.mark.parametrize("history", [BEFORE, AGAIN])
@@ -138,6 +140,21 @@ class TestAProbe:
         outcome = self.outcome(reply, history)
         assert isinstance(outcome, InDoubt)
         assert outcome.verdict is None
+
+    @pytest.mark.parametrize("around", [HEALTHY, *NOT_HEALTHY])
+    @pytest.mark.parametrize(
+        "reply", [NO_SUCH_CARD, Silence("timeout"), NotSent("refused"), Refusal(500, "internal_error")]
+    )
+    def test_that_finds_nothing_proves_nothing_once_the_bank_may_have_forgotten(
+        self, reply: Reply, around: Surroundings
+    ) -> None:
+        for history in (self.BEFORE, self.AGAIN):
+            outcome = self.outcome(reply, replace(history, may_be_forgotten=True), around)
+            assert outcome == NeedsReview(ReviewReason.TOO_OLD_TO_ASK)
+
+    def test_finds_what_the_bank_has_not_forgotten_at_any_age(self) -> None:
+        found = self.outcome(REPLAYED, replace(self.BEFORE, may_be_forgotten=True))
+        assert found == Succeeded("ref", expires_at=EXPIRES_AT)
 
     def test_asks_for_health_where_it_counts(self) -> None:
         def decides(reply: Reply, *, before: bool | None) -> bool:

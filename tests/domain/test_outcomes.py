@@ -1,6 +1,6 @@
 """The table of outcomes, cell by cell, and what its conditions are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -36,9 +36,10 @@ EXPIRES_AT = datetime(2026, 11, 28, tzinfo=UTC)
 UNKNOWN = Surroundings()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # an attempt was answered with a 500
-AFTER_SILENCE = History(any_in_doubt=True, any_silent=True)
-AFTER_SILENCES = History(any_in_doubt=True, any_silent=True, several_silent=True)
-AFTER_A_CONTRADICTION = History(any_in_doubt=True, contradicted_at_first=True)
+AFTER_SILENCE = History(any_in_doubt=True, silent=1)
+AFTER_SILENCES = History(any_in_doubt=True, silent=2)
+DONE_BY_OTHERS = History(any_in_doubt=True, silent=1, done_by_others=True)
+BESIDE_A_CALL = History(any_in_doubt=True, silent=1, may_be_alive=True)
 APPROVED = Approval(200, "ref", replayed=False, expires_at=EXPIRES_AT)
 REPLAYED = Approval(200, "ref", replayed=True, expires_at=EXPIRES_AT)
 KINDS = tuple(OperationKind)
@@ -59,9 +60,9 @@ def spelled(outcome: Outcome) -> str:
     """An outcome as the table below names it."""
     match outcome:
         case Succeeded():
-            return AWAITING if outcome.awaiting_statement else SUCCEEDED
+            return AWAITING if outcome.strays_awaited else SUCCEEDED
         case Declined():
-            return DECLINED_AWAITING if outcome.awaiting_statement else DECLINED
+            return DECLINED_AWAITING if outcome.strays_awaited else DECLINED
         case Rejected():
             return REJECTED
         case NotExecuted():
@@ -144,20 +145,31 @@ TABLE = [
         FRESH,
         (CONTRADICTION, REJECTED, CONTRADICTION, CONTRADICTION),
     ),
-    # Done by whom? Nobody knows, unless an attempt of ours is in doubt.
+    # Done by whom? Nobody knows, unless an attempt of ours was silent: a 500 proves that it did nothing.
     *(Row(code, Refusal(400, code), FRESH, everywhere(CONTRADICTION)) for code in ALREADY),
-    # And what was done before a doubt of ours was not done by it.
+    # And what was done before a silence of ours was not done by it.
     *(
         Row(
-            *(f"{code} after a contradiction", Refusal(400, code), AFTER_A_CONTRADICTION),
+            *(f"{code} after {before}", Refusal(400, code), history),
             *(everywhere(CONTRADICTION), None, True),
         )
         for code in ALREADY
+        for before, history in (("a 500", AFTER_DOUBT), ("it was said before silence", DONE_BY_OTHERS))
+    ),
+    # Our own hold may be what used up the funds, but not what makes a card expire.
+    Row(
+        "insufficient_funds beside a call of ours",
+        Refusal(402, "insufficient_funds"),
+        BESIDE_A_CALL,
+        (CONTRADICTION, CONTRADICTION, CONTRADICTION, CONTRADICTION),
     ),
     *(
-        Row(f"{code} after {before}, B {known}", Refusal(400, code), history, means, earlier=known)
+        Row(f"{code} beside a call of ours", Refusal(400, code), BESIDE_A_CALL, NO_AWAITING, True)
+        for code in ("card_expired", "invalid_cvv", "invalid_card")
+    ),
+    *(
+        Row(f"{code} after silence, B {known}", Refusal(400, code), AFTER_SILENCE, means, earlier=known)
         for code, means_deduced in ALREADY.items()
-        for before, history in (("a 500", AFTER_DOUBT), ("silence", AFTER_SILENCE))
         for known, means in (
             (True, means_deduced),
             (False, tuple(REVIEW if cell == SUCCEEDED else cell for cell in means_deduced)),
@@ -211,7 +223,7 @@ class TestTheTable:
 
     def test_a_success_carries_the_banks_reference_and_the_holds_end(self) -> None:
         outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, UNKNOWN)
-        assert outcome == Succeeded("ref", awaiting_statement=False, expires_at=EXPIRES_AT)
+        assert outcome == Succeeded("ref", strays_awaited=0, expires_at=EXPIRES_AT)
 
     def test_a_no_carries_the_banks_word(self) -> None:
         refusal = Refusal(402, "insufficient_funds")
@@ -273,6 +285,56 @@ class TestSilence:
         assert not is_silent(reply)
         after = FRESH.after(reply, outcome_of(OperationKind.AUTHORIZE, reply, FRESH, UNKNOWN))
         assert spelled(outcome_of(OperationKind.AUTHORIZE, APPROVED, after, UNKNOWN)) == SUCCEEDED
+
+
+class TestTheStraysThatAreAwaited:
+    """As many as may exist: each silent attempt may have made a hold, and an answer names one."""
+
+    @pytest.mark.parametrize("silent", [0, 1, 2, 3])
+    def test_are_counted(self, silent: int) -> None:
+        history = History(any_in_doubt=silent > 0, silent=silent)
+
+        def awaited(reply: Reply, *, probe: bool = False) -> int:
+            well = Surroundings(healthy_before=True, healthy_after=True)
+            before = replace(history, probed_negative=probe)
+            outcome = outcome_of(OperationKind.AUTHORIZE, reply, before, well, probe=probe)
+            assert isinstance(outcome, Succeeded | Declined | NotExecuted)
+            return outcome.strays_awaited
+
+        assert awaited(APPROVED) == silent
+        assert awaited(REPLAYED) == max(0, silent - 1)
+        assert awaited(Refusal(402, "insufficient_funds")) == silent
+        assert awaited(REPLAYED, probe=True) == max(0, silent - 1)
+        assert awaited(Refusal(400, "invalid_card"), probe=True) == max(1, silent)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_are_holds_only(self, kind: OperationKind) -> None:
+        outcome = outcome_of(kind, APPROVED, AFTER_SILENCES, UNKNOWN)
+        assert outcome == Succeeded("ref", 2 if kind is OperationKind.AUTHORIZE else 0, EXPIRES_AT)
+
+
+class TestTheCardIsSent:
+    @pytest.mark.parametrize(
+        "silence", [Silence("timeout"), Refusal(400, "internal_error"), Silence("unreadable answer", 200)]
+    )
+    def test_until_two_attempts_were_silent(self, silence: Reply) -> None:
+        def is_repeated(kind: OperationKind, history: History, *, probe: bool = False) -> bool:
+            outcome = outcome_of(kind, silence, history, UNKNOWN, probe=probe)
+            assert isinstance(outcome, InDoubt)
+            return outcome.retry
+
+        assert is_repeated(OperationKind.AUTHORIZE, FRESH)
+        assert is_repeated(OperationKind.AUTHORIZE, AFTER_DOUBT)
+        assert not is_repeated(OperationKind.AUTHORIZE, AFTER_SILENCE)
+        assert is_repeated(OperationKind.AUTHORIZE, AFTER_SILENCES, probe=True)
+        assert all(is_repeated(kind, AFTER_SILENCES) for kind in KINDS if kind != OperationKind.AUTHORIZE)
+
+    def test_as_often_as_the_banks_own_error_says_that_nothing_was_done(self) -> None:
+        outcome = outcome_of(OperationKind.AUTHORIZE, Refusal(500, "internal_error"), AFTER_SILENCE, UNKNOWN)
+        assert isinstance(outcome, InDoubt)
+        assert outcome.retry
+        assert AFTER_SILENCE.may_send_card
+        assert not AFTER_SILENCES.may_send_card
 
 
 class TestTheWordsForAReply:

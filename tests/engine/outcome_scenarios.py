@@ -65,8 +65,8 @@ def _error(status: int, code: str) -> Says:
     return lambda bank, at: bank.script(at, "fail_before", status=status, code=code, times=_ALWAYS)
 
 
-def _after_doubt(code: str) -> Says:
-    """It is executed, but the answer is lost; asked again, the bank says that it was done already."""
+def _after_silence(code: str) -> Says:
+    """It is executed in silence; asked again, the bank says that it was done already."""
 
     def says(bank: SimulatedBank, at: Endpoint) -> None:
         bank.script(at, "drop_after", stored=False)
@@ -94,10 +94,10 @@ ANSWERS: dict[Answer, Says] = {
     Answer.TROUBLE: _error(500, "internal_error"),
     Answer.NOTHING_SENT: lambda bank, _: bank.stop(),
     Answer.AUTHORIZATION_EXPIRED: _error(400, "authorization_expired"),
-    Answer.ALREADY_USED_AFTER_DOUBT: _after_doubt("authorization_already_used"),
-    Answer.ALREADY_CAPTURED_AFTER_DOUBT: _after_doubt("already_captured"),
-    Answer.ALREADY_VOIDED_AFTER_DOUBT: _after_doubt("already_voided"),
-    Answer.ALREADY_REFUNDED_AFTER_DOUBT: _after_doubt("already_refunded"),
+    Answer.ALREADY_USED_AFTER_SILENCE: _after_silence("authorization_already_used"),
+    Answer.ALREADY_CAPTURED_AFTER_SILENCE: _after_silence("already_captured"),
+    Answer.ALREADY_VOIDED_AFTER_SILENCE: _after_silence("already_voided"),
+    Answer.ALREADY_REFUNDED_AFTER_SILENCE: _after_silence("already_refunded"),
     Answer.ANYTHING_ELSE: _error(400, "amount_mismatch"),
 }
 # What an authorize is answered that is probed later, besides trouble; one silence where it does not matter.
@@ -110,10 +110,10 @@ ANSWERS_TO_PROBES: dict[Answer, Says] = ANSWERS | {
     Answer.APPROVED_ANEW_AFTER_SILENCE: _a_new_hold,
     Answer.REPLAYED_AFTER_SILENCES: _as_it_pleases,
     Answer.INVALID_CARD: _as_it_pleases,
-    Answer.ALREADY_USED_AFTER_DOUBT: _error(400, "authorization_already_used"),
-    Answer.ALREADY_CAPTURED_AFTER_DOUBT: _error(400, "already_captured"),
-    Answer.ALREADY_VOIDED_AFTER_DOUBT: _error(400, "already_voided"),
-    Answer.ALREADY_REFUNDED_AFTER_DOUBT: _error(400, "already_refunded"),
+    Answer.ALREADY_USED_AFTER_SILENCE: _error(400, "authorization_already_used"),
+    Answer.ALREADY_CAPTURED_AFTER_SILENCE: _error(400, "already_captured"),
+    Answer.ALREADY_VOIDED_AFTER_SILENCE: _error(400, "already_voided"),
+    Answer.ALREADY_REFUNDED_AFTER_SILENCE: _error(400, "already_refunded"),
 }
 
 

@@ -161,7 +161,7 @@ class TestARetry:
         self, live: ApiClient, bank: SimulatedBank, quick: Timing, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         body = order()
-        bank.script("authorizations", "drop_before", times=1000)
+        bank.script("authorizations", "fail_before", times=1000)
         assert live.post("/payments", body, key="k").status == 202
         bank.clear_script()
         pace_of.cache_clear()

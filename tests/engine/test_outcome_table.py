@@ -89,6 +89,12 @@ def freed_later(payment: str) -> Cell:
     return Cell(Left("OPEN", payment), asks_again=True, at_last=Left("SUCCEEDED", payment))
 
 
+def found_by_a_probe() -> Cell:
+    """After two silent attempts the card is not sent again, so only a probe hears the answer."""
+    found = Left("SUCCEEDED", "AUTHORIZED", awaiting_statement=True)
+    return Cell(Left("OPEN", "PENDING"), asks_again=False, at_last=found)
+
+
 def for_people(payment: str, discrepancy: str) -> Cell:
     left = Left("NEEDS_REVIEW", payment, discrepancy=discrepancy)
     return Cell(left, asks_again=False, at_last=left)
@@ -115,7 +121,7 @@ CELLS: dict[tuple[Answer, Column], Cell] = {
     (Answer.APPROVED_ANEW_AFTER_SILENCE, REFUND): succeeded("REFUNDED"),
     (Answer.APPROVED_ANEW_AFTER_SILENCE, RELEASE): succeeded("EXPIRED"),
 
-    (Answer.REPLAYED_AFTER_SILENCES, AUTHORIZE): succeeded("AUTHORIZED", awaiting=True),
+    (Answer.REPLAYED_AFTER_SILENCES, AUTHORIZE): found_by_a_probe(),
     (Answer.REPLAYED_AFTER_SILENCES, CAPTURE): succeeded("CAPTURED"),
     (Answer.REPLAYED_AFTER_SILENCES, VOID): succeeded("VOIDED"),
     (Answer.REPLAYED_AFTER_SILENCES, REFUND): succeeded("REFUNDED"),
@@ -151,29 +157,29 @@ CELLS: dict[tuple[Answer, Column], Cell] = {
     (Answer.AUTHORIZATION_EXPIRED, REFUND): contradiction("CAPTURED"),
     (Answer.AUTHORIZATION_EXPIRED, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.ALREADY_USED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, VOID): deduced("VOIDED"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, RELEASE): deduced("EXPIRED"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, VOID): deduced("VOIDED"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
 
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, VOID): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, RELEASE): contradiction("EXPIRED"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, VOID): deduced("VOIDED"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, RELEASE): deduced("EXPIRED"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, VOID): deduced("VOIDED"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
 
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, VOID): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, REFUND): deduced("REFUNDED"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, RELEASE): contradiction("EXPIRED"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): deduced("REFUNDED"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
 
     (Answer.ANYTHING_ELSE, AUTHORIZE): contradiction("PENDING"),
     (Answer.ANYTHING_ELSE, CAPTURE): contradiction("AUTHORIZED"),
@@ -191,10 +197,10 @@ PROBED: dict[tuple[Answer, Column], Left] = {
     (Answer.TROUBLE, PROBE): Left("OPEN", "PENDING"),
     (Answer.NOTHING_SENT, PROBE): Left("OPEN", "PENDING"),
     (Answer.AUTHORIZATION_EXPIRED, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
     (Answer.ANYTHING_ELSE, PROBE): Left("OPEN", "PENDING"),
 }
 # A: the silent attempt may have made a hold.
@@ -204,13 +210,13 @@ AFTER_SILENCE: dict[tuple[Answer, Column], Cell] = {
 }
 # B: an earlier operation may have done it.
 NOT_OURS_FOR_CERTAIN: dict[tuple[Answer, Column], Cell] = {
-    (Answer.ALREADY_USED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, VOID): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_USED_AFTER_DOUBT, RELEASE): for_people("EXPIRED", "not_deducible"),
-    (Answer.ALREADY_CAPTURED_AFTER_DOUBT, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, VOID): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_VOIDED_AFTER_DOUBT, RELEASE): for_people("EXPIRED", "not_deducible"),
-    (Answer.ALREADY_REFUNDED_AFTER_DOUBT, REFUND): for_people("CAPTURED", "not_deducible"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_USED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (Answer.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): for_people("CAPTURED", "not_deducible"),
 }
 IN_ILL_HEALTH: dict[tuple[Answer, Column], Cell] = {
     (Answer.INVALID_CARD, AUTHORIZE): in_doubt("PENDING"),
@@ -218,10 +224,10 @@ IN_ILL_HEALTH: dict[tuple[Answer, Column], Cell] = {
 # fmt: on
 
 
-def attempts_for(answer: Answer) -> int:
-    """How many it takes to get the answer."""
+def attempts_for(answer: Answer, kind: OperationKind) -> int:
+    """How many are made until the answer is heard, or nothing is sent any more."""
     if answer is Answer.REPLAYED_AFTER_SILENCES:
-        return 3
+        return 2 if kind is AUTHORIZE else 3
     return 2 if "AFTER" in answer.name else 1
 
 
@@ -265,7 +271,7 @@ class TestEveryCell:
     ) -> None:
         scene = Scene(live, bank, kind)
         scene.says(ANSWERS[answer])
-        assert_leaves(cell, scene, answer, attempts=attempts_for(answer))
+        assert_leaves(cell, scene, answer, attempts=attempts_for(answer, kind))
 
     @pytest.mark.parametrize(("answer", "column", "left"), entries(PROBED))
     def test_of_a_probe_leaves_the_authorize_and_its_payment_so(

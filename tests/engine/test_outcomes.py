@@ -67,7 +67,7 @@ class TestAuthorize:
         first_failed = threading.Thread(target=lambda: (_wait_for_attempts(1), bank.kill()))
         first_failed.start()
         bank.release()
-        bank.script("authorizations", "drop_before", times=1000)
+        bank.script("authorizations", "fail_before", times=1000)
         answer = live.post("/payments", order())
         first_failed.join()
         bank.restart()
@@ -83,7 +83,7 @@ class TestAuthorize:
         answer = live.post("/payments", order())
         assert answer.status == 201
         assert len(bank.ledger()) == 2
-        assert Operation.objects.get().awaiting_statement is True
+        assert Operation.objects.get().strays_awaited == 1
         assert attempts()[0] == ("silent", None, True)
         assert live.get(f"/orders/{answer.json['order_id']}").json["ready_to_ship"] is True
 
@@ -91,7 +91,7 @@ class TestAuthorize:
         bank.script("authorizations", "drop_after", stored=True)
         assert live.post("/payments", order()).status == 201
         assert len(bank.ledger()) == 1
-        assert Operation.objects.get().awaiting_statement is False
+        assert Operation.objects.get().strays_awaited == 0
         assert Attempt.objects.latest("id").is_replay is True
 
     def test_a_decline_after_silence_awaits_the_statement(self, live: ApiClient, bank: SimulatedBank) -> None:
@@ -100,7 +100,7 @@ class TestAuthorize:
         answer = live.post("/payments", order(card=CARDS["visa-500"], amount=40_000))
         assert (answer.status, answer.json["code"]) == (402, "insufficient_funds")
         assert len(bank.ledger()) == 1
-        assert Operation.objects.get().awaiting_statement is True
+        assert Operation.objects.get().strays_awaited == 1
 
     def test_invalid_card_from_a_bank_in_ill_health_is_no_decline(
         self, live: ApiClient, bank: SimulatedBank

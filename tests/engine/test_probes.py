@@ -19,10 +19,12 @@ pytestmark = pytest.mark.usefixtures("brief")
 
 
 def in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool, stored: bool = True) -> ApiAnswer:
-    """An authorize whose every attempt ended without an answer; under the key "the-order"."""
+    """An authorize whose first attempt was silent, and the later ones in vain; under the key "the-order"."""
     if executed:
         bank.script("authorizations", "drop_after", stored=stored)
-    bank.script("authorizations", "drop_before", times=1000)
+    else:
+        bank.script("authorizations", "drop_before")
+    bank.script("authorizations", "fail_before", times=1000)
     answer = live.post("/payments", order(order_id="order-1"), key="the-order")
     assert answer.status == 202
     bank.clear_script()
@@ -73,7 +75,7 @@ class TestAProbe:
         bank.clear_script()
         probe(bank)
         operation = Operation.objects.get()
-        assert (operation.state, operation.awaiting_statement) == ("SUCCEEDED", False)
+        assert (operation.state, operation.strays_awaited) == ("SUCCEEDED", 0)
         assert [entry.id for entry in bank.ledger()] == [operation.bank_reference]
 
     def test_never_holds_money(self, live: ApiClient, bank: SimulatedBank) -> None:
@@ -92,7 +94,7 @@ class TestAProbe:
         assert Operation.objects.get().state == "OPEN"
         assert probe(bank, after=2 * MINUTES) == 1
         operation = Operation.objects.get()
-        assert (operation.state, operation.awaiting_statement) == ("NOT_EXECUTED", True)
+        assert (operation.state, operation.strays_awaited) == ("NOT_EXECUTED", 1)
         receipt = live.receipt(payment["id"])
         assert (receipt["state"], receipt["last_operation"]["code"]) == ("FAILED", "not_found_at_bank")
         assert Event.objects.filter(type="payment.failed").count() == 1
@@ -145,13 +147,28 @@ class TestAProbe:
         assert Operation.objects.get().state == "OPEN"
         assert Payment.objects.get().state == "PENDING"
 
-    def test_later_than_23_hours_is_not_made_and_people_are_asked(
+    def test_counts_until_24_hours_after_the_first_attempt(
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
+        in_doubt(live, bank, executed=False)
+        assert probe(bank, after=23 * HOURS + 40 * MINUTES) == 1
+        assert probe(bank, after=11 * MINUTES) == 1
+        assert Operation.objects.get().state == "NOT_EXECUTED"
+
+    def test_finds_what_the_bank_still_knows_at_any_age(self, live: ApiClient, bank: SimulatedBank) -> None:
         payment = in_doubt(live, bank, executed=True).json
+        let_pass(25 * HOURS)  # for us alone: the bank is late with its purge
+        assert recover_due(within=WITHIN) == 1
+        assert live.receipt(payment["id"])["state"] == "AUTHORIZED"
+
+    def test_that_finds_nothing_after_24_hours_proves_nothing_and_people_are_asked(
+        self, live: ApiClient, bank: SimulatedBank
+    ) -> None:
+        payment = in_doubt(live, bank, executed=True, stored=False).json
         asked = len(bank.requests())
-        assert probe(bank, after=23 * HOURS) == 1
-        assert len(bank.requests()) == asked
+        assert probe(bank, after=24 * HOURS) == 1
+        assert len(bank.requests()) > asked
+        assert Attempt.objects.latest("number").verdict == ""
         assert Operation.objects.get().state == "NEEDS_REVIEW"
         assert Discrepancy.objects.get().kind == "too_old_to_ask"
         assert (again(live).status, live.receipt(payment["id"])["pending_operation"]) == (202, "authorize")

@@ -131,7 +131,7 @@ class MortalBank(FicmartBank):
     """
 
     def __init__(self, url: str, timing: Any, senders: Senders) -> None:
-        super().__init__(url, timing)
+        super().__init__(url, timing, closes_when_finished=True)
         self._senders = senders
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:

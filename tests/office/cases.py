@@ -54,12 +54,12 @@ def recording(operation: Operation, reference: str, **changes: Any) -> Proposal:
 
 
 def too_old(live: ApiClient, bank: SimulatedBank) -> Operation:
-    """An authorize in doubt for 23 hours; its hold exists."""
-    bank.script("authorizations", "drop_after")
+    """An authorize in doubt for 24 hours, of which the bank has stored no answer; its hold exists."""
+    bank.script("authorizations", "drop_after", stored=False)
     bank.script("authorizations", "drop_before", times=1000)
     live.post("/payments", order())
     bank.clear_script()
-    let_pass(23 * HOURS, bank)
+    let_pass(24 * HOURS, bank)
     recover_due(within=WITHIN)
     operation = Operation.objects.get()
     assert operation.state == "NEEDS_REVIEW"

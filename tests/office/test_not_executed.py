@@ -37,8 +37,11 @@ class TestRecordingThatNothingWasExecuted:
         proposal = on_no_statement(operation, bank)
         assert resolutions.propose(kim, proposal).resolution.state == "APPLIED"
         operation = Operation.objects.get(pk=operation.pk)
-        assert (operation.state, operation.awaiting_statement) == ("NOT_EXECUTED", False)
+        assert (operation.state, operation.strays_awaited) == ("NOT_EXECUTED", 0)
         assert Payment.objects.get().state == "FAILED"
+        # As whatever has FAILED: a hold may turn up late.
+        assert operation.finished_at is not None
+        assert operation.look_again_at == operation.finished_at + timedelta(hours=1)
         assert violations() == []
 
     def test_without_evidence_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:

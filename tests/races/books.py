@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from payments.domain.states import PaymentState, since
 from payments.models import Operation, Payment
+from tests.bank_books import uncounted_strays
 from tests.simulated_bank import LedgerEntry, SimulatedBank
 
 _DONE_ONCE = {
@@ -45,6 +46,7 @@ def assert_books_agree(bank: SimulatedBank) -> list[LedgerEntry]:
         assert ("CAPTURE", entry.id) not in about
         operations = Operation.objects.filter(bank_idempotency_key=entry.idempotency_key)
         assert operations.filter(awaiting_statement=True).exists(), f"lost from sight: {entry}"
+    assert uncounted_strays(unclaimed) == []
     assert set(bank.max_in_flight().values()) <= {1}
     return unclaimed
 

@@ -16,10 +16,12 @@ def in_doubt(
     executed: bool = True,
     stored: bool = True,
 ) -> dict[str, Any]:
-    """The receipt of an operation whose every attempt ended without an answer; `send` instructs it."""
+    """The receipt of an operation whose first attempt was silent, the others in vain; `send` instructs it."""
     if executed:
         bank.script(endpoint, "drop_after", stored=stored)
-    bank.script(endpoint, "drop_before", times=1000)
+    else:
+        bank.script(endpoint, "drop_before")
+    bank.script(endpoint, "fail_before", times=1000)
     answer = send()
     assert answer.status == 202, answer
     bank.clear_script()

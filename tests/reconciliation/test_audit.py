@@ -89,6 +89,9 @@ BROKEN = {
             SELECT min(one.started_at) FROM payments_attempt one
             WHERE one.operation_id = payments_attempt.operation_id), ended_at = NULL, result = ''
         WHERE operation_id IN (SELECT operation_id FROM payments_attempt WHERE number = 2)""",
+    "the_card_is_sent_twice_in_silence_at_most": """
+        UPDATE payments_attempt SET is_probe = false, result = 'silent'
+        WHERE operation_id IN (SELECT operation_id FROM payments_attempt WHERE is_probe)""",
     "a_bank_key_is_one_instruction": """
         UPDATE payments_operation SET bank_idempotency_key = 'shared', bank = state
         WHERE kind IN ('capture', 'void') AND state = 'SUCCEEDED'""",
@@ -104,7 +107,7 @@ BROKEN = {
         UPDATE payments_operation SET lease_expires_at = now() - interval '1 day', due_at = NULL
         WHERE state = 'OPEN'""",
     "doubts_are_bounded_in_time": """
-        UPDATE payments_operation SET created_at = now() - interval '1 day' WHERE state = 'OPEN'""",
+        UPDATE payments_operation SET created_at = now() - interval '2 days' WHERE state = 'OPEN'""",
     "final_answers_are_kept": """
         UPDATE payments_idempotencykey SET answer_status = 500 WHERE answer_status = 402""",
 }

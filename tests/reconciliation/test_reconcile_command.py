@@ -73,7 +73,7 @@ class TestPending:
     def test_ends_with_1_while_something_is_under_review(self, live: ApiClient, bank: SimulatedBank) -> None:
         bank.script("authorizations", "drop_before", times=1000)
         live.post("/payments", order())
-        let_pass(timedelta(hours=23), bank)
+        let_pass(timedelta(hours=24), bank)
         assert reconcile("pending")[0] == 1
         assert reconcile("pending", "--dry-run") == (
             1,
