@@ -83,7 +83,7 @@ class Search:
         """The readings that are not in force, or not alone."""
         money, found = self.typed.money, []
         if money.amount and money.amount.other:
-            found.append(_only(money.amount.other))
+            found.append(_only(money.amount.other, money.last_four if money.together else ""))
         if money.last_four and money.amount and not money.together:
             found += [
                 Other(f"only the card •••• {money.last_four}", f"•••• {money.last_four}"),
@@ -96,6 +96,8 @@ class Search:
         """Why nothing can be found by it, where that is so."""
         if self.typed.may_begin_a_card:
             return "A card's first six digits are not stored: search for its last four."
+        if self.typed.is_in_another_currency and not self.typed.money.amount:
+            return f"No payment is in this currency: amounts are in {', '.join(Currency)}."
         return ""
 
     def _by_ids(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
@@ -222,6 +224,6 @@ def _shown(amount: Amount) -> str:
     return display(amount.cents, amount.currency or Currency.USD)
 
 
-def _only(cents: int) -> Other:
-    shown = display(cents, Currency.USD)
+def _only(cents: int, last_four: str = "") -> Other:
+    shown = " ".join(filter(None, (display(cents, Currency.USD), last_four)))
     return Other(f"only {shown}", shown)

@@ -22,6 +22,7 @@ _AMOUNTS = (
     re.compile(rf"(?:(?P<currency>{_CURRENCY}) ?)?{_NUMBER}"),
     re.compile(rf"{_NUMBER} ?(?P<currency>{_CURRENCY})"),
 )
+_ELSEWHERE = re.compile(r"^(?:EUR|GBP|JPY|CHF|[€£¥])|(?:EUR|GBP|JPY|CHF|[€£¥])$")
 # Digits alone are dollars up to 999, and cents, as the API and the bank have them, from four digits on:
 # hardly anybody looks for less than ten dollars in cents. The page offers the other reading.
 _DIGITS_OF_CENTS = 4
@@ -77,7 +78,8 @@ class Typed:
     def spellings(self) -> list[str]:
         """As an id may be stored: without quotes and full stops around it, with and without a `#`."""
         bare = self.text.strip(_QUOTES + _STOPS)
-        spelled = [self.text, bare, *(_other_sharp(one) for one in (self.text, bare))]
+        spelled = [one for one in (self.text, bare) if one]
+        spelled += [_other_sharp(one) for one in spelled]
         return [one for one in dict.fromkeys(spelled) if _ID.fullmatch(one)]
 
     @cached_property
@@ -98,9 +100,11 @@ class Typed:
         small = (self.begins or self.text.strip(_QUOTES + _STOPS)).lower()
         digits = small.removeprefix(prefix)
         named = digits != small
-        if not _HEX.fullmatch(digits) or (digits.isdigit() and not named):
+        if not _HEX.fullmatch(digits):
             return None
         digits = digits.replace("-", "")
+        if digits.isdigit() and not named:
+            return None
         if not (_HEX_FROM if named else 2 * _HEX_FROM) <= len(digits) < 32:
             return None
         return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
@@ -123,8 +127,15 @@ class Typed:
 
     @property
     def may_begin_a_card(self) -> bool:
-        """Whether it may be the digits that name a card's bank; they are not stored."""
-        return bool(_CARD_BEGINS.fullmatch(self.text.strip(_QUOTES + _STOPS)))
+        """Whether it has what may be the digits that name a card's bank; they are not stored."""
+        bare = self.text.strip(_QUOTES + _STOPS)
+        return bool(_CARD_BEGINS.fullmatch(bare) or (self.money.last_four and _CARD_BEGINS.match(bare)))
+
+    @property
+    def is_in_another_currency(self) -> bool:
+        """Whether it is an amount in a currency that no payment has."""
+        text = self.text.upper().strip(_QUOTES + _STOPS)
+        return bool(_ELSEWHERE.search(text) and _amount(_ELSEWHERE.sub("", text).strip()))
 
     @cached_property
     def email(self) -> str:

@@ -307,6 +307,13 @@ class TestAmounts:
         read = "the last four digits 1111 together with the amount $50.00"
         assert read in superuser.payments(q=typed)
 
+    def test_beside_a_card_have_two_readings_where_they_are_digits_alone(self, superuser: Staff) -> None:
+        assert "Search instead: only $0.50 1111" in superuser.payments(q="50 1111")
+
+    @pytest.mark.parametrize("typed", ["€50", "EUR 50", "50,00 EUR"])
+    def test_in_another_currency_say_which_there_are(self, superuser: Staff, typed: str) -> None:
+        assert "No payment is in this currency: amounts are in USD." in superuser.payments(q=typed)
+
     def test_are_read_in_time_whatever_is_pasted(self) -> None:
         for pasted in ("." * 255, "*." * 127, "1 " * 127, "12345678 " * 28, "1,234" * 51, "visa " * 51):
             assert Typed(pasted + "!").money.together in (True, False)
@@ -371,7 +378,7 @@ class TestWords:
         assert superuser.found(q="blue", **{"in": "words"}, state="CAPTURED") == []
 
     def test_say_why_a_cards_first_digits_find_nothing(self, superuser: Staff) -> None:
-        for beginning in ("453957", "45395787"):
+        for beginning in ("453957", "45395787", "453957******1111"):
             said = "A card's first six digits are not stored: search for its last four."
             assert said in superuser.payments(q=beginning)
 
