@@ -34,11 +34,9 @@ def django_db_modify_db_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Some tests empty tables by TRUNCATE, which production's triggers refuse; after each, `empty_tables`."""
+    """Some tests empty tables by TRUNCATE, which production's guards refuse; after each, `empty_tables`."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname LIKE 'pgtrigger_never_truncated%'"
-        )
+        cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname = 'guard_truncate'")
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
         connection.close()

@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
 from tests.simulated_bank import SimulatedBank
+from tests.unguarded import unguarded
 
 
 def let_pass(time: timedelta, bank: SimulatedBank | None = None) -> None:
     """Age every row by so much, as if nothing had happened meanwhile. Leases run out, holds expire."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # the triggers guard the past
+    with unguarded(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns "
             "WHERE table_name LIKE 'payments\\_%' AND data_type = 'timestamp with time zone' GROUP BY 1"

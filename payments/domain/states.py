@@ -1,6 +1,7 @@
 """The states of payments and operations and the only edges between them.
 
-The models' transitions, the database's triggers and the API's refusals are all made from these tables.
+The models' transitions and the API's refusals are made from these tables. The database's guards say the same
+edges once more; a test compares them.
 """
 
 from enum import StrEnum

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from payments.domain.outcomes import ReviewReason
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import never_deleted, one_of
+from payments.models.guards import one_of
 from payments.models.operations import Operation
 from payments.models.payments import Payment
 
@@ -49,7 +49,6 @@ class Discrepancy(models.Model):
                 fields=["operation", "kind"], condition=Q(closed_at=None), name="discrepancy_open_once"
             ),
         ]
-        triggers: ClassVar = never_deleted()
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.operation_id}"

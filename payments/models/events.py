@@ -5,7 +5,6 @@ from typing import ClassVar, TypeAlias
 from django.db import models
 
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import append_only
 from payments.models.operations import Operation
 from payments.models.payments import Payment
 
@@ -92,7 +91,6 @@ class Event(models.Model):
             models.Index(fields=["actor", "-at", "-id"], condition=_IN_THE_LOG, name="event_of_staff_actor"),
             models.Index(fields=["type", "-at", "-id"], condition=_IN_THE_LOG, name="event_of_staff_type"),
         ]
-        triggers: ClassVar = append_only()
         permissions: ClassVar = [("view_staff_log", "Can view the log of what staff did")]
 
     def __str__(self) -> str:

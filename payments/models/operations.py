@@ -6,7 +6,6 @@ recorded end is in doubt.
 
 from typing import ClassVar
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.lookups import GreaterThan
@@ -18,27 +17,13 @@ from payments.domain.outcomes import Verdict
 from payments.domain.replies import Refusal, is_refusing
 from payments.domain.states import (
     FINISHED_OPERATIONS,
-    OPERATION_EDGES,
     UNFINISHED_OPERATIONS,
     OperationKind,
     OperationState,
 )
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import (
-    choices,
-    fixed_in,
-    legal_transitions,
-    never_deleted,
-    one_of,
-    starts_as,
-    written_once,
-)
+from payments.models.guards import choices, one_of
 from payments.models.payments import Payment
-
-_FIXED = (
-    *("id", "payment", "kind", "bank", "amount_cents", "currency", "target_reference"),
-    *("bank_idempotency_key", "ordinal", "actor", "request_id", "reason", "created_at"),
-)
 
 
 class Operation(models.Model):
@@ -162,19 +147,6 @@ class Operation(models.Model):
                 name="operation_needs_review",
             ),
         ]
-        triggers: ClassVar = [
-            legal_transitions(OPERATION_EDGES),
-            starts_as(OperationState.OPEN),
-            pgtrigger.ReadOnly(name="fixed_at_intent", fields=list(_FIXED)),
-            written_once("reference_written_once", texts=["bank_reference"]),
-            fixed_in("fixed_when_finished", FINISHED_OPERATIONS, ["outcome_code", "finished_at"]),
-            pgtrigger.Protect(
-                name="epoch_only_grows",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.Q(new__lease_epoch__lt=pgtrigger.F("old__lease_epoch")),
-            ),
-            *never_deleted(),
-        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
@@ -269,18 +241,6 @@ class Attempt(models.Model):
             models.CheckConstraint(
                 condition=Q(result__in=["", "not_sent", "silent", "answered"]), name="attempt_result_known"
             ),
-        ]
-        triggers: ClassVar = [
-            pgtrigger.Protect(
-                name="ended_once",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__ended_at__isnull=False),
-            ),
-            pgtrigger.ReadOnly(
-                name="fixed_at_start",
-                fields=["operation", "number", "epoch", "started_at", "is_probe"],
-            ),
-            *never_deleted(),
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,13 @@
 """Payments: one customer's money for one order.
 
 What a row may become is said three times on purpose: by `payments.domain.states` (the edges), by the
-transitions below (the FSM) and by the triggers (the database, whoever asks). All are made from the same
-edges. Full amounts only: what is captured or refunded follows from the state.
+transitions below (the FSM) and by the database's guards, whoever asks. Full amounts only: what is captured
+or refunded follows from the state.
 """
 
 from datetime import datetime
 from typing import ClassVar
 
-import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -17,9 +16,9 @@ from django_fsm import FSMField, transition
 
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
-from payments.domain.states import LIVE_PAYMENTS, PAYMENT_EDGES, Mode, PaymentState, since
+from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState, since
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import choices, legal_transitions, never_deleted, one_of, starts_as, written_once
+from payments.models.guards import choices, one_of
 from payments.models.merchants import Merchant
 from payments.models.words import Words
 
@@ -31,11 +30,6 @@ _BANK_REFERENCES = {
 }
 # When each state was reached. Every payment has been PENDING, since `created_at`.
 _DATES = {state: f"{state.lower()}_at" for state in PaymentState if state is not PaymentState.PENDING}
-_FIXED = (
-    *("id", "merchant", "mode", "bank", "order_id", "customer_id", "amount_cents", "currency", "created_at"),
-    *("card_brand", "card_last4", "card_expiry_month", "card_expiry_year"),
-    *("description", "customer_email", "metadata"),
-)
 
 
 class Payment(models.Model):
@@ -178,18 +172,6 @@ class Payment(models.Model):
                 )
                 for field in _BANK_REFERENCES
             ),
-        ]
-        triggers: ClassVar = [
-            legal_transitions(PAYMENT_EDGES),
-            starts_as(PaymentState.PENDING),
-            pgtrigger.ReadOnly(name="fixed_at_creation", fields=list(_FIXED)),
-            written_once("references_written_once", texts=_BANK_REFERENCES),
-            written_once(
-                "history_written_once",
-                texts=["decline_code"],
-                times=["authorization_expires_at", *_DATES.values()],
-            ),
-            *never_deleted(),
         ]
 
     def __str__(self) -> str:

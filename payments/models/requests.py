@@ -5,7 +5,6 @@ For people who have to say what a merchant was told and when. Kept as long as id
 
 from typing import ClassVar
 
-import pgtrigger
 from django.db import models
 
 from payments.domain.states import OperationKind
@@ -35,7 +34,6 @@ class ApiRequest(models.Model):
             models.Index(fields=["request_id"], name="api_request_search"),
             models.Index(fields=["answered_at"], name="api_request_age"),
         ]
-        triggers: ClassVar = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.Update)]
 
     def __str__(self) -> str:
         return f"{self.kind} request {self.request_id}: {self.status}"

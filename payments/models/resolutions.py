@@ -3,13 +3,11 @@ another; what came of it is an event like any other."""
 
 from typing import ClassVar
 
-import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import never_deleted
 from payments.models.operations import Operation
 from payments.models.payments import Payment
 
@@ -94,20 +92,6 @@ class Resolution(models.Model):
                 condition=Q(state="PROPOSED", kind="void_hold"),
                 name="one_proposal_per_stray_hold",
             ),
-        ]
-        triggers: ClassVar = [
-            pgtrigger.ReadOnly(
-                name="fixed_when_proposed",
-                fields=[
-                    *("kind", "payment", "operation", "bank", "amount_cents", "currency", "reference"),
-                    *("evidence", "attempt", "quote", "covers_from", "covers_to", "reason"),
-                    *("executed_at", "seen_epoch", "proposed_by", "proposed_at", "needs_second"),
-                ],
-            ),
-            pgtrigger.Protect(
-                name="decided_once", operation=pgtrigger.Update, condition=~pgtrigger.Q(old__state="PROPOSED")
-            ),
-            *never_deleted(),
         ]
         permissions: ClassVar = [
             ("resolve_operation", "Can resolve what is in doubt or under review"),

@@ -27,6 +27,7 @@ from tests.office.conftest import kim as kim  # noqa: PLC0414
 from tests.office.conftest import lee as lee  # noqa: PLC0414
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
+from tests.unguarded import unguarded
 
 MINUTES, HOURS, DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("brief", "long_calls")
@@ -218,8 +219,6 @@ def test_a_proposal_that_was_refused_is_no_evidence_to_the_audit(
     capture = the_only("capture")
     proposed = resolutions.propose(kim, not_executed(capture, Evidence.BANK_WORD, quote="No."))
     resolutions.refuse(lee, proposed.resolution.pk, reason="not so")
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+    with unguarded():
         Operation.objects.filter(pk=capture.pk).update(state="NOT_EXECUTED", finished_at=capture.created_at)
-        cursor.execute("SET session_replication_role = DEFAULT")
     assert "not_executed_on_evidence" in {one.rule for one in violations()}

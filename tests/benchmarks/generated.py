@@ -16,6 +16,7 @@ from django.db import connection
 
 from payments.models import Merchant
 from tests.factories import make_merchant
+from tests.unguarded import unguarded
 
 TABLES = ("payment", "operation", "attempt", "event", "idempotencykey", "apirequest")
 SLUGS = ("large", "small")  # one payment in a thousand is the small one's
@@ -34,17 +35,13 @@ def make_payments(first: int, last: int) -> None:
     """The payments of these numbers, 30 seconds after each other since 2025, and what belongs to them."""
     large, small = make_merchants()
     values = {"first": first, "last": last, "large": large.pk, "small": small.pk}
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        try:
-            for statement in (_PAYMENTS, _OPERATIONS):
-                cursor.execute(statement, values)
-            # What was known of nearly empty tables makes the joins below loop over whole ones, for minutes.
-            cursor.execute("ANALYZE payments_payment, payments_operation")
-            for statement in (_ATTEMPTS, _EVENTS, _KEYS, _REQUESTS):
-                cursor.execute(statement, values)
-        finally:
-            cursor.execute("SET session_replication_role = DEFAULT")
+    with unguarded(), connection.cursor() as cursor:
+        for statement in (_PAYMENTS, _OPERATIONS):
+            cursor.execute(statement, values)
+        # What was known of nearly empty tables makes the joins below loop over whole ones, for minutes.
+        cursor.execute("ANALYZE payments_payment, payments_operation")
+        for statement in (_ATTEMPTS, _EVENTS, _KEYS, _REQUESTS):
+            cursor.execute(statement, values)
 
 
 def analyze(*, vacuum: bool = True) -> None:

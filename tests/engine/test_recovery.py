@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pgtrigger
 import pytest
 import requests
 from django.db import connection
@@ -19,6 +18,7 @@ from payments.services.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank
+from tests.unguarded import unguarded
 
 _VERBS = [("capture", "CAPTURED"), ("void", "VOIDED"), ("refund", "REFUNDED")]
 WITHIN = timedelta(seconds=5)
@@ -196,7 +196,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         bank.hold("authorizations")
         body = order()
         assert live.post("/payments", body, key="the-order").status == 202
-        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+        with unguarded():
             Operation.objects.update(created_at=clock_in(-25))
         assert live.post("/payments", body, key="the-order").status == 202
         assert set(bank.max_in_flight().values()) == {1}
@@ -210,7 +210,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         live.post("/payments", body, key="the-order")
         bank.clear_script()
         asked = len(bank.requests())
-        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+        with unguarded():
             Operation.objects.update(created_at=clock_in(-23 * 3600 - 1))
         assert live.post("/payments", body, key="the-order").status == 202
         assert len(bank.requests()) == asked
@@ -224,13 +224,13 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         assert live.post("/payments", body, key="the-order").status == 503
         bank.restart()
         pace_of.cache_clear()
-        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+        with unguarded():
             Operation.objects.update(created_at=clock_in(-22 * 3600))
         bank.script("authorizations", "drop_before", times=1000)
         assert live.post("/payments", body, key="the-order").status == 202
         bank.clear_script()
         let_leases_run_out()
-        with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+        with unguarded():
             Operation.objects.update(created_at=F("created_at") - timedelta(hours=1, seconds=1))
         assert live.post("/payments", body, key="the-order").status == 202
         assert bank.ledger() == []
@@ -238,5 +238,5 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
 
 def after_the_clients_bound() -> None:
     let_leases_run_out()
-    with pgtrigger.ignore("payments.Operation:fixed_at_intent"):
+    with unguarded():
         Operation.objects.filter(state="OPEN").update(created_at=clock_in(-25))

@@ -1,5 +1,7 @@
 """Raw SQL as somebody with a database console writes it, and what PostgreSQL says to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,6 +23,11 @@ def update(row: Model, **columns: Any) -> int:
     return execute(f"UPDATE {table} SET {assignments} WHERE id = %s", *columns.values(), row.pk)
 
 
-def refuses(because: str) -> Any:
-    """`with refuses("one_live_payment_per_order"): ...`: PostgreSQL's refusal, with this in its message."""
-    return pytest.raises(DatabaseError, match=because)
+@contextmanager
+def refuses(because: str) -> Iterator[None]:
+    """`with refuses("one_live_payment_per_order"): ...`: PostgreSQL's refusal, with this in its message.
+
+    Nothing of the block has happened then.
+    """
+    with pytest.raises(DatabaseError, match=because), transaction.atomic():
+        yield

@@ -20,6 +20,7 @@ from payments.models import Operation, Payment, payments_with_pending
 from payments.models.clock import read_clock
 from tests.factories import make_operation, make_payment
 from tests.models.sql import update
+from tests.unguarded import unguarded
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 EXPIRES_AT = NOW + timedelta(days=7)
@@ -126,10 +127,11 @@ class TestRefreshing:
     def test_is_refused_and_changes_nothing(self, make: Callable[[], Payment | Operation]) -> None:
         row = make()
         before = _columns(row)
-        if isinstance(row, Payment):
-            update(row, state="FAILED", failed_at=NOW)
-        else:
-            update(row, state="NOT_EXECUTED", finished_at=NOW, lease_epoch=9)
+        with unguarded():
+            if isinstance(row, Payment):
+                update(row, state="FAILED", failed_at=NOW)
+            else:
+                update(row, state="NOT_EXECUTED", finished_at=NOW, lease_epoch=9)
         with pytest.raises(AttributeError):
             row.refresh_from_db()
         assert _columns(row) == before

@@ -15,6 +15,7 @@ from payments.services.staff import Staff
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
+from tests.unguarded import unguarded
 
 WITHIN = timedelta(seconds=5)
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
@@ -82,10 +83,8 @@ def contradicted(live: ApiClient, bank: SimulatedBank) -> Operation:
 def two_days_ago_at_noon() -> date:
     """The day on which everything was sent, from now on."""
     noon = datetime.combine(datetime.now(UTC).date() - timedelta(days=2), time(12), tzinfo=UTC)
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+    with unguarded(), connection.cursor() as cursor:
         cursor.execute("UPDATE payments_attempt SET started_at = %s", [noon])
-        cursor.execute("SET session_replication_role = DEFAULT")
     return noon.date()
 
 

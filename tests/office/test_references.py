@@ -15,6 +15,7 @@ from tests.bank_books import disagreements
 from tests.office.cases import MINUTES, WITHIN, lost_capture, recording, too_old
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
+from tests.unguarded import unguarded
 
 pytestmark = pytest.mark.usefixtures("brief")
 
@@ -45,10 +46,8 @@ class TestRecordingTheBanksReference:
         operation = lost_capture(live, bank)
         with pytest.raises(CannotResolve, match="belongs to another payment"):
             resolutions.propose(kim, recording(operation, other["bank"]["capture_id"]))
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
+        with unguarded(), connection.cursor() as cursor:
             cursor.execute("UPDATE payments_payment SET bank_capture_id = 'x' WHERE state = 'CAPTURED'")
-            cursor.execute("SET session_replication_role = DEFAULT")
         with pytest.raises(CannotResolve, match="belongs to auth_"):
             resolutions.propose(kim, recording(operation, other["bank"]["capture_id"]))
         assert Resolution.objects.count() == 0

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from payments.banks.registry import bank_named
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
+from payments.models.clock import ClockTimestamp
 from payments.services import concluding, leases, resolutions
 from payments.services.concluding import Outdated
 from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
@@ -57,7 +58,9 @@ class TestFourEyes:
         operation = lost_capture(live, bank, amount=50_001)
         proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         with pytest.raises(Exception, match="resolution_by_two_people"):
-            Resolution.objects.filter(pk=proposed.pk).update(state="APPLIED", decided_by_id=kim.user_id)
+            Resolution.objects.filter(pk=proposed.pk).update(
+                state="APPLIED", decided_by_id=kim.user_id, decided_at=ClockTimestamp()
+            )
 
     def test_a_proposal_can_be_refused_and_made_anew(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff

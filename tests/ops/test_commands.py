@@ -18,6 +18,7 @@ from django_q.models import Schedule, Task
 
 from ficpay import schedules
 from payments.models import ApiKey, Merchant
+from payments.models.clock import ClockTimestamp
 from payments.services.merchants import create_merchant, find_api_key
 from tests.api_client import ApiClient, order
 from tests.gateway_server import environment_of_a_process
@@ -180,7 +181,7 @@ class TestSeed:
         file = tmp_path / "credentials.json"
         call_command("seed", credentials=file, stdout=StringIO())
         before = json.loads(file.read_text())
-        ApiKey.objects.filter(mode="live").delete()
+        ApiKey.objects.filter(mode="live").update(disabled_at=ClockTimestamp())
         User.objects.get().delete()
         call_command("seed", credentials=file, stdout=StringIO())
         after = json.loads(file.read_text())

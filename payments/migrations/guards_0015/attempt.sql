@@ -1,0 +1,58 @@
+-- What may happen to an attempt: it is written before it leaves, and ended once.
+
+CREATE FUNCTION guard_attempt_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    o record;
+    broken text;
+BEGIN
+    SELECT lease_epoch, finished_at, look_again_at INTO o
+        FROM public.payments_operation WHERE id = NEW.operation_id;
+    broken := CASE
+        WHEN NEW.ended_at IS NOT NULL OR NEW.result <> '' OR NEW.in_doubt IS NOT NULL
+            OR NEW.http_status IS NOT NULL OR NEW.reply <> '' OR NEW.bank_reference <> ''
+            OR NEW.is_replay IS NOT NULL OR NEW.duration_ms IS NOT NULL OR NEW.verdict <> '' OR NEW.is_late
+            OR NEW.hold_expires_at IS NOT NULL
+            THEN 'it begins without an end'
+        WHEN NEW.epoch IS DISTINCT FROM o.lease_epoch THEN 'only who holds the lease sends'
+        WHEN o.finished_at IS NOT NULL AND o.look_again_at IS NULL THEN 'its operation has ended'
+        WHEN NEW.number <> 1 AND NOT EXISTS (
+            SELECT FROM public.payments_attempt
+            WHERE operation_id = NEW.operation_id AND number = NEW.number - 1
+        ) THEN 'attempts are numbered one after another'
+    END;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'An attempt is refused: %', broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_attempt_update() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text := CASE
+        WHEN OLD.ended_at IS NOT NULL THEN 'it has ended, and stays'
+        WHEN (OLD.id, OLD.operation_id, OLD.number, OLD.epoch, OLD.started_at, OLD.is_probe)
+            IS DISTINCT FROM (NEW.id, NEW.operation_id, NEW.number, NEW.epoch, NEW.started_at, NEW.is_probe)
+            THEN 'what it began with stays'
+        WHEN NEW.ended_at IS NULL THEN 'it changes when it ends'
+        WHEN NEW.bank_reference <> '' AND (NEW.result, NEW.http_status) IS DISTINCT FROM ('answered', 200)
+            THEN 'a reference comes with a 200'
+        WHEN NEW.result <> 'answered' AND NEW.is_replay THEN 'only an answer is a replay'
+        WHEN NEW.result = 'silent' AND NEW.in_doubt IS NOT TRUE THEN 'silence leaves doubt'
+    END;
+BEGIN
+    IF broken IS NULL AND NEW.is_late AND EXISTS (
+        SELECT FROM public.payments_operation o
+        WHERE o.id = NEW.operation_id AND o.state = 'OPEN' AND o.lease_epoch = NEW.epoch
+    ) THEN
+        broken := 'it is not late while its sender holds the lease';
+    END IF;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'A change of attempt % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_attempt
+    FOR EACH ROW EXECUTE FUNCTION guard_attempt_insert();
+CREATE TRIGGER guard_update BEFORE UPDATE ON payments_attempt
+    FOR EACH ROW EXECUTE FUNCTION guard_attempt_update();

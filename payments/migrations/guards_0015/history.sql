@@ -1,0 +1,66 @@
+-- What may be written into the history: events, and the requests that no event tells of.
+
+CREATE FUNCTION guard_event_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    o record;
+    p record;
+    broken text;
+BEGIN
+    SELECT payment_id, state, finished_at INTO o FROM public.payments_operation WHERE id = NEW.operation_id;
+    IF NEW.type LIKE 'payment.%' THEN
+        SELECT authorized_at, captured_at, refunded_at, voided_at, expired_at, declined_at, failed_at
+            INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
+        IF NEW.at IS DISTINCT FROM (CASE NEW.type
+            WHEN 'payment.authorized' THEN p.authorized_at WHEN 'payment.captured' THEN p.captured_at
+            WHEN 'payment.refunded' THEN p.refunded_at WHEN 'payment.voided' THEN p.voided_at
+            WHEN 'payment.expired' THEN p.expired_at WHEN 'payment.declined' THEN p.declined_at
+            WHEN 'payment.failed' THEN p.failed_at ELSE NEW.at
+        END) THEN
+            broken := 'its payment did not come to this state then';
+        END IF;
+    END IF;
+    broken := coalesce(broken, CASE
+        WHEN NEW.operation_id IS NOT NULL AND o.payment_id IS DISTINCT FROM NEW.payment_id
+            THEN 'its operation is another payment''s'
+        WHEN NEW.type IN
+            ('capture.not_executed', 'void.not_executed', 'refund.not_executed', 'release.not_executed')
+            AND (o.state, o.finished_at) IS DISTINCT FROM ('NOT_EXECUTED', NEW.at)
+            THEN 'its operation did not end so then'
+        WHEN NEW.type = 'release.succeeded'
+            AND (o.state, o.finished_at) IS DISTINCT FROM ('SUCCEEDED', NEW.at)
+            THEN 'its operation did not end so then'
+        WHEN NEW.type = 'operation.needs_review' AND o.state IS DISTINCT FROM 'NEEDS_REVIEW'
+            THEN 'its operation is not under review'
+    END);
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'An event % is refused: %', NEW.type, broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_api_request_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.operation_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM public.payments_operation WHERE id = NEW.operation_id AND payment_id = NEW.payment_id
+    ) THEN
+        RAISE EXCEPTION 'A request is refused: its operation is another payment''s'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_api_request_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.answered_at > clock_timestamp() - interval '30 days' THEN
+        RAISE EXCEPTION 'The deletion of request % is refused: requests are kept for 30 days', OLD.id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_event
+    FOR EACH ROW EXECUTE FUNCTION guard_event_insert();
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_apirequest
+    FOR EACH ROW EXECUTE FUNCTION guard_api_request_insert();
+CREATE TRIGGER guard_delete BEFORE DELETE ON payments_apirequest
+    FOR EACH ROW EXECUTE FUNCTION guard_api_request_delete();

@@ -1,0 +1,80 @@
+-- What may happen to a merchant's idempotency key.
+
+CREATE FUNCTION guard_idempotency_key_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text := CASE
+        WHEN NEW.answer_status IS NOT NULL THEN 'there is no answer yet'
+        WHEN NEW.bank_key_retired THEN 'its bank key is in use'
+        -- So that nobody lays a key on an operation that somebody else has instructed.
+        WHEN EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id)
+            THEN 'it is claimed before its operation is recorded'
+    END;
+BEGIN
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'An idempotency key is refused: %', broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_idempotency_key_update() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    o record;
+    is_taken_over constant boolean := OLD.operation_id <> NEW.operation_id;
+    is_answered constant boolean := OLD.answer_status IS NULL AND NEW.answer_status IS NOT NULL;
+    broken text;
+BEGIN
+    SELECT state, bank, bank_idempotency_key INTO o
+        FROM public.payments_operation WHERE id = OLD.operation_id;
+    broken := CASE
+        WHEN (OLD.id, OLD.merchant_id, OLD.mode, OLD.key, OLD.fingerprint, OLD.fingerprint_key_id)
+            IS DISTINCT FROM
+            (NEW.id, NEW.merchant_id, NEW.mode, NEW.key, NEW.fingerprint, NEW.fingerprint_key_id)
+            THEN 'whose it is, and for which request, stays'
+        WHEN NOT is_answered AND (OLD.answer_status, OLD.answer_headers, OLD.answer_body)
+            IS DISTINCT FROM (NEW.answer_status, NEW.answer_headers, NEW.answer_body)
+            THEN 'an answer stays, to the byte'
+        WHEN is_answered AND (is_taken_over OR o.state NOT IN ('SUCCEEDED', 'DECLINED', 'REJECTED'))
+            THEN 'its operation has no final answer'
+        WHEN is_taken_over AND o.state <> 'NOT_EXECUTED'
+            THEN 'only what was not executed is instructed anew'
+        WHEN is_taken_over AND NEW.bank_key_retired THEN 'its new bank key is in use'
+        WHEN is_taken_over AND EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id)
+            THEN 'it is claimed before its operation is recorded'
+        WHEN NOT is_taken_over AND OLD.created_at <> NEW.created_at THEN 'its date is that of its claim'
+        WHEN OLD.bank_key_retired AND NOT NEW.bank_key_retired AND NOT is_taken_over
+            THEN 'a retired bank key stays retired'
+        WHEN NEW.bank_key_retired AND NOT OLD.bank_key_retired AND NOT EXISTS (
+            SELECT FROM public.payments_operation sharing
+            JOIN public.payments_attempt a ON a.operation_id = sharing.id AND a.is_late
+            WHERE sharing.bank_idempotency_key = o.bank_idempotency_key AND sharing.bank = o.bank
+        ) THEN 'no late hold was made under its bank key'
+    END;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'A change of idempotency key % is refused: %', OLD.id, broken
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_idempotency_key_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text := CASE
+        WHEN OLD.created_at > clock_timestamp() - interval '30 days' THEN 'keys are kept for 30 days'
+        WHEN EXISTS (
+            SELECT FROM public.payments_operation WHERE id = OLD.operation_id AND finished_at IS NULL
+        ) THEN 'its operation is unfinished'
+    END;
+BEGIN
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'The deletion of idempotency key % is refused: %', OLD.id, broken
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_idempotencykey
+    FOR EACH ROW EXECUTE FUNCTION guard_idempotency_key_insert();
+CREATE TRIGGER guard_update BEFORE UPDATE ON payments_idempotencykey
+    FOR EACH ROW EXECUTE FUNCTION guard_idempotency_key_update();
+CREATE TRIGGER guard_delete BEFORE DELETE ON payments_idempotencykey
+    FOR EACH ROW EXECUTE FUNCTION guard_idempotency_key_delete();

@@ -1,0 +1,131 @@
+-- What may happen to an operation.
+
+CREATE FUNCTION guard_operation_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    p record;
+    broken text;
+BEGIN
+    SELECT merchant_id, mode, bank, amount_cents, currency, state, bank_authorization_id, bank_capture_id
+        INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
+    broken := CASE
+        WHEN NEW.state <> 'OPEN' THEN 'it begins as OPEN'
+        WHEN NEW.bank_reference <> '' OR NEW.outcome_code <> '' OR NEW.awaiting_statement
+            OR NEW.look_again_at IS NOT NULL THEN 'it begins without an outcome'
+        WHEN NEW.lease_epoch <> CASE NEW.kind WHEN 'release' THEN 0 ELSE 1 END
+            THEN 'its lease begins with the first epoch'
+        WHEN NEW.payment_id IS NOT NULL
+            AND (NEW.bank, NEW.amount_cents, NEW.currency) IS DISTINCT FROM (p.bank, p.amount_cents, p.currency)
+            THEN 'its bank, amount and currency are its payment''s'
+        WHEN NEW.kind = 'authorize' AND (p.state <> 'PENDING' OR NEW.target_reference <> '')
+            THEN 'only a PENDING payment is authorized'
+        WHEN NEW.kind IN ('capture', 'void')
+            AND (p.state, p.bank_authorization_id) IS DISTINCT FROM ('AUTHORIZED', NEW.target_reference)
+            THEN 'only the hold of an AUTHORIZED payment is captured or voided'
+        WHEN NEW.kind = 'refund'
+            AND (p.state, p.bank_capture_id) IS DISTINCT FROM ('CAPTURED', NEW.target_reference)
+            THEN 'only the capture of a CAPTURED payment is refunded'
+        WHEN EXISTS (
+            SELECT FROM public.payments_idempotencykey k WHERE k.operation_id = NEW.id
+            AND (k.merchant_id, k.mode) IS DISTINCT FROM (p.merchant_id, p.mode)
+        ) THEN 'its idempotency key is another merchant''s'
+    END;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'An operation is refused: %', broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION guard_operation_update() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text := CASE
+        WHEN (
+            OLD.id, OLD.payment_id, OLD.kind, OLD.bank, OLD.amount_cents, OLD.currency, OLD.target_reference,
+            OLD.bank_idempotency_key, OLD.ordinal, OLD.actor, OLD.request_id, OLD.reason, OLD.created_at
+        ) IS DISTINCT FROM (
+            NEW.id, NEW.payment_id, NEW.kind, NEW.bank, NEW.amount_cents, NEW.currency, NEW.target_reference,
+            NEW.bank_idempotency_key, NEW.ordinal, NEW.actor, NEW.request_id, NEW.reason, NEW.created_at
+        ) THEN 'what was instructed stays'
+        WHEN OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN (
+            ('OPEN', 'NEEDS_REVIEW'),
+            ('OPEN', 'SUCCEEDED'), ('OPEN', 'DECLINED'), ('OPEN', 'REJECTED'), ('OPEN', 'NOT_EXECUTED'),
+            ('NEEDS_REVIEW', 'SUCCEEDED'), ('NEEDS_REVIEW', 'DECLINED'), ('NEEDS_REVIEW', 'REJECTED'),
+            ('NEEDS_REVIEW', 'NOT_EXECUTED')
+        ) THEN format('no way leads from %s to %s', OLD.state, NEW.state)
+        WHEN OLD.state = NEW.state
+            AND (OLD.outcome_code, OLD.finished_at) IS DISTINCT FROM (NEW.outcome_code, NEW.finished_at)
+            THEN 'an outcome comes with its end, and stays'
+        WHEN OLD.bank_reference NOT IN ('', NEW.bank_reference) THEN 'the bank''s reference is written once'
+        WHEN NEW.bank_reference <> '' AND NEW.state <> 'SUCCEEDED'
+            THEN 'only what has succeeded has a bank''s reference'
+        WHEN NEW.lease_epoch NOT IN (OLD.lease_epoch, OLD.lease_epoch + 1)
+            THEN 'the lease''s epoch grows by one'
+    END;
+BEGIN
+    -- An outcome has evidence: what the bank has answered, or a resolution by people that was applied.
+    IF broken IS NULL AND (OLD.state, OLD.bank_reference) IS DISTINCT FROM (NEW.state, NEW.bank_reference)
+        AND NOT (CASE NEW.state
+            WHEN 'NEEDS_REVIEW' THEN EXISTS (
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.ended_at IS NOT NULL
+            )
+            -- With a reference the bank has named it; without one it has called it done already.
+            WHEN 'SUCCEEDED' THEN OLD.state <> 'SUCCEEDED' AND EXISTS (
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.result = 'answered'
+                AND CASE NEW.bank_reference WHEN '' THEN a.http_status <> 200
+                    ELSE a.http_status = 200 AND a.bank_reference = NEW.bank_reference END
+            )
+            -- Silence is never a decline: either nothing was left in doubt, or two probes have found nothing.
+            WHEN 'NOT_EXECUTED' THEN NOT EXISTS (
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
+                AND NOT a.is_probe AND a.in_doubt IS NOT FALSE
+            ) OR 2 <= (
+                SELECT count(*) FROM public.payments_attempt a WHERE a.operation_id = NEW.id
+                AND a.verdict = 'negative_probe'
+            )
+            ELSE EXISTS (
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.result = 'answered'
+                AND a.http_status <> 200 AND a.reply LIKE '%' || NEW.outcome_code
+            )
+        END)
+        AND NOT (NEW.state <> 'NEEDS_REVIEW' AND EXISTS (
+            SELECT FROM public.payments_resolution r WHERE r.operation_id = NEW.id AND r.state = 'APPLIED'
+            AND NEW.bank_reference IN ('', r.reference)
+        ))
+    THEN
+        broken := format('there is no evidence that it is %s', NEW.state);
+    END IF;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'A change of operation % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- Judged at the commit: its cause may be recorded after it.
+CREATE FUNCTION guard_release() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (  -- the hold has run out
+        SELECT FROM public.payments_payment p WHERE p.id = NEW.payment_id
+        AND (p.state, p.bank_authorization_id) = ('EXPIRED', NEW.target_reference)
+    ) AND NOT EXISTS (  -- people have found a hold of nobody's
+        SELECT FROM public.payments_resolution r
+        WHERE r.kind = 'void_hold' AND r.state = 'APPLIED' AND NEW.payment_id IS NULL
+        AND (r.bank, r.reference, r.amount_cents, r.currency)
+            = (NEW.bank, NEW.target_reference, NEW.amount_cents, NEW.currency)
+    ) AND NOT (  -- the bank has named it late, or where nothing of ours was left, and there is a case
+        EXISTS (SELECT FROM public.payments_discrepancy d WHERE d.operation_id = NEW.id)
+        AND NOT EXISTS (
+            SELECT FROM public.payments_payment p
+            WHERE (p.bank, p.bank_authorization_id) = (NEW.bank, NEW.target_reference)
+        )
+    ) THEN
+        RAISE EXCEPTION 'A release is refused: nothing says that % is to be freed', NEW.target_reference
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_operation
+    FOR EACH ROW EXECUTE FUNCTION guard_operation_insert();
+CREATE TRIGGER guard_update BEFORE UPDATE ON payments_operation
+    FOR EACH ROW EXECUTE FUNCTION guard_operation_update();
+CREATE CONSTRAINT TRIGGER guard_release AFTER INSERT ON payments_operation
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'release') EXECUTE FUNCTION guard_release();
