@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import APPLICATION, EmbeddedPostgres
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Production refuses secrets that begin like this (ficpay/secrets.py).
@@ -36,6 +36,7 @@ class Environment:
     bank_port: int
     acquirer_port: int
     given_database_url: str
+    given_owner_url: str
     given_bank_url: str
     given_acquirer_url: str
 
@@ -91,12 +92,17 @@ class Environment:
         return {
             "DJANGO_DEBUG": "true",
             "FICPAY_PORT": str(self.port),
-            "DATABASE_URL": self.given_database_url or self.postgres().url(),
+            "DATABASE_URL": self.given_database_url or self.postgres().url(role=APPLICATION),
+            "DATABASE_OWNER_URL": self._owner_url(),
             "BANK_URL": self.bank_url,
             "ACQUIRER_URL": self.acquirer_url,
             # Nothing stands between us and the simulated bank.
             "BANK_CLOSES_WHEN_FINISHED": "false" if self.given_bank_url else "true",
         }
+
+    def _owner_url(self) -> str:
+        """Of a database that is given, only what is given: its one role may be the owner's."""
+        return self.given_owner_url if self.given_database_url else self.postgres().url()
 
     def _kept_secrets(self) -> dict[str, str]:
         kept = _read(self.file)
@@ -112,6 +118,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         bank_port=_port(given, "BANK_PORT", default=8787),
         acquirer_port=_port(given, "ACQUIRER_PORT", default=8080),
         given_database_url=given.get("DATABASE_URL", ""),
+        given_owner_url=given.get("DATABASE_OWNER_URL", ""),
         given_bank_url=given.get("BANK_URL", ""),
         given_acquirer_url=given.get("ACQUIRER_URL", ""),
     )

@@ -29,7 +29,8 @@ from psycopg import sql
 from dev import processes
 from dev.privileges import Disguise, disguise
 
-USER = "ficpay"
+USER = "ficpay"  # the superuser, who owns the tables
+APPLICATION = "ficpay_app"  # what FicPay runs as: it owns nothing
 SOCKET = ".s.PGSQL.5432"
 # A unix socket's path has room for 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET_PATH = 103
@@ -113,13 +114,15 @@ class EmbeddedPostgres:
         """Whether a server runs on this data, started by whomever. Its zombie does not count."""
         return self._pid() is not None
 
-    def url(self, database: str = USER) -> str:
+    def url(self, database: str = "ficpay", *, role: str = USER) -> str:
         """The database's address, as DATABASE_URL and libpq read it."""
-        return f"postgres://{USER}@{quote(str(self._socket_directory()), safe='')}/{quote(database, safe='')}"
+        return f"postgres://{role}@{quote(str(self._socket_directory()), safe='')}/{quote(database, safe='')}"
 
     def create_database(self, name: str) -> None:
-        """Create an empty database unless it exists."""
+        """Create an empty database, and the application's role, unless they exist."""
         with self._locked(), psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION]).fetchall():
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(APPLICATION)))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 

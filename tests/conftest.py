@@ -18,6 +18,7 @@ from payments.services.bank_threads import bank_threads
 from payments.services.merchants import create_merchant, issue_api_key
 from payments.services.pacing import pace_of
 from tests.api_client import ApiClient
+from tests.application_role import grant_privileges
 from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
 
@@ -34,11 +35,15 @@ def django_db_modify_db_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Some tests empty tables by TRUNCATE, which production's guards refuse; after each, `empty_tables`."""
+    """Some tests empty tables by TRUNCATE, which production's guards refuse; after each, `empty_tables`.
+
+    The tests are the tables' owner, and a superuser; the processes that they start are the application.
+    """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname = 'guard_truncate'")
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        grant_privileges()
         connection.close()
     with mock.patch.object(TransactionTestCase, "_fixture_teardown", empty_tables):
         yield

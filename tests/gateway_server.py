@@ -14,6 +14,7 @@ import requests
 from django.db import connection
 
 from dev import web
+from dev.postgres import APPLICATION
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Below the range from which systems take the ports of outgoing connections.
@@ -21,13 +22,13 @@ PORTS = range(20_000, 32_000)
 
 
 def environment_of_a_process(bank_url: str) -> dict[str, str]:
-    """For a process of FicPay's on the tests' database."""
+    """For a process of FicPay's on the tests' database, as the application's role."""
     settings = connection.settings_dict
     host = settings["HOST"].replace("/", "%2F")
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "ficpay.settings",
-        "DATABASE_URL": f"postgres://{settings['USER']}@{host}/{settings['NAME']}",
+        "DATABASE_URL": f"postgres://{APPLICATION}@{host}/{settings['NAME']}",
         "BANK_URL": bank_url,
         "PYTHONUNBUFFERED": "1",
     }

@@ -34,6 +34,7 @@ from payments.models import Operation, Payment  # noqa: E402
 from payments.services.merchants import create_merchant, issue_api_key  # noqa: E402
 from reconciliation.services.audit import violations  # noqa: E402
 from tests.api_client import CARDS, order  # noqa: E402
+from tests.application_role import grant_privileges  # noqa: E402
 from tests.bank_books import disagreements, stray_holds  # noqa: E402
 from tests.gateway_server import PROJECT, GatewayServer, environment_of_a_process  # noqa: E402
 from tests.settings import POSTGRES  # noqa: E402
@@ -142,6 +143,7 @@ def main() -> int:
         stack.enter_context(POSTGRES)
         POSTGRES.create_database("ficpay")
         call_command("migrate", verbosity=0)
+        grant_privileges()
         key = issue_api_key(slug=create_merchant(slug="soak", name="Soak").slug, mode=Mode.LIVE).plain
         weather = {"failure_rate": 0.05, "min_latency_ms": 100, "max_latency_ms": 2000}
         bank = stack.enter_context(SimulatedBank(**weather))  # type: ignore[arg-type]

@@ -10,12 +10,12 @@ from django.db import connection, transaction
 def unguarded() -> Iterator[None]:
     """Write with all triggers off, foreign keys included: for this connection, in one transaction.
 
-    Checks and unique indexes still hold. Only a superuser may do this, as which the tests connect.
+    Checks and unique indexes still hold. Only a superuser may do this, as whom the tests log in.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SHOW session_replication_role")
-        ((before,),) = cursor.fetchall()
-        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("SELECT current_setting('role'), current_setting('session_replication_role')")
+        ((role, before),) = cursor.fetchall()
+        cursor.execute("SET LOCAL ROLE NONE; SET LOCAL session_replication_role = replica")
         yield
         if not connection.needs_rollback:
-            cursor.execute(f"SET LOCAL session_replication_role = {before}")
+            cursor.execute(f"SET LOCAL session_replication_role = {before}; SET LOCAL ROLE {role}")

@@ -10,6 +10,7 @@ from django.db import connection
 
 from payments.domain.states import OperationKind, PaymentState
 from payments.models import Resolution
+from tests.application_role import grant_privileges
 from tests.factories import make_operation, make_payment
 
 BEFORE, AFTER = "0008_dashboard_index", "0009_requests_and_evidence"
@@ -28,6 +29,7 @@ def to(transactional_db: None) -> Iterator[Callable[[str], None]]:
         cursor.execute("TRUNCATE payments_resolution, payments_operation, payments_payment CASCADE")
         cursor.execute("SET session_replication_role = DEFAULT")
     call_command("migrate", verbosity=0)
+    grant_privileges()  # tables were made anew
 
 
 def test_of_two_proposals_for_one_payment_the_newest_stays(to: Callable[[str], None]) -> None:

@@ -1,8 +1,12 @@
 """Two members of staff."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from payments.services.staff import Staff
+from tests.application_role import as_application
+from tests.conftest import wait_for_bank_threads
 from tests.office.cases import member
 
 
@@ -14,3 +18,11 @@ def kim(transactional_db: None) -> Staff:
 @pytest.fixture
 def lee(transactional_db: None) -> Staff:
     return member("lee")
+
+
+@pytest.fixture(autouse=True)
+def _as_the_application(transactional_db: None) -> Iterator[None]:
+    """What people decide is done with the application's privileges, which have to suffice."""
+    with as_application():
+        yield
+        wait_for_bank_threads()

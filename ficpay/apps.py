@@ -1,0 +1,10 @@
+"""The project itself as an app: its commands and its checks."""
+
+from django.apps import AppConfig
+
+
+class FicPayConfig(AppConfig):
+    name = "ficpay"
+
+    def ready(self) -> None:
+        from ficpay import privileges  # noqa: F401, PLC0415 - registers its check

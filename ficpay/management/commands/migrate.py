@@ -1,0 +1,54 @@
+"""`manage.py migrate`: as the tables' owner, who then grants the application's role what it needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import connection, transaction
+
+from ficpay.privileges import grant
+
+
+class Command(migrate.Command):
+    help = migrate.Command.help + " Where DATABASE_OWNER_URL is set, as that role."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.DATABASE_OWNER is None or options["database"] != "default":
+            super().handle(*args, **options)
+            return
+        application, database = _who_and_where()
+        with _as_owner():
+            owner, owners_database = _who_and_where()
+            if owners_database != database:
+                raise CommandError("DATABASE_OWNER_URL names another database than DATABASE_URL.")
+            super().handle(*args, **options)
+            if owner != application and not (options["plan"] or options["check_unapplied"]):
+                with transaction.atomic(), connection.cursor() as cursor:
+                    grant(cursor, application)
+
+
+def _who_and_where() -> tuple[str, Any]:
+    """The role that we are connected as, and which database of which server it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user, (SELECT oid FROM pg_database WHERE datname = current_database()),"
+            " pg_postmaster_start_time()"
+        )
+        role, *where = cursor.fetchone()
+    return role, where
+
+
+@contextmanager
+def _as_owner() -> Iterator[None]:
+    """Connected as the role of DATABASE_OWNER_URL."""
+    ours = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict |= settings.DATABASE_OWNER
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict |= ours

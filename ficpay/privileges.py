@@ -1,0 +1,83 @@
+"""What the application's role may do in the database: it owns nothing, and has exactly what the code needs.
+
+Whoever owns the tables migrates, and grants this afterwards (`manage.py migrate`). So no statement of the
+application's can switch off a guard, empty a table or rewrite the history, whatever it is talked into.
+"""
+
+from typing import Any
+
+from django.core import checks
+from django.db import DatabaseError, connection
+from psycopg import sql
+
+# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases given back.
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+_KEPT = "SELECT, INSERT, UPDATE"  # and guarded by triggers
+_APPENDED = "SELECT, INSERT"
+_READ = "SELECT"
+_EXCEPTIONS = {
+    **dict.fromkeys(("payments_idempotencykey", "payments_apirequest", "payments_assignment"), _ALL),
+    **dict.fromkeys(("payments_event", "payments_merchant", "django_admin_log"), _APPENDED),
+    **dict.fromkeys(("django_migrations", "django_content_type", "auth_permission"), _READ),
+    "auth_user": _KEPT,
+}
+
+
+def privileges_on(table: str) -> str:
+    """What the application's role has on the table, as GRANT takes it. A new one needs no line here."""
+    return _EXCEPTIONS.get(table, _KEPT if table.startswith("payments_") else _ALL)
+
+
+def grant(cursor: Any, role: str) -> None:
+    """Give the role what it needs on every table there is, and nothing else; one transaction.
+
+    As the tables' owner. Harmless when it is done already, and while the application runs.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('ficpay privileges'))")
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    to = sql.Identifier(role)
+    statements = [
+        sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(to),
+        sql.SQL("REVOKE ALL ON SCHEMA public FROM {}").format(to),
+        sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(to),
+        *(
+            sql.SQL("GRANT {} ON public.{} TO {}").format(
+                sql.SQL(privileges_on(table)), sql.Identifier(table), to
+            )
+            for (table,) in cursor.fetchall()
+        ),
+    ]
+    cursor.execute(sql.SQL("; ").join(statements))
+
+
+_MAY_CHANGE_GUARDS = """
+    SELECT current_user,
+        pg_has_role(tables.relowner, 'USAGE')
+        OR has_table_privilege(tables.oid, 'TRUNCATE, TRIGGER')
+        OR has_schema_privilege('public', 'CREATE')
+        OR has_parameter_privilege('session_replication_role', 'SET')
+    FROM pg_class tables WHERE tables.oid = to_regclass('public.payments_payment')
+"""
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def check_role(**_options: Any) -> list[checks.CheckMessage]:
+    """That the application's role cannot change its own guards. Says nothing of a database that is away."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_MAY_CHANGE_GUARDS)
+            found = cursor.fetchone()
+    except DatabaseError:
+        return []
+    finally:
+        connection.close()
+    if found is None or not found[1]:
+        return []
+    return [
+        checks.Warning(
+            f"DATABASE_URL's role, {found[0]}, owns the tables or may change what guards them.",
+            hint="Give the application a role of its own, and the owner's to `manage.py migrate` as "
+            "DATABASE_OWNER_URL: see the README, “Another bank or database”.",
+            id="ficpay.W001",
+        )
+    ]
