@@ -76,7 +76,9 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 # Who owns the tables and migrates, if that is not the application's own role; no other command uses it.
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
-DATABASE_OWNER = {"OPTIONS": {}} | dj_database_url.parse(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
+DATABASE_OWNER: dict[str, Any] = {}
+if DATABASE_OWNER_URL:
+    DATABASE_OWNER = {"OPTIONS": {}, **dj_database_url.parse(DATABASE_OWNER_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- The application -------------------------------------------------------------------------

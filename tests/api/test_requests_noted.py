@@ -138,7 +138,7 @@ class TestWhatIsNoted:
         body = order()
         for _ in range(2):
             live.post("/payments", body, key="k")
-        with pytest.raises(Exception, match="Cannot update"):
+        with pytest.raises(Exception, match="UPDATE of payments_apirequest is refused"):
             ApiRequest.objects.update(status=500)
 
 

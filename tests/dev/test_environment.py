@@ -56,6 +56,16 @@ class TestDevelopmentEnvironment:
         assert given["BANK_URL"] == "http://bank.example"
         assert write(short_path)["DATABASE_URL"].endswith("%2Fpostgres%2Fsocket/ficpay")
 
+    def test_runs_the_application_as_a_role_that_is_not_the_owner(self, short_path: Path) -> None:
+        made = write(short_path)
+        assert made["DATABASE_URL"].startswith("postgres://ficpay_app@")
+        assert made["DATABASE_OWNER_URL"].startswith("postgres://ficpay@")
+        # A database that is given may know one role alone.
+        elsewhere = {"DATABASE_URL": "postgres://app@elsewhere/ficpay"}
+        assert write(short_path, **elsewhere)["DATABASE_OWNER_URL"] == ""
+        both = elsewhere | {"DATABASE_OWNER_URL": "postgres://owner@elsewhere/ficpay"}
+        assert write(short_path, **both)["DATABASE_OWNER_URL"] == "postgres://owner@elsewhere/ficpay"
+
     def test_takes_an_empty_variable_for_none(self, tmp_path: Path) -> None:
         names = ("BANK_PORT", "BANK_URL", "ACQUIRER_PORT", "ACQUIRER_URL", "FICPAY_PORT", "DATABASE_URL")
         assert write(tmp_path, **dict.fromkeys(names, "")) == write(tmp_path)

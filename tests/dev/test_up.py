@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 
 from dev.instance import SUPERVISOR, Instance
@@ -81,6 +82,7 @@ class TestFirstRun:
             credentials = json.loads((var / "credentials.json").read_text())
             self.check_what_a_newcomer_is_told(said, credentials, env["FICPAY_PORT"])
             self.check_that_nobody_else_can_read(var)
+            self.check_that_nothing_runs_as_the_owner(var)
 
             first, second = paste(up.curl()), paste(up.curl())
             assert (first["state"], second["state"]) == ("AUTHORIZED", "AUTHORIZED")
@@ -136,6 +138,14 @@ class TestFirstRun:
         assert stat.S_IMODE(var.stat().st_mode) == 0o700
         for name in ("credentials.json", "development.env"):
             assert stat.S_IMODE((var / name).stat().st_mode) == 0o600
+
+    def check_that_nothing_runs_as_the_owner(self, var: Path) -> None:
+        with psycopg.connect(EmbeddedPostgres(var / "postgres").url()) as connection:
+            roles = connection.execute(
+                "SELECT DISTINCT usename FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchall()
+        assert roles == [("ficpay_app",)]
 
     def check_the_demonstration(self, said: str) -> None:
         for state in ("AUTHORIZED", "CAPTURED", "REFUNDED", "VOIDED"):

@@ -16,7 +16,7 @@ class Command(migrate.Command):
     help = migrate.Command.help + " Where DATABASE_OWNER_URL is set, as that role."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.DATABASE_OWNER is None or options["database"] != "default":
+        if not settings.DATABASE_OWNER or options["database"] != "default":
             super().handle(*args, **options)
             return
         application, database = _who_and_where()
@@ -46,7 +46,7 @@ def _as_owner() -> Iterator[None]:
     """Connected as the role of DATABASE_OWNER_URL."""
     ours = dict(connection.settings_dict)
     connection.close()
-    connection.settings_dict |= settings.DATABASE_OWNER
+    connection.settings_dict |= dict(settings.DATABASE_OWNER)
     try:
         yield
     finally:
