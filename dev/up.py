@@ -77,7 +77,7 @@ def _run(environment: Environment) -> None:
 
 
 def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
-    """The banks end last: the others may be waiting for their answer. None of them knows the tables' owner."""
+    """The banks end last: the others may wait for their answer. None of them knows the tables' owner."""
     variables = variables | {"DATABASE_OWNER_URL": ""}
     python = sys.executable
     programs = [

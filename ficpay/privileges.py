@@ -10,13 +10,14 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from psycopg import sql
 
-# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases given back.
+# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases given back, routes end.
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _KEPT = "SELECT, INSERT, UPDATE"  # and guarded by triggers
 _APPENDED = "SELECT, INSERT"
 _READ = "SELECT"
 _EXCEPTIONS = {
     **dict.fromkeys(("payments_idempotencykey", "payments_apirequest", "payments_assignment"), _ALL),
+    "payments_route": _ALL,
     **dict.fromkeys(("payments_event", "payments_merchant", "django_admin_log"), _APPENDED),
     **dict.fromkeys(("django_migrations", "django_content_type", "auth_permission"), _READ),
     "auth_user": _KEPT,

@@ -36,7 +36,7 @@ FUNCTIONS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0012_outdated_proposals")]
+    dependencies = [("payments", "0013_silent_attempts")]
 
     operations = [
         *(

@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 import payments.models.words
 
 NEWEST = ["-created_at", "-id"]
-BEFORE = "0013_silent_attempts"
+BEFORE = "0015_guards"
 
 
 class Migration(migrations.Migration):

@@ -27,8 +27,8 @@ def change_route(
         known = f"Banks that do: {', '.join(able)}." if able else "No bank does."
         raise NoSuchRoute(f"{bank} does not take {currency} in {mode} mode. {known}")
     with transaction.atomic():
-        merchant = Merchant.objects.select_for_update().get(slug=slug)
-        routes = Route.objects.filter(merchant=merchant, mode=mode, currency=currency)
+        merchant = Merchant.objects.get(slug=slug)
+        routes = Route.objects.select_for_update().filter(merchant=merchant, mode=mode, currency=currency)
         before = routes.values_list("bank", flat=True).first()
         if before == bank:
             return False
