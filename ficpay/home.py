@@ -3,7 +3,7 @@
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.views import csrf, defaults
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -80,14 +80,6 @@ def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
             f"{fault.detail}\n", status=PROBLEMS[fault.code].status, content_type="text/plain"
         )
     return _problem(request, fault.code, fault.detail, next_step=fault.next)
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """A form that did not come from our pages, or too late."""
-    if not request.path.startswith("/api/"):
-        return csrf.csrf_failure(request, reason)
-    detail = "This address takes no forms. The API is described at /api/docs/."
-    return _problem(request, "permission_denied", detail, next_step=NEXT_AT_NO_ADDRESS)
 
 
 def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

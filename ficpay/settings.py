@@ -156,7 +156,6 @@ APPEND_SLASH = False
 # Error pages and mails never show a frame's variables or a request's body: a card may be in them.
 DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
-CSRF_FAILURE_VIEW = "ficpay.home.csrf_failure"
 BEHIND_PROXY = env.bool("FICPAY_BEHIND_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 HTTPS_ONLY = not DEBUG and env.bool("DJANGO_SECURE_SSL_REDIRECT", True)

@@ -117,7 +117,7 @@ class TestAnInstruction:
         [
             {"bank_reference": "auth_1"},
             {"outcome_code": "x"},
-            {"awaiting_statement": True},
+            {"strays_awaited": 1},
             {"look_again_at": NOW},
             {"lease_epoch": 7},
         ],

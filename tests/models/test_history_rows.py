@@ -96,7 +96,7 @@ class TestMerchants:
         merchant = make_merchant()
         with refuses("its id, slug and date stay"):
             execute(f"UPDATE payments_merchant SET {change} WHERE id = %s", merchant.pk)
-        assert update(merchant, name="Another", is_active=False, live_bank="sandbox") == 1
+        assert update(merchant, name="Another", is_active=False) == 1
 
 
 class TestApiKeys:

@@ -61,7 +61,7 @@ class TestTheApplication:
             "DELETE FROM payments_payment",
             "DELETE FROM payments_event",
             "UPDATE payments_event SET actor = 'somebody else'",
-            "UPDATE payments_merchant SET live_bank = 'sandbox'",
+            "UPDATE payments_merchant SET is_active = false",
             "UPDATE django_migrations SET name = 'x'",
             "DELETE FROM auth_user",
             f"GRANT ALL ON payments_payment TO {APPLICATION}",

@@ -9,7 +9,7 @@ BEGIN
         INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
     broken := CASE
         WHEN NEW.state <> 'OPEN' THEN 'it begins as OPEN'
-        WHEN NEW.bank_reference <> '' OR NEW.outcome_code <> '' OR NEW.awaiting_statement
+        WHEN NEW.bank_reference <> '' OR NEW.outcome_code <> '' OR NEW.strays_awaited <> 0
             OR NEW.look_again_at IS NOT NULL THEN 'it begins without an outcome'
         WHEN NEW.lease_epoch <> CASE NEW.kind WHEN 'release' THEN 0 ELSE 1 END
             THEN 'its lease begins with the first epoch'
