@@ -30,24 +30,23 @@ def privileges_on(table: str) -> str:
 
 
 def grant(cursor: Any, role: str) -> None:
-    """Give the role what it needs on every table there is, and nothing else; one transaction.
+    """Give the role what it needs on each of our tables, and nothing else; one transaction.
 
     As the tables' owner. Harmless when it is done already, and while the application runs.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('ficpay privileges'))")
-    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    cursor.execute(
+        "SELECT tablename FROM pg_tables"
+        " WHERE schemaname = 'public' AND pg_has_role(tableowner, 'USAGE') ORDER BY 1"
+    )
     to = sql.Identifier(role)
-    statements = [
-        sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(to),
-        sql.SQL("REVOKE ALL ON SCHEMA public FROM {}").format(to),
-        sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(to),
-        *(
-            sql.SQL("GRANT {} ON public.{} TO {}").format(
-                sql.SQL(privileges_on(table)), sql.Identifier(table), to
-            )
-            for (table,) in cursor.fetchall()
-        ),
-    ]
+    statements = [sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(to)]
+    for (name,) in cursor.fetchall():
+        table = sql.Identifier(name)
+        statements += [
+            sql.SQL("REVOKE ALL ON public.{} FROM {}").format(table, to),
+            sql.SQL("GRANT {} ON public.{} TO {}").format(sql.SQL(privileges_on(name)), table, to),
+        ]
     cursor.execute(sql.SQL("; ").join(statements))
 
 
