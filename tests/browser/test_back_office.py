@@ -166,7 +166,7 @@ class TestSupport:
             expect(page.locator("select[name=zone] option")).to_have_text(["UTC"])
 
     def test_needs_no_mouse(self, signed_in: Page) -> None:
-        """The search has the focus; a link past the filters and all payments follow in the order of reading."""
+        """The search has the focus; a link past the filters and all payments follow in reading order."""
         page = signed_in
         page.goto(LIST)
         page.keyboard.type("order-1001")
