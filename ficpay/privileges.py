@@ -10,8 +10,8 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from psycopg import sql
 
-# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases are given back,
-# routes end.
+# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases are given
+# back, routes end.
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _KEPT = "SELECT, INSERT, UPDATE"  # and guarded by triggers
 _APPENDED = "SELECT, INSERT"

@@ -13,9 +13,10 @@ import dj_database_url
 from environs import Env
 
 from ficpay import secrets
+from ficpay.database.bounds import connection_bounds
 from ficpay.logs import configure_logging
 from ficpay.unfold import UNFOLD as UNFOLD  # noqa: PLC0414 - a setting that stands in a file of its own
-from payments.domain.timing import Timing
+from payments.domain.timing import DatabaseTiming, Timing
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -59,14 +60,22 @@ FOUR_EYES_ABOVE_CENTS = env.int("FICPAY_FOUR_EYES_ABOVE_CENTS", 50_000)
 DB_POOL = env.int("FICPAY_DB_POOL", 0)
 
 
+# How long anything at the database may take: below the 20 s that a client waits.
+DATABASE_TIMING = DatabaseTiming(client_wait=BANK_TIMING.client_wait)
+
+
 def _database() -> dict[str, Any]:
     url = env.str("DATABASE_URL", "postgres://ficpay@localhost:5432/ficpay")
-    database: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
-    # A host that swallows packets must not hold a thread.
-    database["OPTIONS"] = database.get("OPTIONS", {}) | {"connect_timeout": 5}
+    database: dict[str, Any] = dict(
+        dj_database_url.parse(url, engine="ficpay.database", conn_health_checks=True)
+    )
+    given: dict[str, Any] = database.get("OPTIONS", {})
+    bounds = connection_bounds(DATABASE_TIMING)
+    # What DATABASE_URL says itself comes later, and wins.
+    database["OPTIONS"] = bounds | given
+    database["OPTIONS"]["options"] = f"{bounds['options']} {given.get('options', '')}".strip()
     if DB_POOL:
-        # A request waits 10 s for a connection at most and is then answered 503.
-        pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": 10}
+        pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": DATABASE_TIMING.pool}
         database["OPTIONS"]["pool"] = pool
     else:
         database["CONN_MAX_AGE"] = 60

@@ -59,6 +59,7 @@ def empty_tables(_test: TransactionTestCase) -> None:
         cursor.execute("""
             DO $$ DECLARE name regclass; is_used boolean; BEGIN
                 SET LOCAL session_replication_role = replica;
+                SET LOCAL lock_timeout = 0;
                 FOR name IN
                     SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
                     AND relname NOT IN ('django_migrations', 'django_content_type', 'auth_permission')

@@ -37,6 +37,9 @@ class Timing:
     backoff_cap: float = 2.0
     due_base: float = 30.0  # how long an operation left in doubt rests, doubled each time
     due_cap: float = 240.0  # after an outage everything is asked about within minutes
+    # What is still in doubt then has outlived every outage so far: a day old, it rests for an hour.
+    rest_of_age: float = 1 / 24
+    longest_rest: float = 3600.0
 
     def __post_init__(self) -> None:
         if not (self.connect > 0 and self.read > 0):
@@ -49,8 +52,10 @@ class Timing:
             raise ValueError("A pause between attempts must fit into the time in which they may start.")
         if not self.lease_margin > 0:
             raise ValueError("A lease must outlast an attempt, or a second sender could start beside it.")
-        if not 0 < self.due_base <= self.due_cap:
+        if not 0 < self.due_base <= self.due_cap <= self.longest_rest:
             raise ValueError("An operation in doubt must rest before it is asked about again.")
+        if not 0 < self.rest_of_age < 1:
+            raise ValueError("A rest must be a part of the time for which the doubt has lasted.")
 
     @property
     def health(self) -> float:
@@ -62,6 +67,47 @@ class Timing:
         """How long a sender owns an operation; renewed for each attempt."""
         return self.attempt + self.lease_margin
 
-    def pause_after(self, times: int) -> float:
-        """How long an operation rests that has been left in doubt so many times."""
-        return min(self.due_cap, self.due_base * 2.0 ** min(times - 1, 20))
+    def pause_after(self, times: int, age: timedelta = timedelta(0)) -> float:
+        """How long an operation of that age rests that has been left in doubt so many times.
+
+        Doubled each time up to some minutes, then by its age: about 90 attempts on the first day, 24 on each
+        later one.
+        """
+        doubled = min(self.due_cap, self.due_base * 2.0 ** min(times - 1, 20))
+        return max(doubled, min(self.longest_rest, age.total_seconds() * self.rest_of_age))
+
+
+@dataclass(frozen=True)
+class DatabaseTiming:
+    """How long one step at the database may take, in seconds. Raises ValueError when they do not fit.
+
+    Together they end before a client's patience does: a connection is made, a statement is sent, and what
+    has not answered by then is given up.
+    """
+
+    client_wait: float = Timing.client_wait
+    connect: float = 3.0  # to each of the host's addresses
+    lock: float = 1.0  # a statement waits this long for a row that somebody else has locked
+    statement: float = 8.0
+    silence: float = 10.0  # a server that stands still cannot end a statement itself: we hang up
+    idle_in_transaction: float = 10.0  # nobody's thread sleeps in a transaction
+    pool: float = 5.0  # what a request waits for one of the pool's connections
+    keepalive_idle: float = 5.0
+    keepalive_interval: float = 2.0
+    keepalive_count: int = 3
+    unacknowledged: float = 10.0  # a peer that takes nothing any more
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lock < self.statement < self.silence:
+            raise ValueError("The server must have the time to say why it gives a statement up.")
+        # `localhost` has two addresses.
+        if not 0 < self.connect <= self.silence + 2 * self.connect < self.client_wait:
+            raise ValueError("A statement and a new connection must end before the client's patience does.")
+        if not 0 < self.pool + self.silence < self.client_wait:
+            raise ValueError("A wait for the pool and a statement must end before a client's patience.")
+        if not 0 < self.idle_in_transaction < self.client_wait:
+            raise ValueError("A transaction that nobody goes on with must end before a client's patience.")
+        if not 0 < self.keepalive_idle + self.keepalive_interval * self.keepalive_count < self.client_wait:
+            raise ValueError("A dead connection must be found before the client's patience ends.")
+        if not 0 < self.unacknowledged < self.client_wait:
+            raise ValueError("A dead connection must be found before the client's patience ends.")

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD, STORED_ANSWERS_LAST
+from payments.models.patience import unhurried
 from reconciliation.services.audit_rules import RULES
 
 
@@ -26,7 +27,7 @@ class Violation:
 
 def violations() -> list[Violation]:
     """Every violation of every rule, from one consistent view of the database. Changes nothing."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with unhurried(), transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return found_by(cursor)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from payments.domain.patience import patient
 from payments.models import Merchant
 from tests.factories import make_merchant
 from tests.unguarded import unguarded
@@ -35,7 +36,8 @@ def make_payments(first: int, last: int) -> None:
     """The payments of these numbers, 30 seconds after each other since 2025, and what belongs to them."""
     large, small = make_merchants()
     values = {"first": first, "last": last, "large": large.pk, "small": small.pk}
-    with unguarded(), connection.cursor() as cursor:
+    with patient(), unguarded(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         for statement in (_PAYMENTS, _OPERATIONS):
             cursor.execute(statement, values)
         # What was known of nearly empty tables makes the joins below loop over whole ones, for minutes.
@@ -46,9 +48,11 @@ def make_payments(first: int, last: int) -> None:
 
 def analyze(*, vacuum: bool = True) -> None:
     """As autovacuum does in time; VACUUM cannot run inside a transaction."""
-    with connection.cursor() as cursor:
+    with patient(), connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         for table in TABLES:
             cursor.execute(f"{'VACUUM ' if vacuum else ''}ANALYZE payments_{table}")
+        cursor.execute("RESET statement_timeout")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from payments.domain.states import (
     PaymentState,
     since,
 )
-from payments.domain.timing import Timing
+from payments.domain.timing import DatabaseTiming, Timing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -130,6 +130,9 @@ class TestTiming:
             {"lease_margin": -1.0},
             {"due_base": 0.0},
             {"due_cap": 29.0},
+            {"longest_rest": 239.0},
+            {"rest_of_age": 0.0},
+            {"rest_of_age": 1.0},
         ],
     )
     def test_bounds_that_do_not_fit_each_other_are_refused(self, wrong: dict[str, float]) -> None:
@@ -152,6 +155,35 @@ class TestTiming:
         assert rests[:4] == [30, 60, 120, 240]
         assert rests == sorted(rests)
         assert rests[-1] == 240
+
+    def test_what_never_answers_is_asked_about_once_an_hour_after_a_day(self) -> None:
+        timing, age, asked = Timing(), 0.0, []
+        while age < 30 * 24 * 3600:
+            age += timing.pause_after(len(asked) + 1, timedelta(seconds=age))
+            asked.append(age)
+        days = [sum(day * 86400 <= at < (day + 1) * 86400 for at in asked) for day in range(30)]
+        assert days[0] <= 100
+        assert set(days[2:]) == {24}
+        assert timing.pause_after(1, timedelta(days=1)) == 3600
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"lock": 8.0},
+            {"statement": 10.0},
+            {"silence": 14.0},
+            {"connect": 5.0},
+            {"connect": 0.0},
+            {"pool": 10.0},
+            {"idle_in_transaction": 20.0},
+            {"keepalive_idle": 14.0},
+            {"unacknowledged": 20.0},
+            {"client_wait": 16.0},
+        ],
+    )
+    def test_the_databases_bounds_end_before_the_clients_patience(self, wrong: dict[str, float]) -> None:
+        with pytest.raises(ValueError, match=r"[a-z]"):
+            DatabaseTiming(**wrong)  # type: ignore[arg-type]
 
 
 class TestReadyToShip:

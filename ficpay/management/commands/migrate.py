@@ -1,4 +1,7 @@
-"""`manage.py migrate`: as the tables' owner, who then grants the application's role what it needs."""
+"""`manage.py migrate`: as the tables' owner, who then grants the application's role what it needs.
+
+Its statements may take longer than a request's.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +13,7 @@ from django.core.management.commands import migrate
 from django.db import connection, transaction
 
 from ficpay.privileges import grant
+from payments.models.patience import unhurried
 
 
 class Command(migrate.Command):
@@ -17,14 +21,16 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DATABASE_OWNER or options["database"] != "default":
-            super().handle(*args, **options)
+            with unhurried():
+                super().handle(*args, **options)
             return
         application, database = _who_and_where()
         with _as_owner():
             owner, owners_database = _who_and_where()
             if owners_database != database:
                 raise CommandError("DATABASE_OWNER_URL names another database than DATABASE_URL.")
-            super().handle(*args, **options)
+            with unhurried():
+                super().handle(*args, **options)
             if owner != application and not (options["plan"] or options["check_unapplied"]):
                 with transaction.atomic(), connection.cursor() as cursor:
                     grant(cursor, application)
