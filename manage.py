@@ -30,11 +30,16 @@ def _plain_words(error: Exception) -> str:
     """What is wrong and what to do; empty for what no operator can mend."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
-    from payments.models.guards import database_is_away  # noqa: PLC0415 - needs the settings
+    from payments.models.guards import (  # noqa: PLC0415 - needs the settings
+        database_is_away,
+        waited_in_vain,
+    )
 
+    said = " ".join(str(error).split())
+    if waited_in_vain(error):
+        return f"The database has given a statement up ({said}). Somebody may hold a lock: try again."
     if not database_is_away(error):
         return ""
-    said = " ".join(str(error).split())
     return f"The database is away ({said}). `make up` starts a development one; elsewhere check DATABASE_URL."
 
 

@@ -64,14 +64,14 @@ class ReadOnlyList(PagedList):
     @property
     def problems(self) -> list[str]:
         """Why nothing can be found, whatever there is."""
-        return [spec.problem for spec in self.filter_specs if getattr(spec, "problem", "")]
+        return [problem for spec in self.filter_specs if (problem := getattr(spec, "problem", ""))]
 
     @property
     def filters_in_words(self) -> list[tuple[str, str]]:
         """Each filter that is in force, and the address of the list without it."""
         specs = [(getattr(spec, "in_words", ""), spec) for spec in self.filter_specs]
         return [
-            (words, self.get_query_string(remove=[*spec.expected_parameters(), PAGE_VAR]))
+            (words, self.get_query_string(remove=[*filter(None, spec.expected_parameters()), PAGE_VAR]))
             for words, spec in specs
             if words
         ]

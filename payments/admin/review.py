@@ -23,7 +23,7 @@ from payments.domain.outcomes import ReviewReason
 from payments.domain.states import OperationKind, OperationState
 from payments.models import Discrepancy, Event, Operation, Resolution
 from payments.models.clock import read_clock
-from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
 from payments.services.denials import is_called_captured
 
 _OLD = timedelta(hours=1)
@@ -114,6 +114,48 @@ def queue() -> list[Case]:
     ]
 
 
+@dataclass(frozen=True)
+class Orphan:
+    """One row: an answer of the bank's of which our database has lost the record."""
+
+    case: Discrepancy
+    kind: str
+    amount: str
+    age: str
+    sent_as: str  # the operation's id, as it was
+    advice: str
+
+
+_ORPHAN_ADVICE = {
+    OperationKind.AUTHORIZE: (
+        "The merchant's retry under the same idempotency key finds it. After 25 hours nobody claims it any "
+        "more: void the hold."
+    ),
+    OperationKind.RELEASE: "Void the hold again: the bank says that it is done.",
+}
+_ORPHAN_STEP = (
+    "Where the payment allows it, instruct it again; the bank says that it is done; then record this "
+    "reference. Otherwise settle it with the bank."
+)
+
+
+def orphans() -> list[Orphan]:
+    """Orphan answers that are not in our books yet, the oldest first. They are closed by being recorded."""
+    now = read_clock()
+    cases = Discrepancy.objects.filter(kind=ORPHAN_ANSWER, closed_at=None).select_related("payment")
+    return [
+        Orphan(
+            case=case,
+            kind=case.evidence["kind"],
+            amount=display(case.evidence["amount"], case.evidence["currency"]),
+            age=age(now - case.opened_at),
+            sent_as=case.evidence["operation"],
+            advice=_ORPHAN_ADVICE.get(OperationKind(case.evidence["kind"]), _ORPHAN_STEP),
+        )
+        for case in cases.order_by("opened_at")[:_SHOWN]
+    ]
+
+
 def _newest_notes(operations: list[Operation]) -> dict[UUID | None, str]:
     """By payment."""
     payments = [operation.payment_id for operation in operations if operation.payment_id]
@@ -150,6 +192,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
         context = site.each_context(request) | {
             "title": "Review queue",
             "cases": queue(),
+            "orphans": orphans(),
             "proposals": [(one, read_by(request, one)) for one in waiting()],
             "became": became_of(request),
             "may_resolve": request.user.has_perm(RESOLVE),

@@ -12,7 +12,7 @@ from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
 from payments.domain.ids import new_id
 from payments.domain.problems import NEXT_OF_READ
-from payments.models.guards import database_is_away
+from payments.models.guards import database_is_away, waited_in_vain
 from payments.services import answers
 from payments.services.answers import Answer
 from payments.services.refusals import NO_SUCH_PAYMENT, Refused, ServiceUnavailable
@@ -62,7 +62,7 @@ def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
     if isinstance(error, BadIdempotencyKey):
         code = str(error.detail.code)  # type: ignore[union-attr]  # one detail, not several
         return answers.problem(code, detail=str(error.detail), request_id=request_id)
-    if database_is_away(error):
+    if database_is_away(error) or waited_in_vain(error):
         log.error("database_unavailable", exc_info=error)
         return _database_unavailable(request_id, writes=writes)
     for kind, code in _CODES:

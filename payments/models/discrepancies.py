@@ -16,6 +16,9 @@ from payments.models.payments import Payment
 
 LATE_HOLD = "late_hold"
 LATE_ANSWER = "late_answer"
+ORPHAN_ANSWER = "orphan_answer"
+# What the bank has done in spite of our books: until it is settled, nobody relies on them.
+CONTRADICTING = (LATE_ANSWER, ORPHAN_ANSWER)
 
 
 class Discrepancy(models.Model):
@@ -30,11 +33,17 @@ class Discrepancy(models.Model):
         TOO_OLD_TO_ASK = ReviewReason.TOO_OLD_TO_ASK.value, "Too old to ask the bank about"
         LATE_HOLD = LATE_HOLD, "A hold that no payment claims"
         LATE_ANSWER = LATE_ANSWER, "Executed at the bank, and recorded as not executed"
+        ORPHAN_ANSWER = ORPHAN_ANSWER, "Executed at the bank, and our record of it is lost"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
-    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="discrepancies")
+    # An orphan answer has none: the database has lost it.
+    operation = models.ForeignKey(
+        Operation, on_delete=models.PROTECT, related_name="discrepancies", null=True, blank=True
+    )
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="discrepancies", null=True)
     evidence = models.JSONField(default=dict)
+    bank = models.CharField(max_length=32, blank=True)  # of an orphan answer
+    bank_reference = models.CharField(max_length=64, blank=True)  # what the bank has named in it
     opened_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -42,8 +51,19 @@ class Discrepancy(models.Model):
         verbose_name_plural = "discrepancies"
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(kind__in=[LATE_HOLD, LATE_ANSWER]) | one_of("kind", ReviewReason),
+                condition=Q(kind__in=[LATE_HOLD, LATE_ANSWER, ORPHAN_ANSWER]) | one_of("kind", ReviewReason),
                 name="discrepancy_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=ORPHAN_ANSWER) & ~Q(bank="") & ~Q(bank_reference="")
+                | ~Q(kind=ORPHAN_ANSWER) & Q(operation__isnull=False),
+                name="discrepancy_of_something",
+            ),
+            # Whoever is not sure that it is filed files it again.
+            models.UniqueConstraint(
+                fields=["bank", "bank_reference"],
+                condition=Q(kind=ORPHAN_ANSWER),
+                name="one_case_per_orphan_answer",
             ),
             models.UniqueConstraint(
                 fields=["operation", "kind"], condition=Q(closed_at=None), name="discrepancy_open_once"
@@ -51,4 +71,4 @@ class Discrepancy(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.operation_id}"
+        return f"{self.kind} of {self.operation_id or self.bank_reference}"

@@ -52,6 +52,7 @@ class EventType(models.TextChoices):
     SCHEDULE_RUN_NOW = "schedule.run_now"
     LATE_ANSWER_FOUND = "late_answer.found"  # of what is recorded as not executed: the bank has done it
     LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
+    ORPHAN_ANSWER_FOUND = "orphan_answer.found"  # executed at the bank; our database has lost its record
 
 
 # What staff did, which merchants are not shown: what came of it has an event of its own. The log's indexes

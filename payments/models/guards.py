@@ -11,6 +11,7 @@ from django.db.models import Q
 
 _READ_ONLY_TRANSACTION = "25006"
 _QUERY_CANCELED = "57014"
+_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED = "55P03", "40P01"
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
@@ -22,13 +23,31 @@ def violated_constraint(error: IntegrityError) -> str | None:
 def database_is_away(error: BaseException) -> bool:
     """Whether the database cannot be reached, or is read-only for the moment of a failover."""
     if isinstance(error, InternalError):
-        return getattr(error.__cause__, "sqlstate", None) == _READ_ONLY_TRANSACTION
-    return isinstance(error, OperationalError | InterfaceError)
+        return _sqlstate(error) == _READ_ONLY_TRANSACTION
+    return isinstance(error, OperationalError | InterfaceError) and not waited_in_vain(error)
+
+
+def waited_in_vain(error: BaseException) -> bool:
+    """Whether the database works and has given up one statement: a row is locked, or it took too long.
+
+    It is the matter of whoever wanted that row. The others go on.
+    """
+    return is_locked(error) or (isinstance(error, OperationalError) and ran_out_of_time(error))
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another transaction has a row that this one needed. This one is undone as a whole."""
+    states = (_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED)
+    return isinstance(error, OperationalError) and _sqlstate(error) in states
 
 
 def ran_out_of_time(error: OperationalError) -> bool:
     """Whether the database gave a statement up because it took longer than it may."""
-    return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
+    return _sqlstate(error) == _QUERY_CANCELED
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The worker's signs of life, and what it last heard from the banks."""
+"""Signs of life of the processes behind the web server: what they have got done lately, and what not."""
 
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ class Heartbeat(models.Model):
     process = models.CharField(max_length=32, primary_key=True)
     beat_at = models.DateTimeField()
     banks = models.JSONField(default=dict)  # bank name -> whether it was healthy
+    passed_over = models.JSONField(default=dict)  # operation -> why recovery cannot do anything about it
 
     class Meta:
         # Of the worker's schedules: on django-q's own table, permissions are those of its forms.

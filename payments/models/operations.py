@@ -39,7 +39,7 @@ class Operation(models.Model):
     # What it is about, in the bank's words: an authorization's id, for a refund a capture's.
     target_reference = models.CharField(max_length=64, blank=True)
     bank_idempotency_key = models.CharField(max_length=64)
-    ordinal = models.PositiveSmallIntegerField(default=0)  # grows when a bank key must not be used again
+    ordinal = models.PositiveIntegerField(default=0)  # grows when a bank key must not be used again
 
     state = FSMField(
         max_length=16, default=OperationState.OPEN.value, choices=choices(OperationState), protected=True
@@ -200,7 +200,7 @@ class Attempt(models.Model):
         ANSWERED = "answered", "Answered"
 
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="attempts")
-    number = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
     epoch = models.PositiveIntegerField()  # the lease it was sent under
     started_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     ended_at = models.DateTimeField(null=True)
@@ -215,7 +215,8 @@ class Attempt(models.Model):
     # Asked what the bank has stored under the key, with a card that cannot exist.
     is_probe = models.BooleanField(default=False)
     verdict = models.CharField(max_length=16, choices=choices(Verdict), blank=True)
-    # Its answer came when its sender no longer had the lease, or the operation had ended.
+    # Its answer came when its sender no longer had the lease or the operation had ended, or it could not be
+    # applied because another row was locked: whoever holds the operation next reads it.
     is_late = models.BooleanField(default=False)
     hold_expires_at = models.DateTimeField(null=True)
 

@@ -12,7 +12,7 @@ from payments.domain.states import (
     OperationKind,
     OperationState,
 )
-from payments.models.discrepancies import LATE_ANSWER, Discrepancy
+from payments.models.discrepancies import CONTRADICTING, Discrepancy
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 
@@ -68,7 +68,7 @@ def bank_key_age(operation: Operation, now: datetime) -> timedelta:
 
 def is_contradicted(payments: Iterable[Payment]) -> bool:
     """Whether the bank has done with one of them what our books call not executed, and it is not settled."""
-    return Discrepancy.objects.filter(payment__in=payments, kind=LATE_ANSWER, closed_at=None).exists()
+    return Discrepancy.objects.filter(payment__in=payments, kind__in=CONTRADICTING, closed_at=None).exists()
 
 
 def earlier_ones_answered(operation: Operation) -> bool:

@@ -52,7 +52,7 @@ class Resolution(models.Model):
     currency = models.CharField(max_length=3)
     reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
     evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)
-    attempt = models.PositiveSmallIntegerField(null=True)  # whose answer is the evidence
+    attempt = models.PositiveIntegerField(null=True)  # whose answer is the evidence
     executed_at = models.DateTimeField(null=True)  # when the bank did it, as the bank says
     quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or which statement
     covers_from = models.DateField(null=True)  # the statement's days (UTC), both included

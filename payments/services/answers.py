@@ -175,6 +175,7 @@ def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
         request_id=request_id,
         payment=receipt_of(refusal.payment) if refusal.payment else None,
         next_step=refusal.next_step,
+        money_moved=refusal.money_moved,
         retry_after=refusal.retry_after,
         headers={"Location": location(refusal.payment)} if refusal.payment else {},
     )
@@ -189,6 +190,7 @@ def problem(
     errors: list[dict[str, str]] | None = None,
     payment: dict[str, Any] | None = None,
     next_step: str = "",
+    money_moved: str = "",
     retry_after: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
@@ -210,7 +212,7 @@ def problem(
     optional = {
         "errors": errors,
         "payment": payment and {name: value for name, value in payment.items() if name != "money_moved"},
-        "money_moved": known.money_moved if writes else None,
+        "money_moved": (money_moved or known.money_moved) if writes else None,
         "next": next_step or known.next,
     }
     body |= {name: value for name, value in optional.items() if value}

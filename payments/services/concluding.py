@@ -105,14 +105,24 @@ def fill_in_reference(operation_id: UUID, reference: str) -> None:
     payment, operation = lock(operation_id, payment_id)
     if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
         raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
+    name(payment, operation, reference)
+
+
+def name(payment: Payment | None, operation: Operation, reference: str) -> None:
+    """Fill in the bank's id of what has succeeded without one; both rows are locked."""
     operation.bank_reference = reference
     operation.save(update_fields=["bank_reference"])
-    field = _REFERENCE_FIELDS[OperationKind(operation.kind)]
-    setattr(payment, field, reference)
-    payment.save(update_fields=[field])
+    field = _REFERENCE_FIELDS.get(OperationKind(operation.kind))
+    if payment is not None and field is not None:
+        setattr(payment, field, reference)
+        payment.save(update_fields=[field])
 
 
-_REFERENCE_FIELDS = {OperationKind.CAPTURE: "bank_capture_id", OperationKind.REFUND: "bank_refund_id"}
+_REFERENCE_FIELDS = {
+    OperationKind.CAPTURE: "bank_capture_id",
+    OperationKind.VOID: "bank_void_id",
+    OperationKind.REFUND: "bank_refund_id",
+}
 
 
 def conclude(
@@ -179,12 +189,25 @@ def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, O
 
     The operation with the time as `at`, and what is known of its payment, which was locked first: whether the
     bank has done what our books call not executed (`contradicted`), and whether people propose anything.
+    Raises DoesNotExist where one of them is gone.
     """
+    return _lock(operation_id, payment_id, nowait=False)
+
+
+def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
+    """Likewise; raises OperationalError (`is_locked`) where another transaction has one of them.
+
+    Whoever waited for it here would hold one of the few connections meanwhile.
+    """
+    return _lock(operation_id, payment_id, nowait=True)
+
+
+def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> tuple[Payment | None, Operation]:
     payment = None
     if payment_id is not None:
-        payment = Payment.objects.select_for_update(no_key=True).get(pk=payment_id)
+        payment = Payment.objects.select_for_update(no_key=True, nowait=nowait).get(pk=payment_id)
     late = Discrepancy.objects.filter(payment=payment_id, kind=LATE_ANSWER, closed_at=None)
-    operations = Operation.objects.select_for_update(no_key=True, of=("self",)).annotate(
+    operations = Operation.objects.select_for_update(no_key=True, of=("self",), nowait=nowait).annotate(
         at=ClockTimestamp(),
         contradicted=Exists(late),
         has_proposals=Exists(proposals.about(operation_id, payment_id)),

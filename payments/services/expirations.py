@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from payments.domain.states import PaymentState
 from payments.models import Discrepancy, Event, Payment, unfinished_operations
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import CONTRADICTING
 from payments.models.guards import database_is_away
 from payments.services import proposals, releases
 from payments.services.answers import timestamp
@@ -27,7 +27,7 @@ def expired_holds() -> QuerySet[Payment]:
     """AUTHORIZED payments with nothing unfinished whose hold has run out by the database's clock."""
     unfinished = unfinished_operations().filter(payment=OuterRef("pk"))
     # What the bank has done with it in spite of our books, people find out first.
-    contradicted = Discrepancy.objects.filter(payment=OuterRef("pk"), kind=LATE_ANSWER, closed_at=None)
+    contradicted = Discrepancy.objects.filter(payment=OuterRef("pk"), kind__in=CONTRADICTING, closed_at=None)
     return Payment.objects.filter(
         ~Exists(unfinished),
         ~Exists(contradicted),

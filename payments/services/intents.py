@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django_fsm import can_proceed
 
 from payments.domain.ids import new_id
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.models import Event, Payment, payments_for_receipts, unfinished_operations
-from payments.models.guards import violated_constraint
+from payments.models.guards import is_locked, violated_constraint
 from payments.services import idempotency, operations
 from payments.services.idempotency import MerchantRequest
 from payments.services.leases import Lease
+from payments.services.locked_rows import RowLocked
 from payments.services.refusals import (
     NO_SUCH_PAYMENT,
     AmountMismatch,
@@ -37,8 +38,8 @@ from payments.services.refusals import (
 def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]) -> Iterator[UUID]:
     """The intent's transaction, in which the key is claimed first of all, for the operation id it yields.
 
-    A constraint named in `conflicts` that is violated becomes that refusal. Raises KeyClaimed and
-    BankKeyUsed for `retries.answered_once` to act on.
+    A constraint named in `conflicts` that is violated becomes that refusal. Raises KeyClaimed, BankKeyUsed
+    and RowLocked for `retries.answered_once` to act on.
     """
     operation_id = new_id()
     try:
@@ -55,6 +56,10 @@ def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]
             raise idempotency.BankKeyUsed from None
         if constraint in conflicts:
             raise conflicts[constraint]() from None
+        raise
+    except OperationalError as error:
+        if is_locked(error):
+            raise RowLocked from None
         raise
 
 
@@ -95,9 +100,12 @@ def record_step(
 
 
 def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
-    """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound."""
+    """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound.
+
+    Where another transaction has it, this one ends at once: whoever waits keeps no connection.
+    """
     payment = (
-        Payment.objects.select_for_update(no_key=True)
+        Payment.objects.select_for_update(no_key=True, nowait=True)
         .filter(pk=payment_id, merchant=request.merchant, mode=request.mode)
         .first()
     )

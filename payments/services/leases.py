@@ -6,13 +6,14 @@ process is stopped, so a sender that wakes too late finds that no attempt fits a
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Random
 
 from payments.banks.base import Instruction
@@ -30,6 +31,7 @@ from payments.domain.timing import (
 )
 from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
+from payments.models.guards import database_is_away
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,23 @@ class Lease:
     def fits_attempt(self, timing: Timing) -> bool:
         """Whether a full attempt still ends before the lease does. Asked right before the first byte."""
         return boot_clock() + timing.attempt <= self.ends_at(timing)
+
+
+class CannotTake(Exception):
+    """An operation that could not be taken, for a reason of its own; the cause says which. Others can be."""
+
+    def __init__(self, operation_id: UUID) -> None:
+        super().__init__(operation_id.hex)
+        self.operation_id = operation_id
+
+
+@dataclass(frozen=True)
+class LateAnswer:
+    """The bank's 200 to an attempt, not applied when it came, and what the other attempts have left."""
+
+    attempt: int
+    reply: Approval
+    history: History
 
 
 def boot_clock() -> float:
@@ -95,13 +114,21 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     return replace(lease, attempt=number, renewed_at=now)
 
 
-def take_due(timing: Timing) -> Lease | None:
+def take_due(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
     """Take over one operation for recovery whose lease has run out, or None where none is due.
 
-    Any number of processes may ask at the same time: each gets another one. One transaction.
+    Any number of processes may ask at the same time: each gets another one. One transaction. Raises
+    CannotTake; what is named in `besides` is passed over.
     """
-    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp()))
+    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
     return _take_over(due, timing, by_recovery=True)
+
+
+def take_answered(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
+    """Take over one operation under review that a late 200 of the bank's settles. Like `take_due`."""
+    due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
+    answered = due.filter(Exists(_late_approvals(OuterRef("pk"))))
+    return _take_over(answered, timing, by_recovery=True, states=(OperationState.NEEDS_REVIEW,))
 
 
 def take_for_recovery(operation_id: UUID, timing: Timing) -> Lease | None:
@@ -129,35 +156,38 @@ def may_send_card(operation: Operation, at: datetime) -> bool:
     )
 
 
-def take_late_look(timing: Timing) -> Lease | None:
+def take_late_look(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
     """Take an authorize that was found not executed, to probe it once more, or None where none is due.
 
-    It stays finished; its lease keeps others from looking at the same time. One transaction.
+    It stays finished; its lease keeps others from looking at the same time. Otherwise like `take_due`.
     """
-    with transaction.atomic(durable=True):
+    with _naming_the_row() as taken, transaction.atomic(durable=True):
         now = boot_clock()
         operation = (
             Operation.objects.select_for_update(skip_locked=True, no_key=True)
             .filter(look_again_at__lte=ClockTimestamp(), lease_expires_at__lte=ClockTimestamp())
+            .exclude(pk__in=besides)
             .annotate(at=ClockTimestamp())
             .order_by("look_again_at")
             .first()
         )
         if operation is None:
             return None
+        taken.append(operation.pk)
         return _next_attempt(operation, list(operation.attempts.order_by("number")), now, timing)
 
 
 def make_due(bank: str, *, within: timedelta) -> int:
     """Let everything in doubt at a bank that answers again be asked about within that time, spread evenly.
 
-    Returns how many operations were resting for longer.
+    Returns how many operations were resting for longer. What somebody has locked is not waited for.
     """
     soon = ExpressionWrapper(ClockTimestamp() + Random() * Value(within), output_field=DateTimeField())
     latest = clock_in(within.total_seconds())
-    return Operation.objects.filter(bank=bank, state=OperationState.OPEN, due_at__gt=latest).update(
-        due_at=soon
-    )
+    resting = Operation.objects.filter(bank=bank, state=OperationState.OPEN, due_at__gt=latest)
+    with transaction.atomic(durable=True):
+        free = resting.select_for_update(skip_locked=True, no_key=True).values("pk")
+        return Operation.objects.filter(pk__in=free).update(due_at=soon)
 
 
 def _take_over(
@@ -167,7 +197,7 @@ def _take_over(
     by_recovery: bool,
     states: Collection[OperationState] = (OperationState.OPEN,),
 ) -> Lease | None:
-    with transaction.atomic(durable=True):
+    with _naming_the_row() as taken, transaction.atomic(durable=True):
         now = boot_clock()
         operation = (
             operations.select_for_update(skip_locked=True, no_key=True)
@@ -178,13 +208,29 @@ def _take_over(
         )
         if operation is None:
             return None
+        taken.append(operation.pk)
         attempts = list(operation.attempts.order_by("number"))
-        answered = next((one for one in attempts if _settles(one)), None)
-        if answered is not None:
-            return _to_adopt(operation, attempts, answered, now, timing)
+        late = late_answer_among(operation, attempts, vars(operation)["at"])
+        if late is not None:
+            return _to_adopt(operation, late, now, timing)
         if not (by_recovery or may_send_card(operation, vars(operation)["at"])):
             return None
         return _next_attempt(operation, attempts, now, timing, by_recovery=by_recovery)
+
+
+@contextmanager
+def _naming_the_row() -> Iterator[list[UUID]]:
+    """Whatever one row does here, its commit included, it must not look as if nothing could be taken.
+
+    Raises CannotTake for the operation that stands in the list.
+    """
+    taken: list[UUID] = []
+    try:
+        yield taken
+    except Exception as error:
+        if not taken or database_is_away(error):
+            raise
+        raise CannotTake(taken[0]) from error
 
 
 def _next_attempt(
@@ -193,7 +239,8 @@ def _next_attempt(
     """Take the operation for another attempt, which is recorded."""
     _extend(operation, timing)
     number = attempts[-1].number + 1 if attempts else 1
-    history = _history_of(operation, attempts, timing)
+    at: datetime = vars(operation)["at"]
+    history = _history_of(operation, attempts, at, ends_at=at + timedelta(seconds=timing.lease))
     lease = _lease(operation, attempt=number, taken_at=now, history=history)
     lease = replace(lease, by_recovery=by_recovery)
     Attempt.objects.create(
@@ -202,18 +249,29 @@ def _next_attempt(
     return lease
 
 
-def _to_adopt(
-    operation: Operation, attempts: list[Attempt], answered: Attempt, now: float, timing: Timing
-) -> Lease:
+def _to_adopt(operation: Operation, late: LateAnswer, now: float, timing: Timing) -> Lease:
     """Take the operation to record the answer that has come already."""
     _extend(operation, timing)
+    return replace(
+        _lease(operation, attempt=late.attempt, taken_at=now, history=late.history),
+        late_answer=late.reply,
+    )
+
+
+def late_answer_of(operation: Operation, at: datetime) -> LateAnswer | None:
+    """The bank's 200 that has come late and settles the operation, unfinished at the database's time `at`."""
+    return late_answer_among(operation, list(operation.attempts.order_by("number")), at)
+
+
+def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
+    """Likewise, of all attempts of an operation in their order."""
+    answered = next((one for one in attempts if _settles(one)), None)
+    if answered is None:
+        return None
     # Later ones, too: what they were silent about may be a second hold.
     others = [one for one in attempts if one.number != answered.number]
-    history = _history_of(operation, others, timing)
-    answer = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
-    return replace(
-        _lease(operation, attempt=answered.number, taken_at=now, history=history), late_answer=answer
-    )
+    reply = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
+    return LateAnswer(answered.number, reply, _history_of(operation, others, at, ends_at=at))
 
 
 def _extend(operation: Operation, timing: Timing) -> None:
@@ -223,14 +281,25 @@ def _extend(operation: Operation, timing: Timing) -> None:
         lease_epoch=operation.lease_epoch,
         lease_expires_at=clock_in(timing.lease),
         # Where its new holder cannot record an end either, it rests all the same.
-        due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch)),
+        due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch, _age(operation))),
     )
 
 
+def _age(operation: Operation) -> timedelta:
+    at: datetime = vars(operation)["at"]
+    return at - operation.created_at
+
+
 def _settles(attempt: Attempt) -> bool:
-    """A late answer that an operation still OPEN can be settled with. A probe's must be a stored one."""
+    """A late answer that an unfinished operation can be settled with. A probe's must be a stored one."""
     known = attempt.is_late and attempt.http_status == 200 and attempt.bank_reference != ""
     return known and (not attempt.is_probe or bool(attempt.is_replay))
+
+
+def _late_approvals(operation: OuterRef) -> QuerySet[Attempt]:
+    """As `_settles` has it."""
+    late = Attempt.objects.filter(operation=operation, is_late=True, http_status=200)
+    return late.filter(Q(is_probe=False) | Q(is_replay=True)).exclude(bank_reference="")
 
 
 def _lease(operation: Operation, *, attempt: int, taken_at: float, history: History) -> Lease:
@@ -253,17 +322,17 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
     )
 
 
-def _history_of(operation: Operation, attempts: list[Attempt], timing: Timing) -> History:
+def _history_of(
+    operation: Operation, attempts: list[Attempt], at: datetime, *, ends_at: datetime
+) -> History:
     """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
 
     Judged by the order of its attempts. Clocks say only how far apart repeated evidence is, and how old the
-    first attempt is when this one ends.
+    first attempt is at `ends_at`, when the next one ends.
     """
-    at: datetime = vars(operation)["at"]
     instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
     last = max((one.number for one in instructed), default=0)
     since = [one for one in attempts if one.number > last]
-    ends_at = at + timedelta(seconds=timing.lease)
     return History(
         any_in_doubt=bool(instructed),
         silent=sum(one.is_silent for one in instructed),

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connection
 
 from payments.banks import registry
@@ -43,7 +44,7 @@ from payments.models import (
     earlier_ones_answered,
     is_bank_key_used,
 )
-from payments.models.guards import database_is_away
+from payments.models.guards import database_is_away, waited_in_vain
 from payments.services import idempotency, leases, recording
 from payments.services.answers import Answer
 from payments.services.bank_threads import Slot
@@ -139,7 +140,7 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         try:
             renewed = recording.record_next_attempt(lease, ended)
         except (DatabaseError, InterfaceError) as error:
-            if not database_is_away(error):
+            if not (database_is_away(error) or waited_in_vain(error)):
                 raise
             # An attempt that is not recorded is not sent, and one that perhaps is recorded neither.
             return recording.record_end(lease, replace(ended, next_is_unsent=True), settle)
@@ -213,8 +214,10 @@ def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outc
         try:
             operation = Operation.objects.get(pk=lease.operation_id)
             around = replace(around, earlier_answered=earlier_ones_answered(operation))
+        except ObjectDoesNotExist:
+            return InDoubt("our own books have lost it", retry=False)
         except (DatabaseError, InterfaceError) as error:
-            if not database_is_away(error):
+            if not (database_is_away(error) or waited_in_vain(error)):
                 raise
             return InDoubt("our own books are away", retry=False)
         finally:

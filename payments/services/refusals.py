@@ -94,3 +94,10 @@ class Overloaded(Refused):
 
 class ServiceUnavailable(Refused):
     code = "service_unavailable"
+
+
+class PaymentLocked(Refused):
+    """Somebody else has the payment's row for too long: nothing was recorded or sent."""
+
+    code = "service_unavailable"
+    money_moved = "no"

@@ -8,8 +8,10 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
 from payments.models import ApiRequest
 from payments.models.clock import clock_in
+from payments.models.patience import wait_briefly
 
 log = structlog.get_logger(__name__)
+_PATIENCE = 0.05  # seconds
 
 
 def note(
@@ -23,18 +25,20 @@ def note(
     code: str = "",
     is_replay: bool = False,
 ) -> None:
-    """Note an answer. The answer is given all the same where that is not possible."""
+    """Note an answer. The answer is given all the same where that is not possible, or not at once."""
     try:
-        ApiRequest.objects.create(
-            payment_id=payment_id,
-            operation_id=operation_id,
-            kind=kind,
-            actor=actor,
-            request_id=request_id,
-            status=status,
-            code=code,
-            is_replay=is_replay,
-        )
+        with transaction.atomic(durable=True):
+            wait_briefly(_PATIENCE)  # for the payment's row, which somebody may have locked
+            ApiRequest.objects.create(
+                payment_id=payment_id,
+                operation_id=operation_id,
+                kind=kind,
+                actor=actor,
+                request_id=request_id,
+                status=status,
+                code=code,
+                is_replay=is_replay,
+            )
     except (DatabaseError, InterfaceError):
         connection.close()
         log.warning("request_not_noted", status=status, exc_info=True)

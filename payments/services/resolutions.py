@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+import structlog
+from django.db import IntegrityError, OperationalError, transaction
 
 from payments.domain.ids import new_id
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import violated_constraint
+from payments.models.guards import is_locked, violated_constraint
 from payments.services import (
     capture,
     concluding,
@@ -37,6 +38,8 @@ from payments.services.evidence import ASKING_TAKES, Basis, CannotResolve, Kind,
 from payments.services.idempotency import MerchantRequest
 from payments.services.refusals import IdempotencyKeyInUse, Refused
 from payments.services.staff import Staff, log_action
+
+log = structlog.get_logger("payments.resolutions")
 
 _USE_CASES: dict[str, Callable[..., Answer]] = {
     Kind.CAPTURE: capture.capture_payment,
@@ -79,7 +82,7 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
             return _carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
             )
-        with _told_of_another(), transaction.atomic(durable=True):
+        with _told_of_another(), _all_or_nothing():
             _check_still_so(proposal)
             resolution = _create(staff, proposal, hold, needs_second=True)
             _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
@@ -187,7 +190,7 @@ def _carry_out(
     with _told_of_another():
         if proposal.kind in _USE_CASES:
             return _instruct(staff, proposal, decide, key)
-        with transaction.atomic(durable=True):
+        with _all_or_nothing():
             _lock(proposal)
             decided = decide()
             came_of_it = effects.apply(Decided(staff, decided, proposal.seen_epoch))
@@ -254,17 +257,18 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
         yield
     except (CannotResolve, Outdated) as no:
         about = proposal.payment or (proposal.operation.payment if proposal.operation else None)
-        log_action(
-            staff,
-            Event.Type.RESOLUTION_FAILED,
-            payment=about,
-            operation=proposal.operation,
-            **known,
-            kind=proposal.kind,
-            reason=proposal.reason,
-            **({"reference": proposal.reference} if proposal.reference else {}),
-            told=str(no),
-        )
+        if proposal.reference:
+            known |= {"reference": proposal.reference}
+        known |= {"kind": proposal.kind, "reason": proposal.reason, "told": str(no)}
+        try:
+            log_action(
+                staff, Event.Type.RESOLUTION_FAILED, payment=about, operation=proposal.operation, **known
+            )
+        except OperationalError as error:
+            if not is_locked(error):
+                raise
+            # What is told to them is that very lock: the payment's history takes nothing either.
+            log.warning("failed_resolution_not_logged", actor=staff.actor, **known)
         raise
 
 
@@ -306,6 +310,20 @@ def _told_of_another() -> Iterator[None]:
         if conflict is None:
             raise
         raise CannotResolve(conflict) from None
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """A transaction. Raises CannotResolve where somebody else has a row of it locked, for long."""
+    try:
+        with transaction.atomic(durable=True):
+            yield
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        raise CannotResolve(
+            "Somebody else is at work on this, at this moment. Nothing has changed; try again."
+        ) from None
 
 
 def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool) -> Resolution:

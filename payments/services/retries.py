@@ -18,9 +18,10 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.domain.timing import BANK_KEY_LASTS
 from payments.models import IdempotencyKey, Operation, bank_key_age, payments_for_receipts
 from payments.models.clock import ClockTimestamp
-from payments.services import answers, idempotency, leases, requests
+from payments.services import answers, idempotency, leases, locked_rows, requests
 from payments.services.answers import Answer
 from payments.services.idempotency import BankKeyUsed, KeyClaimed, MerchantRequest
+from payments.services.locked_rows import RowLocked
 from payments.services.refusals import IdempotencyKeyInUse, IdempotencyKeyReused, Overloaded, Refused
 
 P = ParamSpec("P")
@@ -41,9 +42,14 @@ def answered_once(
 
     @functools.wraps(use_case)
     def answer(request: MerchantRequest, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        begun = locked_rows.now()
         try:
             while True:
-                step = _step(use_case, request, *args, **kwargs)
+                try:
+                    step = _step(use_case, request, *args, **kwargs)
+                except RowLocked:
+                    locked_rows.wait(begun)
+                    continue
                 if isinstance(step, Answer):
                     return step
                 request = step

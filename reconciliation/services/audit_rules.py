@@ -167,6 +167,27 @@ _EVIDENCE = [
                 WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
     ),
     Rule(
+        "late_answers_settle",
+        "A 200 of the bank's that came late has settled its operation, also one under review.",
+        f"""
+        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
+        FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
+        WHERE o.state IN {_UNFINISHED} AND a.is_late AND a.http_status = 200 AND a.bank_reference <> ''
+            AND (a.is_replay OR NOT a.is_probe)
+            AND a.ended_at < clock_timestamp() - interval %(patience)s
+            AND coalesce(o.due_at, a.ended_at) < clock_timestamp() - interval %(patience)s
+            AND NOT EXISTS (SELECT 1 FROM payments_payment p
+                WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)""",
+    ),
+    Rule(
+        "no_answer_is_an_orphan",
+        "What the bank has said it did, and our database has lost, is in our books again.",
+        """
+        SELECT coalesce(d.evidence ->> 'operation', 'no operation'),
+            (d.evidence ->> 'kind') || ' ' || d.bank_reference || ', which our books do not have'
+        FROM payments_discrepancy d WHERE d.kind = 'orphan_answer' AND d.closed_at IS NULL""",
+    ),
+    Rule(
         "every_change_has_its_event",
         "Every state a payment has reached has exactly one event.",
         " UNION ALL ".join(

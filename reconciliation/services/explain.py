@@ -13,7 +13,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.domain.timing import STORED_ANSWERS_LAST
 from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
 from payments.models.clock import read_clock
-from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
 
 _NOT_KNOWN: dict[str, str] = {
     OperationKind.AUTHORIZE: "Nobody knows yet whether the money is held.",
@@ -32,6 +32,10 @@ _DOUBT: dict[str, str] = {
 _CONTRADICTED = (
     "The bank has executed the {kind} that our books call not executed: people settle it, by instructing it "
     "again where that is possible, or with the bank."
+)
+_ORPHANED = (
+    "The bank has executed a {kind} of this payment, {reference}, of which our database has lost its record: "
+    "people settle it, by instructing it again where that is possible, or with the bank."
 )
 _REVIEW: dict[str, str] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
@@ -79,11 +83,11 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     open_ones = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
     unfinished = [one for one in open_ones if one.kind != OperationKind.RELEASE]
     late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
-    contradicted = list(late.values_list("operation__kind", flat=True))
-    if contradicted:
-        sentences = [_CONTRADICTED.format(kind=kind) for kind in contradicted]
-    else:
-        sentences = [] if unfinished else [_money(payment, open_ones)]
+    contradicted = [
+        _CONTRADICTED.format(kind=kind) for kind in late.values_list("operation__kind", flat=True)
+    ]
+    contradicted += _orphaned(payment)
+    sentences = [*contradicted] or ([] if unfinished else [_money(payment, open_ones)])
     sentences += [_what_next(one, now) for one in open_ones]
     if not unfinished and not contradicted:
         sentences += _possible(payment, now)
@@ -107,6 +111,15 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
         if one.look_again_at:
             sentences.append(f"The hold is looked for once more at {moment(one.look_again_at)}.")
     return " ".join(sentences)
+
+
+def _orphaned(payment: Payment) -> list[str]:
+    """What the bank has answered about the payment, and our books do not have."""
+    orphans = Discrepancy.objects.filter(payment=payment, kind=ORPHAN_ANSWER, closed_at=None).order_by("pk")
+    return [
+        _ORPHANED.format(kind=one.evidence.get("kind", "operation"), reference=one.bank_reference)
+        for one in orphans
+    ]
 
 
 def _money(payment: Payment, open_ones: list[Operation]) -> str:
@@ -171,7 +184,10 @@ def _attempt(attempt: Attempt) -> str:
     if attempt.verdict == Verdict.CONTRADICTION:
         said += " The bank was healthy before and after, so it counts as a contradiction."
     if attempt.is_late:
-        said += " The answer came late: its sender had lost the lease, or the operation had ended."
+        said += (
+            " It could not be applied when it came: its sender had lost the lease, the operation had ended, "
+            "or the payment was locked."
+        )
     return said
 
 

@@ -236,7 +236,8 @@ class TestAfterTwoNegativeProbes:
         assert (answer.status, answer.json["state"]) == (201, "AUTHORIZED")
         assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "VOID", "AUTH_HOLD"]
         assert answer.json["bank"]["authorization_id"] == bank.ledger()[-1].id
-        assert list(Operation.objects.filter(kind="authorize").values_list("ordinal", flat=True)) == [0, 1]
+        authorizes = Operation.objects.filter(kind="authorize").order_by("created_at")
+        assert list(authorizes.values_list("ordinal", flat=True)) == [0, 1]
 
     def test_a_hold_that_a_payment_claims_by_then_is_left_alone(
         self, live: ApiClient, bank: SimulatedBank

@@ -209,7 +209,7 @@ class TestTheRequestWaitsBesideIt:
     def test_a_defect_after_the_bank_was_asked_is_answered_unknown_and_stays_open(
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
-        """The outcome's transaction is undone as a whole; the operation is in doubt, not lost."""
+        """The outcome's transaction is undone as a whole; the bank's answer is put down for recovery."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "ALTER TABLE payments_event ADD CONSTRAINT broken CHECK (type <> 'payment.authorized')"
@@ -222,7 +222,8 @@ class TestTheRequestWaitsBesideIt:
         assert (answer.status, answer.json["money_moved"]) == (500, "unknown")
         assert Payment.objects.get().state == "PENDING"
         assert Operation.objects.get().state == "OPEN"
-        assert Attempt.objects.get().ended_at is None
+        put_down = Attempt.objects.get()
+        assert (put_down.is_late, put_down.bank_reference) == (True, bank.ledger()[0].id)
 
 
 class TestLease:

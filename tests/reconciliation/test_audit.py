@@ -80,6 +80,14 @@ BROKEN = {
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
     "no_answer_is_ignored": """
         UPDATE payments_operation SET state = 'NOT_EXECUTED' WHERE kind = 'refund'""",
+    "late_answers_settle": """
+        UPDATE payments_operation SET due_at = NULL WHERE state = 'NEEDS_REVIEW';
+        UPDATE payments_attempt SET is_late = true, http_status = 200, bank_reference = 'cap_1',
+            is_replay = false, ended_at = now() - interval '1 day'
+        WHERE operation_id IN (SELECT id FROM payments_operation WHERE state = 'NEEDS_REVIEW')""",
+    "no_answer_is_an_orphan": """
+        INSERT INTO payments_discrepancy (kind, bank, bank_reference, evidence, opened_at)
+        VALUES ('orphan_answer', 'ficmart', 'auth_1', '{"kind": "authorize"}', now())""",
     "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
     "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
     "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
