@@ -159,6 +159,13 @@ def _advice(found: list[Scheduled], processes: list[Process]) -> list[str]:
         for process in processes
         if not process.is_alive
     ]
+    advice += [
+        f"{process.spoken} can do nothing about {len(process.passed_over)} operations and goes on with the "
+        "others; its log tells more. "
+        + "; ".join(f"{one}: {why}" for one, why in process.passed_over.items())
+        for process in processes
+        if process.is_alive and process.passed_over
+    ]
     if any(one.next_run is None for one in found):
         advice.append("Not every schedule is installed: restart `manage.py worker` in this version.")
     if any(one.overdue for one in found) and worker.is_alive:

@@ -61,8 +61,9 @@ def _processes_and_banks() -> dict[str, Any]:
     return {"worker": _life(worker), "recovery": _life(beats.get(RECOVERY)), "banks": banks}
 
 
-def _life(beat: Heartbeat | None) -> dict[str, str]:
+def _life(beat: Heartbeat | None) -> dict[str, Any]:
     if beat is None:
         return {"status": "never seen"}
     alive = is_alive(beat, timezone.now())
-    return {"status": "alive" if alive else "silent", "last_beat_at": beat.beat_at.isoformat()}
+    life = {"status": "alive" if alive else "silent", "last_beat_at": beat.beat_at.isoformat()}
+    return life | ({"passed_over": len(beat.passed_over)} if beat.passed_over else {})

@@ -49,6 +49,7 @@ class Process:
     while_away: str
     beat_at: datetime | None
     is_alive: bool
+    passed_over: dict[str, str]  # operations that it can do nothing about, and why
 
 
 def schedules(now: datetime) -> list[Scheduled]:
@@ -82,6 +83,7 @@ def processes(now: datetime) -> list[Process]:
             while_away=while_away,
             beat_at=beats[name].beat_at if name in beats else None,
             is_alive=is_alive(beats.get(name), now),
+            passed_over=beats[name].passed_over if name in beats else {},
         )
         for name, spoken, command, while_away in known
     ]

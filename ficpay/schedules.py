@@ -7,7 +7,7 @@ twice at the same time.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django_q.models import Failure, Schedule
 
@@ -63,12 +63,26 @@ def expire() -> int:
 
 
 def forget() -> int:
-    """Forget keys after 30 days, the requests that came with them, failed runs; how many were forgotten."""
-    swept = idempotency.sweep(limit=_ROWS_A_SWEEP) + requests.sweep(limit=_ROWS_A_SWEEP)
-    # The library keeps the newest good runs by itself, and every failure for ever.
+    """Forget keys after 30 days, the requests that came with them, failed runs; how many were forgotten.
+
+    What one of them cannot forget keeps the others from nothing; the run has failed all the same.
+    """
+    forgotten, errors = 0, []
+    for sweep in (idempotency.sweep, requests.sweep, _forget_failed_runs):
+        try:
+            forgotten += sweep(limit=_ROWS_A_SWEEP)
+        except DatabaseError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return forgotten
+
+
+def _forget_failed_runs(*, limit: int) -> int:
+    """The library keeps the newest good runs by itself, and every failure for ever."""
     failed = Failure.objects.filter(stopped__lt=timezone.now() - _FAILURES_KEPT)
-    forgotten: int = Failure.objects.filter(pk__in=failed.values("pk")[:_ROWS_A_SWEEP]).delete()[0]
-    return swept + forgotten
+    forgotten: int = Failure.objects.filter(pk__in=failed.values("pk")[:limit]).delete()[0]
+    return forgotten
 
 
 def install() -> None:

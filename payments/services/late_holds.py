@@ -6,7 +6,7 @@ is retired first: a request that starts anew must not be given a hold that is ab
 """
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
@@ -14,6 +14,7 @@ from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operati
 from payments.models.discrepancies import LATE_HOLD
 from payments.models.guards import database_is_away
 from payments.services import releases
+from payments.services.passed_over import PASSED_OVER
 from payments.services.releases import SYSTEM_ACTOR
 
 log = structlog.get_logger("payments.late_holds")
@@ -49,7 +50,8 @@ def release_late_holds() -> int:
 
     Several processes may run it at the same time.
     """
-    return sum(_release_or_leave(attempt) for attempt in unclaimed()[:100])
+    left = unclaimed().exclude(operation__in=PASSED_OVER.for_now())
+    return sum(_release_or_leave(attempt) for attempt in left[:100])
 
 
 def _release_or_leave(attempt: Attempt) -> bool:
@@ -58,7 +60,10 @@ def _release_or_leave(attempt: Attempt) -> bool:
     except Exception as error:
         if database_is_away(error):
             raise
-        log.exception("late_hold_not_released", operation=attempt.operation_id.hex)  # the others do not wait
+        # The others do not wait.
+        connection.close()
+        log.exception("late_hold_not_released", operation=attempt.operation_id.hex)
+        PASSED_OVER.add(attempt.operation_id, reason=f"late hold not released: {type(error).__name__}")
         return False
 
 

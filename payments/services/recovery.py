@@ -17,9 +17,20 @@ from django.db.models import QuerySet
 from payments.domain.states import OperationKind, OperationState
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
-from payments.services import authorize, capture, late_holds, leases, operations, refund, releases, void
+from payments.services import (
+    authorize,
+    capture,
+    late_holds,
+    leases,
+    operations,
+    orphan_answers,
+    refund,
+    releases,
+    void,
+)
 from payments.services.concluding import Settle
-from payments.services.leases import Lease
+from payments.services.leases import CannotTake, Lease
+from payments.services.passed_over import PASSED_OVER
 
 log = structlog.get_logger("payments.recovery")
 
@@ -41,20 +52,34 @@ def in_doubt() -> QuerySet[Operation]:
 
 
 def recover(operation_id: UUID) -> bool:
-    """Ask the bank about one operation now, due or not. False where it has ended or its lease runs."""
-    lease = leases.take_for_recovery(operation_id, settings.BANK_TIMING)
+    """Ask the bank about one operation now, due or not.
+
+    False where it has ended, its lease runs, or it cannot be taken for a reason of its own, which is logged.
+    """
+    try:
+        lease = leases.take_for_recovery(operation_id, settings.BANK_TIMING)
+    except CannotTake as error:
+        _pass_over(error)
+        return False
     return lease is not None and _do(_ask, lease)
 
 
 def recover_next() -> bool:
-    """Do one thing that is due: ask about a doubt, look late, or release a late hold. False: nothing was."""
-    lease = leases.take_due(settings.BANK_TIMING)
-    if lease is not None:
-        return _do(_ask, lease)
-    late = leases.take_late_look(settings.BANK_TIMING)
-    if late is not None:
-        return _do(operations.look_late, late)
-    return late_holds.release_late_holds() > 0
+    """Do one thing that is due: ask about a doubt, look late, or release a late hold. False: nothing was.
+
+    What cannot be done for a reason of its own is passed over for a while, so that the others go on.
+    """
+    besides = PASSED_OVER.for_now()
+    try:
+        for take, do in _WORK:
+            lease = take(settings.BANK_TIMING, besides=besides)
+            if lease is not None:
+                _do(do, lease)
+                return True
+    except CannotTake as error:
+        _pass_over(error)
+        return True
+    return late_holds.release_late_holds() + orphan_answers.close_settled() > 0
 
 
 def recover_due(*, within: timedelta) -> int:
@@ -73,10 +98,25 @@ def _ask(lease: Lease) -> None:
     operations.carry_out(lease, settle=SETTLE[lease.instruction.kind])
 
 
+_WORK: tuple[tuple[Callable[..., Lease | None], Callable[[Lease], None]], ...] = (
+    (leases.take_due, _ask),
+    (leases.take_answered, _ask),
+    (leases.take_late_look, operations.look_late),
+)
+
+
 def _do(ask: Callable[[Lease], None], lease: Lease) -> bool:
     try:
         ask(lease)
-    except Exception:
+    except Exception as error:
         # It stays as it is and leased, so it comes back later; the others must not wait for it.
         log.exception("recovery_failed", operation=lease.operation_id.hex)
+        PASSED_OVER.note(lease.operation_id, reason=type(error).__name__)
+    else:
+        PASSED_OVER.forget(lease.operation_id)
     return True
+
+
+def _pass_over(error: CannotTake) -> None:
+    log.error("recovery_passes_over", operation=error.operation_id.hex, exc_info=error.__cause__)
+    PASSED_OVER.add(error.operation_id, reason=type(error.__cause__).__name__)

@@ -2,27 +2,43 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
+from payments.models.guards import database_is_away
 from payments.services import heartbeats, recovery
+from payments.services.leases import boot_clock
+from payments.services.passed_over import PASSED_OVER
 
 log = structlog.get_logger("reconciliation.watch")
 _EVERY = 1.0  # seconds between looks, where the last one found nothing
 _HEARTBEAT_EVERY = 15.0
 
 
+@dataclass
+class Progress:
+    """Looks that have come to an end, whatever they found. A heartbeat tells of these, not of a process."""
+
+    looks: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def made(self) -> None:
+        with self._lock:
+            self.looks += 1
+
+
 def watch(stop: threading.Event, *, threads: int) -> None:
     """Do what is due until told to stop; what is in flight then is finished first (45 s at most)."""
-    work = threading.Event()
-    helpers = [threading.Thread(target=_help, args=(stop, work)) for _ in range(threads - 1)]
-    beating = threading.Thread(target=_beat, args=(stop,))
+    work, progress = threading.Event(), Progress()
+    helpers = [threading.Thread(target=_help, args=(stop, work, progress)) for _ in range(threads - 1)]
+    beating = threading.Thread(target=_beat, args=(stop, progress))
     for thread in (*helpers, beating):
         thread.start()
     log.info("recovery_watches", threads=threads)
     while not stop.is_set():
-        if _guarded(recovery.recover_next):
+        if _look(progress):
             work.set()  # where one thing was due there may be more
         else:
             stop.wait(_EVERY)
@@ -32,17 +48,30 @@ def watch(stop: threading.Event, *, threads: int) -> None:
     connection.close()
 
 
-def _help(stop: threading.Event, work: threading.Event) -> None:
+def _help(stop: threading.Event, work: threading.Event, progress: Progress) -> None:
     while not stop.is_set():
-        if work.wait(_EVERY) and not _guarded(recovery.recover_next):
+        if work.wait(_EVERY) and not _look(progress):
             work.clear()
     connection.close()
 
 
-def _beat(stop: threading.Event) -> None:
-    while not stop.is_set():
-        _guarded(heartbeats.beat_recovery)
-        stop.wait(_HEARTBEAT_EVERY)
+def _look(progress: Progress) -> bool:
+    def look() -> bool:
+        found = recovery.recover_next()
+        progress.made()
+        return found
+
+    return _guarded(look)
+
+
+def _beat(stop: threading.Event, progress: Progress) -> None:
+    """Whenever a look has come to an end since the last beat."""
+    told, beaten_at = 0, float("-inf")
+    while not stop.wait(_EVERY):
+        looks = progress.looks
+        is_due = looks > told and boot_clock() - beaten_at >= _HEARTBEAT_EVERY
+        if is_due and _guarded(lambda: heartbeats.beat_recovery(PASSED_OVER.told())):
+            told, beaten_at = looks, boot_clock()
     connection.close()
 
 
@@ -54,10 +83,10 @@ def _guarded(look: Callable[[], bool]) -> bool:
     close_old_connections()
     try:
         return look()
-    except (DatabaseError, InterfaceError) as error:
-        log.warning("database_away", error=type(error).__name__)
+    except Exception as error:
         connection.close()
-        return False
-    except Exception:
-        log.exception("look_failed")
+        if database_is_away(error):
+            log.warning("database_away", error=type(error).__name__)
+        else:
+            log.exception("look_failed")
         return False

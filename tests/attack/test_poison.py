@@ -5,20 +5,47 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
-from payments.models import Operation, Payment
+from ficpay.schedules import forget
+from payments.models import ApiRequest, IdempotencyKey, Operation, Payment
 from payments.services.expirations import expire_due
 from payments.services.pacing import pace_of
+from payments.services.passed_over import PASSED_OVER
 from payments.services.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
+from tests.captured_logs import captured_logs
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 MINUTES = timedelta(minutes=1)
 pytestmark = pytest.mark.usefixtures("brief")
+
+
+@contextmanager
+def check(table: str, condition: str) -> Iterator[None]:
+    """The database refuses what does not fulfil the condition, for as long as the block lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT poison CHECK ({condition}) NOT VALID")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT poison")
+
+
+def captures_in_doubt(live: ApiClient, bank: SimulatedBank, count: int) -> list[Operation]:
+    """The oldest first, and due."""
+    payments = [live.authorized() for _ in range(count)]
+    bank.script("captures", "drop_before", times=1000)
+    for payment in payments:
+        assert live.post(f"/payments/{payment['id']}/capture").status == 202
+        pace_of.cache_clear()
+    bank.clear_script()
+    let_pass(5 * MINUTES, bank)
+    return list(Operation.objects.filter(kind="capture").order_by("lease_expires_at"))
 
 
 @contextmanager
@@ -68,3 +95,55 @@ def test_late_holds_are_released_beside_one_that_cannot_be(live: ApiClient, bank
         released = Operation.objects.filter(kind="release", state="SUCCEEDED").count()
     assert released == 2
     assert violations() == [] or {one.rule for one in violations()} == {"no_hold_is_forgotten"}
+
+
+def test_recovery_goes_on_beside_what_it_cannot_take_and_says_so(
+    live: ApiClient, bank: SimulatedBank
+) -> None:
+    """Its next attempt cannot be recorded, so its lease does not move, and it is the first one each time."""
+    poisoned, *others = captures_in_doubt(live, bank, 3)
+    with captured_logs() as lines, check("payments_attempt", f"operation_id <> '{poisoned.pk}'"):
+        recover_due(within=WITHIN)
+        states = dict(Operation.objects.filter(kind="capture").values_list("pk", "state"))
+        assert states == {poisoned.pk: "OPEN"} | {one.pk: "SUCCEEDED" for one in others}
+        assert "recovery_passes_over" in lines.getvalue()
+        assert "IntegrityError" in PASSED_OVER.told()[poisoned.public_id]
+        assert recover_due(within=WITHIN) == 0  # it rests
+    PASSED_OVER.forget(poisoned.pk)
+    assert recover_due(within=WITHIN) == 1
+    assert not Operation.objects.filter(state="OPEN").exists()
+
+
+def test_the_32768th_attempt_is_one_like_any_other(live: ApiClient, bank: SimulatedBank) -> None:
+    (capture,) = captures_in_doubt(live, bank, 1)
+    last = capture.attempts.latest("number")
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE payments_attempt SET number = 32767 WHERE id = %s", [last.pk])
+        cursor.execute("SET session_replication_role = DEFAULT")
+    assert recover_due(within=WITHIN) == 1
+    assert capture.attempts.latest("number").number == 32768
+    assert Operation.objects.get(kind="capture").state == "SUCCEEDED"
+    with pytest.raises(Exception, match="Cannot update"):
+        capture.attempts.update(number=1)
+
+
+def test_what_one_sweep_cannot_forget_does_not_keep_the_others_from_it(
+    live: ApiClient, bank: SimulatedBank
+) -> None:
+    payment = live.authorized()
+    live.post(f"/payments/{payment['id']}/capture", key="k")
+    live.post(f"/payments/{payment['id']}/capture", key="k")
+    let_pass(timedelta(days=31), bank)
+    assert ApiRequest.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE keeper (key bigint REFERENCES payments_idempotencykey (id))")
+        cursor.execute("INSERT INTO keeper SELECT id FROM payments_idempotencykey")
+    try:
+        with pytest.raises(IntegrityError):
+            forget()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE keeper")
+    assert not ApiRequest.objects.exists()
+    assert IdempotencyKey.objects.exists()

@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import Client
 
 from payments.models import Heartbeat, Operation
 from payments.services import recovery
+from payments.services.passed_over import PASSED_OVER
 from reconciliation.services.watch import watch
 from tests.api_client import ApiClient
 from tests.gateway_server import PROJECT, environment_of_a_process
-from tests.reconciliation.test_reconcile_command import capture_in_doubt
+from tests.reconciliation.test_reconcile_command import capture_in_doubt, reconcile
 from tests.settings import POSTGRES
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
@@ -93,3 +96,38 @@ def test_a_defect_does_not_leave_a_beating_heart_and_nobody_at_work(
         stop.set()
         main.join(20)
     assert len(looks) > 1
+
+
+class TestTheHeartbeat:
+    def _watched(self, monkeypatch: pytest.MonkeyPatch, look: Callable[[], bool]) -> None:
+        stop = threading.Event()
+        monkeypatch.setattr(recovery, "recover_next", look)
+        monkeypatch.setattr("reconciliation.services.watch._EVERY", 0.05)
+        monkeypatch.setattr("reconciliation.services.watch._HEARTBEAT_EVERY", 0.1)
+        watching = threading.Thread(target=lambda: watch(stop, threads=2), daemon=True)
+        watching.start()
+        time.sleep(1.5)
+        stop.set()
+        watching.join(20)
+
+    @pytest.mark.parametrize("error", [ValueError("a defect"), OperationalError("gone")])
+    def test_is_silent_where_no_look_comes_to_an_end(
+        self, live: ApiClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def look() -> bool:
+            raise error
+
+        self._watched(monkeypatch, look)
+        assert not Heartbeat.objects.filter(process="recovery").exists()
+
+    def test_tells_what_is_passed_over(self, live: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        passed = uuid4()
+        PASSED_OVER.add(passed, reason="a defect")
+        try:
+            self._watched(monkeypatch, lambda: False)
+        finally:
+            PASSED_OVER.forget(passed)
+        told = Heartbeat.objects.get(process="recovery").passed_over
+        assert told[f"op_{passed.hex}"] == "a defect, 1 times"
+        assert Client().get("/health/ready").json()["recovery"]["passed_over"] >= 1
+        assert f"Recovery passes over op_{passed.hex}: a defect" in reconcile("pending")[1]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id, public_id
 from payments.domain.money import display
 from payments.models import Payment
-from payments.services import expirations, recovery
+from payments.services import expirations, heartbeats, recovery
 from reconciliation.services import audit, pending
 from reconciliation.services.audit_rules import RULES
 from reconciliation.services.explain import explain
@@ -87,10 +87,13 @@ class Command(BaseCommand):
                 recovery.recover(doubt.operation_id)
             found = pending.look_again(found)
         report = pending.Report.of(found)
+        passed_over = heartbeats.passed_over()
         if json:
-            self._print_json(report.as_dict())
+            self._print_json(report.as_dict() | {"passed_over": passed_over})
         else:
             self._print_doubts(found, report, dry_run=dry_run)
+            for one, why in passed_over.items():
+                self.stdout.write(f"Recovery passes over {one}: {why}. Its log tells more.")
         return report.in_doubt == 0 and report.needs_review == 0
 
     def _expirations(self, *, limit: int | None, dry_run: bool, json: bool, **_: Any) -> bool:
