@@ -122,14 +122,14 @@ class TestAStaleWorker:
         # One request id for both: the refusal names the request that began the operation.
         asked: dict[str, Any] = {"key": "the-order", "X-Request-ID": "the-click"}
         bank.script("authorizations", "alter", stored=False)  # nothing altered, and nothing stored
-        bank.script("authorizations", "fail_before", status=402, code="insufficient_funds")
+        bank.script("authorizations", "fail_before", status=400, code="card_expired")
         with the_first_stalls(monkeypatch) as stalled:
             stale = InBackground(lambda: live.post("/payments", body, **asked))
             assert stalled.wait(timeout=10)
             let_pass(MINUTES, bank)
             newer = live.post("/payments", body, **asked)
-            assert (newer.status, newer.json["code"]) == (402, "insufficient_funds")
-        assert stale.answer().json["code"] == "insufficient_funds"
+            assert (newer.status, newer.json["code"]) == (402, "card_expired")
+        assert stale.answer().json["code"] == "card_expired"
         wait_for_bank_threads()
         assert Payment.objects.get().state == "DECLINED"
         assert bank.balances()["1111"].held == 5000
