@@ -61,7 +61,8 @@ class PaymentList(ReadOnlyList):
         tests: QuerySet[Payment] = self.root_queryset.filter(mode=Mode.TEST)
         for spec in self.filter_specs:
             if not isinstance(spec, ModeFilter):
-                tests = spec.queryset(self._request, tests) or tests
+                narrowed = spec.queryset(self._request, tests)
+                tests = tests if narrowed is None else narrowed
         if self.query.strip():
             return bool(search_of(self.query, self._request.GET.dict()).newest(tests, 1))
         return tests.order_by("-created_at", "-id")[:1].exists()
