@@ -100,7 +100,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "pgtrigger",
     "django_fsm",
     "django_q",
     "axes",

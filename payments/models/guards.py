@@ -1,6 +1,6 @@
 """What a refusal of the database means, and checks made from enums.
 
-What it refuses, whoever asks, are the models' constraints and the rules of `migrations/0015_guards.py`.
+What it refuses, whoever asks, are the models' constraints and the rules of `migrations/guards/`.
 """
 
 from collections.abc import Iterable

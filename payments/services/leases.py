@@ -322,9 +322,7 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
     )
 
 
-def _history_of(
-    operation: Operation, attempts: list[Attempt], at: datetime, *, ends_at: datetime
-) -> History:
+def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, ends_at: datetime) -> History:
     """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
 
     Judged by the order of its attempts. Clocks say only how far apart repeated evidence is, and how old the

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import connection, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from ficpay.privileges import grant
 from payments.models.patience import unhurried
@@ -20,6 +22,7 @@ class Command(migrate.Command):
     help = migrate.Command.help + " Where DATABASE_OWNER_URL is set, as that role."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_older_database()
         if not settings.DATABASE_OWNER or options["database"] != "default":
             with unhurried():
                 super().handle(*args, **options)
@@ -34,6 +37,17 @@ class Command(migrate.Command):
             if owner != application and not (options["plan"] or options["check_unapplied"]):
                 with transaction.atomic(), connection.cursor() as cursor:
                     grant(cursor, application)
+
+
+def _refuse_older_database() -> None:
+    """Migrations were written anew before the first release. Raises CommandError for a database of before."""
+    known = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+    applied = MigrationRecorder(connection).applied_migrations()
+    if any(app == "payments" and (app, name) not in known for app, name in applied):
+        raise CommandError(
+            "A FicPay of before the first release has made this database, and its migrations begin anew. "
+            "On a development machine `make reset` deletes it, and `make up` makes a new one."
+        )
 
 
 def _who_and_where() -> tuple[str, Any]:

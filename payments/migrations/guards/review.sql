@@ -19,9 +19,13 @@ END $$;
 CREATE FUNCTION guard_discrepancy_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
-        WHEN (OLD.id, OLD.kind, OLD.operation_id, OLD.payment_id, OLD.evidence, OLD.opened_at)
-            IS DISTINCT FROM (NEW.id, NEW.kind, NEW.operation_id, NEW.payment_id, NEW.evidence, NEW.opened_at)
-            THEN 'what was found stays'
+        WHEN (
+            OLD.id, OLD.kind, OLD.operation_id, OLD.payment_id, OLD.bank, OLD.bank_reference, OLD.evidence,
+            OLD.opened_at
+        ) IS DISTINCT FROM (
+            NEW.id, NEW.kind, NEW.operation_id, NEW.payment_id, NEW.bank, NEW.bank_reference, NEW.evidence,
+            NEW.opened_at
+        ) THEN 'what was found stays'
         WHEN OLD.closed_at IS NOT NULL AND OLD.closed_at IS DISTINCT FROM NEW.closed_at
             THEN 'it is closed once'
     END;
