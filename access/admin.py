@@ -24,6 +24,7 @@ from access.lost_phone import ResetSecondFactor
 from access.second_factor import device_of
 from payments.admin import theme
 from payments.admin.actors import staff_of
+from payments.admin.read_only import PagedList
 from payments.admin.words import utc
 from payments.models import Event
 from payments.services.staff import log_action
@@ -44,6 +45,9 @@ class ForSuperusers:
 
     instead_of_deleting: str
     opts: Any
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedList]:
+        return PagedList
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)

@@ -169,8 +169,12 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             return HttpResponseRedirect(address_of(LIST, asked))
         payments = self.get_queryset(request)
         params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
-        for each in self.list_filter:
-            payments = each(request, params, Payment, self).queryset(request, payments)
+        filters = [each(request, params, Payment, self) for each in self.list_filter]
+        for each in filters:
+            payments = each.queryset(request, payments)
+        if problems := [each.problem for each in filters if each.problem]:
+            messages.error(request, f"Nothing was exported. {' '.join(problems)}")
+            return HttpResponseRedirect(address_of(LIST, asked))
         log_export(staff_of(request), asked, reason=why.cleaned_data["reason"])
         name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingHttpResponse(

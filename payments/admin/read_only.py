@@ -64,7 +64,8 @@ class ReadOnlyList(PagedList):
     @property
     def problems(self) -> list[str]:
         """Why nothing can be found, whatever there is."""
-        return [problem for spec in self.filter_specs if (problem := getattr(spec, "problem", ""))]
+        problems = [getattr(spec, "problem", "") for spec in self.filter_specs]
+        return [problem for problem in problems if problem]
 
     @property
     def filters_in_words(self) -> list[tuple[str, str]]:

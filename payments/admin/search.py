@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -109,16 +110,25 @@ class Search:
     def _by_words(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
         if not self.typed.words:
             return []
-        if len(self._with_words) < COMMON_FROM:
-            return _newest_of(payments, [Q(pk__in=self._with_words)], at_most)
+        words, found = self._with_words
+        if len(found) < COMMON_FROM:
+            return _newest_of(payments, [Q(pk__in=found)], at_most)
         # So common that the newest ones are quickly come by in the list's own order.
-        return _newest_of(payments.alias(words=Words()), [Q(words=having_all(self.typed.words))], at_most)
+        return _newest_of(payments.alias(words=Words()), [Q(words=words)], at_most)
 
     @cached_property
-    def _with_words(self) -> list[UUID]:
-        """Payments with the words, in no order, as the words' index has them; not all where they are many."""
-        found = Payment.objects.alias(words=Words()).filter(words=having_all(self.typed.words))
-        return list(found.order_by().values_list("pk", flat=True)[:COMMON_FROM])
+    def _with_words(self) -> tuple[SearchQuery, list[UUID]]:
+        """What is asked for, and payments that have it, in no order; not all of them where they are many.
+
+        Words that begin so count only where none is whole: `inv10` is not what `inv1000` means. The words'
+        index is asked first and for them alone: for words that are common, but never together, the planner
+        would read the whole list.
+        """
+        whole = having_all(self.typed.words, whole=True)
+        if found := _having(whole):
+            return whole, found
+        beginnings = having_all(self.typed.words)
+        return beginnings, _having(beginnings)
 
     def _comparisons(self) -> list[Q]:
         """Everything the text may be to a payment; each has its index."""
@@ -161,6 +171,11 @@ def _newest_of(payments: QuerySet[Payment], conditions: list[Q], at_most: int) -
     first, *others = [newest_first.filter(each)[:at_most] for each in conditions]
     found = first.union(*others).order_by("-created_at", "-id")[:at_most] if others else first
     return [payment_id for _, payment_id in found]
+
+
+def _having(words: SearchQuery) -> list[UUID]:
+    found = Payment.objects.alias(words=Words()).filter(words=words)
+    return list(found.order_by().values_list("pk", flat=True)[:COMMON_FROM])
 
 
 def _by_money(typed: Typed) -> list[Q]:

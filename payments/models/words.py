@@ -24,6 +24,7 @@ class _Values(Func):
     template = "jsonb_path_query_array(%(expressions)s, '$.*')::text"
 
 
-def having_all(words: list[str]) -> SearchQuery:
-    """Rows that have each of the words, or a longer one that begins so. Of letters and digits only."""
-    return SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
+def having_all(words: list[str], *, whole: bool = False) -> SearchQuery:
+    """Rows that have each of the words or, unless `whole`, one that begins so. Of letters and digits only."""
+    end = "" if whole else ":*"
+    return SearchQuery(" & ".join(f"'{word}'{end}" for word in words), config="simple", search_type="raw")

@@ -82,6 +82,35 @@ class TestTheFile:
         assert row["order"].replace("'", "") == f"x{separator}=HYPERLINK(1)"
         assert row["customer"] == "a, -b; c"
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(
+                "0012345",
+                "12345678901234567890",
+                "1e10",
+                "1E5",
+                "1-2",
+                "1/2",
+                "2026-11-21",
+                "12:30",
+                "5%",
+                "$5",
+            ),
+            *("1.50", "1,000", "MAR1", "1-Dec", "5pm", "true", "-5", "+49123", "(5)", "12d3"),
+        ],
+    )
+    def test_has_ids_that_a_spreadsheet_leaves_as_they_are(self, accountant: Staff, text: str) -> None:
+        make_payment(order_id=text, customer_id=text)
+        (row,) = exported(accountant)
+        assert (row["order"], row["customer"]) == (f"'{text}", f"'{text}")
+
+    @pytest.mark.parametrize("text", ["order-1", "A0012", "march", "trueblue", "c-19", "2026-x", "1e10x"])
+    def test_has_other_ids_as_they_are(self, accountant: Staff, text: str) -> None:
+        make_payment(order_id=text)
+        (row,) = exported(accountant)
+        assert row["order"] == text
+
     def test_keeps_what_has_a_comma_a_quote_or_a_foreign_letter(self, accountant: Staff) -> None:
         make_payment(order_id='a,"b"\nc', customer_id="Jürgen")
         (row,) = exported(accountant)
@@ -124,12 +153,36 @@ class TestWhatIsExported:
         assert orders(accountant, **berlin) == accountant.found(**berlin) == ["late"]
         assert Event.objects.latest("id").evidence["filter"] == berlin
 
-    @pytest.mark.parametrize(
-        "asked", [{"q": "lost"}, {"state": "BOUGHT"}, {"attention": "none"}, {"created_to": "yesterday"}]
-    )
+    @pytest.mark.parametrize("asked", [{"q": "lost"}, {"state": "FAILED"}])
     def test_is_nothing_where_nothing_matches(self, accountant: Staff, asked: dict[str, str]) -> None:
         make_payment()
         assert exported(accountant, **asked) == []
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            *({"state": "BOUGHT"}, {"attention": "none"}, {"created_to": "yesterday"}),
+            {"created_from": "2026-11-22", "created_to": "2026-11-21"},
+        ],
+    )
+    def test_is_no_file_where_a_filter_cannot_be(self, accountant: Staff, asked: dict[str, str]) -> None:
+        make_payment()
+        response = accountant.client.post(reverse(EXPORT), WHY, query_params=asked)
+        assert "Nothing was exported." in accountant.read(response["Location"])
+        assert not Event.objects.exists()
+
+    def test_is_what_the_list_found_by_words_through_all_batches(
+        self, accountant: Staff, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whether ids or words were meant is decided once: else a last batch of ids would end in words."""
+        monkeypatch.setattr(export, "BATCH", 2)
+        for number in range(4):
+            make_payment(order_id=f"by-words-{number}", description="blue mugs")
+        assert len(orders(accountant, q="blue mugs")) == 4
+        for number in range(2):
+            make_payment(order_id=f"by-id-{number}", customer_id="blue")
+        assert orders(accountant, q="blue") == ["by-id-1", "by-id-0"]
+        assert len(orders(accountant, q="blue", **{"in": "words"})) == 4
 
     def test_is_all_of_it_however_many_batches_that_takes(
         self, accountant: Staff, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ from payments.admin import payments as payments_admin
 from payments.admin import read_only
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Payment
-from tests.admin.conftest import LIST, Staff
+from tests.admin.conftest import LIST, Staff, text_of
 from tests.factories import make_api_key, make_merchant, make_operation, make_payment
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
@@ -64,10 +64,67 @@ class TestFilters:
         make_payment(PaymentState.DECLINED, order_id="declined")
         assert superuser.found(state="DECLINED") == ["declined"]
 
-    def test_by_mode(self, superuser: Staff) -> None:
+    def test_by_mode_are_of_live_payments_where_nothing_is_said(self, superuser: Staff) -> None:
         make_payment(order_id="for-real", mode=Mode.LIVE)
         make_payment(order_id="a-test", mode=Mode.TEST)
+        assert superuser.found() == superuser.found(mode="live") == ["for-real"]
         assert superuser.found(mode="test") == ["a-test"]
+        assert superuser.found(mode="all") == ["a-test", "for-real"]
+        assert "Live payments only. Show test payments, too" in superuser.payments()
+        assert "Test payments: no real money." in superuser.payments(mode="test")
+        both = superuser.payments(mode="all")
+        assert "Those marked test moved no real money." in both
+        assert "PENDING test" in both
+
+    @pytest.mark.parametrize("query", [{"q": "a-test"}, {"state": "PENDING"}, {}])
+    def test_say_that_a_test_payment_would_be_found(self, superuser: Staff, query: dict[str, str]) -> None:
+        make_payment(order_id="a-test", mode=Mode.TEST)
+        response = superuser.client.get(reverse(LIST), query)
+        assert response.context["cl"].result_count == 0
+        assert "show test payments, too" in text_of(response.content.decode())
+        again = superuser.client.get(reverse(LIST) + response.context["cl"].with_tests)
+        assert [payment.order_id for payment in again.context["cl"].result_list] == ["a-test"]
+
+    def test_by_what_was_captured_on_a_day_are_in_the_form(self, superuser: Staff) -> None:
+        day = datetime(2026, 11, 21, 12, tzinfo=UTC)
+        make_payment(PaymentState.CAPTURED, order_id="that day", at=day, created_at=day - timedelta(days=9))
+        make_payment(PaymentState.CAPTURED, order_id="the next", at=day + timedelta(days=1))
+        make_payment(PaymentState.AUTHORIZED, order_id="only held", at=day)
+        asked = {"reached": "CAPTURED", "reached_from": "2026-11-21", "reached_to": "2026-11-21"}
+        assert superuser.found(**asked) == ["that day"]
+        assert "Reached from Reached to" in superuser.payments()
+
+    @pytest.mark.parametrize(
+        ("query", "why"),
+        [
+            (
+                {"created_from": "2026-11-22", "created_to": "2026-11-21"},
+                "“From” (2026-11-22) is after “to” (2026-11-21): no day lies between them.",
+            ),
+            (
+                {"reached": "CAPTURED", "reached_from": "2026-11-22", "reached_to": "2026-11-21"},
+                "“From” (2026-11-22) is after “to” (2026-11-21): no day lies between them.",
+            ),
+            ({"reached_from": "2026-11-22"}, "Choose what was reached on these days"),
+            ({"state": "BOUGHT"}, "There is no such state: choose another."),
+        ],
+    )
+    def test_say_what_is_wrong_with_them(self, superuser: Staff, query: dict[str, str], why: str) -> None:
+        make_payment()
+        shown = superuser.payments(**query)
+        assert f"Nothing was searched {why}" in shown
+        assert "spelling" not in shown
+
+    def test_without_a_match_name_what_was_asked_for(self, superuser: Staff) -> None:
+        make_payment()
+        query = {"state": "CAPTURED", "created_to": "2020-01-01"}
+        shown = superuser.payments(**query)
+        asked = "state CAPTURED ( without it ), created to 2020-01-01 ( without it )"
+        assert f"No payment matches these filters Asked for: {asked}" in shown
+        assert "spelling" not in shown
+        response = superuser.client.get(reverse(LIST), query)
+        [(_, without), _] = response.context["cl"].filters_in_words
+        assert without == "?created_to=2020-01-01"
 
     def test_by_merchant(self, superuser: Staff) -> None:
         make_payment(order_id="ours")

@@ -372,6 +372,12 @@ class TestWords:
     def test_find_nothing_else(self, superuser: Staff, scrap: str) -> None:
         assert superuser.found(q=scrap) == []
 
+    def test_find_whole_ones_before_those_that_begin_so(self, superuser: Staff) -> None:
+        make_payment(order_id="ten", metadata={"invoice": "inv10"})
+        make_payment(order_id="thousand", metadata={"invoice": "inv1000"})
+        assert superuser.found(q="inv10") == ["ten"]
+        assert superuser.found(q="inv1") == ["thousand", "ten"]
+
     def test_come_after_ids_and_are_a_click_away(self, superuser: Staff) -> None:
         make_payment(order_id="blue")
         assert superuser.found(q="blue") == ["blue"]

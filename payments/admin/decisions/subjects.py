@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from payments.admin.decisions.actions import PAYMENT, QUEUE
 from payments.domain.money import display
+from payments.domain.states import Mode
 from payments.models import Assignment, Operation, Payment, Resolution
 from payments.services.evidence import last_attempt
 from reconciliation.services.explain import moment
@@ -60,8 +61,9 @@ def page_of(operation: Operation) -> str:
 
 def about_payment(payment: Payment) -> Facts:
     amount = display(payment.amount_cents, payment.currency)
+    test = ", a test: no real money" if payment.mode == Mode.TEST else ""
     return [
-        ("Payment", f"{payment.public_id}: {amount}, {payment.state}"),
+        ("Payment", f"{payment.public_id}: {amount}, {payment.state}{test}"),
         ("Order", f"{payment.order_id} of customer {payment.customer_id}, {payment.merchant.name}"),
     ]
 
