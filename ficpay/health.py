@@ -4,7 +4,6 @@ Readiness fails on what no request can do without: the database and its migratio
 and the banks are shown, not judged: without them reads and replays still work.
 """
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -16,15 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from payments.models import Heartbeat
-from payments.services.heartbeats import RECOVERY, WORKER
-
-# The worker beats once a minute, and schedules are looked at twice a minute.
-_ALIVE_WITHIN = timedelta(minutes=3)
-
-
-def is_alive(beat: Heartbeat | None, now: datetime) -> bool:
-    """Whether the process has given a sign of life lately."""
-    return beat is not None and now - beat.beat_at < _ALIVE_WITHIN
+from payments.usecases.heartbeats import RECOVERY, WORKER, is_alive
 
 
 @never_cache

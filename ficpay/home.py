@@ -11,7 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 from ficpay.intake import Fault
 from payments.api.errors import internal_error, request_id_of, response_of
 from payments.domain.problems import NEXT_AT_NO_ADDRESS, PROBLEMS
-from payments.services import answers
+from payments.engine import answers
 
 LINKS = {
     "api_docs": "/api/docs/",

@@ -93,7 +93,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- The application -------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
-    "access.apps.BackOfficeConfig",
+    "office.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -110,7 +110,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "payments",
     "reconciliation",
-    "access",
+    "office",
     "ficpay",
 ]
 MIDDLEWARE = [
@@ -124,7 +124,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "access.sessions.IdleSessionMiddleware",
+    "office.door.sessions.IdleSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -185,7 +185,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"  # where nothing, or nothing of ours, is named to return to
 OTP_TOTP_ISSUER = "FicPay"
-CSRF_FAILURE_VIEW = "access.old_forms.too_old"
+CSRF_FAILURE_VIEW = "office.door.old_forms.too_old"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that nobody locks others out from elsewhere
@@ -193,11 +193,11 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_HANDLER = "access.lockout.DiscreetHandler"
-AXES_USERNAME_CALLABLE = "access.lockout.account_of"
-AXES_CLIENT_IP_CALLABLE = "access.lockout.address_of"
-AXES_CLIENT_STR_CALLABLE = "access.lockout.described"
-AXES_LOCKOUT_CALLABLE = "access.lockout.locked_out"
+AXES_HANDLER = "office.door.lockout.DiscreetHandler"
+AXES_USERNAME_CALLABLE = "office.door.lockout.account_of"
+AXES_CLIENT_IP_CALLABLE = "office.door.lockout.address_of"
+AXES_CLIENT_STR_CALLABLE = "office.door.lockout.described"
+AXES_LOCKOUT_CALLABLE = "office.door.lockout.locked_out"
 
 # --- The API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -8,7 +8,7 @@ from django.urls import reverse, reverse_lazy
 
 
 def _style(_request: HttpRequest) -> str:
-    return static("payments/admin.css")
+    return static("office/admin.css")
 
 
 def _colors(_request: HttpRequest) -> str:
@@ -16,19 +16,19 @@ def _colors(_request: HttpRequest) -> str:
 
 
 def _htmx(_request: HttpRequest) -> str:
-    return static("access/htmx.js")
+    return static("office/htmx.js")
 
 
 def _script(_request: HttpRequest) -> str:
-    return static("payments/admin.js")
+    return static("office/admin.js")
 
 
 def _dashboard_style(_request: HttpRequest) -> str:
-    return static("payments/dashboard.css")
+    return static("office/dashboard.css")
 
 
 def _decisions_style(_request: HttpRequest) -> str:
-    return static("payments/decisions.css")
+    return static("office/decisions.css")
 
 
 def _icon(_request: HttpRequest) -> str:
@@ -65,7 +65,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "payments.admin.dashboard.add_dashboard",
+    "DASHBOARD_CALLBACK": "office.dashboard.add_dashboard",
     "STYLES": [_colors, _style, _dashboard_style, _decisions_style],
     "SCRIPTS": [_htmx, _script],
     "COLORS": {
@@ -95,7 +95,7 @@ UNFOLD = {
                         "icon": "rule",
                         "link": reverse_lazy("admin:payments_review_queue"),
                         # How many wait for a second person.
-                        "badge": "payments.admin.decisions.waiting.badge",
+                        "badge": "office.decisions.waiting.badge",
                         "badge_variant": "warning",
                         "permission": lambda request: request.user.has_perm("payments.view_payment"),
                     },

@@ -5,8 +5,8 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from ficpay import admin as back_office
 from ficpay import health, home
+from office.schedules import admin as back_office
 from payments.api import problem_pages
 
 urlpatterns = [

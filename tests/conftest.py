@@ -13,10 +13,10 @@ from django.test import TransactionTestCase
 from payments.banks.registry import bank_named
 from payments.domain.states import Mode
 from payments.domain.timing import Timing
+from payments.engine.bank_threads import bank_threads
+from payments.engine.pacing import pace_of
 from payments.models import Merchant
-from payments.services.bank_threads import bank_threads
-from payments.services.merchants import create_merchant, issue_api_key
-from payments.services.pacing import pace_of
+from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.api_client import ApiClient
 from tests.application_role import grant_privileges
 from tests.simulated_acquirer import SimulatedAcquirer

@@ -17,7 +17,7 @@ from uuid import uuid4
 from payments.domain.ids import new_id
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import ApiKey, Attempt, Event, Merchant, Operation, Payment
-from payments.services.merchants import create_merchant
+from payments.usecases.merchants import create_merchant
 from tests.unguarded import unguarded
 
 BANK_PREFIXES = {

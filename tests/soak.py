@@ -31,7 +31,7 @@ from django.core.management import call_command  # noqa: E402
 
 from payments.domain.states import Mode  # noqa: E402
 from payments.models import Operation, Payment  # noqa: E402
-from payments.services.merchants import create_merchant, issue_api_key  # noqa: E402
+from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: E402
 from reconciliation.services.audit import violations  # noqa: E402
 from tests.api_client import CARDS, order  # noqa: E402
 from tests.application_role import grant_privileges  # noqa: E402

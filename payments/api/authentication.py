@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from payments.models import ApiKey, Merchant
-from payments.services.merchants import find_api_key
+from payments.usecases.merchants import find_api_key
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from payments.api.pages import page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.engine import answers, retries
+from payments.engine.answers import Answer
+from payments.engine.claim import MerchantRequest
 from payments.models import Payment, payments_for_receipts
-from payments.services import answers, retries
-from payments.services.answers import Answer
-from payments.services.idempotency import MerchantRequest
 
 Ask = Callable[[], Answer]  # a service call that waits to be made
 # Without a comma: servers join two headers of one name by it.

@@ -12,10 +12,10 @@ from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
 from payments.domain.ids import new_id
 from payments.domain.problems import NEXT_OF_READ
+from payments.engine import answers
+from payments.engine.answers import Answer
+from payments.engine.refusals import NO_SUCH_PAYMENT, Refused, ServiceUnavailable
 from payments.models.guards import database_is_away, waited_in_vain
-from payments.services import answers
-from payments.services.answers import Answer
-from payments.services.refusals import NO_SUCH_PAYMENT, Refused, ServiceUnavailable
 
 log = structlog.get_logger("payments.api")
 

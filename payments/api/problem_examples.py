@@ -8,7 +8,7 @@ from payments.api import examples
 from payments.domain.meanings import DECLINES
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER
 from payments.domain.states import OperationKind, PaymentState
-from payments.services import answers
+from payments.engine import answers
 
 # What differs from case to case; the rest stands in `payments.domain.problems`.
 _CASES: dict[str, dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """What the API takes, validated, and what it gives, described.
 
-The receipt itself is made by `payments.services.answers`; the serializers of answers describe it for the
+The receipt itself is made by `payments.engine.answers`; the serializers of answers describe it for the
 OpenAPI document, and every answer of the tests is checked against that.
 """
 
@@ -30,9 +30,9 @@ from payments.domain.ids import PAYMENT_PREFIX
 from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
 from payments.domain.states import FINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.engine import answers
 from payments.models import Event
-from payments.services import answers
-from payments.services.authorize import Order
+from payments.usecases.authorize import Order
 
 _LATEST_EXPIRY_YEAR = 2099
 FIELD_ERROR_CODES = list(FIELD_ERRORS)

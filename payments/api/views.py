@@ -21,13 +21,13 @@ from payments.api.serializers import (
 from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.shipping import readiness
 from payments.domain.states import LIVE_PAYMENTS, PaymentState
+from payments.engine import answers
+from payments.engine.claim import MerchantRequest
 from payments.models import Event, is_contradicted
-from payments.services import answers
-from payments.services.authorize import authorize_payment
-from payments.services.capture import capture_payment
-from payments.services.idempotency import MerchantRequest
-from payments.services.refund import refund_payment
-from payments.services.void import void_payment
+from payments.usecases.authorize import authorize_payment
+from payments.usecases.capture import capture_payment
+from payments.usecases.refund import refund_payment
+from payments.usecases.void import void_payment
 
 _MOST_PAYMENTS_OF_AN_ORDER = 100
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import structlog
 from django.db import close_old_connections, connection
 
+from payments.engine.leases import boot_clock
+from payments.engine.passed_over import PASSED_OVER
 from payments.models.guards import database_is_away
-from payments.services import heartbeats, recovery
-from payments.services.leases import boot_clock
-from payments.services.passed_over import PASSED_OVER
+from payments.usecases import heartbeats, recovery
 
 log = structlog.get_logger("reconciliation.watch")
 _EVERY = 1.0  # seconds between looks, where the last one found nothing

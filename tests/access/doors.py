@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
-from access.roles import Role, make_groups
+from office.door.roles import Role, make_groups
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Discrepancy, Event, Resolution
 from tests.factories import make_api_key, make_attempt, make_event, make_operation, make_payment

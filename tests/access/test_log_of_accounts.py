@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from access.roles import Role, make_groups
+from office.door.roles import Role, make_groups
 from payments.models import Event
 from tests.access.test_logins import CARD_NUMBER, NOW, PASSWORD, code_of, set_up
 from tests.admin.conftest import text_of

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from access.roles import Role
+from office.door.roles import Role
 from payments.models import Event
 from tests.access.doors import make_groups
 from tests.access.test_logins import PASSWORD, code_of, fail, is_in, log_in

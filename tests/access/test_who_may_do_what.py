@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.test import RequestFactory
 
-from access.roles import Role
+from office.door.roles import Role
 from payments.models import (
     ApiKey,
     Assignment,

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from payments.admin.dashboard import links
-from payments.admin.words import age
+from office.dashboard import links
+from office.pages.words import age
 from payments.domain.states import Mode, OperationState, PaymentState
 from payments.models import Merchant
 from tests.admin.conftest import Staff

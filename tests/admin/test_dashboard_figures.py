@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from payments.admin.dashboard import figures
-from payments.admin.dashboard.charts import Point, stacked_columns
-from payments.admin.dashboard.figures import Reached, Scope, Unsettled
+from office.dashboard import figures
+from office.dashboard.charts import Point, stacked_columns
+from office.dashboard.figures import Reached, Scope, Unsettled
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Discrepancy, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from payments.admin import export
-from payments.admin.search import Search
+from office.payments import export
+from office.payments.search import Search
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Event, Payment, payments_with_pending
 from tests.admin.conftest import LIST, Staff

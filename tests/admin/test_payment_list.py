@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from payments.admin import payments as payments_admin
-from payments.admin import read_only
+from office.pages import read_only
+from office.payments import payments as payments_admin
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Payment
 from tests.admin.conftest import LIST, Staff, text_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from payments.admin import timeline
-from payments.admin.timeline import timeline_of
+from office.payments import timeline
+from office.payments.timeline import timeline_of
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import ApiRequest, Attempt, Event, Payment
 from tests.admin.conftest import LIST, PAGE, Staff, text_of

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from payments.admin.typed import Typed, amount_cents
+from office.payments.typed import Typed, amount_cents
 from payments.domain.cards import passes_luhn
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import IdempotencyKey, Operation, Payment

@@ -11,10 +11,10 @@ from django_q.models import OrmQ, Schedule, Task
 from django_q.monitor import save_task
 from django_q.scheduler import scheduler
 
-from ficpay import schedules
+from office.schedules import schedules
 from payments.models import Event, Heartbeat
 from payments.models.clock import read_clock
-from payments.services.heartbeats import RECOVERY, WORKER
+from payments.usecases.heartbeats import RECOVERY, WORKER
 from tests.admin.conftest import Staff, text_of
 
 PAGE = "/admin/schedules/"
@@ -57,7 +57,7 @@ def ran(name: str, ended: datetime, *, success: bool = True, result: Any = 3) ->
     return Task.objects.create(
         id=uuid4().hex,
         name="four-funny-words",
-        func="ficpay.schedules.recover",
+        func="office.schedules.schedules.recover",
         group=name,
         started=ended - timedelta(seconds=1.5),
         stopped=ended,
@@ -179,7 +179,7 @@ class TestRunNow:
         for _ in range(2):
             scheduler(broker=get_broker())
         (task,) = OrmQ.objects.all()
-        assert task.func() == "ficpay.schedules.expire"
+        assert task.func() == "office.schedules.schedules.expire"
 
     def test_says_that_the_worker_has_to_be_started_first(self, operations: Staff) -> None:
         Heartbeat.objects.filter(process=WORKER).delete()

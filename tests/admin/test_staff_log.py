@@ -8,9 +8,10 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.urls import reverse
 
-from payments.admin.staff_actions import WORDS
+from office.cases import assignments
+from office.log import staff
+from office.log.staff_actions import WORDS
 from payments.models import Event, Payment
-from payments.services import assignments, staff
 from tests.admin.conftest import Staff
 from tests.benchmarks.generated import analyze, make_payments
 from tests.benchmarks.plans import plans_of, recorded

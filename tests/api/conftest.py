@@ -3,7 +3,7 @@
 import pytest
 
 from payments.domain.states import Mode
-from payments.services.merchants import create_merchant, issue_api_key
+from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.api_client import ApiClient
 
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from payments.domain.states import Mode
 from payments.models import ApiKey, Merchant
-from payments.services.merchants import issue_api_key
+from payments.usecases.merchants import issue_api_key
 from tests.api_client import CARDS, ApiClient, order
 from tests.factories import make_api_key, make_merchant
 

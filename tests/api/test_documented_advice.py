@@ -9,8 +9,8 @@ from django.test import Client
 
 from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState
 from payments.domain.timing import Timing
-from payments.services.answers import RETRY_AFTER_SECONDS
-from payments.services.merchants import issue_api_key
+from payments.engine.answers import RETRY_AFTER_SECONDS
+from payments.usecases.merchants import issue_api_key
 from tests.api_client import CARDS, ApiClient, document, order
 from tests.factories import make_payment
 from tests.simulated_bank import SimulatedBank

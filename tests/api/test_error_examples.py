@@ -18,8 +18,8 @@ from payments.api.problem_examples import problem
 from payments.domain.problems import PROBLEMS
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.domain.timing import Timing
+from payments.engine.bank_threads import bank_threads
 from payments.models import Merchant
-from payments.services.bank_threads import bank_threads
 from tests.api_client import CARDS, ApiAnswer, ApiClient
 from tests.factories import make_operation, make_payment
 from tests.simulated_bank import SimulatedBank

@@ -117,7 +117,7 @@ class TestForm:
         client = Client(raise_request_exception=False)
         for where, path in (
             ("ficpay.home.not_found", "/api/v1/nothing"),
-            ("access.sessions.IdleSessionMiddleware.__call__", "/api/v1/payments"),
+            ("office.door.sessions.IdleSessionMiddleware.__call__", "/api/v1/payments"),
         ):
             monkeypatch.setattr(where, fail)
             response = client.post(path)

@@ -6,7 +6,7 @@ import pytest
 
 from payments.domain.states import Mode
 from payments.models import IdempotencyKey, Payment
-from payments.services.merchants import create_merchant, issue_api_key
+from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.simulated_bank import SimulatedBank
 

@@ -6,7 +6,7 @@ import pytest
 
 from payments.domain.states import Mode, PaymentState
 from payments.models import Event
-from payments.services.merchants import create_merchant, issue_api_key
+from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.api_client import ApiClient, order
 from tests.factories import make_event, make_merchant, make_payment
 

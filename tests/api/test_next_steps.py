@@ -9,7 +9,7 @@ from django.db import OperationalError
 from payments.api.problem_examples import problem
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED, PROBLEMS, Again
 from payments.domain.states import PAYMENT_EDGES, OperationKind, OperationState, PaymentState
-from payments.services import answers
+from payments.engine import answers
 from tests.api_client import ApiClient, order
 from tests.factories import make_operation, make_payment
 

@@ -12,10 +12,10 @@ from django.db import connection
 from rest_framework.serializers import ValidationError
 
 from payments.domain.timing import Timing
+from payments.engine import claim
+from payments.engine.bank_threads import bank_threads
 from payments.models import IdempotencyKey, Operation
 from payments.models.clock import clock_in
-from payments.services import idempotency
-from payments.services.bank_threads import bank_threads
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.at_once import at_once
 from tests.simulated_bank import SimulatedBank
@@ -199,9 +199,9 @@ class TestRetention:
         live.post("/payments", order(), key="young")
         with unguarded():
             IdempotencyKey.objects.exclude(key="young").update(created_at=clock_in(-30 * 24 * 3600 - 1))
-        assert idempotency.sweep(limit=1) == 1
-        assert idempotency.sweep(limit=10) == 1
-        assert idempotency.sweep(limit=10) == 0
+        assert claim.sweep(limit=1) == 1
+        assert claim.sweep(limit=10) == 1
+        assert claim.sweep(limit=10) == 0
         assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"in-doubt", "young"}
 
     def test_a_swept_key_is_a_new_instruction_with_a_new_bank_key(
@@ -212,7 +212,7 @@ class TestRetention:
         live.post(f"/payments/{first['id']}/void")
         with unguarded():
             IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
-        idempotency.sweep(limit=10)
+        claim.sweep(limit=10)
         assert live.post("/payments", body, key="again").status == 201
         assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "VOID", "AUTH_HOLD"]
         authorizes = Operation.objects.filter(kind="authorize").order_by("created_at")

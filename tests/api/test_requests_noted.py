@@ -7,11 +7,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.urls import reverse
 
+from office.decisions import resolve
+from office.decisions.evidence import Kind, Proposal
+from payments.engine import request_log
+from payments.engine.pacing import pace_of
 from payments.models import ApiRequest, Event, Operation, Payment
 from payments.models.clock import clock_in
-from payments.services import requests, resolutions
-from payments.services.evidence import Kind, Proposal
-from payments.services.pacing import pace_of
 from tests.admin.conftest import Staff
 from tests.api_client import ApiClient, order
 from tests.engine.test_recovery import after_the_clients_bound
@@ -103,7 +104,7 @@ class TestWhatIsNoted:
     def test_is_nothing_that_staff_instruct(self, live: ApiClient, bank: SimulatedBank) -> None:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         bank.script("captures", "drop_before", times=1000)
-        resolved = resolutions.propose(member("kim"), Proposal(Kind.CAPTURE, "shipped", payment=payment))
+        resolved = resolve.propose(member("kim"), Proposal(Kind.CAPTURE, "shipped", payment=payment))
         assert not resolved.is_done
         assert noted() == []
         assert Event.objects.filter(type="resolution.applied").exists()
@@ -129,9 +130,9 @@ class TestWhatIsNoted:
             ApiRequest.objects.filter(pk__in=ApiRequest.objects.values("pk")[:2]).update(
                 answered_at=clock_in(-30 * 86400 - 1)
             )
-        assert requests.sweep(limit=1) == 1
-        assert requests.sweep(limit=10) == 1
-        assert requests.sweep(limit=10) == 0
+        assert request_log.sweep(limit=1) == 1
+        assert request_log.sweep(limit=10) == 1
+        assert request_log.sweep(limit=10) == 0
         assert ApiRequest.objects.count() == 1
 
     def test_cannot_be_changed(self, live: ApiClient, bank: SimulatedBank) -> None:

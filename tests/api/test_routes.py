@@ -8,11 +8,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
+from office.log.staff import Operator
+from office.merchants.routes import NoSuchRoute, change_route
 from payments.domain.money import Currency
 from payments.domain.states import Mode
 from payments.models import Event, Merchant, Payment, Route
-from payments.services.routes import NoSuchRoute, change_route
-from payments.services.staff import Operator
 from tests.api_client import ApiClient, order
 
 

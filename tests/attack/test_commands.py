@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from payments.models import Operation
-from payments.services import releases
+from payments.usecases import holds
 from reconciliation.services.audit import found_by
 from tests.api_client import ApiClient, order
 from tests.reconciliation.test_reconcile_command import capture_in_doubt, reconcile
@@ -37,6 +37,6 @@ def test_the_audit_sees_that_the_hold_of_a_live_payment_is_being_voided(
     live.captured()
     payment = Operation.objects.get(kind="capture").claimed_payment
     with unguarded(), connection.cursor() as cursor:
-        releases.request_release(payment, hold=payment.bank_authorization_id, because="a slip")
+        holds.request_release(payment, hold=payment.bank_authorization_id, because="a slip")
         assert [one.rule for one in found_by(cursor)] == ["no_live_hold_is_released"]
         transaction.set_rollback(True)

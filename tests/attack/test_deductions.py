@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from payments.models import Discrepancy, Operation, Payment
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass

@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 
 from payments.domain.timing import Timing
+from payments.engine import claim, leases, send
+from payments.engine.pacing import pace_of
 from payments.models import Operation, Payment
-from payments.services import idempotency, late_holds, leases, operations
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases import late_holds
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements
 from tests.conftest import wait_for_bank_threads
@@ -73,10 +74,10 @@ class TestTheKeyOfALateHold:
         let_pass(HOURS, bank)
         lease = leases.take_late_look(settings.BANK_TIMING)
         assert lease is not None
-        operations.look_late(lease)  # the hold is known, its release not yet recorded
+        send.look_late(lease)  # the hold is known, its release not yet recorded
 
         recorded, may_commit, ended = threading.Event(), threading.Event(), threading.Event()
-        record, unclaimed = operations.record, late_holds.unclaimed
+        record, unclaimed = send.record, late_holds.unclaimed
 
         def slow_record(*args: Any, **kwargs: Any) -> Any:
             made = record(*args, **kwargs)
@@ -92,7 +93,7 @@ class TestTheKeyOfALateHold:
             seen.append(1)
             return unclaimed()
 
-        monkeypatch.setattr(operations, "record", slow_record)
+        monkeypatch.setattr(send, "record", slow_record)
         monkeypatch.setattr(late_holds, "unclaimed", slow_unclaimed)
         bank.stop()
         waiting = InBackground(lambda: again(live))
@@ -130,7 +131,7 @@ class TestTheKeyOfALateHold:
         """Its age would make every doubt of the new operation one for people, at once."""
         found_not_executed(live, bank, executed=False)
         let_pass(timedelta(days=31), bank)
-        assert idempotency.sweep(limit=10) == 1
+        assert claim.sweep(limit=10) == 1
         bank.script("authorizations", "drop_after")
         bank.script("authorizations", "drop_before", times=1000)
         assert again(live).status == 202

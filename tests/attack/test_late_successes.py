@@ -8,7 +8,7 @@ from django.db import connection
 
 from payments.models import Attempt, Discrepancy, Event, Operation
 from payments.models.clock import ClockTimestamp
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient
 from tests.attack.test_late_truths import held

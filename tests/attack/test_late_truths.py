@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal, needs_second
+from office.log.staff import Staff
+from payments.engine import record
 from payments.models import Discrepancy, Operation, Payment
-from payments.services import recording, resolutions
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, needs_second
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
-from payments.services.releases import Hold
-from payments.services.staff import Staff
+from payments.usecases.expirations import expire_due
+from payments.usecases.holds import Hold
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient
 from tests.attack.test_people import by_the_banks_word, recovered, the_only, told
@@ -72,14 +73,14 @@ def test_it_is_no_case_where_the_retry_was_first(
     live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = live.authorized()
-    record_end, first, may_go = recording.record_end, threading.Lock(), threading.Event()
+    record_end, first, may_go = record.record_end, threading.Lock(), threading.Event()
 
     def slow(*args: object) -> object:
         if first.acquire(blocking=False):
             assert may_go.wait(20)
         return record_end(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recording, "record_end", slow)
+    monkeypatch.setattr(record, "record_end", slow)
     assert live.post(f"/payments/{payment['id']}/capture", key="k").status == 202
     let_pass(1 * MINUTES)
     by_the_banks_word(the_only("capture"), kim, lee)
@@ -128,7 +129,7 @@ def test_a_payment_does_not_expire_while_it_is_open(
     reference = bank.ledger()[-1].id
     live.post(f"/payments/{Payment.objects.get().public_id}/capture")
     recovered(bank)
-    resolutions.propose(kim, reference_of(the_only("capture"), reference))
+    resolve.propose(kim, reference_of(the_only("capture"), reference))
     assert Payment.objects.get().state == "CAPTURED"
     assert open_cases() == []
 
@@ -151,9 +152,9 @@ def test_what_is_recorded_as_voided_and_was_captured_is_settled_with_the_bank(
         evidence=Evidence.BANK_WORD,
         quote="Given back to the card, reference 4711.",
     )
-    proposed = resolutions.propose(kim, settled)
+    proposed = resolve.propose(kim, settled)
     assert not proposed.is_done
-    assert resolutions.approve(lee, proposed.resolution.pk, reason="it is on the statement").is_done
+    assert resolve.approve(lee, proposed.resolution.pk, reason="it is on the statement").is_done
     assert open_cases() == []
     assert is_ready(live, order_id)
     assert violations() == []
@@ -183,7 +184,7 @@ def test_an_answer_after_the_banks_own_trouble_takes_two(
     capture = the_only("capture")
     answered = capture.attempts.latest("number")
     proposal = not_executed(capture, Evidence.BANK_ANSWER, attempt=answered.number)
-    assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
+    assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
 
 def test_an_expired_hold_that_was_not_freed_can_be_freed_later(
@@ -202,7 +203,7 @@ def test_an_expired_hold_that_was_not_freed_can_be_freed_later(
     assert "was not freed" in told(release)
     bank.clear_script()
     again = Proposal(Kind.VOID_HOLD, "still held", reference=release.target_reference, bank="ficmart")
-    assert resolutions.propose(kim, again).is_done
+    assert resolve.propose(kim, again).is_done
     recover_due(within=timedelta(seconds=5))
     assert bank.balances()["1111"].held == 0
     assert "was freed after all" in told(release)
@@ -217,8 +218,8 @@ def test_a_proposal_that_was_refused_is_no_evidence_to_the_audit(
     live.post(f"/payments/{payment['id']}/capture")
     let_pass(1 * MINUTES, bank)
     capture = the_only("capture")
-    proposed = resolutions.propose(kim, not_executed(capture, Evidence.BANK_WORD, quote="No."))
-    resolutions.refuse(lee, proposed.resolution.pk, reason="not so")
+    proposed = resolve.propose(kim, not_executed(capture, Evidence.BANK_WORD, quote="No."))
+    resolve.refuse(lee, proposed.resolution.pk, reason="not so")
     with unguarded():
         Operation.objects.filter(pk=capture.pk).update(state="NOT_EXECUTED", finished_at=capture.created_at)
     assert "not_executed_on_evidence" in {one.rule for one in violations()}

@@ -13,13 +13,14 @@ import pytest
 import requests
 from django.db import connection
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve
+from office.log.staff import Staff
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.engine import leases
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
-from payments.services import leases, resolutions
-from payments.services.evidence import CannotResolve
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.engine.test_recovery import WITHIN, let_leases_run_out
@@ -167,5 +168,5 @@ def test_staff_are_told_that_somebody_else_is_at_work_on_it(
     proposal = recording(capture, bank.ledger()[-1].id)
     payment = {"id": capture.claimed_payment.public_id}
     with locked(payment), pytest.raises(CannotResolve, match="Somebody else is at work on this"):
-        resolutions.propose(kim, proposal)
-    assert resolutions.propose(kim, proposal).is_done
+        resolve.propose(kim, proposal)
+    assert resolve.propose(kim, proposal).is_done

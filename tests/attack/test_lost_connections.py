@@ -19,11 +19,11 @@ from django.db.backends.utils import CursorWrapper
 
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
+from payments.engine import record
+from payments.engine.pacing import pace_of
 from payments.models import Operation
-from payments.services import recording
-from payments.services.expirations import expire_due
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements, stray_holds
@@ -195,7 +195,7 @@ def test_nothing_is_lost_wherever_the_database_goes_away(
         backoff_base=0.05, backoff_cap=0.1,
     )  # fmt: skip
     bank_named.cache_clear()
-    monkeypatch.setattr(recording, "_DATABASE_PAUSE", 0.05)
+    monkeypatch.setattr(record, "_DATABASE_PAUSE", 0.05)
     before, act = STORIES[story]
     wrong: list[str] = []
     for at in range(1, 200, STEP if kind == "statement" else 1):

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
+from payments.engine import orphan_answers
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
-from payments.services import orphan_answers
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.api_client import ApiAnswer, ApiClient, order

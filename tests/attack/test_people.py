@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from office.decisions import evidence, resolve
+from office.decisions.denials import denials
+from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
+from office.decisions.resolve import Resolved
+from office.log.staff import Staff
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
+from payments.engine import leases
+from payments.engine.conclude import Outdated
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment, Resolution
 from payments.models.clock import read_clock
-from payments.services import evidence, leases, resolutions
-from payments.services.concluding import Outdated
-from payments.services.denials import denials
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
-from payments.services.recovery import recover_due
-from payments.services.resolutions import Resolved
-from payments.services.staff import Staff
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import what_now
 from tests.api_client import ApiClient, order
@@ -54,9 +55,9 @@ def by_the_banks_word(
         evidence=Evidence.BANK_WORD,
         quote="We have looked.",
     )
-    proposed = resolutions.propose(kim, proposal)
+    proposed = resolve.propose(kim, proposal)
     assert not proposed.is_done
-    return resolutions.approve(lee, proposed.resolution.pk, reason="I have read it, too")
+    return resolve.approve(lee, proposed.resolution.pk, reason="I have read it, too")
 
 
 def the_only(kind: str) -> Operation:
@@ -88,7 +89,7 @@ class TestADenialThatIsNone:
         capture = the_only("capture")
         assert denials(capture)
         bank.clear_script()
-        resolutions.ask_again(kim, capture.pk, reason="once more")
+        resolve.ask_again(kim, capture.pk, reason="once more")
         capture = the_only("capture")
         assert denials(capture) == []
         with pytest.raises(CannotResolve, match="400 authorization_already_used: record the reference"):
@@ -96,7 +97,7 @@ class TestADenialThatIsNone:
         assert "Captured at the bank, as far as it says" in told(capture)
         assert [one.kind for one in Discrepancy.objects.filter(closed_at=None)] == ["capture_id_unknown"]
         reference = bank.ledger()[-1].id
-        assert resolutions.propose(kim, recording(capture, reference)).is_done
+        assert resolve.propose(kim, recording(capture, reference)).is_done
         assert violations() == []
         assert disagreements(bank, settled=True) == []
 
@@ -125,7 +126,7 @@ class TestADenialThatIsNone:
         recovered(bank)
         capture = the_only("capture")
         proposal = not_executed(capture, Evidence.BANK_ANSWER, attempt=denials(capture)[0].number)
-        assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
+        assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
 
 class TestAVoidThatTheBankHasDone:
@@ -165,9 +166,9 @@ class TestAVoidThatTheBankHasDone:
             evidence=Evidence.STATEMENT,
             quote="statement 324, line 7",
         )
-        proposed = resolutions.propose(kim, proposal)
+        proposed = resolve.propose(kim, proposal)
         assert not proposed.is_done
-        assert resolutions.approve(lee, proposed.resolution.pk, reason="I see it, too").is_done
+        assert resolve.approve(lee, proposed.resolution.pk, reason="I see it, too").is_done
         payment = Payment.objects.get()
         assert (payment.state, the_only("capture").state) == ("VOIDED", "NOT_EXECUTED")
         assert Event.objects.get(type="payment.voided").evidence["proposed_by"] == "kim"
@@ -204,7 +205,7 @@ class TestAnAnswerThatComesLate:
         capture = the_only("capture")
         with pytest.raises(Outdated, match="has answered late"):
             by_the_banks_word(capture, kim, lee)
-        said = resolutions.ask_again(lee, capture.pk, reason="to take it")
+        said = resolve.ask_again(lee, capture.pk, reason="to take it")
         assert said.startswith("The bank was not asked: an answer of its own had come late, and is taken")
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
         assert disagreements(bank, settled=True) == []
@@ -233,7 +234,7 @@ class TestAnAnswerThatComesLate:
         recovered(bank)
         again = the_only("capture")
         assert (again.pk != capture.pk, again.state) == (True, "NEEDS_REVIEW")
-        resolutions.propose(kim, recording(again, reference))
+        resolve.propose(kim, recording(again, reference))
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
         assert not Discrepancy.objects.filter(closed_at=None).exists()
         assert violations() == []
@@ -256,8 +257,8 @@ class TestAnAnswerThatComesLate:
         hold = bank.ledger()[0].id
         if the_only("authorize").state != "SUCCEEDED":
             with pytest.raises(CannotResolve, match="to an operation of ours"):
-                resolutions.propose(kim, Proposal(Kind.VOID_HOLD, "seen", reference=hold, bank="ficmart"))
-            resolutions.ask_again(kim, the_only("authorize").pk, reason="to take it")
+                resolve.propose(kim, Proposal(Kind.VOID_HOLD, "seen", reference=hold, bank="ficmart"))
+            resolve.ask_again(kim, the_only("authorize").pk, reason="to take it")
         assert the_only("authorize").state == "SUCCEEDED"
         assert violations() == []
 
@@ -280,15 +281,15 @@ class TestAHoldThatIsNotFreed:
         assert release.state == "NEEDS_REVIEW"
         assert "The bank contradicts our books" in told(release)
         proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=denials(release)[0].number)
-        proposed = resolutions.propose(kim, proposal)
+        proposed = resolve.propose(kim, proposal)
         assert proposed.resolution.state == "PROPOSED"
-        resolutions.approve(lee, proposed.resolution.pk, reason="it seems so")
+        resolve.approve(lee, proposed.resolution.pk, reason="it seems so")
         assert f"The hold {release.target_reference} was not freed" in told(release)
         bank.clear_script()
         stray = Proposal(
             Kind.VOID_HOLD, "on the statement", reference=release.target_reference, bank="ficmart"
         )
-        assert resolutions.propose(kim, stray).is_done
+        assert resolve.propose(kim, stray).is_done
         recover_due(within=WITHIN)
         assert bank.ledger()[-1].type == "VOID"
         assert bank.balances()["1111"].held == 0
@@ -319,7 +320,7 @@ class TestAHoldThatIsNotFreed:
         def work(staff: Staff) -> None:
             try:
                 proposal = Proposal(Kind.VOID_HOLD, "on the statement", reference=stray, bank="ficmart")
-                outcomes.append(resolutions.propose(staff, proposal).resolution.state)
+                outcomes.append(resolve.propose(staff, proposal).resolution.state)
             except CannotResolve as no:
                 outcomes.append(str(no))
             finally:
@@ -341,7 +342,7 @@ def test_what_staff_write_for_the_log_is_not_shown_to_the_merchant(
 ) -> None:
     receipt = live.captured()
     payment = Payment.objects.get()
-    resolutions.propose(kim, Proposal(Kind.REFUND, "under fraud watch, do not tell", payment=payment))
+    resolve.propose(kim, Proposal(Kind.REFUND, "under fraud watch, do not tell", payment=payment))
     assert b"fraud watch" not in live.get(f"/payments/{receipt['id']}/events").body
     assert Event.objects.get(type="resolution.applied").evidence["reason"] == "under fraud watch, do not tell"
 
@@ -351,7 +352,7 @@ def test_an_impossible_instruction_is_not_even_proposed(
 ) -> None:
     live.authorized(amount=80_000)
     with pytest.raises(CannotResolve, match="AUTHORIZED cannot be refunded"):
-        resolutions.propose(kim, Proposal(Kind.REFUND, "x", payment=Payment.objects.get()))
+        resolve.propose(kim, Proposal(Kind.REFUND, "x", payment=Payment.objects.get()))
     assert not Resolution.objects.exists()
 
 
@@ -359,6 +360,6 @@ def test_a_contradiction_that_goes_on_stays_one_case(
     live: ApiClient, bank: SimulatedBank, kim: Staff
 ) -> None:
     capture = contradicted(live, bank)
-    resolutions.ask_again(kim, capture.pk, reason="again")
+    resolve.ask_again(kim, capture.pk, reason="again")
     assert Discrepancy.objects.count() == 1
     assert Event.objects.filter(type="operation.needs_review").count() == 1

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection
 
-from ficpay.schedules import forget
+from office.schedules.schedules import forget
+from payments.engine.pacing import pace_of
+from payments.engine.passed_over import PASSED_OVER
 from payments.models import ApiRequest, IdempotencyKey, Operation, Payment
-from payments.services.expirations import expire_due
-from payments.services.pacing import pace_of
-from payments.services.passed_over import PASSED_OVER
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.captured_logs import captured_logs

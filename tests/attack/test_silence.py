@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from payments.engine import leases
 from payments.models import Attempt, Operation, Payment
-from payments.services import leases
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.api_client import CARDS, ApiClient, order

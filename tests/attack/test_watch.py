@@ -16,9 +16,9 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
+from payments.engine.passed_over import PASSED_OVER
 from payments.models import Heartbeat, Operation
-from payments.services import recovery
-from payments.services.passed_over import PASSED_OVER
+from payments.usecases import recovery
 from reconciliation.services.watch import watch
 from tests.api_client import ApiClient
 from tests.gateway_server import PROJECT, environment_of_a_process

@@ -9,11 +9,12 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Schedule, Task
 from playwright.sync_api import Page, expect
 
-from access.roles import Role, make_groups
-from ficpay import schedules
+from office.cases import assignments
+from office.door.roles import Role, make_groups
+from office.log import staff
+from office.schedules import schedules
 from payments.domain.states import PaymentState
 from payments.models import Event, Heartbeat
-from payments.services import assignments, staff
 from tests.browser.conftest import of_another_laptop
 from tests.browser.test_staff_at_work import SignIn, confirm, decide, photograph
 from tests.browser.test_staff_at_work import sign_in as sign_in  # noqa: PLC0414 - a fixture

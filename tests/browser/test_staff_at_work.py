@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
-from access.roles import Role, make_groups
+from office.door.roles import Role, make_groups
 from payments.models import Operation, Payment, Resolution
 from tests.api_client import CARDS, ApiClient, order
 from tests.browser.conftest import PASSWORD, scrolls_sideways

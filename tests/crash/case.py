@@ -12,7 +12,7 @@ from django.db import connection
 
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer, order
 from tests.bank_books import disagreements
 from tests.crash.order_service import OrderService

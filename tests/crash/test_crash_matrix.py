@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from payments.models import Operation
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.bank_books import disagreements, stray_holds
 from tests.crash.case import WITHIN, Case
 from tests.crash.points import DIFFERENT_DOUBTS, IN_DOUBT, INSTRUCTIONS, NOT_EXECUTED, REMAINS

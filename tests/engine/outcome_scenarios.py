@@ -11,10 +11,10 @@ from typing import Literal
 
 from payments.domain.meanings import Answer
 from payments.domain.states import OperationKind
+from payments.engine.pacing import pace_of
 from payments.models import Attempt, Operation
-from payments.services.expirations import expire_due
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import Endpoint, SimulatedBank
 from tests.time_travel import let_pass

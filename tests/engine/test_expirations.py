@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from payments.models import Event, Operation, Payment
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass

@@ -16,12 +16,12 @@ from django.db import connection
 from payments.banks.ficmart import FicmartBank
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
+from payments.engine import claim, leases, retries
+from payments.engine.bank_threads import bank_threads
+from payments.engine.pacing import pace_of
 from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.services import idempotency, leases, retries
-from payments.services.bank_threads import bank_threads
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.conftest import wait_for_bank_threads
 from tests.engine.test_recovery import WITHIN, after_the_clients_bound, let_leases_run_out
@@ -153,7 +153,7 @@ class TestARetry:
 
         def swept_meanwhile(*args: Any) -> Any:
             made = again(*args)
-            idempotency.sweep(limit=10)
+            claim.sweep(limit=10)
             return made
 
         monkeypatch.setattr(retries, "_again", swept_meanwhile)
@@ -209,7 +209,7 @@ class TestARetry:
         pace_of.cache_clear()
         with unguarded():
             IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
-        idempotency.sweep(limit=10)
+        claim.sweep(limit=10)
         assert live.post("/payments", order(amount=9000), key="k").status == 201
         assert len(set(Operation.objects.values_list("bank_idempotency_key", flat=True))) == 2
 

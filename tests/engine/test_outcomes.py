@@ -10,7 +10,7 @@ from django.db import connection
 
 from payments.domain.timing import Timing
 from payments.models import Attempt, Event, Operation, Payment
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
 from tests.engine.test_sending import InBackground
 from tests.settings import POSTGRES

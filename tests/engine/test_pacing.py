@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from payments.domain.timing import Timing
+from payments.engine.pacing import Admission, CircuitBreaker, RetryBudget, pace_of
 from payments.models import Attempt, Operation
-from payments.services.pacing import Admission, CircuitBreaker, RetryBudget, pace_of
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import SimulatedBank
 

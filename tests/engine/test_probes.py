@@ -8,7 +8,7 @@ import pytest
 
 from payments.domain.timing import Timing
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass

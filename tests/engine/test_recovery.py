@@ -11,10 +11,10 @@ from django.db import connection
 from django.db.models import F
 
 from payments.domain.timing import Timing
+from payments.engine.pacing import pace_of
 from payments.models import Attempt, Operation
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank

@@ -12,9 +12,9 @@ import requests
 from django.db import connection, transaction
 
 from payments.domain.timing import Timing
+from payments.engine import leases, send
+from payments.engine.bank_threads import bank_threads
 from payments.models import Attempt, Event, Operation, Payment
-from payments.services import leases, operations
-from payments.services.bank_threads import bank_threads
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank
@@ -78,7 +78,7 @@ class TestNothingIsHeldWhileTheBankIsAsked:
 
     def test_the_bank_is_never_asked_inside_a_transaction(self, live: ApiClient, bank: SimulatedBank) -> None:
         with transaction.atomic(), pytest.raises(RuntimeError, match="transaction"):
-            operations.bank_health()
+            send.bank_health()
 
 
 def _sessions_of_others() -> list[tuple[str, Any]]:
@@ -244,7 +244,7 @@ class TestLease:
             asleep = 11.0  # an attempt of 35 s no longer ends within a lease of 45 s
             return lease
 
-        for module in (leases, operations):
+        for module in (leases, send):
             monkeypatch.setattr(module, "boot_clock", slept)
         monkeypatch.setattr(leases, "open_lease", sleep_after_the_intent)
         answer = live.post(f"/payments/{payment['id']}/capture")

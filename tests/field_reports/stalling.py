@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from payments.services import recording
+from payments.engine import record
 
 
 @contextmanager
 def the_first_stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The first sender that comes to record an answer is kept until the block ends; set when it has come."""
-    record_end = recording.record_end
+    record_end = record.record_end
     first, has_come, may_go = threading.Lock(), threading.Event(), threading.Event()
 
     def stalling(*args: Any) -> Any:
@@ -22,7 +22,7 @@ def the_first_stalls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Even
             assert may_go.wait(timeout=30)
         return record_end(*args)
 
-    monkeypatch.setattr(recording, "record_end", stalling)
+    monkeypatch.setattr(record, "record_end", stalling)
     try:
         yield has_come
     finally:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from payments.engine.pacing import pace_of
 from payments.models import Event, Operation
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.at_once import at_once
 from tests.races.books import assert_books_agree

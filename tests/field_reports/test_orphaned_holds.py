@@ -16,7 +16,7 @@ import requests
 from django.db import connection
 
 from payments.models import Operation, Payment
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.gateway_server import GatewayServer
 from tests.races.books import assert_books_agree

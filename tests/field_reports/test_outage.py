@@ -13,11 +13,11 @@ import pytest
 from django.db import connection
 
 from payments.banks.ficmart import FicmartBank
+from payments.engine import send
+from payments.engine.pacing import CircuitBreaker, Pace
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
-from payments.services import operations
-from payments.services.pacing import CircuitBreaker, Pace
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.at_once import at_once
 from tests.field_reports.stalling import the_first_stalls
@@ -41,7 +41,7 @@ class Outage:
         self._lock = threading.Lock()
         self.most_in_flight = 0
         pace = Pace(CircuitBreaker(lambda: self.seconds))
-        monkeypatch.setattr(operations, "pace_of", lambda _bank: pace)
+        monkeypatch.setattr(send, "pace_of", lambda _bank: pace)
         monkeypatch.setattr(FicmartBank, "send", self._counting(FicmartBank.send))
 
     def calls(self) -> int:

@@ -16,7 +16,7 @@ from django.db import connection
 
 from payments.models import Attempt, Discrepancy, Operation
 from payments.models.clock import ClockTimestamp
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.field_reports.gates import Gates
 from tests.gateway_server import GatewayServer

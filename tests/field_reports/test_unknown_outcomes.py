@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from payments.engine.pacing import pace_of
 from payments.models import Attempt, Event, Operation, Payment
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
 from tests.at_once import at_once
 from tests.conftest import wait_for_bank_threads

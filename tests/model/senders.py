@@ -20,9 +20,9 @@ from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
 from payments.domain.replies import Approval, Reply
+from payments.engine import record
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
-from payments.services import recording
 
 
 class Died(BaseException):
@@ -104,7 +104,7 @@ class Senders:
             "ficmart",
             lambda: MortalBank(settings.BANK_URL, settings.BANK_TIMING, self),
         )
-        monkeypatch.setattr(recording, "_finish", self._mortal(recording._finish))
+        monkeypatch.setattr(record, "_finish", self._mortal(record._finish))
 
     def _mortal(self, finish: Callable[..., Any]) -> Callable[..., Any]:
         def mortal(lease: Any, ended: Any, outcome: Any, settle: Any) -> Any:

@@ -4,14 +4,14 @@ from contextlib import suppress
 
 from django.contrib.auth.models import User
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
+from office.decisions.resolve import NotKnown
+from office.log.staff import Staff
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
+from payments.engine.conclude import Outdated
+from payments.engine.refusals import Refused
 from payments.models import Operation, Payment, Resolution
-from payments.services import resolutions
-from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal
-from payments.services.refusals import Refused
-from payments.services.resolutions import NotKnown
-from payments.services.staff import Staff
 from tests.model.books import Books
 from tests.model.senders import Died
 
@@ -30,7 +30,7 @@ class StaffAtWork:
         unfinished = list(Operation.objects.filter(state__in=UNFINISHED_OPERATIONS).order_by("id"))
         if unfinished:
             with suppress(*NO):
-                resolutions.ask_again(self._kim, unfinished[which % len(unfinished)].pk, reason="perhaps")
+                resolve.ask_again(self._kim, unfinished[which % len(unfinished)].pk, reason="perhaps")
 
     def instruct(self, which: int) -> None:
         payments = list(Payment.objects.order_by("-created_at", "id")[:4])
@@ -55,9 +55,9 @@ class StaffAtWork:
             with suppress(*NO):
                 if is_so:
                     seen = case.lease_epoch if case else None
-                    resolutions.approve(self._lee, waiting.pk, reason="so it is", seen_epoch=seen)
+                    resolve.approve(self._lee, waiting.pk, reason="so it is", seen_epoch=seen)
                 else:
-                    resolutions.refuse(self._lee, waiting.pk, reason="it is otherwise by now")
+                    resolve.refuse(self._lee, waiting.pk, reason="it is otherwise by now")
 
     def _of(self, case: Operation, books: Books) -> Proposal | None:
         """What there is to record about it, or None where the ledger does not tell."""
@@ -77,9 +77,9 @@ class StaffAtWork:
     def _propose(self, proposal: Proposal, which: int) -> None:
         """Every other time the second person comes later."""
         with suppress(*NO):
-            resolved = resolutions.propose(self._kim, proposal)
+            resolved = resolve.propose(self._kim, proposal)
             if resolved.resolution.state == "PROPOSED" and which % 2:
-                resolutions.approve(self._lee, resolved.resolution.pk, reason="so it is")
+                resolve.approve(self._lee, resolved.resolution.pk, reason="so it is")
 
     def _by_word(self, kind: Kind, case: Operation) -> Proposal:
         return Proposal(

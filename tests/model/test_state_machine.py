@@ -40,9 +40,9 @@ from hypothesis.stateful import (
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.states import PAYMENT_EDGES, Mode
 from payments.models import Operation, Payment
-from payments.services import recovery
-from payments.services.expirations import expire_due
-from payments.services.merchants import create_merchant, issue_api_key
+from payments.usecases import recovery
+from payments.usecases.expirations import expire_due
+from payments.usecases.merchants import create_merchant, issue_api_key
 from reconciliation.services import pending
 from reconciliation.services.audit import violations
 from tests import api_client

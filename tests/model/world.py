@@ -14,11 +14,11 @@ from django.db import connection
 
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
+from payments.engine import leases, record, send
+from payments.engine.bank_threads import bank_threads
+from payments.engine.pacing import pace_of
 from payments.models import ApiKey, Merchant, Operation
-from payments.services import leases, operations, recording
-from payments.services.bank_threads import bank_threads
-from payments.services.pacing import pace_of
-from payments.services.recovery import recover_next
+from payments.usecases.recovery import recover_next
 from tests.api_client import ApiClient
 from tests.conftest import wait_for_bank_threads
 from tests.model.senders import Died, Senders
@@ -58,7 +58,7 @@ class World:
         """Time passes for senders, too: on the clocks by which leases and the circuit breaker go."""
         self.senders.install(monkeypatch)
         boot_clock = leases.boot_clock
-        for module in (leases, operations, recording):
+        for module in (leases, send, record):
             monkeypatch.setattr(module, "boot_clock", lambda: boot_clock() + self._ahead)
         bank_named.cache_clear()
 

@@ -7,11 +7,11 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
+from office.decisions.denials import covered
+from office.decisions.evidence import Evidence, Kind, Proposal
+from office.log.staff import Staff
 from payments.models import Operation
-from payments.services.denials import covered
-from payments.services.evidence import Evidence, Kind, Proposal
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments.services.staff import Staff
+from office.log.staff import Staff
 from tests.application_role import as_application
 from tests.conftest import wait_for_bank_threads
 from tests.office.cases import member

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve, Kind, Proposal
+from office.log.staff import Staff
+from payments.engine.pacing import pace_of
 from payments.models import Event, Operation, Payment, Resolution
-from payments.services import resolutions
-from payments.services.evidence import CannotResolve, Kind, Proposal
-from payments.services.pacing import pace_of
-from payments.services.staff import Staff
 from tests.api_client import ApiClient
 from tests.office.cases import member
 from tests.simulated_bank import SimulatedBank
@@ -27,7 +27,7 @@ class TestInstructingForTheMerchant:
     ) -> None:
         receipt = live.captured() if kind == Kind.REFUND else live.authorized()
         payment = Payment.objects.get(order_id=receipt["order_id"])
-        done = resolutions.propose(kim, Proposal(kind, "the customer called", payment=payment)).resolution
+        done = resolve.propose(kim, Proposal(kind, "the customer called", payment=payment)).resolution
         assert done.state == "APPLIED"
         assert live.receipt(receipt["id"])["state"] == state
         assert Operation.objects.get(kind=kind.value).actor == "staff:kim"
@@ -39,9 +39,9 @@ class TestInstructingForTheMerchant:
     ) -> None:
         receipt = live.captured(amount=60_000)
         payment = Payment.objects.get(order_id=receipt["order_id"])
-        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        proposed = resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
         assert live.receipt(receipt["id"])["state"] == "CAPTURED"
-        resolutions.approve(lee, proposed.pk, reason="right")
+        resolve.approve(lee, proposed.pk, reason="right")
         assert live.receipt(receipt["id"])["state"] == "REFUNDED"
 
     def test_that_the_state_does_not_allow_is_refused_and_says_why(
@@ -49,7 +49,7 @@ class TestInstructingForTheMerchant:
     ) -> None:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         with pytest.raises(CannotResolve, match="AUTHORIZED cannot be refunded"):
-            resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
+            resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
         assert not Resolution.objects.exists()
         assert Event.objects.get(type__startswith="resolution").type == "resolution.failed"
 
@@ -58,10 +58,10 @@ class TestInstructingForTheMerchant:
     ) -> None:
         receipt = live.captured(amount=60_000)
         payment = Payment.objects.get(order_id=receipt["order_id"])
-        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        proposed = resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
         live.post(f"/payments/{receipt['id']}/refund")
         with pytest.raises(CannotResolve, match="This proposal is outdated"):
-            resolutions.approve(lee, proposed.pk, reason="right")
+            resolve.approve(lee, proposed.pk, reason="right")
         assert [entry.type for entry in bank.ledger()].count("REFUND") == 1
 
     @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ class TestInstructingForTheMerchant:
     ) -> None:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         bank.script("captures", "fail_before", times=1000, **fault)
-        resolved = resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
+        resolved = resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
         assert said in resolved.said
         assert not resolved.is_done
         assert Operation.objects.get(kind="capture").state == state
@@ -92,11 +92,11 @@ class TestInstructingForTheMerchant:
     ) -> None:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         bank.stop()
-        resolved = resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
+        resolved = resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
         assert "not executed, the bank could not be reached" in resolved.said
         bank.restart()
         pace_of.cache_clear()
-        assert resolutions.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment)).is_done
+        assert resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment)).is_done
         assert live.receipt(payment.public_id)["state"] == "CAPTURED"
 
     def test_two_approvals_at_the_same_moment_instruct_once(
@@ -104,12 +104,12 @@ class TestInstructingForTheMerchant:
     ) -> None:
         receipt = live.captured(amount=60_000)
         payment = Payment.objects.get(order_id=receipt["order_id"])
-        proposed = resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        proposed = resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
         outcomes: list[str] = []
 
         def work(staff: Staff) -> None:
             try:
-                outcomes.append(resolutions.approve(staff, proposed.pk, reason="right").said)
+                outcomes.append(resolve.approve(staff, proposed.pk, reason="right").said)
             except CannotResolve as no:
                 outcomes.append(str(no))
             finally:

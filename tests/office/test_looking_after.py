@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 from django.urls import reverse
 
+from office.cases import assignments
+from office.cases.assignments import LookedAfter
+from office.log.staff import Staff
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Assignment, Event, Operation, Resolution
-from payments.services import assignments
-from payments.services.assignments import LookedAfter
-from payments.services.staff import Staff
 from tests.admin.conftest import text_of
 from tests.at_once import at_once
 from tests.factories import make_operation, make_payment

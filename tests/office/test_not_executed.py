@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve, Evidence
+from office.log.staff import Staff
+from payments.engine.conclude import Outdated
 from payments.models import Event, Operation, Payment, Resolution
-from payments.services import resolutions
-from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve, Evidence
-from payments.services.staff import Staff
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.office.cases import (
@@ -35,7 +35,7 @@ class TestRecordingThatNothingWasExecuted:
     ) -> None:
         operation = too_old(live, bank)
         proposal = on_no_statement(operation, bank)
-        assert resolutions.propose(kim, proposal).resolution.state == "APPLIED"
+        assert resolve.propose(kim, proposal).resolution.state == "APPLIED"
         operation = Operation.objects.get(pk=operation.pk)
         assert (operation.state, operation.strays_awaited) == ("NOT_EXECUTED", 0)
         assert Payment.objects.get().state == "FAILED"
@@ -47,15 +47,15 @@ class TestRecordingThatNothingWasExecuted:
     def test_without_evidence_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         operation = too_old(live, bank)
         with pytest.raises(CannotResolve, match="which evidence"):
-            resolutions.propose(kim, not_executed(operation, ""))
+            resolve.propose(kim, not_executed(operation, ""))
         with pytest.raises(CannotResolve, match="Name the statement"):
-            resolutions.propose(kim, not_executed(operation, Evidence.STATEMENT))
+            resolve.propose(kim, not_executed(operation, Evidence.STATEMENT))
         with pytest.raises(CannotResolve, match="Quote"):
-            resolutions.propose(kim, not_executed(operation, Evidence.BANK_WORD))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_WORD))
         with pytest.raises(CannotResolve, match="No such answer"):
-            resolutions.propose(kim, not_executed(operation, Evidence.BANK_ANSWER))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER))
         with pytest.raises(CannotResolve, match="No such answer"):
-            resolutions.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=1))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=1))
         assert Resolution.objects.count() == 0
 
     @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ class TestRecordingThatNothingWasExecuted:
             covers_to=day + timedelta(days=last),
         )
         with pytest.raises(CannotResolve, match=why):
-            resolutions.propose(kim, wrong)
+            resolve.propose(kim, wrong)
         right = replace(wrong, covers_from=day, covers_to=day)
-        assert resolutions.propose(kim, right).is_done
+        assert resolve.propose(kim, right).is_done
 
     def test_the_banks_answer_has_to_stand_on_the_timeline(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -83,7 +83,7 @@ class TestRecordingThatNothingWasExecuted:
         operation = contradicted(live, bank)
         answered = operation.attempts.exclude(verdict="").latest("number")
         assert answered.reply == "400 authorization_not_found"
-        resolution = resolutions.propose(
+        resolution = resolve.propose(
             kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number)
         ).resolution
         assert (resolution.state, resolution.attempt) == ("APPLIED", answered.number)
@@ -98,9 +98,7 @@ class TestRecordingThatNothingWasExecuted:
         assert operation.attempts.latest("number").reply == "400 authorization_already_used"
         for attempt in operation.attempts.all():
             with pytest.raises(CannotResolve, match="record the reference of the capture"):
-                resolutions.propose(
-                    kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=attempt.number)
-                )
+                resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=attempt.number))
 
     def test_an_answer_is_worth_nothing_after_a_later_silence(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -109,22 +107,22 @@ class TestRecordingThatNothingWasExecuted:
         answered = operation.attempts.exclude(verdict="").latest("number")
         bank.clear_script()
         bank.script("captures", "drop_after", times=1000)
-        said = resolutions.ask_again(kim, operation.pk, reason="once more")
+        said = resolve.ask_again(kim, operation.pk, reason="once more")
         assert said.startswith("The bank was asked and gave no clear answer (")
         assert said.endswith("); the capture is NEEDS_REVIEW.")
         operation = Operation.objects.get(pk=operation.pk)
         let_pass(5 * MINUTES, bank)
         with pytest.raises(CannotResolve, match="No such answer"):
-            resolutions.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number))
 
     def test_seen_before_the_bank_was_asked_again_is_outdated(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank)
         proposal = not_executed(operation, Evidence.BANK_ANSWER)
-        resolutions.ask_again(lee, operation.pk, reason="once more")
+        resolve.ask_again(lee, operation.pk, reason="once more")
         with pytest.raises(Outdated, match="asked about"):
-            resolutions.propose(kim, proposal)
+            resolve.propose(kim, proposal)
 
     def test_while_the_bank_is_being_asked_is_refused(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
@@ -134,7 +132,7 @@ class TestRecordingThatNothingWasExecuted:
         operation = Operation.objects.get()
         word = not_executed(operation, Evidence.BANK_WORD, quote="No.")
         with pytest.raises(Outdated, match="at this moment"):
-            resolutions.propose(kim, word)
+            resolve.propose(kim, word)
         assert not Resolution.objects.exists()
 
     def test_two_at_the_same_moment_do_it_once(
@@ -146,7 +144,7 @@ class TestRecordingThatNothingWasExecuted:
 
         def work(staff: Staff) -> None:
             try:
-                outcomes.append(resolutions.propose(staff, proposal).resolution.state)
+                outcomes.append(resolve.propose(staff, proposal).resolution.state)
             except (CannotResolve, Outdated):
                 outcomes.append("no")
             finally:

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from payments.admin.decisions import drafts
+from office.decisions import drafts
 from payments.domain.states import PaymentState
 from payments.models import Event, Payment, Resolution
 from tests.access.test_logins import LOGIN

@@ -8,10 +8,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from payments.admin.decisions.forms import SettledForm
+from office.decisions.forms import SettledForm
 from payments.models import ApiKey, Event, Operation, Payment, Resolution
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.admin.conftest import text_of
 from tests.api_client import ApiClient, order
 from tests.conftest import wait_for_bank_threads

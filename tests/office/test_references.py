@@ -3,12 +3,12 @@
 import pytest
 from django.db import connection
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve
+from office.log.staff import Staff
+from payments.engine.conclude import Outdated
 from payments.models import Discrepancy, Event, Operation, Resolution
-from payments.services import resolutions
-from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient
 from tests.bank_books import disagreements
@@ -25,7 +25,7 @@ class TestRecordingTheBanksReference:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         operation = lost_capture(live, bank)
-        resolution = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        resolution = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         assert resolution.state == "APPLIED"
         payment = live.receipt(operation.claimed_payment.public_id)
         assert (payment["state"], payment["pending_operation"]) == ("CAPTURED", None)
@@ -45,11 +45,11 @@ class TestRecordingTheBanksReference:
         other = live.captured()
         operation = lost_capture(live, bank)
         with pytest.raises(CannotResolve, match="belongs to another payment"):
-            resolutions.propose(kim, recording(operation, other["bank"]["capture_id"]))
+            resolve.propose(kim, recording(operation, other["bank"]["capture_id"]))
         with unguarded(), connection.cursor() as cursor:
             cursor.execute("UPDATE payments_payment SET bank_capture_id = 'x' WHERE state = 'CAPTURED'")
         with pytest.raises(CannotResolve, match="belongs to auth_"):
-            resolutions.propose(kim, recording(operation, other["bank"]["capture_id"]))
+            resolve.propose(kim, recording(operation, other["bank"]["capture_id"]))
         assert Resolution.objects.count() == 0
 
     @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ class TestRecordingTheBanksReference:
     ) -> None:
         operation = lost_capture(live, bank)
         with pytest.raises(CannotResolve, match="knows no capture"):
-            resolutions.propose(kim, recording(operation, reference))
+            resolve.propose(kim, recording(operation, reference))
 
     def test_at_a_bank_in_ill_health_changes_nothing(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -69,14 +69,14 @@ class TestRecordingTheBanksReference:
         reference = bank.ledger()[-1].id
         bank.database_down()
         with pytest.raises(CannotResolve, match="could not be asked"):
-            resolutions.propose(kim, recording(operation, reference))
+            resolve.propose(kim, recording(operation, reference))
         bank.database_down(False)
-        assert resolutions.propose(kim, recording(operation, reference)).resolution.state == "APPLIED"
+        assert resolve.propose(kim, recording(operation, reference)).resolution.state == "APPLIED"
 
     def test_is_not_possible_for_a_hold(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         operation = too_old(live, bank)
         with pytest.raises(CannotResolve, match="no owner on the wire"):
-            resolutions.propose(kim, recording(operation, bank.ledger()[0].id))
+            resolve.propose(kim, recording(operation, bank.ledger()[0].id))
 
 
 class TestALostRefundId:
@@ -95,11 +95,11 @@ class TestALostRefundId:
         answered = live.post(f"/payments/{receipt['id']}/refund", key="the-refund")
         reference = bank.ledger()[-1].id
         with pytest.raises(CannotResolve, match="knows no refund"):
-            resolutions.propose(kim, recording(operation, "ref_00000000-0000-4000-8000-000000000000"))
-        assert resolutions.propose(kim, recording(operation, reference)).is_done
+            resolve.propose(kim, recording(operation, "ref_00000000-0000-4000-8000-000000000000"))
+        assert resolve.propose(kim, recording(operation, reference)).is_done
         assert live.receipt(receipt["id"])["bank"]["refund_id"] == reference
         assert live.post(f"/payments/{receipt['id']}/refund", key="the-refund").body == answered.body
         with pytest.raises((CannotResolve, Outdated)):
-            resolutions.propose(kim, recording(operation, reference))
+            resolve.propose(kim, recording(operation, reference))
         assert violations() == []
         assert disagreements(bank, settled=True) == []

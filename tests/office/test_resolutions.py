@@ -9,15 +9,16 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from office.decisions import resolve
+from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
+from office.log.staff import Staff
 from payments.banks.registry import bank_named
+from payments.engine import conclude, leases
+from payments.engine.conclude import Outdated
 from payments.models import Discrepancy, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
-from payments.services import concluding, leases, resolutions
-from payments.services.concluding import Outdated
-from payments.services.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient
 from tests.office.cases import (
     MINUTES,
@@ -40,23 +41,23 @@ class TestFourEyes:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         assert proposed.state == "PROPOSED"
         assert Payment.objects.get().state == "AUTHORIZED"
         with pytest.raises(CannotResolve, match="Nobody approves their own"):
-            resolutions.approve(kim, proposed.pk, reason="right")
-        assert resolutions.approve(lee, proposed.pk, reason="right").resolution.state == "APPLIED"
+            resolve.approve(kim, proposed.pk, reason="right")
+        assert resolve.approve(lee, proposed.pk, reason="right").resolution.state == "APPLIED"
         assert Payment.objects.get().state == "CAPTURED"
         event = Event.objects.get(type="payment.captured")
         assert (event.actor, event.evidence["proposed_by"]) == ("staff:lee", "kim")
         with pytest.raises(CannotResolve, match="decided already"):
-            resolutions.approve(lee, proposed.pk, reason="right")
+            resolve.approve(lee, proposed.pk, reason="right")
 
     def test_the_database_refuses_an_approval_of_ones_own(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         with pytest.raises(Exception, match="resolution_by_two_people"):
             Resolution.objects.filter(pk=proposed.pk).update(
                 state="APPLIED", decided_by_id=kim.user_id, decided_at=ClockTimestamp()
@@ -66,30 +67,27 @@ class TestFourEyes:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         with pytest.raises(CannotResolve, match="proposal for this already"):
-            resolutions.propose(lee, recording(operation, bank.ledger()[-1].id))
-        assert resolutions.refuse(lee, proposed.pk, reason="not convinced").resolution.state == "REFUSED"
-        assert (
-            resolutions.propose(lee, recording(operation, bank.ledger()[-1].id)).resolution.state
-            == "PROPOSED"
-        )
+            resolve.propose(lee, recording(operation, bank.ledger()[-1].id))
+        assert resolve.refuse(lee, proposed.pk, reason="not convinced").resolution.state == "REFUSED"
+        assert resolve.propose(lee, recording(operation, bank.ledger()[-1].id)).resolution.state == "PROPOSED"
 
     def test_the_banks_written_word_needs_another_whatever_the_amount(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         operation = contradicted(live, bank)
         proposal = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
-        assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
+        assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
     def test_approving_what_recovery_has_settled_meanwhile_does_nothing(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
         reference = bank.ledger()[-1].id
-        proposed = resolutions.propose(kim, recording(operation, reference)).resolution
+        proposed = resolve.propose(kim, recording(operation, reference)).resolution
         bank.script("captures", "garbage", status=200, executed=False, body=_captured(operation, reference))
-        assert resolutions.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
+        assert resolve.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
         proposed.refresh_from_db()
         assert (proposed.state, proposed.decided_by, bool(proposed.decided_at)) == ("OUTDATED", None, True)
         told = Event.objects.get(type="resolution.outdated")
@@ -101,23 +99,23 @@ class TestFourEyes:
         }
         assert (told.payment, told.operation) == (operation.payment, operation)
         with pytest.raises(CannotResolve, match="This proposal is outdated"):
-            resolutions.approve(lee, proposed.pk, reason="right")
+            resolve.approve(lee, proposed.pk, reason="right")
         with pytest.raises(CannotResolve, match="This proposal is outdated"):
-            resolutions.refuse(kim, proposed.pk, reason="taken back")
+            resolve.refuse(kim, proposed.pk, reason="taken back")
         assert Event.objects.filter(type="payment.captured").count() == 1
 
     def test_a_proposal_outlives_recoverys_questions_and_is_approved_on_what_is_seen_now(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
-        resolutions.ask_again(lee, operation.pk, reason="once more")
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        resolve.ask_again(lee, operation.pk, reason="once more")
         with pytest.raises(Outdated, match="has been asked about the capture since"):
-            resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=operation.lease_epoch)
+            resolve.approve(lee, proposed.pk, reason="right", seen_epoch=operation.lease_epoch)
         now = Operation.objects.get(pk=operation.pk).lease_epoch
-        resolutions.check_approval(lee, proposed, seen_epoch=now)
+        resolve.check_approval(lee, proposed, seen_epoch=now)
         assert Payment.objects.get().state == "AUTHORIZED"
-        done = resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=now)
+        done = resolve.approve(lee, proposed.pk, reason="right", seen_epoch=now)
         assert done.resolution.state == "APPLIED"
         assert Payment.objects.get().state == "CAPTURED"
 
@@ -126,20 +124,20 @@ class TestFourEyes:
     ) -> None:
         operation = contradicted(live, bank)
         proposal = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
-        proposed = resolutions.propose(kim, proposal).resolution
+        proposed = resolve.propose(kim, proposal).resolution
         bank.clear_script()
         bank.script("captures", "drop_after", stored=False)
         bank.script("captures", "drop_before", times=1000)
-        resolutions.ask_again(lee, operation.pk, reason="once more")
+        resolve.ask_again(lee, operation.pk, reason="once more")
         assert bank.ledger()[-1].type == "CAPTURE"
         let_pass(1 * MINUTES, bank)  # its lease has run out
         now = Operation.objects.get(pk=operation.pk).lease_epoch
         with pytest.raises(Outdated, match="sent again since this was proposed"):
-            resolutions.approve(lee, proposed.pk, reason="right", seen_epoch=now)
+            resolve.approve(lee, proposed.pk, reason="right", seen_epoch=now)
         assert Operation.objects.get(pk=operation.pk).state == "NEEDS_REVIEW"
-        resolutions.refuse(kim, proposed.pk, reason="asked the bank anew")
+        resolve.refuse(kim, proposed.pk, reason="asked the bank anew")
         proposal = replace(proposal, seen_epoch=now)
-        assert resolutions.propose(kim, proposal).resolution.state == "PROPOSED"
+        assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
     def test_the_banks_word_is_not_taken_while_a_call_is_under_way(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -152,7 +150,7 @@ class TestFourEyes:
         seen = Operation.objects.get(pk=operation.pk)
         word = not_executed(seen, Evidence.BANK_WORD, quote="We have not seen it.")
         with pytest.raises(Outdated, match="at this moment"):
-            resolutions.propose(kim, word)
+            resolve.propose(kim, word)
         bank_named("ficmart").send(lease.instruction, card=None, may_send=lambda: True)
         assert bank.ledger()[-1].type == "CAPTURE"
         assert Resolution.objects.count() == 0
@@ -164,12 +162,12 @@ class TestFourEyes:
         word = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
         last = last_attempt(operation)
         with pytest.raises(Outdated, match="since this page was made"):
-            resolutions.propose(kim, replace(word, seen_attempt=last - 1))
-        proposed = resolutions.propose(kim, replace(word, seen_attempt=last)).resolution
+            resolve.propose(kim, replace(word, seen_attempt=last - 1))
+        proposed = resolve.propose(kim, replace(word, seen_attempt=last)).resolution
         epoch = operation.lease_epoch
         with pytest.raises(Outdated, match="since this page was made"):
-            resolutions.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last - 1)
-        done = resolutions.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last)
+            resolve.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last - 1)
+        done = resolve.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last)
         assert done.resolution.state == "APPLIED"
 
     @pytest.mark.parametrize("why", ["deactivated", "another group"])
@@ -177,7 +175,7 @@ class TestFourEyes:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, why: str
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         user = User.objects.get(username="kim")
         if why == "deactivated":
             user.is_active = False
@@ -185,19 +183,19 @@ class TestFourEyes:
         else:
             user.user_permissions.clear()
         with pytest.raises(CannotResolve, match="kim may not propose this any more"):
-            resolutions.approve(lee, proposed.pk, reason="right")
+            resolve.approve(lee, proposed.pk, reason="right")
         assert Payment.objects.get().state == "AUTHORIZED"
-        assert resolutions.refuse(lee, proposed.pk, reason="propose it anew").resolution.state == "REFUSED"
+        assert resolve.refuse(lee, proposed.pk, reason="propose it anew").resolution.state == "REFUSED"
 
     def test_who_confirms_what_does_not_hold_is_in_the_log(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
         with pytest.raises(CannotResolve):
-            resolutions.propose(kim, recording(operation, "cap_00000000-0000-0000-0000-000000000000"))
-        proposed = resolutions.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
+            resolve.propose(kim, recording(operation, "cap_00000000-0000-0000-0000-000000000000"))
+        proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         with pytest.raises(CannotResolve):
-            resolutions.approve(kim, proposed.pk, reason="nobody else is here")
+            resolve.approve(kim, proposed.pk, reason="nobody else is here")
         wrong, own = Event.objects.filter(type="resolution.failed").order_by("id")
         assert (wrong.actor, own.actor) == ("staff:kim", "staff:kim")
         assert wrong.evidence["reference"] == "cap_00000000-0000-0000-0000-000000000000"
@@ -214,7 +212,7 @@ class TestAProposalEndsWithWhatItIsAbout:
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=50_001)["order_id"])
         proposal = Proposal(Kind.REFUND, "returned", payment=payment)
-        proposed = resolutions.propose(kim, proposal).resolution
+        proposed = resolve.propose(kim, proposal).resolution
         if how == "the merchant is refused":
             bank.stop()
         live.post(f"/payments/{payment.public_id}/refund", key="the-refund")
@@ -227,7 +225,7 @@ class TestAProposalEndsWithWhatItIsAbout:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         payment = Payment.objects.get(order_id=live.authorized(amount=50_001)["order_id"])
-        resolutions.propose(kim, Proposal(Kind.CAPTURE, "they called", payment=payment))
+        resolve.propose(kim, Proposal(Kind.CAPTURE, "they called", payment=payment))
         let_pass(timedelta(days=7, minutes=1), bank)
         assert expire_due(limit=10)
         assert Resolution.objects.get().state == "OUTDATED"
@@ -245,11 +243,11 @@ class TestAProposalEndsWithWhatItIsAbout:
             operation = lost_capture(live, bank, amount=50_001)
             payment = operation.claimed_payment
             proposal = recording(operation, bank.ledger()[-1].id)
-        proposed = resolutions.propose(kim, proposal).resolution
+        proposed = resolve.propose(kim, proposal).resolution
 
         def approve() -> str:
             try:
-                return resolutions.approve(lee, proposed.pk, reason="right").resolution.state
+                return resolve.approve(lee, proposed.pk, reason="right").resolution.state
             finally:
                 connection.close()
 
@@ -270,20 +268,20 @@ class TestAProposalEndsWithWhatItIsAbout:
         bank.script("authorizations", "drop_after", stored=False)
         live.authorized()
         hold = Proposal(Kind.VOID_HOLD, "on the statement", reference=bank.ledger()[0].id, bank="ficmart")
-        resolutions.propose(kim, hold)
+        resolve.propose(kim, hold)
         release = Operation.objects.get(kind="release", payment=None)
 
         def outcome() -> bool:
             try:
                 with transaction.atomic():
-                    _, locked = concluding.lock(release.pk, None)
+                    _, locked = conclude.lock(release.pk, None)
                     return bool(vars(locked)["has_proposals"])
             finally:
                 connection.close()
 
         with ThreadPoolExecutor(1) as pool:
             with transaction.atomic():
-                concluding.lock(release.pk, None)
+                conclude.lock(release.pk, None)
                 Resolution.objects.create(
                     kind=Kind.RECORD_NOT_EXECUTED,
                     operation=release,
@@ -308,7 +306,7 @@ class TestAProposalEndsWithWhatItIsAbout:
 
             def propose(payment: Payment = payment) -> str:
                 try:
-                    resolutions.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
+                    resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment))
                 except (CannotResolve, Outdated) as no:
                     return str(no)
                 finally:
@@ -339,7 +337,7 @@ class TestAskingAgain:
     ) -> None:
         operation = too_old(live, bank)
         asked = len(bank.requests())
-        said = resolutions.ask_again(kim, operation.pk, reason="perhaps")
+        said = resolve.ask_again(kim, operation.pk, reason="perhaps")
         assert said == "The bank was not asked (too old to ask); the authorize is NEEDS_REVIEW."
         assert len(bank.requests()) == asked
 
@@ -347,14 +345,14 @@ class TestAskingAgain:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         operation = contradicted(live, bank)
-        assert resolutions.ask_again(kim, operation.pk, reason="x").endswith("the capture is NEEDS_REVIEW.")
+        assert resolve.ask_again(kim, operation.pk, reason="x").endswith("the capture is NEEDS_REVIEW.")
         bank.clear_script()
-        assert resolutions.ask_again(kim, operation.pk, reason="x").endswith("the capture is SUCCEEDED.")
+        assert resolve.ask_again(kim, operation.pk, reason="x").endswith("the capture is SUCCEEDED.")
         assert live.receipt(operation.claimed_payment.public_id)["state"] == "CAPTURED"
         assert Discrepancy.objects.get().closed_at is not None
         assert Event.objects.filter(type="operation.needs_review").count() == 1
         with pytest.raises(CannotResolve, match="has ended"):
-            resolutions.ask_again(kim, operation.pk, reason="x")
+            resolve.ask_again(kim, operation.pk, reason="x")
 
 
 class TestAReleaseUnderReview:
@@ -370,12 +368,12 @@ class TestAReleaseUnderReview:
             recover_due(within=WITHIN)
         release = Operation.objects.get(kind="release")
         assert release.state == "NEEDS_REVIEW"
-        assert resolutions.ask_again(kim, release.pk, reason="x").endswith("the release is NEEDS_REVIEW.")
+        assert resolve.ask_again(kim, release.pk, reason="x").endswith("the release is NEEDS_REVIEW.")
         release = Operation.objects.get(kind="release")
         answered = release.attempts.exclude(verdict="").latest("number")
         proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=answered.number)
-        proposed = resolutions.propose(kim, proposal).resolution
-        assert resolutions.approve(lee, proposed.pk, reason="so it is").is_done
+        proposed = resolve.propose(kim, proposal).resolution
+        assert resolve.approve(lee, proposed.pk, reason="so it is").is_done
         assert Operation.objects.get(kind="release").state == "NOT_EXECUTED"
         assert Payment.objects.get().state == "EXPIRED"
         assert Event.objects.filter(type="release.not_executed").count() == 1

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from office.decisions import evidence, resolve
+from office.decisions.evidence import CannotResolve, Kind, Proposal
+from office.log.staff import Staff
 from payments.models import Payment, Resolution
-from payments.services import evidence, releases, resolutions
-from payments.services.evidence import CannotResolve, Kind, Proposal
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases import holds
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.office.cases import HOURS, WITHIN
 from tests.simulated_bank import SimulatedBank
@@ -33,13 +34,13 @@ class TestVoidingAHoldOfNobodys:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         reference = self.stray(live, bank)
-        assert resolutions.propose(kim, self.proposal(reference)).resolution.state == "APPLIED"
+        assert resolve.propose(kim, self.proposal(reference)).resolution.state == "APPLIED"
         assert recover_due(within=WITHIN) == 1
         assert bank.ledger()[-1].type == "VOID"
         assert bank.ledger()[-1].reference_id == reference
         assert bank.balances()["1111"].held == 5000
         with pytest.raises(CannotResolve, match="released already"):
-            resolutions.propose(kim, self.proposal(reference))
+            resolve.propose(kim, self.proposal(reference))
 
     def test_that_is_released_while_the_bank_is_asked_leaves_no_proposal(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, monkeypatch: pytest.MonkeyPatch
@@ -53,12 +54,12 @@ class TestVoidingAHoldOfNobodys:
         def released_meanwhile(*args: Any) -> Any:
             found = look_up(*args)
             with unguarded():  # whatever the reason
-                releases.request_release(Payment.objects.get(), hold=reference, because="a late hold")
+                holds.request_release(Payment.objects.get(), hold=reference, because="a late hold")
             return found
 
         monkeypatch.setattr(evidence, "_looked_up", released_meanwhile)
         with pytest.raises(CannotResolve, match="released already"):
-            resolutions.propose(kim, self.proposal(reference))
+            resolve.propose(kim, self.proposal(reference))
         assert not Resolution.objects.exists()
 
     def test_that_is_younger_than_25_hours_is_refused(
@@ -66,13 +67,13 @@ class TestVoidingAHoldOfNobodys:
     ) -> None:
         reference = self.stray(live, bank, age=24 * HOURS)
         with pytest.raises(CannotResolve, match="25 hours"):
-            resolutions.propose(kim, self.proposal(reference))
+            resolve.propose(kim, self.proposal(reference))
 
     def test_that_a_payment_has_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         bank.move_clock(seconds=-26 * 3600)
         held = live.authorized()["bank"]["authorization_id"]
         with pytest.raises(CannotResolve, match="a payment's hold"):
-            resolutions.propose(kim, self.proposal(held))
+            resolve.propose(kim, self.proposal(held))
 
     def test_while_an_authorize_of_its_amount_is_open_is_refused(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -81,4 +82,4 @@ class TestVoidingAHoldOfNobodys:
         bank.script("authorizations", "drop_before", times=1000)
         live.post("/payments", order())
         with pytest.raises(CannotResolve, match="is open"):
-            resolutions.propose(kim, self.proposal(reference))
+            resolve.propose(kim, self.proposal(reference))

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from payments.admin.decisions.actions import resolutions_of
+from office.decisions import resolve
+from office.decisions.actions import resolutions_of
+from office.decisions.evidence import CannotResolve, Kind, Proposal
+from office.log.staff import Staff
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
-from payments.services import resolutions
-from payments.services.evidence import CannotResolve, Kind, Proposal
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient
 from tests.bank_books import disagreements
@@ -42,8 +42,8 @@ def void_of_what_the_bank_had_captured(live: ApiClient, bank: SimulatedBank, amo
         evidence="bank_word",
         quote="We have never seen it.",
     )
-    proposed = resolutions.propose(_staff("ann"), wrong)
-    resolutions.approve(_staff("bob"), proposed.resolution.pk, reason="so they say")
+    proposed = resolve.propose(_staff("ann"), wrong)
+    resolve.approve(_staff("bob"), proposed.resolution.pk, reason="so they say")
     bank.clear_script()
     bank.script("voids", "drop_before", times=1000)
     live.post(f"/payments/{payment['id']}/void", key="the-void")
@@ -110,7 +110,7 @@ class TestAVoidThatTheBankHadCaptured:
                 reference=reference,
             )
             with pytest.raises(CannotResolve, match=no):
-                resolutions.propose(_staff("max" + no[:1]), proposal)
+                resolve.propose(_staff("max" + no[:1]), proposal)
         assert Payment.objects.get(pk=void.payment_id).state == "AUTHORIZED"
 
 
@@ -247,7 +247,7 @@ class TestARecordedReference:
         """Recorded a day later, it counts as captured on the day on which the bank did it."""
         operation = lost_capture(live, bank)
         entry = bank.ledger()[-1]
-        told: Any = resolutions.propose(_staff("lee"), recording(operation, entry.id))
+        told: Any = resolve.propose(_staff("lee"), recording(operation, entry.id))
         payment = Payment.objects.get()
         recorded_at = Operation.objects.get(kind="capture").finished_at
         assert payment.captured_at == told.resolution.executed_at

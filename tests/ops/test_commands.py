@@ -16,10 +16,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_q.models import Schedule, Task
 
-from ficpay import schedules
+from office.schedules import schedules
 from payments.models import ApiKey, Merchant
 from payments.models.clock import ClockTimestamp
-from payments.services.merchants import create_merchant, find_api_key
+from payments.usecases.merchants import create_merchant, find_api_key
 from tests.api_client import ApiClient, order
 from tests.gateway_server import environment_of_a_process
 from tests.simulated_bank import PROJECT, SimulatedBank

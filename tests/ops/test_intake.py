@@ -8,7 +8,7 @@ import pytest
 
 from ficpay import intake
 from ficpay.intake import FAULT, Intake, environ_of
-from payments.admin.network import network_address
+from office.log.network import network_address
 
 Message = dict[str, Any]
 

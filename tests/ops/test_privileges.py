@@ -16,13 +16,13 @@ from django.test import Client
 
 from dev.postgres import APPLICATION
 from ficpay.privileges import check_role
-from ficpay.schedules import forget, install
+from office.log.staff import Staff, disable_api_key
+from office.schedules.schedules import forget, install
 from payments.domain.timing import Timing
 from payments.models import ApiKey, ApiRequest, IdempotencyKey, Operation, Payment
-from payments.services.expirations import expire_due
-from payments.services.heartbeats import beat
-from payments.services.recovery import recover_due
-from payments.services.staff import Staff, disable_api_key
+from payments.usecases.expirations import expire_due
+from payments.usecases.heartbeats import beat
+from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
 from tests.application_role import as_application
 from tests.gateway_server import PROJECT, environment_of_a_process

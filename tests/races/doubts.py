@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from payments.services.pacing import pace_of
+from payments.engine.pacing import pace_of
 from tests.api_client import ApiAnswer
 from tests.simulated_bank import Endpoint, SimulatedBank
 

@@ -13,7 +13,7 @@ WITHIN = timedelta(seconds=10)
 
 def main() -> None:
     django.setup()
-    from payments.services.recovery import recover_due  # noqa: PLC0415 - needs the set-up
+    from payments.usecases.recovery import recover_due  # noqa: PLC0415 - needs the set-up
 
     print("ready", flush=True)  # noqa: T201
     sys.stdin.readline()

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from payments.models import Event, Operation, Payment
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer
 from tests.at_once import at_once
 from tests.races.books import assert_books_agree

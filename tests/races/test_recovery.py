@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from payments.models import Attempt, Operation
-from payments.services.recovery import recover_due
+from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.at_once import at_once
 from tests.conftest import wait_for_bank_threads

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
+from office.decisions import resolve
+from office.decisions.evidence import Evidence
 from payments.models import Operation
-from payments.services import resolutions
-from payments.services.evidence import Evidence
-from payments.services.expirations import expire_due
-from payments.services.recovery import recover_due
+from payments.usecases.expirations import expire_due
+from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import found_by, violations
 from reconciliation.services.audit_rules import RULES
 from tests.api_client import CARDS, ApiClient, order
@@ -48,7 +48,7 @@ def books(live: ApiClient, bank: SimulatedBank) -> None:
     bank.clear_script()
     capture = Operation.objects.get(state="NEEDS_REVIEW")
     word = not_executed(capture, Evidence.BANK_WORD, quote="We have not seen it.")
-    assert not resolutions.propose(member("kim"), word).is_done
+    assert not resolve.propose(member("kim"), word).is_done
     bank.script("authorizations", "drop_after", times=1000)
     live.post("/payments", order())
     bank.clear_script()

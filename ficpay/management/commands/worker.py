@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from ficpay import schedules
+from office.schedules import schedules
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from payments.domain.states import Mode
 from payments.models import Merchant
-from payments.services.merchants import issue_api_key
+from payments.usecases.merchants import issue_api_key
 
 
 class Command(BaseCommand):

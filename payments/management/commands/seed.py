@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from payments.domain.states import Mode
-from payments.services.merchants import create_merchant, find_api_key, issue_api_key
+from payments.usecases.merchants import create_merchant, find_api_key, issue_api_key
 
 SLUG = "ficmart"
 ADMIN = "admin"

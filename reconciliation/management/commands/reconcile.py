@@ -18,7 +18,7 @@ from tqdm import tqdm
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id, public_id
 from payments.domain.money import display
 from payments.models import Payment
-from payments.services import expirations, heartbeats, recovery
+from payments.usecases import expirations, heartbeats, recovery
 from reconciliation.services import audit, pending
 from reconciliation.services.audit_rules import RULES
 from reconciliation.services.explain import explain

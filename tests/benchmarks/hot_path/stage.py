@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from payments.domain.states import Mode
-from payments.services.merchants import create_merchant, issue_api_key
+from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.benchmarks.hot_path.load import Plan, Report
 from tests.gateway_server import PROJECT, GatewayServer
 from tests.settings import POSTGRES

@@ -1,0 +1,162 @@
+"""The dashboard as its template draws it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from office.dashboard import figures, rows
+from office.dashboard.charts import Columns, Point, stacked_columns
+from office.dashboard.figures import MONEY_STATES, NOT_TAKEN_ON, Scope, Unsettled
+from office.dashboard.links import Links
+from office.dashboard.rows import BankRow, Choice, DeclineRow, Figure, StateRow
+from office.decisions.waiting import became_of
+from office.pages.words import BAD, WAITING, plain
+from payments.domain.states import Mode
+from payments.models import Merchant
+from payments.models.clock import read_clock
+
+PERIODS = {1: "Today", 7: "7 days"}
+
+
+def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """unfold's DASHBOARD_CALLBACK. Who may not view payments gets a page without figures."""
+    context["title"] = "Dashboard"
+    if request.user.has_perm("payments.view_payment"):
+        context["dashboard"] = Dashboard(request)
+        context["became"] = became_of(request)
+    return context
+
+
+class Dashboard:
+    """Everything on the page. It is counted once, when this is made."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.merchants = list(Merchant.objects.order_by("name").values_list("pk", "name"))
+        self.scope = _scope_of(request.GET.dict(), {pk for pk, _ in self.merchants})
+        self.links = Links(self.scope)
+        self.made = figures.payments_made(self.scope)
+        self._money = figures.money(self.scope)
+        self._attention = figures.attention(self.scope)
+        self._banks = figures.banks(self.scope)
+
+    @property
+    def modes(self) -> list[Choice]:
+        return [Choice(plain(mode), self.links.here(mode=mode), mode is self.scope.mode) for mode in Mode]
+
+    @property
+    def periods(self) -> list[Choice]:
+        return [
+            Choice(text, self.links.here(days=days), days == self.scope.days)
+            for days, text in PERIODS.items()
+        ]
+
+    @property
+    def other_choices(self) -> list[Choice]:
+        """Where there may be payments when there are none here."""
+        mode = Mode.TEST if self.scope.mode is Mode.LIVE else Mode.LIVE
+        others = [Choice(f"Look at {mode} mode", self.links.here(mode=mode))]
+        if self.scope.days == 1:
+            others.insert(0, Choice("Look at the last 7 days", self.links.here(days=7)))
+        return others
+
+    @property
+    def days(self) -> str:
+        """`2026-11-21`, or the first and the last of several."""
+        scope = self.scope
+        return str(scope.last_day) if scope.days == 1 else f"{scope.first_day} to {scope.last_day}"
+
+    @property
+    def period(self) -> str:
+        """The period in a sentence."""
+        return "today" if self.scope.days == 1 else f"in these {self.scope.days} days"
+
+    @property
+    def as_of(self) -> datetime:
+        return self.scope.now.astimezone(UTC)
+
+    @property
+    def attention(self) -> list[Figure]:
+        """What waits for somebody, or for the machine."""
+        found = self._attention
+        return [
+            self._unsettled("In doubt", found.in_doubt, "in_doubt", WAITING, releases=found.releases),
+            self._unsettled("Needs review", found.needs_review, "needs_review", BAD),
+            # Recovery voids them; whose void the bank contradicts is in the review queue.
+            self._unsettled("Late holds", found.late_holds, "", WAITING),
+            self._unsettled("Waiting for approval", found.proposals, "", WAITING),
+            self._unsettled("Awaiting statement", found.awaiting_statement, "awaiting_statement", WAITING),
+        ]
+
+    @property
+    def money(self) -> list[Figure]:
+        """What was authorized, captured and refunded in the period."""
+        return [
+            Figure(
+                name=plain(state),
+                number=rows.shown(self._money[state].amounts),
+                note=rows.counted(self._money[state].count, "payment", "payments"),
+                link=self.links.reached(state) if self._money[state].count else "",
+            )
+            for state in MONEY_STATES
+        ]
+
+    @property
+    def has_money(self) -> bool:
+        return any(reached.count for reached in self._money.values())
+
+    @property
+    def decline_rate(self) -> Figure:
+        return rows.decline_rate(self.made, self.links)
+
+    @property
+    def states(self) -> list[StateRow]:
+        return rows.states(self.made, self.links)
+
+    @property
+    def declines(self) -> list[DeclineRow]:
+        return rows.declines(self.made, self.links)
+
+    @property
+    def banks(self) -> list[BankRow]:
+        return [row for bank in self._banks for row in rows.of_bank(bank)]
+
+    @property
+    def chart(self) -> Columns:
+        """The payments made in each hour, or day, of the period."""
+        return stacked_columns(map(self._point, self._steps()))
+
+    @property
+    def chart_title(self) -> str:
+        return "Payments by hour (UTC)" if self.scope.days == 1 else "Payments by day (UTC)"
+
+    def _steps(self) -> Iterator[datetime]:
+        begin = self.scope.begin
+        while begin < self.scope.end:
+            yield begin
+            begin += self.scope.step
+
+    def _point(self, begin: datetime) -> Point:
+        made = self.made.at(begin)
+        bad = made.in_state(*NOT_TAKEN_ON)
+        if self.scope.days == 1:
+            tick = f"{begin:%H}" if begin.hour % 3 == 0 else ""
+            return Point(f"{begin:%H:%M}", tick, made.count, bad)
+        day = str(begin.date())
+        link = self.links.made(created_from=day, created_to=day) if made.count else ""
+        return Point(day, f"{begin:%a} {begin.day}", made.count, bad, link)
+
+    def _unsettled(
+        self, name: str, found: Unsettled, attention: str, colour: str, releases: Unsettled | None = None
+    ) -> Figure:
+        link = self.links.payments(attention=attention) if attention else self.links.review_queue
+        return rows.unsettled(name, found, colour=colour, link=link, releases=releases, now=self.scope.now)
+
+
+def _scope_of(asked: dict[str, str], merchants: set[int]) -> Scope:
+    """What the address asks for; live mode, today and all merchants where it says nothing that is known."""
+    mode = Mode.TEST if asked.get("mode") == Mode.TEST else Mode.LIVE
+    days = next((days for days in PERIODS if str(days) == asked.get("days")), 1)
+    merchant = next((pk for pk in merchants if str(pk) == asked.get("merchant")), None)
+    return Scope(mode=mode, days=days, merchant_id=merchant, now=read_clock())

@@ -1,0 +1,72 @@
+"""Where a second person decides on what another has proposed, and whoever proposed it takes it back."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from office.decisions import consequences, resolve
+from office.decisions.actions import APPROVE, PAYMENT, QUEUE
+from office.decisions.forms import ReasonForm
+from office.decisions.page import Decision, DecisionPages, Given, Preview
+from office.decisions.subjects import about_proposal, find_proposal, shown
+from office.log.actors import staff_of
+from payments.models import Resolution
+
+
+class Approvals(DecisionPages):
+    """Their views. Whoever approves sees what is proposed as it was proposed."""
+
+    def approve(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
+        proposed = find_proposal(resolution_id)
+        if proposed.state != Resolution.State.PROPOSED:
+            return self._decided_already(request, proposed)
+        if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
+            messages.error(request, "Nobody approves their own proposal: somebody else has to.")
+            return HttpResponseRedirect(_page_of(proposed))
+
+        def preview(given: Given) -> Preview:
+            seen = {"seen_epoch": given["seen_epoch"], "seen_attempt": given["seen_attempt"]}
+            resolve.check_approval(staff_of(request), proposed, **seen)
+            return Preview(consequences.of_proposal(proposed))
+
+        return self.page_of(
+            request,
+            Decision(
+                title=f"Approve: {proposed.get_kind_display()}",
+                about=about_proposal(proposed),
+                form=ReasonForm,
+                preview=preview,
+                decide=lambda given: resolve.approve(staff_of(request), proposed.pk, **given),
+                back=_page_of(proposed),
+                seen=shown(proposed.operation) if proposed.operation else "",
+            ),
+        )
+
+    def refuse(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
+        proposed = find_proposal(resolution_id)
+        if proposed.state != Resolution.State.PROPOSED:
+            return self._decided_already(request, proposed)
+        own = proposed.proposed_by_id == request.user.pk
+        if not own and not request.user.has_perm(APPROVE):
+            raise PermissionDenied
+        return self.page_of(
+            request,
+            Decision(
+                title=f"{'Take back' if own else 'Refuse'}: {proposed.get_kind_display()}",
+                about=about_proposal(proposed),
+                form=ReasonForm,
+                preview=lambda _: Preview([("State", "Nothing changes; the proposal is closed.")]),
+                decide=lambda given: resolve.refuse(staff_of(request), proposed.pk, reason=given["reason"]),
+                back=_page_of(proposed),
+            ),
+        )
+
+    def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
+        messages.info(request, resolve.decided_already(decided))
+        return HttpResponseRedirect(_page_of(decided))
+
+
+def _page_of(proposed: Resolution) -> str:
+    """Where one sees what came of it."""
+    return reverse(PAYMENT, args=[proposed.payment_id]) if proposed.payment_id else reverse(QUEUE)

@@ -1,0 +1,45 @@
+"""A note for other staff, sent from the payment's page; shown here where something was wrong with it."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from office.decisions import drafts
+from office.decisions.actions import PAYMENT
+from office.decisions.drafts import Draft
+from office.decisions.forms import NoteForm
+from office.decisions.subjects import about_payment, find_payment
+from office.log import staff
+from office.log.actors import staff_of
+
+
+def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+    """Add it, or show it with what is wrong."""
+    payment = find_payment(payment_id)
+    back = reverse(PAYMENT, args=[payment.pk])
+    draft = drafts.find(request)
+    form = NoteForm(request.POST) if request.method == "POST" else NoteForm(draft.fields if draft else None)
+    if request.method == "POST" and form.is_valid():
+        if staff.add_note(staff_of(request), payment, form.cleaned_data["note"]):
+            messages.success(request, "The note is on the timeline.")
+        else:
+            messages.info(request, "The note is on the timeline already; it stands there once.")
+        drafts.drop(request)
+        return HttpResponseRedirect(back)
+    kept = drafts.keepable(request.POST) if request.method == "POST" else None
+    if kept is not None:
+        return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
+    if draft and draft.told:
+        form.add_error(None, draft.told)
+    context = site.each_context(request) | {
+        "title": "A note for other staff",
+        "about": about_payment(payment),
+        "form": form,
+        "back": back,
+        "sends": "Add note",
+    }
+    request.current_app = site.name
+    return TemplateResponse(request, "office/decide.html", context)

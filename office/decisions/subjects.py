@@ -1,0 +1,115 @@
+"""What a decision is about: found, or a 404, and told in a few facts."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+
+from office.decisions.actions import PAYMENT, QUEUE
+from office.decisions.evidence import last_attempt
+from payments.domain.money import display
+from payments.domain.states import Mode
+from payments.models import Assignment, Operation, Payment, Resolution
+from reconciliation.services.explain import moment
+
+Facts = list[tuple[str, str]]
+
+
+def find_operation(operation_id: UUID) -> Operation:
+    operation = Operation.objects.select_related("payment__merchant").filter(pk=operation_id).first()
+    if operation is None:
+        raise Http404
+    return operation
+
+
+def find_payment(payment_id: UUID) -> Payment:
+    payment = Payment.objects.select_related("merchant").filter(pk=payment_id).first()
+    if payment is None:
+        raise Http404
+    return payment
+
+
+def find_proposal(resolution_id: int) -> Resolution:
+    related = ("operation__payment__merchant", "payment__merchant", "proposed_by", "decided_by")
+    proposed = Resolution.objects.select_related(*related).filter(pk=resolution_id).first()
+    if proposed is None:
+        raise Http404
+    return proposed
+
+
+def shown(operation: Operation) -> str:
+    """Which state of it a page shows: its epoch, and its last attempt."""
+    return f"{operation.lease_epoch}.{last_attempt(operation)}"
+
+
+def owner_of(operation: Operation) -> str:
+    """Who looks after the case; empty where nobody does."""
+    assignment = Assignment.objects.select_related("owner").filter(operation=operation).first()
+    return assignment.owner.get_username() if assignment else ""
+
+
+def owner_besides(request: HttpRequest, operation: Operation) -> str:
+    """Who looks after the case, if it is somebody else than whoever asks."""
+    owner = owner_of(operation)
+    return "" if owner == request.user.get_username() else owner
+
+
+def page_of(operation: Operation) -> str:
+    """Where one goes back to."""
+    return reverse(PAYMENT, args=[operation.payment_id]) if operation.payment_id else reverse(QUEUE)
+
+
+def about_payment(payment: Payment) -> Facts:
+    amount = display(payment.amount_cents, payment.currency)
+    test = ", a test: no real money" if payment.mode == Mode.TEST else ""
+    return [
+        ("Payment", f"{payment.public_id}: {amount}, {payment.state}{test}"),
+        ("Order", f"{payment.order_id} of customer {payment.customer_id}, {payment.merchant.name}"),
+    ]
+
+
+def about_operation(operation: Operation) -> Facts:
+    amount = display(operation.amount_cents, operation.currency)
+    last = operation.attempts.order_by("number").last()
+    answer = f"attempt {last.number}, {last.get_result_display().lower()}: {last.reply}" if last else ""
+    known = [
+        *(about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
+        ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
+        ("Concerns", operation.target_reference),
+        ("Last attempt", answer),
+        ("Looked after by", owner_of(operation) or "nobody"),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def about_proposal(proposed: Resolution) -> Facts:
+    """For whoever decides on what somebody else has proposed."""
+    known: Facts = []
+    if proposed.operation:
+        known = about_operation(proposed.operation)
+    elif proposed.payment:
+        known = about_payment(proposed.payment)
+    return known + as_proposed(proposed)
+
+
+def as_proposed(proposed: Resolution) -> Facts:
+    """What is proposed, as it was proposed: on what evidence, why and by whom."""
+    known = [
+        ("Amount", display(proposed.amount_cents, proposed.currency)),
+        ("Reference", proposed.reference),
+        ("Done at the bank", moment(proposed.executed_at) if proposed.executed_at else ""),
+        ("Evidence", proposed.evidence_told),
+        ("The bank's answer", _answer_named_by(proposed)),
+        ("Quote", proposed.quote),
+        ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
+        ("Reason", proposed.reason),
+        ("Proposed by", f"{proposed.proposed_by.get_username()} at {moment(proposed.proposed_at)}"),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def _answer_named_by(proposed: Resolution) -> str:
+    if proposed.operation is None or proposed.attempt is None:
+        return ""
+    attempt = proposed.operation.attempts.filter(number=proposed.attempt).first()
+    return f"attempt {attempt.number}: {attempt.reply}" if attempt else ""

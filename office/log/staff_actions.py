@@ -1,0 +1,128 @@
+"""How an event of the log of staff is told: what was done, about what, and why."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from office.pages.words import plain
+from payments.domain.ids import OPERATION_PREFIX, public_id
+from payments.models import Event, Resolution
+
+Type = Event.Type
+WORDS: dict[str, str] = {
+    Type.NOTE_ADDED: "Added a note",
+    Type.OPERATION_ASSIGNED: "Took a case",
+    Type.OPERATION_GIVEN_BACK: "Gave a case back",
+    Type.OPERATION_ASKED_AGAIN: "Asked the bank again",
+    Type.RESOLUTION_PROPOSED: "Proposed a decision",
+    Type.RESOLUTION_APPLIED: "Carried out a decision",
+    Type.RESOLUTION_REFUSED: "Closed a proposal",
+    Type.RESOLUTION_OUTDATED: "A proposal has become outdated",
+    Type.RESOLUTION_FAILED: "Tried to decide, and it did not hold",
+    Type.API_KEY_DISABLED: "Disabled an API key",
+    Type.ROUTE_CHANGED: "Changed a route",
+    Type.PAYMENTS_EXPORTED: "Exported payments",
+    Type.USER_CREATED: "Added a user",
+    Type.USER_CHANGED: "Changed a user",
+    Type.USER_PASSWORD_CHANGED: "Changed a password",
+    Type.USER_SECOND_FACTOR_SET_UP: "Set up a second factor",
+    Type.USER_SECOND_FACTOR_RESET: "Reset a second factor",
+    Type.GROUP_CREATED: "Added a group",
+    Type.GROUP_CHANGED: "Changed a group",
+    Type.SCHEDULE_RUN_NOW: "Had a schedule run at once",
+}
+# Why it was decided so, where that is not why it was proposed.
+_DECIDED_BECAUSE = ("because", "approved_because")
+# What other columns tell, and ids that say nothing to people.
+_TOLD_ELSEWHERE = frozenset(
+    (
+        *("user", "from", "reason", "note", "changed", "kind", "resolution"),
+        *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
+        *_DECIDED_BECAUSE,
+    )
+)
+
+
+def what(event: Event) -> SafeString:
+    """What was done, and below it what is known of it."""
+    details = format_html_join("", "<span>{}</span>", ((text,) for text in _details(event.evidence)))
+    return format_html('<div class="ficpay-told"><strong>{}</strong>{}</div>', WORDS[event.type], details)
+
+
+def why(event: Event) -> str:
+    """The reason, or the note, as it was typed; empty where none was asked for."""
+    known = (event.evidence.get(name) for name in (*_DECIDED_BECAUSE, "reason", "note"))
+    return str(next(filter(None, known), ""))
+
+
+def about(event: Event, *, links: bool) -> SafeString | str:
+    """The payment, or whatever else it was done to; users and groups as links for those who may open them."""
+    evidence = event.evidence
+    if event.payment:
+        address = reverse("admin:payments_payment_change", args=[event.payment.pk])
+        return _link(address, event.payment.order_id)
+    for model, word in (("account", "user"), ("group", "group")):
+        if model in evidence:
+            text = f"{word} {evidence[model]}"
+            address = reverse(f"admin:auth_{word}_change", args=[evidence[f"{model}_id"]])
+            return _link(address, text) if links else text
+    if "key" in evidence:
+        return f"{evidence['key']} of {evidence.get('merchant', 'a merchant')}"
+    if "route" in evidence:
+        return f"route {evidence['route']} of {evidence['merchant']}"
+    if "filter" in evidence:
+        asked = [f"{plain(name).lower()} {value}" for name, value in evidence["filter"].items()]
+        return f"payments: {', '.join(asked) or 'all'}"
+    if "schedule" in evidence:
+        return f"schedule {evidence['schedule']}"
+    return public_id(OPERATION_PREFIX, event.operation_id) if event.operation_id else ""
+
+
+def as_proposed(evidence: dict[str, Any]) -> dict[str, str]:
+    """The kind of a decision and what it rests on, in the words in which it was proposed."""
+    if evidence.get("kind") not in Resolution.Kind.values:
+        return {}
+    proposed = Resolution(kind=evidence["kind"], evidence=evidence.get("evidence", ""))
+    words = {"kind": proposed.get_kind_display(), "evidence": proposed.evidence_told}
+    return {name: text for name, text in words.items() if text}
+
+
+def _link(address: str, text: str) -> SafeString:
+    return format_html('<a class="ficpay-short" href="{}" title="{}">{}</a>', address, text, text)
+
+
+def _details(evidence: dict[str, Any]) -> Iterator[str]:
+    evidence = evidence | as_proposed(evidence)
+    if "kind" in evidence:
+        yield str(evidence["kind"])
+    for name, change in evidence.get("changed", {}).items():
+        yield f"{plain(name.removeprefix('is_'))}{_changed(change)}"
+    for name, value in evidence.items():
+        if name not in _TOLD_ELSEWHERE:
+            yield f"{plain(name)}: {_shown(value)}"
+    if any(name in evidence for name in _DECIDED_BECAUSE) and "reason" in evidence:
+        yield f"Proposed because: {evidence['reason']}"
+
+
+def _changed(change: dict[str, Any]) -> str:
+    """`: now Support lead; no longer Support`, `: no → yes`, or nothing where only the fact is kept."""
+    if "to" not in change:
+        return ""
+    old, new = change.get("from"), change["to"]
+    if isinstance(new, list):
+        before = old or []
+        parts = [
+            ("now", [one for one in new if one not in before]),
+            ("no longer", [one for one in before if one not in new]),
+        ]
+        return ": " + "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
+    return f": {_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,91 @@
+"""Merchants with their routes, and their API keys, as lists. A key's digest is never shown."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from office.merchants import change_route
+from office.pages.read_only import ReadOnlyAdmin
+from office.pages.words import BAD, GOOD, label, utc
+from payments.models import ApiKey, Merchant
+
+
+@admin.register(Merchant)
+class MerchantAdmin(ReadOnlyAdmin[Merchant]):
+    list_display = ("name", "slug", "routes", "active", "created")
+    ordering = ("name",)
+    nothing_yet = "`manage.py seed` creates the first merchant."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Merchant]:
+        return super().get_queryset(request).prefetch_related("routes")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return (
+            (*self.list_display, "change_route")
+            if request.user.has_perm(change_route.CHANGE)
+            else self.list_display
+        )
+
+    def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
+        return (("<int:merchant_id>/route/", "payments_change_route", change_route.view),)
+
+    @admin.display(description="Routes")
+    def routes(self, merchant: Merchant) -> SafeString:
+        return change_route.as_list(merchant)
+
+    @admin.display(description="")
+    def change_route(self, merchant: Merchant) -> SafeString:
+        return format_html(
+            '<a href="{}">Change a route…</a>', reverse("admin:payments_change_route", args=[merchant.pk])
+        )
+
+    @admin.display(description="Keys are")
+    def active(self, merchant: Merchant) -> SafeString:
+        return label("in force", GOOD) if merchant.is_active else label("refused", BAD)
+
+    @admin.display(description="Created")
+    def created(self, merchant: Merchant) -> str:
+        return utc(merchant.created_at)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
+    list_display = ("key", "merchant", "mode_label", "state", "created", "disabled")
+    list_select_related = ("merchant",)
+    ordering = ("merchant__name", "mode", "-created_at")
+    nothing_yet = "`manage.py issue_api_key <merchant> --mode live` issues one and shows it once."
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        may = request.user.has_perm("payments.disable_apikey")
+        return (*self.list_display, "disable") if may else self.list_display
+
+    @admin.display(description="Key")
+    def key(self, key: ApiKey) -> str:
+        return str(key)
+
+    @admin.display(description="Mode")
+    def mode_label(self, key: ApiKey) -> SafeString:
+        return label(key.mode)
+
+    @admin.display(description="State")
+    def state(self, key: ApiKey) -> SafeString:
+        return label("in force", GOOD) if key.disabled_at is None else label("disabled", BAD)
+
+    @admin.display(description="Created")
+    def created(self, key: ApiKey) -> str:
+        return utc(key.created_at)
+
+    @admin.display(description="Disabled")
+    def disabled(self, key: ApiKey) -> str:
+        return utc(key.disabled_at)
+
+    @admin.display(description="")
+    def disable(self, key: ApiKey) -> SafeString | str:
+        if key.disabled_at is not None:
+            return ""
+        return format_html('<a href="{}">Disable…</a>', reverse("admin:payments_disable_key", args=[key.pk]))

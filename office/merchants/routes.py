@@ -1,0 +1,52 @@
+"""Changing a route: which bank serves a merchant's new payments in one mode and currency."""
+
+from django.db import transaction
+
+from office.log.staff import Operator, Staff, log_action
+from payments.domain.money import Currency
+from payments.domain.states import Mode
+from payments.engine.send import banks_for
+from payments.models import Event, Merchant, Route
+from payments.models.clock import ClockTimestamp
+
+
+class NoSuchRoute(Exception):
+    """Why a route cannot be as asked. The message is for people."""
+
+
+def change_route(
+    who: Staff | Operator, *, slug: str, mode: Mode, currency: Currency, bank: str | None, reason: str
+) -> bool:
+    """Send the merchant's new payments in this mode and currency to this bank, or to none.
+
+    False where it is so already. Payments that have begun keep their bank. Raises Merchant.DoesNotExist,
+    and NoSuchRoute where the bank does not serve this currency in this mode.
+    """
+    able = banks_for(mode, currency)
+    if bank is not None and bank not in able:
+        known = f"Banks that do: {', '.join(able)}." if able else "No bank does."
+        raise NoSuchRoute(f"{bank} does not take {currency} in {mode} mode. {known}")
+    with transaction.atomic():
+        merchant = Merchant.objects.get(slug=slug)
+        routes = Route.objects.select_for_update().filter(merchant=merchant, mode=mode, currency=currency)
+        before = routes.values_list("bank", flat=True).first()
+        if before == bank:
+            return False
+        if bank is None:
+            routes.delete()
+        else:
+            Route.objects.update_or_create(
+                merchant=merchant,
+                mode=mode,
+                currency=currency,
+                defaults={"bank": bank, "changed_at": ClockTimestamp()},
+            )
+        log_action(
+            who,
+            Event.Type.ROUTE_CHANGED,
+            merchant=merchant.slug,
+            route=f"{mode} {currency}",
+            changed={"bank": {"from": before, "to": bank}},
+            reason=reason,
+        )
+    return True

@@ -1,0 +1,42 @@
+"""Filters by what became of payments, and when."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from office.dashboard.figures import MONEY_STATES
+from office.pages.fields import FieldsFilter, WrongFilter, on_days
+from payments.models import Payment
+
+
+class ReachedFilter(FieldsFilter):
+    """Payments that were authorized, captured or refunded on these days, whenever they were made."""
+
+    title = "reached"
+    inputs = (
+        ("choice", "reached", "Reached"),
+        ("date", "reached_from", "Reached from"),
+        ("date", "reached_to", "Reached to"),
+    )
+    choosable = tuple(MONEY_STATES)
+
+    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+        state, first, last = (self.given.get(name, "") for name in self.names())
+        if not state and (first or last):
+            raise WrongFilter("Choose what was reached on these days: AUTHORIZED, CAPTURED or REFUNDED.")
+        if not state:
+            return rows
+        if state not in MONEY_STATES:
+            raise WrongFilter("What is reached is AUTHORIZED, CAPTURED or REFUNDED.")
+        field = f"{state.lower()}_at"
+        return on_days(request, rows.filter(**{f"{field}__isnull": False}), field, first, last)
+
+
+class DeclineCodeFilter(FieldsFilter):
+    """Declines with one code. It draws itself only where it is in force: a figure leads to it."""
+
+    title, hides = "decline code", True
+    inputs = (("text", "decline_code", "Decline code"),)
+
+    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+        code = self.given.get("decline_code", "")
+        return rows.filter(decline_code=code) if code else rows

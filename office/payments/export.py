@@ -1,0 +1,124 @@
+"""Payments as a file for spreadsheets, sent while it is being read.
+
+A batch is a short statement of its own that begins where the one before ended. So no cursor, transaction or
+connection waits for a slow download, and memory holds one batch. Payments made meanwhile are newer than the
+first row and left out; a state may have changed between two batches.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from office.payments.search import Search
+from payments.models import Payment
+
+BATCH = 1000
+# A spreadsheet has 1,048,576 rows.
+ROWS_AT_MOST = 1_000_000
+_BEGIN_OF_UTF8 = "\ufeff"  # by which spreadsheets know it
+# What a spreadsheet would make something else of: a number (0012345, 1e10, 12345678901234567890), a day (1-2,
+# MAR1), a time (5 pm) or a truth. An apostrophe in front keeps it as it is, as it does formulas.
+_MONTH = (
+    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_CHANGED = re.compile(
+    rf"(?=.*\d)[\d\s.,:/+%$€£¥()-]+(?:[ed][+-]?\d+|[ap]m?)?|(?=.*\d)[\d\s.,/-]*{_MONTH}[\d\s.,/-]*|true|false",
+    re.IGNORECASE,
+)
+# A spreadsheet takes a text that begins so for a formula, and runs it.
+_FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;|\t\r\n])(?=\s*[=+@-]))")
+# What support needs to compare. Email, description and metadata stay where they are read one by one.
+COLUMNS = (
+    *("payment", "created_at (UTC)", "order", "customer", "merchant", "mode", "state", "pending"),
+    *("amount", "amount (cents)", "currency", "card", "decline", "bank"),
+    *("authorization", "capture", "void", "refund"),
+    *("authorized_at (UTC)", "captured_at (UTC)", "voided_at (UTC)", "refunded_at (UTC)"),
+)
+
+
+def as_csv(payments: QuerySet[Payment], search: Search) -> Iterator[str]:
+    """A line of headings and a line for each payment of the queryset that the search finds, newest first.
+
+    Amounts are plain numbers, in dollars and in cents, to be added up; times are in UTC.
+    """
+    yield _BEGIN_OF_UTF8 + _lines([COLUMNS])
+    rows = 0
+    for batch in _batches(payments, search):
+        yield _lines([_row(payment) for payment in batch])
+        rows += len(batch)
+        if rows >= ROWS_AT_MOST:
+            yield _lines([(f"Not complete: the newest {rows} only. Narrow the filter for the others.",)])
+            return
+
+
+def _batches(payments: QuerySet[Payment], search: Search) -> Iterator[list[Payment]]:
+    """Of BATCH payments, newest first, until one is not full."""
+    remaining = payments
+    while batch := _newest(remaining, search):
+        yield batch
+        last = batch[-1]
+        # Back to the pool, if there is one, while the client reads.
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        if len(batch) < BATCH:
+            return
+        before = Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.id)
+        # The first comparison is what the database finds by its index.
+        remaining = payments.filter(Q(created_at__lte=last.created_at) & before)
+
+
+def _newest(payments: QuerySet[Payment], search: Search) -> list[Payment]:
+    if search.typed.term:
+        payments = payments.filter(pk__in=search.newest(payments, BATCH))
+    return list(payments.order_by("-created_at", "-id")[:BATCH])
+
+
+def _row(payment: Payment) -> tuple[str, ...]:
+    whole, cents = divmod(payment.amount_cents, 100)
+    return (
+        payment.public_id,
+        _utc(payment.created_at),
+        _text(payment.order_id),
+        _text(payment.customer_id),
+        _text(payment.merchant.name),
+        payment.mode,
+        payment.state,
+        payment.pending_kind or "",
+        f"{whole}.{cents:02}",
+        str(payment.amount_cents),
+        payment.currency,
+        # In one cell, because 0042 alone would become 42.
+        f"{payment.card_brand} {payment.card_last4}",
+        *map(_text, (payment.decline_code, payment.bank)),
+        *map(_text, (payment.bank_authorization_id, payment.bank_capture_id)),
+        *map(_text, (payment.bank_void_id, payment.bank_refund_id)),
+        *map(_utc, (payment.authorized_at, payment.captured_at, payment.voided_at, payment.refunded_at)),
+    )
+
+
+def _text(text: str) -> str:
+    """What others wrote, as text whatever it looks like (OWASP, CSV injection).
+
+    Behind a semicolon or the like, too: a spreadsheet may take it for the end of a cell.
+    """
+    if _CHANGED.fullmatch(text):
+        return f"'{text}"
+    return _FORMULA.sub(r"\1'", text)
+
+
+def _utc(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+def _lines(rows: list[tuple[str, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,92 @@
+"""The list of payments: what it finds, and what it says about how it was asked."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.admin.views.main import PAGE_VAR
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from office.pages.filters import AttentionFilter, ModeFilter
+from office.pages.read_only import COUNTED_AT_MOST, ReadOnlyList
+from office.payments.search import Search
+from payments.domain.states import Mode
+from payments.models import Payment
+
+IN_WORDS = "in"  # in the address, `words`: the text is looked for in descriptions and metadata
+
+
+def search_of(term: str, asked: dict[str, str]) -> Search:
+    """The search that an address asks for."""
+    return Search(term, in_words=asked.get(IN_WORDS) == "words")
+
+
+class PaymentList(ReadOnlyList):
+    """The payments that the search finds among those that the filters let through.
+
+    Where a filter is about operations, the newest of those say which payments are read.
+    """
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_filters_params(params)
+        found.pop(IN_WORDS, None)
+        return found
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Payment]:
+        payments: QuerySet[Payment] = super().get_queryset(request, exclude_parameters)
+        self._request = request
+        self.search = search_of(self.query, request.GET.dict())
+        if self.query.strip():
+            return payments.filter(pk__in=self.search.newest(payments, COUNTED_AT_MOST))
+        for spec in self.filter_specs:
+            if isinstance(spec, AttentionFilter) and spec.is_known:
+                newest = spec.newest(COUNTED_AT_MOST)
+                ordered: QuerySet[Payment] = self.root_queryset.filter(pk__in=newest)
+                return ordered.order_by(*payments.query.order_by)
+        return payments
+
+    @property
+    def mode(self) -> str:
+        """`live`, `test` or `all`."""
+        chosen = next(spec.chosen for spec in self.filter_specs if isinstance(spec, ModeFilter))
+        return chosen or Mode.LIVE.value
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether the same search and filters would find a test payment."""
+        if self.mode != Mode.LIVE or self.problems:
+            return False
+        tests: QuerySet[Payment] = self.root_queryset.filter(mode=Mode.TEST)
+        for spec in self.filter_specs:
+            if not isinstance(spec, ModeFilter):
+                narrowed = spec.queryset(self._request, tests)
+                tests = tests if narrowed is None else narrowed
+        if self.query.strip():
+            return bool(search_of(self.query, self._request.GET.dict()).newest(tests, 1))
+        return tests.order_by("-created_at", "-id")[:1].exists()
+
+    @property
+    def with_tests(self) -> str:
+        return self.get_query_string({"mode": ModeFilter.both}, [PAGE_VAR])
+
+    @property
+    def live_only(self) -> str:
+        return self.get_query_string(remove=["mode", PAGE_VAR])
+
+    @property
+    def without_filters(self) -> str:
+        """The address of the same search among all payments."""
+        return f"?{urlencode({'q': self.query, 'mode': ModeFilter.both})}"
+
+    @property
+    def other_readings(self) -> list[tuple[str, str]]:
+        """What else the text may mean, and the address where that is searched for."""
+        page = [PAGE_VAR, IN_WORDS]
+        found = [(one.text, self.get_query_string({"q": one.term}, page)) for one in self.search.others]
+        if self.search.is_asked_for_words:
+            found.append(("as an id, a card or an amount", self.get_query_string(remove=page)))
+        elif self.search.typed.words and not self.search.in_words:
+            found.append(("in descriptions and metadata", self.get_query_string({IN_WORDS: "words"}, page)))
+        return found

@@ -1,0 +1,110 @@
+"""The receipt's facts as the payment's page shows them."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from office.decisions.denials import done_already, is_called_captured
+from office.decisions.evidence import has_late_answer
+from office.pages.words import NOTHING, as_written, utc
+from payments.domain.money import display
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.engine import answers
+from payments.models import Operation, Payment
+
+_AT_THE_BANK = "at the bank, as far as it says"
+LIST = "admin:payments_payment_changelist"
+Section = tuple[str, list[tuple[str, Any]]]
+
+
+def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
+    """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`.
+
+    `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
+    """
+    shown = answers.receipt(payment, payment.pending_kind, last=None)
+    moved, captured, refunded = _still_open(payment, operations)
+    decline = shown["decline"]
+    return [
+        (
+            "Order",
+            [
+                ("Order", _all_of(payment.order_id, payment)),
+                ("Customer", _all_of(payment.customer_id, payment)),
+                ("Email", _all_of(payment.customer_email, payment) if payment.customer_email else NOTHING),
+                ("Description", as_written(payment.description) if payment.description else NOTHING),
+                ("Metadata", _metadata(payment.metadata)),
+                ("Merchant", format_html("{}, {} mode", as_written(payment.merchant.name), payment.mode)),
+            ],
+        ),
+        (
+            "Money",
+            [
+                ("Amount", display(payment.amount_cents, payment.currency)),
+                ("Money moved", moved or shown["money_moved"]),
+                ("Captured", display(payment.captured_amount_cents, payment.currency) + captured),
+                ("Refunded", display(payment.refunded_amount_cents, payment.currency) + refunded),
+                ("Card", f"{payment.card_brand} •••• {payment.card_last4}"),
+                ("Card expires", f"{payment.card_expiry_month:02}/{payment.card_expiry_year}"),
+                ("Decline", f"{decline['message']} ({decline['code']})" if decline else NOTHING),
+            ],
+        ),
+        (
+            "Bank",
+            [
+                ("Bank", payment.bank),
+                ("Authorization", payment.bank_authorization_id or NOTHING),
+                ("Capture", payment.bank_capture_id or NOTHING),
+                ("Void", payment.bank_void_id or NOTHING),
+                ("Refund", payment.bank_refund_id or NOTHING),
+            ],
+        ),
+        ("Times", _times(payment)),
+    ]
+
+
+def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str, str]:
+    """What is not settled: of whether money moved, and behind what is recorded as captured and refunded."""
+    amount = display(payment.amount_cents, payment.currency)
+    for one in operations:
+        is_late = has_late_answer(one)
+        if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
+            continue
+        says_done = is_late or bool(done_already(one))
+        done = "the bank says that it is done" if says_done else "not settled"
+        beside = f" recorded; {amount} {_AT_THE_BANK if says_done else 'in doubt'}"
+        match one.kind:
+            case OperationKind.CAPTURE:
+                return f"unknown (capture: {done})", beside, ""
+            case OperationKind.REFUND:
+                return f"unknown (refund: {done})", "", beside
+            case OperationKind.VOID if is_called_captured(one):
+                return "unknown (void: captured, says the bank)", f" recorded; {amount} {_AT_THE_BANK}", ""
+            case _:
+                return f"unknown ({one.kind}: {done})", "", ""
+    return "", "", ""
+
+
+def _times(payment: Payment) -> list[tuple[str, Any]]:
+    reached = [
+        (state.value.capitalize(), utc(getattr(payment, f"{state.value.lower()}_at")))
+        for state in PaymentState
+        if state is not PaymentState.PENDING and getattr(payment, f"{state.value.lower()}_at")
+    ]
+    expires = payment.authorization_expires_at
+    hold = [("Hold expires", utc(expires))] if expires else []
+    return [("Created", utc(payment.created_at)), *reached, *hold]
+
+
+def _metadata(metadata: dict[str, str]) -> SafeString | str:
+    lines = ((as_written(f"{name}: {value}"),) for name, value in metadata.items())
+    return format_html_join("", "<div>{}</div>", lines) or NOTHING
+
+
+def _all_of(text: str, payment: Payment) -> SafeString:
+    """A link to the list of all payments that have this."""
+    query = urlencode({"q": text, "mode": payment.mode})
+    return format_html('<a href="{}?{}">{}</a>', reverse(LIST), query, as_written(text))

@@ -1,0 +1,69 @@
+"""The payments that have to do with one: of the same order, and those that may be the same purchase twice."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils.safestring import SafeString
+
+from office.pages.words import as_written, state_label, utc
+from payments.domain.money import display
+from payments.domain.states import PaymentState
+from payments.models import Payment
+
+SIBLINGS_AT_MOST = 10
+# Whoever clicks twice, or tries again with a second order, does so within a day.
+DUPLICATE_WITHIN = timedelta(hours=24)
+_WITH_MONEY = (PaymentState.PENDING, PaymentState.AUTHORIZED, PaymentState.CAPTURED)
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another payment. `is_duplicate` where both have the customer's money, or may have it."""
+
+    payment: Payment
+    is_duplicate: bool
+
+    @property
+    def order(self) -> SafeString:
+        return as_written(self.payment.order_id)
+
+    @property
+    def amount(self) -> str:
+        return display(self.payment.amount_cents, self.payment.currency)
+
+    @property
+    def state(self) -> SafeString:
+        return state_label(self.payment.state)
+
+    @property
+    def created(self) -> SafeString | str:
+        return utc(self.payment.created_at)
+
+
+def related_to(payment: Payment) -> list[Related]:
+    """Payments of the same order, and of the same card and amount within a day; the newest first."""
+    others = Payment.objects.filter(merchant=payment.merchant_id, mode=payment.mode).exclude(pk=payment.pk)
+    newest = others.order_by("-created_at", "-id")
+    found = list(newest.filter(order_id=payment.order_id)[:SIBLINGS_AT_MOST])
+    duplicates = list(newest.filter(_same_purchase(payment))[:SIBLINGS_AT_MOST])
+    both = {one.pk: Related(one, one in duplicates) for one in [*found, *duplicates]}
+    return sorted(both.values(), key=lambda one: one.payment.created_at, reverse=True)
+
+
+def _same_purchase(payment: Payment) -> Q:
+    """Bought with the same card for the same amount, while both have the money.
+
+    By the card, not by the customer: a guest's second order has another customer's id.
+    """
+    if payment.state not in _WITH_MONEY:
+        return Q(pk=None)
+    begin, end = payment.created_at - DUPLICATE_WITHIN, payment.created_at + DUPLICATE_WITHIN
+    card = Q(
+        card_last4=payment.card_last4,
+        card_brand=payment.card_brand,
+        card_expiry_month=payment.card_expiry_month,
+        card_expiry_year=payment.card_expiry_year,
+    )
+    money = Q(amount_cents=payment.amount_cents, currency=payment.currency, state__in=_WITH_MONEY)
+    return card & money & Q(created_at__range=(begin, end))

@@ -1,0 +1,244 @@
+"""What the search box finds.
+
+A text is compared whole with every id it may be, each by an index of its own, so a customer's id never finds
+another customer's. One OR over several tables would be a scan, so each comparison is a query of its own that
+reads its newest matches only, and a UNION brings them together. Where no id matches, the text is looked for
+in descriptions and metadata, word by word. The page says how a text was read.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from office.payments.typed import Amount, Typed
+from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
+from payments.domain.money import Currency, display
+from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
+from payments.models.words import Words, having_all
+
+PLACEHOLDER = "Payment, order, customer, email, bank reference, last four, amount, description …"
+
+# Operations that one scrap leads to; only a request id that a merchant sends with everything names more.
+OPERATIONS_AT_MOST = 1000
+# Ids of ours that begin alike: four digits begin one id in 65,536.
+BEGIN_ALIKE_AT_MOST = 200
+# Payments that have the same words; fewer are read one by one.
+COMMON_FROM = 5000
+_BANK_PREFIXES = ("auth_", "cap_", "void_", "ref_")
+_BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another way to read what was typed: its words, and what to search for instead."""
+
+    text: str
+    term: str
+
+
+class Search:
+    """One text from the box. It decides once where it looks: for ids and the like, or in the words."""
+
+    def __init__(self, term: str, *, in_words: bool = False) -> None:
+        self.typed = Typed(term)
+        self.in_words = in_words
+        self.is_asked_for_words = in_words
+        self._is_decided = in_words
+
+    def newest(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        """The ids of the newest payments of the queryset that the text names."""
+        if payments.query.is_empty():  # the filters let nothing through; a union of that cannot be ordered
+            return []
+        if self.in_words:
+            return self._by_words(payments, at_most)
+        found = self._by_ids(payments, at_most)
+        if not (found or self._is_decided) and self.typed.words:
+            self.in_words = True
+            found = self._by_words(payments, at_most)
+        self._is_decided = True
+        return found
+
+    @cached_property
+    def readings(self) -> list[str]:
+        """What the text is taken for, where that may surprise."""
+        money = self.typed.money
+        said = []
+        if money.last_four:
+            said.append(f"the last four digits {money.last_four}")
+        if money.amount:
+            written = " (digits alone)" if money.amount.other else ""
+            said.append(f"the amount {_shown(money.amount)}{written}")
+        return said
+
+    @property
+    def joined_by(self) -> str:
+        return " together with " if self.typed.money.together else " or as "
+
+    @cached_property
+    def others(self) -> list[Other]:
+        """The readings that are not in force, or not alone."""
+        money, found = self.typed.money, []
+        if money.amount and money.amount.other:
+            found.append(_only(money.amount.other, money.last_four if money.together else ""))
+        if money.last_four and money.amount and not money.together:
+            found += [
+                Other(f"only the card •••• {money.last_four}", f"•••• {money.last_four}"),
+                _only(money.amount.cents),
+            ]
+        return found
+
+    @property
+    def hint(self) -> str:
+        """Why nothing can be found by it, where that is so."""
+        if self.typed.may_begin_a_card:
+            return "A card's first six digits are not stored: search for its last four."
+        if self.typed.is_in_another_currency and not self.typed.money.amount:
+            return f"No payment is in this currency: amounts are in {', '.join(Currency)}."
+        return ""
+
+    def _by_ids(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        email = Q(email=self.typed.email) & ~Q(customer_email="")
+        payments = payments.alias(email=Lower("customer_email"))
+        conditions = [*self._comparisons(), *([email] if self.typed.email else [])]
+        return _newest_of(payments, conditions, at_most)
+
+    def _by_words(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+        if not self.typed.words:
+            return []
+        words, found = self._with_words
+        if len(found) < COMMON_FROM:
+            return _newest_of(payments, [Q(pk__in=found)], at_most)
+        # So common that the newest ones are quickly come by in the list's own order.
+        return _newest_of(payments.alias(words=Words()), [Q(words=words)], at_most)
+
+    @cached_property
+    def _with_words(self) -> tuple[SearchQuery, list[UUID]]:
+        """What is asked for, and payments that have it, in no order; not all of them where they are many.
+
+        Words that begin so count only where none is whole: `inv10` is not what `inv1000` means. The words'
+        index is asked first and for them alone: for words that are common, but never together, the planner
+        would read the whole list.
+        """
+        whole = having_all(self.typed.words, whole=True)
+        if found := _having(whole):
+            return whole, found
+        beginnings = having_all(self.typed.words)
+        return beginnings, _having(beginnings)
+
+    def _comparisons(self) -> list[Q]:
+        """Everything the text may be to a payment; each has its index."""
+        typed = self.typed
+        each = [Q(**{field: one}) for one in typed.spellings for field in ("order_id", "customer_id")]
+        if references := _references(typed):
+            each += [Q(**{f"{field}__in": references}) for field in _BANK_REFERENCES]
+        if ids := self._ids():
+            each.append(Q(pk__in=sorted(ids, key=str)))
+        if typed.begins:
+            each += [Q(order_id__startswith=typed.begins), Q(customer_id__startswith=typed.begins)]
+        return each + _by_money(typed)
+
+    def _ids(self) -> set[UUID]:
+        """Of payments: those in the text, those that begin so, and those of the operations that it names."""
+        begin_alike = self.typed.ids_of_ours(PAYMENT_PREFIX)
+        alike = _begin_alike(Payment.objects.all(), begin_alike) if begin_alike else []
+        return {*self.typed.uuids, *alike, *_payments_of_operations(self.typed)}
+
+
+def of_no_payment(term: str) -> QuerySet[Operation]:
+    """Operations that the term names and that belong to no payment: releases of holds that were nobody's."""
+    typed = Typed(term)
+    references = _references(typed)
+    named = [
+        Operation.objects.filter(each, payment=None).order_by().values("pk")
+        for each in (
+            Q(pk__in=typed.uuids),
+            Q(bank_reference__in=references),
+            Q(target_reference__in=references),
+        )
+    ]
+    return Operation.objects.filter(pk__in=named[0].union(*named[1:]))
+
+
+def _newest_of(payments: QuerySet[Payment], conditions: list[Q], at_most: int) -> list[UUID]:
+    if not conditions:
+        return []
+    newest_first = payments.order_by("-created_at", "-id").values_list("created_at", "id")
+    first, *others = [newest_first.filter(each)[:at_most] for each in conditions]
+    found = first.union(*others).order_by("-created_at", "-id")[:at_most] if others else first
+    return [payment_id for _, payment_id in found]
+
+
+def _having(words: SearchQuery) -> list[UUID]:
+    found = Payment.objects.alias(words=Words()).filter(words=words)
+    return list(found.order_by().values_list("pk", flat=True)[:COMMON_FROM])
+
+
+def _by_money(typed: Typed) -> list[Q]:
+    money = typed.money
+    last_four = Q(card_last4=money.last_four) if money.last_four else None
+    amount = None
+    if money.amount:
+        amount = Q(amount_cents=money.amount.cents)
+        if money.amount.currency:
+            amount &= Q(currency=money.amount.currency)
+    if money.together and last_four and amount:
+        return [last_four & amount]
+    return [each for each in (last_four, amount) if each]
+
+
+def _payments_of_operations(typed: Typed) -> list[UUID]:
+    """The payments that it names by one of their operations, its attempts or its idempotency key."""
+    references, spellings = _references(typed), typed.spellings
+    requests = sorted({*spellings, *(one.lower() for one in spellings)})
+    named: list[tuple[QuerySet[Any], str]] = []
+    if spellings:
+        named = [
+            (Operation.objects.filter(bank_reference__in=references), "payment_id"),
+            (Operation.objects.filter(target_reference__in=references), "payment_id"),
+            (Operation.objects.filter(request_id__in=requests), "payment_id"),
+            (ApiRequest.objects.filter(request_id__in=requests), "payment_id"),
+            (Attempt.objects.filter(bank_reference__in=references), "operation__payment_id"),
+            (IdempotencyKey.objects.filter(key__in=spellings), "operation__payment_id"),
+        ]
+    if typed.uuids:
+        named.append((Operation.objects.filter(pk__in=typed.uuids), "payment_id"))
+    if begin_alike := typed.ids_of_ours(OPERATION_PREFIX):
+        operations = _begin_alike(Operation.objects.all(), begin_alike)
+        named.append((Operation.objects.filter(pk__in=operations), "payment_id"))
+    if not named:
+        return []
+    first, *others = [
+        rows.filter(**{f"{payment}__isnull": False}).order_by().values_list(payment)[:OPERATIONS_AT_MOST]
+        for rows, payment in named
+    ]
+    return [payment_id for (payment_id,) in first.union(*others)]
+
+
+def _begin_alike(rows: QuerySet[Any], ids: tuple[UUID, UUID]) -> list[UUID]:
+    """In the order of the primary key, so that nothing but it is read."""
+    found = rows.filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
+    return list(found[:BEGIN_ALIKE_AT_MOST])
+
+
+def _references(typed: Typed) -> list[str]:
+    """As a bank may have written it: as it is, and as our bank would, in small letters."""
+    found = set(typed.spellings)
+    for one in typed.spellings:
+        small = one.lower()
+        prefixes = [""] if small.startswith(_BANK_PREFIXES) else ["", *_BANK_PREFIXES]
+        found |= {prefix + small for prefix in prefixes}
+    return sorted(found)
+
+
+def _shown(amount: Amount) -> str:
+    return display(amount.cents, amount.currency or Currency.USD)
+
+
+def _only(cents: int, last_four: str = "") -> Other:
+    shown = " ".join(filter(None, (display(cents, Currency.USD), last_four)))
+    return Other(f"only {shown}", shown)

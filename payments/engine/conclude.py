@@ -1,0 +1,251 @@
+"""Outcomes applied: to the payment, the operation and the key's answer, with the event, in one transaction.
+
+The payment is locked first, then the operation, always in this order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+from uuid import UUID
+
+from django.db.models import Exists
+
+from office.decisions import proposals
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.domain.timing import LATE_LOOKS
+from payments.engine import answers, claim
+from payments.engine.answers import Answer
+from payments.models import Discrepancy, Event, Operation, Payment
+from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
+
+# What to do with an outcome, inside its transaction, both rows locked: change the payment and say which
+# event tells of it. `operation.payment` is the locked payment.
+Settle = Callable[[Operation, Final, datetime], Event.Type]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Both rows as the transaction that recorded them left them."""
+
+    operation: Operation
+    payment: Payment | None
+    kept: Answer | None = None  # what the key's answer is, where somebody else has recorded the outcome
+
+    @property
+    def answer(self) -> Answer:
+        """To the merchant's request that instructed the operation.
+
+        A payment may have gone on since the outcome was recorded, and a key has one final answer only.
+        """
+        return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
+
+
+class Outdated(Exception):
+    """What somebody wanted to record was found out for another state of things."""
+
+
+def has_ended(operation: Operation) -> Outdated:
+    """What whoever wanted to record something of it is told."""
+    return Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+
+
+def check_at_rest(operation: Operation) -> None:
+    """That no call about it is under way, whose outcome nobody can know. `operation` as `lock` gives it.
+
+    Raises Outdated.
+    """
+    if operation.lease_expires_at > vars(operation)["at"]:
+        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+
+
+class ImpossibleOutcome(Exception):
+    """The table of outcomes gives no such outcome to operations of this kind."""
+
+
+def conclude_by_hand(
+    operation_id: UUID,
+    outcome: Final,
+    settle: Settle,
+    *,
+    seen_epoch: int | None,
+    actor: str,
+    request_id: str,
+    evidence: dict[str, Any],
+) -> Recorded:
+    """The outcome that people have found, inside the caller's transaction, with all its consequences.
+
+    Raises Outdated where the operation is not as they saw it any more, or is being asked about.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = lock(operation_id, payment_id)
+    at: datetime = vars(operation)["at"]
+    if operation.state not in UNFINISHED_OPERATIONS:
+        raise has_ended(operation)
+    check_at_rest(operation)
+    if operation.lease_epoch != seen_epoch:
+        raise Outdated(f"The bank has been asked about the {operation.kind} since.")
+    if operation.attempts.filter(is_late=True, http_status=200).exclude(bank_reference="").exists():
+        raise Outdated("The bank has answered late; the answer stands on the timeline. Ask again to take it.")
+    # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
+    operation.lease_epoch += 1
+    operation.save(update_fields=["lease_epoch"])
+    return conclude(
+        payment, operation, outcome, settle, at, evidence=evidence, actor=actor, request_id=request_id
+    )
+
+
+def fill_in_reference(operation_id: UUID, reference: str) -> None:
+    """The bank's id of what has succeeded without one, inside the caller's transaction.
+
+    Raises Outdated where it is known by now. The answers that merchants were given stay as they are.
+    """
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    payment, operation = lock(operation_id, payment_id)
+    if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
+        raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
+    name_success(payment, operation, reference)
+
+
+def name_success(payment: Payment | None, operation: Operation, reference: str) -> None:
+    """Fill in the bank's id of what has succeeded without one; both rows are locked."""
+    operation.bank_reference = reference
+    operation.save(update_fields=["bank_reference"])
+    field = _REFERENCE_FIELDS.get(OperationKind(operation.kind))
+    if payment is not None and field is not None:
+        setattr(payment, field, reference)
+        payment.save(update_fields=[field])
+
+
+_REFERENCE_FIELDS = {
+    OperationKind.CAPTURE: "bank_capture_id",
+    OperationKind.VOID: "bank_void_id",
+    OperationKind.REFUND: "bank_refund_id",
+}
+
+
+def conclude(
+    payment: Payment | None,
+    operation: Operation,
+    outcome: Final,
+    settle: Settle,
+    at: datetime,
+    *,
+    evidence: dict[str, Any],
+    actor: str = "",
+    request_id: str = "",
+) -> Recorded:
+    """The transition with its event and its stored answer; both rows are locked."""
+    operation.payment = payment
+    was_under_review = operation.state == OperationState.NEEDS_REVIEW
+    payment_was = payment and payment.state
+    event = settle(operation, outcome, at)
+    _apply(operation, outcome, at)
+    operation.save(update_fields=_OUTCOME_FIELDS)
+    if payment is not None:
+        payment.save(update_fields=_PAYMENT_FIELDS)
+    if was_under_review:
+        operation.discrepancies.filter(closed_at=None).update(closed_at=at)
+    outdated = proposals.about_operation(operation)
+    if payment is not None and payment.state != payment_was:
+        outdated |= proposals.of_instructions(payment)
+    if payment is not None and vars(operation)["contradicted"] and isinstance(outcome, Succeeded):
+        # It has brought into our books what the bank had done in spite of them.
+        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
+        late.filter(closed_at=None).update(closed_at=at)
+        outdated |= proposals.of_late_answers(payment, operation.kind)
+    actor, request_id = actor or operation.actor, request_id or operation.request_id
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=event,
+        at=at,
+        actor=actor,
+        request_id=request_id,
+        evidence=evidence,
+    )
+    if vars(operation)["has_proposals"]:
+        ended = f"The {operation.kind} has ended: it is {operation.state}."
+        proposals.end(outdated, because=ended, actor=actor, request_id=request_id)
+    recorded = Recorded(operation, payment)
+    if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
+        claim.store_answer(operation, recorded.answer)
+    return recorded
+
+
+_OUTCOME_FIELDS = [
+    *("state", "bank_reference", "outcome_code", "strays_awaited", "look_again_at", "finished_at"),
+]
+_PAYMENT_FIELDS = [
+    *("state", "bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
+    *("authorization_expires_at", "authorized_at", "captured_at", "refunded_at", "voided_at", "expired_at"),
+    *("declined_at", "failed_at"),
+]
+
+
+def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
+    """Both rows until the transaction ends, always in this order.
+
+    The operation with the time as `at`, and what is known of its payment, which was locked first: whether the
+    bank has done what our books call not executed (`contradicted`), and whether people propose anything.
+    Raises DoesNotExist where one of them is gone.
+    """
+    return _lock(operation_id, payment_id, nowait=False)
+
+
+def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
+    """Likewise; raises OperationalError (`is_locked`) where another transaction has one of them.
+
+    Whoever waited for it here would hold one of the few connections meanwhile.
+    """
+    return _lock(operation_id, payment_id, nowait=True)
+
+
+def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> tuple[Payment | None, Operation]:
+    payment = None
+    if payment_id is not None:
+        payment = Payment.objects.select_for_update(no_key=True, nowait=nowait).get(pk=payment_id)
+    late = Discrepancy.objects.filter(payment=payment_id, kind=LATE_ANSWER, closed_at=None)
+    operations = Operation.objects.select_for_update(no_key=True, of=("self",), nowait=nowait).annotate(
+        at=ClockTimestamp(),
+        contradicted=Exists(late),
+        has_proposals=Exists(proposals.about(operation_id, payment_id)),
+    )
+    operation = operations.get(pk=operation_id)
+    if payment_id is None:
+        # Asked after the wait for the row: whoever proposed meanwhile held that lock alone.
+        vars(operation)["has_proposals"] = proposals.about(operation_id, None).exists()
+    return payment, operation
+
+
+def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
+    operation.finished_at = at
+    match outcome:
+        case Succeeded(reference=reference, strays_awaited=strays):
+            operation.become_succeeded()
+            operation.bank_reference = reference
+            operation.strays_awaited = strays
+        case Declined(code=code, strays_awaited=strays):
+            operation.become_declined()
+            operation.outcome_code = code
+            operation.strays_awaited = strays
+        case Rejected(code=code):
+            operation.become_rejected()
+            operation.outcome_code = code
+        case NotExecuted(strays_awaited=strays, code=code):
+            operation.become_not_executed()
+            operation.outcome_code = code
+            operation.strays_awaited = strays
+            # Whoever has found it, people included: a hold may turn up late.
+            if operation.kind == OperationKind.AUTHORIZE and operation.was_sent:
+                operation.look_again_at = next_look(operation, at)
+        case _:
+            assert_never(outcome)
+
+
+def next_look(operation: Operation, at: datetime) -> datetime | None:
+    """When a hold that was not found is looked for again, or None where it was often enough."""
+    found_at = operation.finished_at or at
+    return next((found_at + look for look in LATE_LOOKS if found_at + look > at), None)

@@ -1,0 +1,485 @@
+"""What came of an attempt, recorded: the outcome with all its consequences in one transaction.
+
+The payment is locked first, then the operation. Whoever has lost the lease records the bank's answer on
+the attempt. Whoever holds the operation reads it there, and where nobody does it is applied at once: a 200
+settles an operation also when it is under review.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, assert_never
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+from django.db.models import QuerySet
+
+from payments.domain.meanings import says_done
+from payments.domain.outcomes import (
+    Declined,
+    Final,
+    InDoubt,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    Rejected,
+    ReviewReason,
+    Succeeded,
+    Surroundings,
+    Verdict,
+    leaves_doubt,
+    outcome_of,
+)
+from payments.domain.patience import hurried
+from payments.domain.replies import Approval, NotSent, Refusal, Reply, call_is_over, describe, is_silent
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.engine import claim, leases, orphan_answers
+from payments.engine.conclude import Recorded, Settle, conclude, lock_at_once, name_success, next_look
+from payments.engine.leases import LateAnswer, Lease, boot_clock
+from payments.engine.refusals import ServiceUnavailable
+from payments.models import Attempt, Discrepancy, Event, Operation, Payment
+from payments.models.clock import ClockTimestamp, clock_in
+from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
+from payments.models.guards import database_is_away, violated_constraint, waited_in_vain
+from payments.models.patience import wait_briefly
+
+log = structlog.get_logger("payments.operations")
+
+_DATABASE_PAUSE = 0.5  # seconds between tries to record an outcome
+_LOCK_PAUSE = 0.1  # likewise, where another transaction has one of the rows; with jitter
+_LOCK_PATIENCE = 3.0  # seconds until the answer is put down beside the locked row
+_READ_PATIENCE = 3.0  # seconds; a read by a row's own id takes milliseconds
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt's end, not yet recorded."""
+
+    reply: Reply
+    outcome: Outcome
+    duration_ms: int
+    breaker_was_open: bool = False  # when it began
+    # The next one was to be recorded, and nobody knows whether it was; it has not been sent.
+    next_is_unsent: bool = False
+
+
+def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
+    """Record an attempt's end and the next one before it is sent; None where the lease is lost."""
+    with transaction.atomic(durable=True):
+        _end_attempt(lease, ended)
+        renewed = leases.renew(lease, settings.BANK_TIMING)
+    if renewed is None:
+        log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
+        return None
+    if lease.is_probe:  # it asks about what the instructions have left, and adds nothing to it
+        return replace(renewed, history=lease.history)
+    return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
+
+
+def record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
+    """Record the last attempt's end with what follows from it.
+
+    Raises ServiceUnavailable where the database is away for longer than the lease, or has lost the rows.
+    """
+    return _until_recorded(lease, ended, partial(_record, lease, ended, settle))
+
+
+def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> Recorded:
+    """While the database is away the end is kept in memory and tried again.
+
+    Beside a row that somebody else has locked it is put down on its attempt, for whoever holds the operation
+    next. What can be recorded nowhere in time becomes an orphan answer: ServiceUnavailable.
+    """
+    begun = boot_clock()
+    while True:
+        try:
+            return record()
+        except ObjectDoesNotExist as error:
+            _orphan(lease, ended, record)
+            raise ServiceUnavailable(_LOST) from error
+        except Exception as error:
+            connection.close()
+            is_stuck = waited_in_vain(error)
+            if not is_stuck and not database_is_away(error):
+                # A defect, and no reason to lose the answer.
+                if not _put_down(lease, ended):
+                    _orphan(lease, ended, record)
+                raise
+            if is_stuck and boot_clock() - begun > _LOCK_PATIENCE and _put_down(lease, ended):
+                return read(lease)
+            pause = _LOCK_PAUSE * random.uniform(0.5, 2) if is_stuck else _DATABASE_PAUSE  # noqa: S311
+            if boot_clock() + pause >= lease.ends_at(settings.BANK_TIMING):
+                _orphan(lease, ended, record)
+                raise ServiceUnavailable(_AWAY) from error
+            if not is_stuck:
+                log.warning("database_away", operation=lease.operation_id.hex)
+            time.sleep(pause)
+
+
+_AWAY = "The bank has answered, but its answer could not be recorded. Recovery will find it."
+_LOST = "FicPay's database has lost its record of this request while the bank was being asked."
+
+
+def _record(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
+    """Once. Raises DoesNotExist where the rows are gone, and what the database raises."""
+    try:
+        match ended.outcome:
+            case InDoubt():
+                return _leave_open(lease, ended)
+            case NeedsReview() as review:
+                return _hand_over(lease, ended, review, settle)
+            case Succeeded() | Declined() | Rejected() | NotExecuted() as outcome:
+                return _finish(lease, ended, outcome, settle)
+            case _:
+                assert_never(ended.outcome)
+    except IntegrityError as error:
+        if violated_constraint(error) != "one_payment_per_hold":
+            raise
+        # The bank names a hold that another payment has. That is no slip to be asked about again.
+        review = NeedsReview(ReviewReason.CONTRADICTION)
+        return _hand_over(lease, replace(ended, outcome=review), review, settle)
+
+
+def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
+    """Keep the answer for as long as this process lives, and record it, or file it, as soon as that goes."""
+
+    def record_or_put_down() -> None:
+        try:
+            record()
+        except (DatabaseError, InterfaceError) as error:
+            connection.close()
+            if not (waited_in_vain(error) and _put_down(lease, ended)):
+                raise
+
+    orphan_answers.keep(lease, ended.reply, record=record_or_put_down)
+
+
+def _put_down(lease: Lease, ended: Ended) -> bool:
+    """Record the end on the attempt alone; whether that went. Whoever takes the operation next goes on.
+
+    A 200 is read there and needs no bank; after anything else the bank is asked again.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            _end_attempt(lease, ended, is_late=isinstance(ended.reply, Approval))
+            is_there = Attempt.objects.filter(operation=lease.operation_id, number=lease.attempt).exists()
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return False
+    if is_there:
+        log.warning("answer_put_down", operation=lease.operation_id.hex, reply=describe(ended.reply))
+        _let_go(lease, ended.reply)
+    return is_there
+
+
+def _let_go(lease: Lease, reply: Reply) -> None:
+    """Where the operation itself is locked, its lease runs out by itself."""
+    try:
+        with transaction.atomic(durable=True):
+            wait_briefly(_LOCK_PAUSE)
+            Operation.objects.filter(
+                pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
+            ).update(
+                due_at=clock_in(settings.BANK_TIMING.pause_after(lease.epoch)),
+                **({"lease_expires_at": ClockTimestamp()} if call_is_over(reply) else {}),
+            )
+    except (DatabaseError, InterfaceError):
+        connection.close()
+
+
+def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recorded:
+    """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
+    with transaction.atomic(durable=True):
+        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+        at: datetime = vars(operation)["at"]
+        if not _still_held(operation, lease):
+            # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
+            return _record_late(payment, operation, lease, ended, settle)
+        _end_attempt(lease, ended)
+        if not isinstance(outcome, Succeeded):
+            late = leases.late_answer_of(operation, at)
+            if late is not None:
+                return _adopt(payment, operation, late, settle)
+        evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+        return conclude(payment, operation, outcome, settle, at, evidence=evidence)
+
+
+def _record_late(
+    payment: Payment | None, operation: Operation, lease: Lease, ended: Ended, settle: Settle
+) -> Recorded:
+    """The end of an attempt whose sender has lost the operation; both rows are locked.
+
+    It stands on its attempt for whoever holds the operation. Where nobody does, and a 200 settles it, it is
+    applied here: an operation under review is nobody's to take.
+    """
+    _end_attempt(lease, ended, is_late=True)
+    at: datetime = vars(operation)["at"]
+    is_nobodys = operation.lease_expires_at <= at or operation.state == OperationState.NEEDS_REVIEW
+    if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
+        late = leases.late_answer_of(operation, at)
+        if late is not None:
+            return _adopt(payment, operation, late, settle)
+    if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
+        if not operation.bank_reference:
+            name_success(payment, operation, ended.reply.reference)
+    else:
+        _contradict(payment, operation, lease, ended)
+    log.warning("answer_not_applied", operation=operation.pk.hex, reply=describe(ended.reply))
+    operation.payment = payment
+    return Recorded(operation, payment, claim.stored_answer(operation))
+
+
+def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer, settle: Settle) -> Recorded:
+    """Settle an unfinished operation with the bank's 200 that has come late; both rows are locked."""
+    kind = OperationKind(operation.kind)
+    outcome = outcome_of(kind, late.reply, late.history, Surroundings())
+    assert isinstance(outcome, Succeeded)  # noqa: S101 - a 200 with what was sent
+    # Whoever is still asking records what comes as late.
+    operation.lease_epoch += 1
+    operation.save(update_fields=["lease_epoch"])
+    log.info("late_answer_adopted", operation=operation.pk.hex, reference=late.reply.reference)
+    evidence = {"attempt": late.attempt, **_evidence(late.reply)}
+    return conclude(payment, operation, outcome, settle, vars(operation)["at"], evidence=evidence)
+
+
+def _still_held(operation: Operation, lease: Lease) -> bool:
+    return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
+
+
+def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
+    """A late answer that something was done which is recorded as not executed. That needs people.
+
+    A hold that comes so late has its own case (`late_holds`); one that is freed after all needs nobody.
+    """
+    if (
+        operation.state not in (OperationState.NOT_EXECUTED, OperationState.REJECTED)
+        or operation.kind in (OperationKind.AUTHORIZE, OperationKind.RELEASE)
+        or not says_done(OperationKind(operation.kind), ended.reply)
+    ):
+        return
+    siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
+    known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
+    if siblings.exists() or known.exists():
+        return
+    evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+    Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.LATE_ANSWER_FOUND,
+        actor=operation.actor,
+        request_id=operation.request_id,
+        evidence=evidence,
+    )
+
+
+def _hand_over(lease: Lease, ended: Ended, review: NeedsReview, settle: Settle) -> Recorded:
+    """The machine's last word on an operation: people, or a statement, settle it."""
+    with transaction.atomic(durable=True):
+        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+        if not _still_held(operation, lease):
+            return _record_late(payment, operation, lease, ended, settle)
+        _end_attempt(lease, ended)
+        late = leases.late_answer_of(operation, vars(operation)["at"])
+        if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
+            return _adopt(payment, operation, late, settle)
+        operation.payment = payment
+        if call_is_over(ended.reply):
+            operation.lease_expires_at = vars(operation)["at"]
+            operation.save(update_fields=["lease_expires_at"])
+        if _is_news(operation, review):
+            _open_review(payment, operation, lease, ended, review)
+    log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
+    return Recorded(operation, payment, None)
+
+
+def _open_review(
+    payment: Payment | None, operation: Operation, lease: Lease, ended: Ended, review: NeedsReview
+) -> None:
+    evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
+    if operation.state == OperationState.OPEN:
+        operation.become_needs_review()
+        operation.save(update_fields=["state"])
+    _reviews_of(operation).update(closed_at=vars(operation)["at"])
+    Discrepancy.objects.create(
+        kind=review.reason.value, operation=operation, payment=payment, evidence=evidence
+    )
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.OPERATION_NEEDS_REVIEW,
+        at=vars(operation)["at"],
+        actor=operation.actor,
+        request_id=operation.request_id,
+        evidence=evidence,
+    )
+
+
+def _reviews_of(operation: Operation) -> QuerySet[Discrepancy]:
+    """Why it is under review. A late hold is why its release exists."""
+    return operation.discrepancies.filter(closed_at=None).exclude(kind=LATE_HOLD)
+
+
+def _is_news(operation: Operation, review: NeedsReview) -> bool:
+    """Whether people do not know it yet: the first time, or when the bank says something else than before.
+
+    That it cannot be asked any more takes nothing back of what it has said.
+    """
+    known = _reviews_of(operation).first()
+    return operation.state == OperationState.OPEN or (
+        known is not None
+        and known.kind != review.reason.value
+        and review.reason != ReviewReason.TOO_OLD_TO_ASK
+    )
+
+
+def record_look(lease: Lease, ended: Ended) -> None:
+    """Record what a late look has found, and when the next one is due. Raises like `record_end`."""
+    _until_recorded(lease, ended, partial(_record_look, lease, ended))
+
+
+def _record_look(lease: Lease, ended: Ended) -> Recorded:
+    found = isinstance(ended.outcome, Succeeded)
+    is_certain = _verdict(ended.outcome) is not None or isinstance(ended.outcome, NeedsReview)
+    with transaction.atomic(durable=True):
+        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+        _end_attempt(lease, ended, is_late=found)
+        if operation.lease_epoch == lease.epoch:
+            at: datetime = vars(operation)["at"]
+            pause = settings.BANK_TIMING.pause_after(lease.epoch, at - operation.created_at)
+            again = next_look(operation, at) if is_certain else at + timedelta(seconds=pause)
+            Operation.objects.filter(pk=operation.pk).update(
+                look_again_at=None if found else again, lease_expires_at=ClockTimestamp()
+            )
+    return Recorded(operation, payment)
+
+
+def _leave_open(lease: Lease, ended: Ended) -> Recorded:
+    """Record the attempt's end: the operation stays in doubt, and due later.
+
+    The lease is let go of, unless the bank may still be working on the call that was given up: then
+    nobody may send before the lease has run out.
+    """
+    with transaction.atomic(durable=True):
+        _end_attempt(lease, ended)
+        held = (
+            Operation.objects.select_for_update(no_key=True, nowait=True)
+            .filter(pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch)
+            .annotate(at=ClockTimestamp())
+            .first()
+        )
+        if held is not None:
+            at: datetime = vars(held)["at"]
+            has_answer = leases.late_answer_of(held, at) is not None  # whoever takes it next reads it
+            held.due_at = (
+                at if has_answer else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
+            )
+            if call_is_over(ended.reply):
+                held.lease_expires_at = at
+            held.save(update_fields=["due_at", "lease_expires_at"])
+        elif isinstance(ended.reply, Refusal):
+            payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+            _contradict(payment, operation, lease, ended)
+    log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
+    return _read(lease)
+
+
+def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
+    """Seconds until an operation of that age, left in doubt, is asked about again.
+
+    What counts as evidence is followed up as soon as a second word of the bank's counts, too.
+    """
+    outcome = ended.outcome
+    asked_for = outcome.retry_after if isinstance(outcome, InDoubt) else None
+    if asked_for is not None and _verdict(outcome) is not None:
+        return asked_for
+    return max(settings.BANK_TIMING.pause_after(lease.epoch, age), asked_for or 0)
+
+
+def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
+    reply = ended.reply
+    if isinstance(reply, NotSent):
+        result = Attempt.Result.NOT_SENT
+    elif is_silent(reply):
+        result = Attempt.Result.SILENT
+    else:
+        result = Attempt.Result.ANSWERED
+    evidence = _evidence(reply)
+    known = {
+        "ended_at": ClockTimestamp(),
+        "result": result,
+        "in_doubt": leaves_doubt(reply, ended.outcome),
+        "is_over": call_is_over(reply),
+        "http_status": evidence.get("status"),
+        "reply": evidence["reply"],
+        "bank_reference": evidence.get("reference", ""),
+        "is_replay": evidence.get("replayed"),
+        "duration_ms": ended.duration_ms,
+        "verdict": _verdict(ended.outcome) or "",
+        "is_late": is_late,
+        "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
+    }
+    recorded = Attempt.objects.filter(operation_id=lease.operation_id, number=lease.attempt)
+    if not recorded.filter(ended_at=None).update(**known) and not recorded.exists():
+        _record_anew(lease, ended, known)
+    if ended.next_is_unsent:
+        Attempt.objects.filter(
+            operation_id=lease.operation_id, number=lease.attempt + 1, epoch=lease.epoch, ended_at=None
+        ).update(
+            ended_at=ClockTimestamp(),
+            result=Attempt.Result.NOT_SENT,
+            in_doubt=False,
+            reply="its record was in doubt",
+            duration_ms=0,
+        )
+
+
+def _record_anew(lease: Lease, ended: Ended, known: dict[str, Any]) -> None:
+    """An attempt that the database has lost since it was sent, where it still has the operation."""
+    if Operation.objects.filter(pk=lease.operation_id).exists():
+        log.error("attempt_was_lost", operation=lease.operation_id.hex, number=lease.attempt)
+        Attempt.objects.create(
+            operation_id=lease.operation_id,
+            number=lease.attempt,
+            epoch=lease.epoch,
+            is_probe=lease.is_probe,
+            started_at=clock_in(-ended.duration_ms / 1000),
+            **known,
+        )
+
+
+def _verdict(outcome: Outcome) -> Verdict | None:
+    return outcome.verdict if isinstance(outcome, InDoubt | NeedsReview | NotExecuted) else None
+
+
+def _evidence(reply: Reply) -> dict[str, str | int | bool]:
+    """What the bank said, as far as it may be kept: its status, code and reference, not its prose."""
+    evidence: dict[str, str | int | bool] = {"reply": describe(reply)[:200]}
+    if not isinstance(reply, NotSent) and reply.status is not None:
+        evidence["status"] = reply.status
+    if isinstance(reply, Approval):
+        evidence |= {"reference": reply.reference, "replayed": reply.replayed}
+    return evidence
+
+
+def read(lease: Lease) -> Recorded:
+    """Both rows as they are now, and the answer that is kept if it has ended.
+
+    Raises ServiceUnavailable where the database has lost them.
+    """
+    try:
+        with hurried(_READ_PATIENCE):
+            return _read(lease)
+    except ObjectDoesNotExist as error:
+        raise ServiceUnavailable(_LOST) from error
+
+
+def _read(lease: Lease) -> Recorded:
+    operation = Operation.objects.select_related("payment").get(pk=lease.operation_id)
+    kept = None if operation.state == OperationState.OPEN else claim.stored_answer(operation)
+    return Recorded(operation, operation.payment, kept)

@@ -1,0 +1,103 @@
+"""What we say no to ourselves, before any bank is asked. Nothing is stored: a refused request is judged anew.
+
+Each refusal is an exception that states a fact. What its code means stands in `payments.domain.problems`;
+`payments.engine.answers` gives it its form.
+"""
+
+from typing import ClassVar
+
+from payments.domain.problems import PROBLEMS
+from payments.models import Operation, Payment
+
+
+class Refused(Exception):
+    """A request that FicPay refuses.
+
+    `next_step` tells the caller, in a sentence, what to do in this very case; left out, what the code's
+    problem says.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        next_step: str = "",
+        payment: Payment | None = None,
+        operation: Operation | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.next_step = next_step
+        self.payment = payment  # shown with its receipt as it is now: needs `payments_for_receipts`
+        self.operation = operation  # the one that stands in the way, for our own records
+        self.retry_after = retry_after  # seconds
+
+    @property
+    def status(self) -> int:
+        return PROBLEMS[self.code].status
+
+    @property
+    def title(self) -> str:
+        return PROBLEMS[self.code].title
+
+    @property
+    def money_moved(self) -> str:
+        """Whether what the request asked for has been executed: `no`, or `unknown`."""
+        return PROBLEMS[self.code].money_moved
+
+
+NO_SUCH_PAYMENT = "There is no such payment."  # reads of the API say it too
+
+
+class PaymentNotFound(Refused):
+    code = "not_found"
+
+
+class InvalidTransition(Refused):
+    code = "invalid_transition"
+
+
+class AuthorizationExpired(Refused):
+    code = "authorization_expired"
+
+
+class OperationInProgress(Refused):
+    code = "operation_in_progress"
+
+
+class NeedsReview(Refused):
+    code = "needs_review"
+
+
+class OrderAlreadyHasPayment(Refused):
+    code = "order_already_has_payment"
+
+
+class AmountMismatch(Refused):
+    code = "amount_mismatch"
+
+
+class IdempotencyKeyInUse(Refused):
+    code = "idempotency_key_in_use"
+
+
+class IdempotencyKeyReused(Refused):
+    code = "idempotency_key_reused"
+
+
+class Overloaded(Refused):
+    code = "overloaded"
+
+
+class ServiceUnavailable(Refused):
+    code = "service_unavailable"
+
+
+class PaymentLocked(Refused):
+    """Somebody else has the payment's row for too long: nothing was recorded or sent."""
+
+    code = "service_unavailable"
+    money_moved = "no"

@@ -1,0 +1,96 @@
+"""Authorize: hold a customer's money for an order."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+
+from payments.domain.cards import Card
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import OperationKind
+from payments.engine import conclude, intent, leases, send
+from payments.engine.answers import Answer
+from payments.engine.bank_threads import bank_threads
+from payments.engine.claim import KeyClaimed, MerchantRequest
+from payments.engine.leases import Lease
+from payments.engine.retries import answered_once
+from payments.models import Event, Operation, Payment
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be paid, as validated, and the bank that its route names.
+
+    `amount_cents` is in cents of `currency`.
+    """
+
+    order_id: str
+    customer_id: str
+    amount_cents: int
+    currency: str
+    bank: str
+    description: str = ""
+    customer_email: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@answered_once
+def authorize_payment(request: MerchantRequest, *, order: Order, card: Card) -> Answer:
+    """Hold the order's amount on the card: 201, 402 declined, 503 not executed, or 202 in doubt.
+
+    Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
+    """
+    with bank_threads().reserve() as slot:
+        lease = record_intent(order, card, request)
+        return send.run(slot, lease, settle=record_outcome, card=card)
+
+
+def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
+    """The payment, PENDING, and its authorize, committed; or the one in doubt, taken over."""
+    if request.continues is not None:
+        lease = leases.take_over(request.continues, settings.BANK_TIMING)
+        if lease is None:
+            raise KeyClaimed  # somebody else was quicker
+        return lease
+    conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(request, order.order_id)}
+    with intent.intent(request, conflicts) as operation_id:
+        payment = Payment.objects.create(
+            merchant=request.merchant,
+            mode=request.mode,
+            bank=order.bank,
+            order_id=order.order_id,
+            customer_id=order.customer_id,
+            amount_cents=order.amount_cents,
+            currency=order.currency,
+            card_brand=card.brand,
+            card_last4=card.last4,
+            card_expiry_month=card.expiry_month,
+            card_expiry_year=card.expiry_year,
+            description=order.description,
+            customer_email=order.customer_email,
+            metadata=order.metadata,
+        )
+        return intent.write_ahead(
+            operation_id,
+            payment=payment,
+            kind=OperationKind.AUTHORIZE,
+            event=Event.Type.PAYMENT_CREATED,
+            request=request,
+        )
+
+
+def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
+    """What an authorize's outcome does to its payment."""
+    payment = operation.claimed_payment
+    match outcome:
+        case Succeeded(reference=reference, expires_at=expires_at):
+            payment.become_authorized(reference=reference, expires_at=expires_at, at=at)
+            return Event.Type.PAYMENT_AUTHORIZED
+        case Declined(code=code):
+            payment.become_declined(code=code, at=at)
+            return Event.Type.PAYMENT_DECLINED
+        case NotExecuted():
+            payment.become_failed(at=at)
+            return Event.Type.PAYMENT_FAILED
+        case Rejected():
+            raise conclude.ImpossibleOutcome(f"{operation}: {outcome}")

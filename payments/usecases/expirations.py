@@ -1,0 +1,83 @@
+"""Expirations: holds that have run out end their payments, and are voided at the bank.
+
+The bank enforces the expiry on a capture only, and goes on blocking the cardholder's funds (its
+contract). A payment with an unfinished operation is left alone: a capture that was sent in the last
+minutes is the bank's to judge.
+"""
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from office.decisions import proposals
+from payments.domain.states import PaymentState
+from payments.engine.answers import timestamp
+from payments.models import Discrepancy, Event, Payment, unfinished_operations
+from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import CONTRADICTING
+from payments.models.guards import database_is_away
+from payments.usecases import holds
+from payments.usecases.holds import SYSTEM_ACTOR
+
+log = structlog.get_logger("payments.expirations")
+
+
+def expired_holds() -> QuerySet[Payment]:
+    """AUTHORIZED payments with nothing unfinished whose hold has run out by the database's clock."""
+    unfinished = unfinished_operations().filter(payment=OuterRef("pk"))
+    # What the bank has done with it in spite of our books, people find out first.
+    contradicted = Discrepancy.objects.filter(payment=OuterRef("pk"), kind__in=CONTRADICTING, closed_at=None)
+    return Payment.objects.filter(
+        ~Exists(unfinished),
+        ~Exists(contradicted),
+        state=PaymentState.AUTHORIZED,
+        authorization_expires_at__lte=ClockTimestamp(),
+    )
+
+
+def expire_due(*, limit: int) -> list[UUID]:
+    """Let up to `limit` payments expire, one a transaction, oldest hold first; which ones.
+
+    Several processes may run it at the same time.
+    """
+    due = expired_holds().order_by("authorization_expires_at").values_list("pk", flat=True)[:limit]
+    return [payment_id for payment_id in due if _expire_or_leave(payment_id)]
+
+
+def _expire_or_leave(payment_id: UUID) -> bool:
+    try:
+        return _expire(payment_id)
+    except Exception as error:
+        if database_is_away(error):
+            raise
+        log.exception("expiry_failed", payment=payment_id.hex)  # the others must not wait for it
+        return False
+
+
+def _expire(payment_id: UUID) -> bool:
+    with transaction.atomic(durable=True):
+        # An intent that comes first has the lock; one that comes later finds the payment EXPIRED.
+        locked = Payment.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=payment_id)
+        payment = locked.annotate(at=ClockTimestamp()).first()
+        if payment is None or not expired_holds().filter(pk=payment_id).exists():
+            return False
+        at = vars(payment)["at"]
+        payment.become_expired(at=at)
+        payment.save(update_fields=["state", "expired_at"])
+        Event.objects.create(
+            payment=payment,
+            type=Event.Type.PAYMENT_EXPIRED,
+            at=at,
+            actor=SYSTEM_ACTOR,
+            evidence={"hold_ended_at": timestamp(payment.authorization_expires_at)},
+        )
+        proposals.end(
+            proposals.of_instructions(payment),
+            because="The payment is EXPIRED.",
+            actor=SYSTEM_ACTOR,
+            request_id="",
+        )
+        holds.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
+    return True

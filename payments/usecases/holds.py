@@ -1,0 +1,91 @@
+"""Releases: voids of our own that free a hold nobody will capture, so that the cardholder has the money.
+
+An expired hold goes on blocking the cardholder's funds until it is voided (the bank's contract). A
+release takes no payment's open slot and changes no payment's state; recovery sends it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from office.decisions import proposals
+from payments.domain.ids import new_id
+from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.states import OperationKind
+from payments.engine import claim, conclude
+from payments.models import Event, Operation, Payment
+from payments.models.clock import ClockTimestamp
+
+SYSTEM_ACTOR = "system"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Money held at a bank under the bank's own id. `amount_cents` in cents."""
+
+    bank: str
+    reference: str
+    amount_cents: int
+    currency: str
+
+
+def request_release(payment: Payment, *, hold: str, because: str, request_id: str = "") -> Operation:
+    """Record that a hold made for the payment is to be voided, inside the caller's transaction.
+
+    `hold` is the bank's id of the authorization, which need not be the payment's own; `because` is for
+    the history. It is due at once.
+    """
+    return _record(
+        Hold(payment.bank, hold, payment.amount_cents, payment.currency),
+        payment=payment,
+        actor=SYSTEM_ACTOR,
+        because=because,
+        request_id=request_id,
+    )
+
+
+def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id: str) -> Operation:
+    """Record that a hold of nobody's is to be voided, inside the caller's transaction. It is due at once."""
+    return _record(hold, payment=None, actor=actor, because=because, request_id=request_id)
+
+
+def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, request_id: str) -> Operation:
+    proposals.lock_stray_hold(hold.bank, hold.reference)
+    ended = f"{hold.reference} is being released."
+    stray = proposals.about_stray_hold(hold.bank, hold.reference)
+    proposals.end(stray, because=ended, actor=actor, request_id=request_id)
+    operation_id = new_id()
+    operation = Operation.objects.create(
+        id=operation_id,
+        payment=payment,
+        kind=OperationKind.RELEASE,
+        bank=hold.bank,
+        amount_cents=hold.amount_cents,
+        currency=hold.currency,
+        target_reference=hold.reference,
+        bank_idempotency_key=claim.own_bank_key(operation_id),
+        lease_epoch=0,
+        lease_expires_at=ClockTimestamp(),
+        actor=actor,
+        request_id=request_id,
+    )
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.RELEASE_REQUESTED,
+        actor=actor,
+        request_id=request_id,
+        evidence={"because_of": because},
+    )
+    return operation
+
+
+def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
+    """A release changes nothing but its own operation. The machine leaves it open until the hold is freed."""
+    match outcome:
+        case Succeeded():
+            operation.discrepancies.filter(closed_at=None).update(closed_at=at)
+            return Event.Type.RELEASE_SUCCEEDED
+        case NotExecuted():  # people have found that the hold cannot be freed, or is none any more
+            return Event.Type.RELEASE_NOT_EXECUTED
+        case Rejected() | Declined():
+            raise conclude.ImpossibleOutcome(f"{operation}: {outcome}")
