@@ -52,7 +52,8 @@ class TestALateAnswer:
             let_leases_run_out()
             assert recover_due(within=WITHIN) == 1  # takes over; nothing can be sent
             other.rollback()
-        assert waiting.answer().status == 202
+        # Where nobody holds it by then, its late sender applies the answer, perhaps while the client waits.
+        assert waiting.answer().status in (200, 202)
         wait_for_bank_threads()
         let_leases_run_out()
         recover_due(within=WITHIN)
