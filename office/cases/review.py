@@ -172,7 +172,7 @@ def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
     assignment = getattr(operation, "assignment", None)
     return Case(
         operation=operation,
-        amount=display(operation.amount_cents, operation.currency),
+        amount=display(operation.amount_minor, operation.currency),
         age=age(now - operation.created_at),
         state=state_label(operation.state),
         why=why,

@@ -80,7 +80,7 @@ class Group:
     decline_code: str
     currency: str
     count: int
-    amount_cents: int
+    amount_minor: int
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Made:
         return sum(group.count for group in self.groups if group.state in states)
 
     def amounts_in(self, state: PaymentState) -> Amounts:
-        return added((group.currency, group.amount_cents) for group in self.groups if group.state is state)
+        return added((group.currency, group.amount_minor) for group in self.groups if group.state is state)
 
     @property
     def answered(self) -> int:
@@ -125,7 +125,7 @@ def payments_made(scope: Scope) -> Made:
         Payment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
         .annotate(begin=truncate("created_at", tzinfo=UTC))
         .values_list("begin", "state", "decline_code", "currency")
-        .annotate(count=Count("pk"), cents=Sum("amount_cents"))
+        .annotate(count=Count("pk"), cents=Sum("amount_minor"))
         .order_by()
     )
     return Made([Group(begin, PaymentState(state), *rest) for begin, state, *rest in rows])
@@ -158,7 +158,7 @@ def _that_reached(state: PaymentState, scope: Scope) -> QuerySet[Payment, Any]:
     return (
         Payment.objects.filter(scope.payments, **period)
         .values_list("currency")
-        .annotate(count=Count("pk"), cents=Sum("amount_cents"))
+        .annotate(count=Count("pk"), cents=Sum("amount_minor"))
         .order_by()
         .values_list(Value(state.value), "currency", "count", "cents")
     )

@@ -21,7 +21,7 @@ _WILL = {
 def of_reference(operation: Operation, reference: str, executed_at: datetime | None) -> Facts:
     """Of recording the bank's reference of a capture or a refund."""
     payment = operation.claimed_payment
-    amount = display(operation.amount_cents, operation.currency)
+    amount = display(operation.amount_minor, operation.currency)
     done = _DONE[OperationKind(operation.kind)]
     how = "was taken" if operation.kind == OperationKind.CAPTURE else "was given back"
     moved = f"{amount} {how} already{_on(executed_at)}"
@@ -40,7 +40,7 @@ def of_reference(operation: Operation, reference: str, executed_at: datetime | N
 
 def of_captured(void: Operation, reference: str, executed_at: datetime | None) -> Facts:
     """Of recording that the bank had captured what a void was about."""
-    amount = display(void.amount_cents, void.currency)
+    amount = display(void.amount_minor, void.currency)
     return [
         (
             "State",
@@ -57,7 +57,7 @@ def _on(executed_at: datetime | None) -> str:
 
 def of_asking(operation: Operation) -> Facts:
     """Of asking the bank again: what was instructed before may be executed only now."""
-    amount = display(operation.amount_cents, operation.currency)
+    amount = display(operation.amount_minor, operation.currency)
     return [
         ("State", "Only what the bank's answer says."),
         ("Money", _MAY[OperationKind(operation.kind)].format(amount=amount)),
@@ -148,7 +148,7 @@ def of_instruction(kind: Resolution.Kind, payment: Payment) -> Facts:
     """Of capturing, voiding or refunding on behalf of the merchant."""
     return [
         ("State", f"{payment.state} becomes {_DONE[OperationKind(kind)]}, once the bank has said so."),
-        ("Money", f"{display(payment.amount_cents, payment.currency)} {_WILL[kind]}."),
+        ("Money", f"{display(payment.amount_minor, payment.currency)} {_WILL[kind]}."),
         ("Merchant", "Sees it on the payment's receipt and in its events."),
     ]
 

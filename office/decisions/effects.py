@@ -117,7 +117,7 @@ def _record_captured(decided: Decided) -> str:
         payment_id=void.payment_id,
         kind=OperationKind.CAPTURE,
         bank=void.bank,
-        amount_cents=void.amount_cents,
+        amount_minor=void.amount_minor,
         currency=void.currency,
         target_reference=void.target_reference,
         bank_idempotency_key=claim.own_bank_key(operation_id),
@@ -149,7 +149,7 @@ def _void_hold(decided: Decided) -> str:
     resolution = decided.resolution
     evidence.check_not_released(resolution.bank, resolution.reference)
     holds.request_release_of_stray(
-        Hold(resolution.bank, resolution.reference, resolution.amount_cents, resolution.currency),
+        Hold(resolution.bank, resolution.reference, resolution.amount_minor, resolution.currency),
         actor=decided.staff.actor,
         because=f"resolution {resolution.pk}: {resolution.reason}",
         request_id=decided.staff.request_id,

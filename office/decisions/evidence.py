@@ -104,7 +104,7 @@ def verify(proposal: Proposal) -> Basis:
 def needs_second(proposal: Proposal, hold: Hold) -> bool:
     """Whether somebody else has to approve it: for its amount, or for how little proves it."""
     always = (Kind.RECORD_VOIDED, Kind.SETTLE_LATE_ANSWER)
-    if hold.amount_cents > settings.FOUR_EYES_ABOVE_CENTS or proposal.kind in always:
+    if hold.amount_minor > settings.FOUR_EYES_ABOVE_CENTS or proposal.kind in always:
         return True
     if proposal.kind != Kind.RECORD_NOT_EXECUTED or proposal.operation is None:
         return False
@@ -209,9 +209,9 @@ def _verify_made(operation: Operation, kind: OperationKind, typed: str) -> Basis
             f"The bank says that {reference} belongs to {found.target_reference}, not to "
             f"{operation.target_reference}."
         )
-    if (found.amount_cents, found.currency) != (operation.amount_cents, operation.currency):
+    if (found.amount_minor, found.currency) != (operation.amount_minor, operation.currency):
         raise CannotResolve(f"The bank says that {reference} is of another amount.")
-    return Basis(operation.bank, reference, operation.amount_cents, operation.currency, found.made_at)
+    return Basis(operation.bank, reference, operation.amount_minor, operation.currency, found.made_at)
 
 
 def _verify_instruction(proposal: Proposal) -> Basis:
@@ -220,7 +220,7 @@ def _verify_instruction(proposal: Proposal) -> Basis:
     payment = Payment.objects.get(pk=proposal.payment.pk)
     if no := why_not(payment, proposal.kind):
         raise CannotResolve(no)
-    return Basis(payment.bank, "", payment.amount_cents, payment.currency)
+    return Basis(payment.bank, "", payment.amount_minor, payment.currency)
 
 
 def _verify_voided(proposal: Proposal) -> Basis:
@@ -240,7 +240,7 @@ def _verify_voided(proposal: Proposal) -> Basis:
             "The bank has answered that the authorization is used, most likely by our capture. Only a "
             "statement that shows the void can tell otherwise."
         )
-    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_minor, operation.currency)
 
 
 def has_late_answer(operation: Operation) -> bool:
@@ -256,7 +256,7 @@ def _verify_late_answer(proposal: Proposal) -> Basis:
         raise Outdated("There is no late answer to settle any more.")
     if not proposal.quote or proposal.evidence != Evidence.BANK_WORD:
         raise CannotResolve("Quote what was agreed with the bank.")
-    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_minor, operation.currency)
 
 
 def _verify_not_executed(proposal: Proposal) -> Basis:
@@ -288,7 +288,7 @@ def _verify_not_executed(proposal: Proposal) -> Basis:
                 )
         case _:
             raise CannotResolve("Say which evidence shows that it was not executed.")
-    return Basis(operation.bank, "", operation.amount_cents, operation.currency)
+    return Basis(operation.bank, "", operation.amount_minor, operation.currency)
 
 
 def _check_statement(operation: Operation, proposal: Proposal) -> None:
@@ -322,11 +322,11 @@ def _verify_stray(bank: str, typed: str) -> Basis:
         bank=bank,
         kind=OperationKind.AUTHORIZE,
         state=OperationState.OPEN,
-        amount_cents=found.amount_cents,
+        amount_minor=found.amount_minor,
     )
     if open_ones.exists():
         raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
-    return Basis(bank, found.reference, found.amount_cents, found.currency)
+    return Basis(bank, found.reference, found.amount_minor, found.currency)
 
 
 def check_not_released(bank: str, reference: str) -> None:

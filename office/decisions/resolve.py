@@ -215,7 +215,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
             # An operation's reason is shown to the merchant; this one is for the log.
             request,
             payment_id=payment.pk,
-            amount_cents=None,
+            amount_minor=None,
             reason="",
         )
     except IdempotencyKeyInUse:  # somebody else has decided it at this moment, and it is on its way
@@ -325,7 +325,7 @@ def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool
         payment=proposal.payment or (operation.payment if operation else None),
         operation=operation,
         bank=hold.bank,
-        amount_cents=hold.amount_cents,
+        amount_minor=hold.amount_minor,
         currency=hold.currency,
         reference=hold.reference,
         executed_at=hold.executed_at,

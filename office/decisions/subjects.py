@@ -60,7 +60,7 @@ def page_of(operation: Operation) -> str:
 
 
 def about_payment(payment: Payment) -> Facts:
-    amount = display(payment.amount_cents, payment.currency)
+    amount = display(payment.amount_minor, payment.currency)
     test = ", a test: no real money" if payment.mode == Mode.TEST else ""
     return [
         ("Payment", f"{payment.public_id}: {amount}, {payment.state}{test}"),
@@ -69,7 +69,7 @@ def about_payment(payment: Payment) -> Facts:
 
 
 def about_operation(operation: Operation) -> Facts:
-    amount = display(operation.amount_cents, operation.currency)
+    amount = display(operation.amount_minor, operation.currency)
     last = operation.attempts.order_by("number").last()
     answer = f"attempt {last.number}, {last.get_result_display().lower()}: {last.reply}" if last else ""
     known = [
@@ -95,7 +95,7 @@ def about_proposal(proposed: Resolution) -> Facts:
 def as_proposed(proposed: Resolution) -> Facts:
     """What is proposed, as it was proposed: on what evidence, why and by whom."""
     known = [
-        ("Amount", display(proposed.amount_cents, proposed.currency)),
+        ("Amount", display(proposed.amount_minor, proposed.currency)),
         ("Reference", proposed.reference),
         ("Done at the bank", moment(proposed.executed_at) if proposed.executed_at else ""),
         ("Evidence", proposed.evidence_told),

@@ -80,7 +80,7 @@ def _newest(payments: QuerySet[Payment], search: Search) -> list[Payment]:
 
 
 def _row(payment: Payment) -> tuple[str, ...]:
-    whole, cents = divmod(payment.amount_cents, 100)
+    whole, cents = divmod(payment.amount_minor, 100)
     return (
         payment.public_id,
         _utc(payment.created_at),
@@ -91,7 +91,7 @@ def _row(payment: Payment) -> tuple[str, ...]:
         payment.state,
         payment.pending_kind or "",
         f"{whole}.{cents:02}",
-        str(payment.amount_cents),
+        str(payment.amount_minor),
         payment.currency,
         # In one cell, because 0042 alone would become 42.
         f"{payment.card_brand} {payment.card_last4}",

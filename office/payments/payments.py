@@ -212,7 +212,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
             "title": payment.public_id,
             "opts": self.opts,
             "original": payment,
-            "amount": display(payment.amount_cents, payment.currency),
+            "amount": display(payment.amount_minor, payment.currency),
             "labels": _labels(payment),
             "is_test": payment.mode == Mode.TEST,
             "related": related_to(payment),
@@ -261,7 +261,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
 
     @admin.display(description="Amount")
     def amount(self, payment: Payment) -> str:
-        return display(payment.amount_cents, payment.currency)
+        return display(payment.amount_minor, payment.currency)
 
     @admin.display(description="State")
     def state_label(self, payment: Payment) -> SafeString:

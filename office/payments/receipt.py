@@ -43,10 +43,10 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
         (
             "Money",
             [
-                ("Amount", display(payment.amount_cents, payment.currency)),
+                ("Amount", display(payment.amount_minor, payment.currency)),
                 ("Money moved", moved or shown["money_moved"]),
-                ("Captured", display(payment.captured_amount_cents, payment.currency) + captured),
-                ("Refunded", display(payment.refunded_amount_cents, payment.currency) + refunded),
+                ("Captured", display(payment.captured_amount_minor, payment.currency) + captured),
+                ("Refunded", display(payment.refunded_amount_minor, payment.currency) + refunded),
                 ("Card", f"{payment.card_brand} •••• {payment.card_last4}"),
                 ("Card expires", f"{payment.card_expiry_month:02}/{payment.card_expiry_year}"),
                 ("Decline", f"{decline['message']} ({decline['code']})" if decline else NOTHING),
@@ -68,7 +68,7 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
 
 def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str, str]:
     """What is not settled: of whether money moved, and behind what is recorded as captured and refunded."""
-    amount = display(payment.amount_cents, payment.currency)
+    amount = display(payment.amount_minor, payment.currency)
     for one in operations:
         is_late = has_late_answer(one)
         if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):

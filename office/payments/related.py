@@ -30,7 +30,7 @@ class Related:
 
     @property
     def amount(self) -> str:
-        return display(self.payment.amount_cents, self.payment.currency)
+        return display(self.payment.amount_minor, self.payment.currency)
 
     @property
     def state(self) -> SafeString:
@@ -65,5 +65,5 @@ def _same_purchase(payment: Payment) -> Q:
         card_expiry_month=payment.card_expiry_month,
         card_expiry_year=payment.card_expiry_year,
     )
-    money = Q(amount_cents=payment.amount_cents, currency=payment.currency, state__in=_WITH_MONEY)
+    money = Q(amount_minor=payment.amount_minor, currency=payment.currency, state__in=_WITH_MONEY)
     return card & money & Q(created_at__range=(begin, end))

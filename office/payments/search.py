@@ -183,7 +183,7 @@ def _by_money(typed: Typed) -> list[Q]:
     last_four = Q(card_last4=money.last_four) if money.last_four else None
     amount = None
     if money.amount:
-        amount = Q(amount_cents=money.amount.cents)
+        amount = Q(amount_minor=money.amount.cents)
         if money.amount.currency:
             amount &= Q(currency=money.amount.currency)
     if money.together and last_four and amount:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from payments.domain.money import MAX_AMOUNT_CENTS, Currency
+from payments.domain.money import MAX_AMOUNT_MINOR, Currency
 
 _SHOWN_IN = {"$": Currency.USD, "US$": Currency.USD} | {str(one): one for one in Currency}
 _CURRENCY = "|".join(map(re.escape, sorted(_SHOWN_IN, key=len, reverse=True)))
@@ -149,7 +149,7 @@ class Typed:
         return words if any(len(word) >= _LETTERS_FROM for word in words) else []
 
 
-def amount_cents(text: str) -> int | None:
+def amount_minor(text: str) -> int | None:
     """The amount that the text is read as, in cents."""
     amount = Typed(text).money.amount
     return amount.cents if amount else None
@@ -170,7 +170,7 @@ def _amount(text: str) -> Amount | None:
 
 
 def _in_range(cents: int) -> int | None:
-    return cents if 0 < cents <= MAX_AMOUNT_CENTS else None
+    return cents if 0 < cents <= MAX_AMOUNT_MINOR else None
 
 
 def _last_four(text: str) -> str:

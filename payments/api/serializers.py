@@ -28,7 +28,7 @@ from payments.api.pages import CURSOR_PATTERN, Cursor
 from payments.domain.cards import Card, has_expired, passes_luhn
 from payments.domain.ids import PAYMENT_PREFIX
 from payments.domain.meanings import DECLINES
-from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
 from payments.domain.states import FINISHED_OPERATIONS, OperationKind, PaymentState
 from payments.engine import answers
 from payments.models import Event
@@ -81,9 +81,9 @@ class AmountField(StrictIntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            min_value=MIN_AMOUNT_CENTS,
-            max_value=MAX_AMOUNT_CENTS,
-            remedy=f"Must be an integer in cents from {MIN_AMOUNT_CENTS} to {MAX_AMOUNT_CENTS}, without "
+            min_value=MIN_AMOUNT_MINOR,
+            max_value=MAX_AMOUNT_MINOR,
+            remedy=f"Must be an integer in cents from {MIN_AMOUNT_MINOR} to {MAX_AMOUNT_MINOR}, without "
             "quotes or a decimal point: 5000 is 50.00.",
             **kwargs,
         )
@@ -152,7 +152,7 @@ class AuthorizeSerializer(StrictSerializer):
         return Order(
             order_id=data["order_id"],
             customer_id=data["customer_id"],
-            amount_cents=data["amount"],
+            amount_minor=data["amount"],
             currency=data["currency"],
             bank=self.context["routes"][data["currency"]],
             description=data.get("description") or "",
@@ -285,7 +285,7 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     livemode = serializers.BooleanField(help_text="True: real money. False: made with a test key.")
     order_id = serializers.CharField()
     customer_id = serializers.CharField()
-    amount = serializers.IntegerField(min_value=MIN_AMOUNT_CENTS, max_value=MAX_AMOUNT_CENTS)
+    amount = serializers.IntegerField(min_value=MIN_AMOUNT_MINOR, max_value=MAX_AMOUNT_MINOR)
     currency = serializers.CharField()
     state = serializers.ChoiceField(
         choices=[state.value for state in PaymentState],

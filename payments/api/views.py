@@ -73,7 +73,7 @@ class OperationView(ApiView):
             type(self).service,
             asked,
             payment_id=parse_payment_id(payment_id),
-            amount_cents=serializer.validated_data.get("amount"),
+            amount_minor=serializer.validated_data.get("amount"),
             reason=serializer.validated_data.get("reason") or "",
         )
 

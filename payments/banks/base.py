@@ -18,7 +18,7 @@ class Instruction:
     """One operation as a bank needs it: the same every time it is sent."""
 
     kind: OperationKind
-    amount_cents: int
+    amount_minor: int
     currency: str
     target_reference: str  # an authorization's id, for a refund a capture's, empty for an authorize
     idempotency_key: str  # ours for the bank

@@ -187,14 +187,14 @@ def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]
                 "cvv": card.cvv,
                 "expiry_month": card.expiry_month,
                 "expiry_year": card.expiry_year,
-                "amount": instruction.amount_cents,
+                "amount": instruction.amount_minor,
             }
         case OperationKind.CAPTURE:
-            return {"authorization_id": instruction.target_reference, "amount": instruction.amount_cents}
+            return {"authorization_id": instruction.target_reference, "amount": instruction.amount_minor}
         case OperationKind.VOID | OperationKind.RELEASE:
             return {"authorization_id": instruction.target_reference}
         case OperationKind.REFUND:
-            return {"capture_id": instruction.target_reference, "amount": instruction.amount_cents}
+            return {"capture_id": instruction.target_reference, "amount": instruction.amount_minor}
 
 
 def _reply_of_failure(error: Exception, exchange: Exchange) -> Reply:
@@ -254,7 +254,7 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
     if target_field:
         expected[target_field] = instruction.target_reference
     if instruction.kind not in _WITHOUT_AMOUNT:
-        expected |= {"amount": instruction.amount_cents, "currency": instruction.currency}
+        expected |= {"amount": instruction.amount_minor, "currency": instruction.currency}
     # An amount of 5000.0 or true is no amount, though Python would call them equal.
     if any(type(body.get(name)) is not type(value) for name, value in expected.items()):
         return Silence("incomplete answer", 200)

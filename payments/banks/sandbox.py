@@ -24,7 +24,7 @@ _HOLD_LASTS = timedelta(days=7)  # as the real bank's do
 class _TestCard:
     cvv: str
     expires: tuple[int, int]  # year, month: the bank judges by its own record of the card
-    limit_cents: int  # for each payment
+    limit_minor: int  # for each payment
 
 
 _TEST_CARDS = {
@@ -56,7 +56,7 @@ class SandboxBank:
         if instruction.kind is not OperationKind.AUTHORIZE:
             return Approval(200, reference, replayed=False)
         now = datetime.now(UTC)
-        decline = _decline(card, instruction.amount_cents, now)
+        decline = _decline(card, instruction.amount_minor, now)
         if decline:
             return Refusal(402 if decline == "insufficient_funds" else 400, decline)
         return Approval(200, reference, replayed=False, expires_at=now + _HOLD_LASTS)
@@ -72,7 +72,7 @@ class SandboxBank:
         return True
 
 
-def _decline(card: Card | None, amount_cents: int, now: datetime) -> str | None:
+def _decline(card: Card | None, amount_minor: int, now: datetime) -> str | None:
     known = _TEST_CARDS.get(card.number) if card else None
     if card is None or known is None:
         return "invalid_card"
@@ -80,4 +80,4 @@ def _decline(card: Card | None, amount_cents: int, now: datetime) -> str | None:
         return "invalid_cvv"
     if (now.year, now.month) > known.expires:
         return "card_expired"
-    return "insufficient_funds" if amount_cents > known.limit_cents else None
+    return "insufficient_funds" if amount_minor > known.limit_minor else None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # In minor units, as far as the books go: one cent to 999,999.99.
-MIN_AMOUNT_CENTS = 1
-MAX_AMOUNT_CENTS = 99_999_999
+MIN_AMOUNT_MINOR = 1
+MAX_AMOUNT_MINOR = 99_999_999
 
 
 class Currency(StrEnum):

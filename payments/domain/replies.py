@@ -61,10 +61,10 @@ Reply = NotSent | Silence | Approval | Refusal | Mismatch
 
 @dataclass(frozen=True)
 class Found:
-    """What the bank knows of an object that was looked up by its own id. `amount_cents` in cents."""
+    """What the bank knows of an object that was looked up by its own id. `amount_minor` in cents."""
 
     reference: str
-    amount_cents: int
+    amount_minor: int
     currency: str
     target_reference: str  # the authorization of a capture, the capture of a refund, empty for a hold
     made_at: datetime  # UTC

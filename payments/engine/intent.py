@@ -83,7 +83,7 @@ class Step:
 
 
 def record_step(
-    request: MerchantRequest, step: Step, *, payment_id: UUID, amount_cents: int | None, reason: str
+    request: MerchantRequest, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
 ) -> Lease:
     """The step's operation, committed, on a payment that allows it.
 
@@ -95,7 +95,7 @@ def record_step(
         payment = _lock_payment(payment_id, request)
         if not can_proceed(step.transition(payment)):
             raise _refuse_transition(payment, step)
-        _check_amount(payment, amount_cents)
+        _check_amount(payment, amount_minor)
         return write_ahead(
             operation_id,
             payment=payment,
@@ -132,7 +132,7 @@ def write_ahead(
         payment=payment,
         kind=kind,
         bank=payment.bank,
-        amount_cents=payment.amount_cents,
+        amount_minor=payment.amount_minor,
         currency=payment.currency,
         target_reference=target,
         bank_idempotency_key=bank_key,
@@ -167,11 +167,11 @@ def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
     return payment
 
 
-def _check_amount(payment: Payment, amount_cents: int | None) -> None:
+def _check_amount(payment: Payment, amount_minor: int | None) -> None:
     """Full amounts only: the bank's contract. Raises AmountMismatch."""
-    if amount_cents is not None and amount_cents != payment.amount_cents:
+    if amount_minor is not None and amount_minor != payment.amount_minor:
         raise AmountMismatch(
-            f"The payment's amount is {payment.amount_cents} cents; {amount_cents} were asked for.",
+            f"The payment's amount is {payment.amount_minor} cents; {amount_minor} were asked for.",
             payment=payments_for_receipts().get(pk=payment.pk),
         )
 

@@ -309,7 +309,7 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
         bank=operation.bank,
         instruction=Instruction(
             kind=OperationKind(operation.kind),
-            amount_cents=operation.amount_cents,
+            amount_minor=operation.amount_minor,
             currency=operation.currency,
             target_reference=operation.target_reference,
             idempotency_key=operation.bank_idempotency_key,

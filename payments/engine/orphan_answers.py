@@ -133,7 +133,7 @@ def _told(lease: Lease, reply: Reply) -> dict[str, Any]:
         "bank": lease.bank,
         "kind": sent.kind.value,
         "attempt": lease.attempt,
-        "amount": sent.amount_cents,
+        "amount": sent.amount_minor,
         "currency": sent.currency,
         "target": sent.target_reference,
         "bank_idempotency_key": sent.idempotency_key,

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=payments.domain.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('authorize', 'authorize'), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('release', 'release')], max_length=16)),
                 ('bank', models.CharField(max_length=32)),
-                ('amount_cents', models.PositiveIntegerField()),
+                ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(choices=[('USD', 'USD')], max_length=3)),
                 ('target_reference', models.CharField(blank=True, max_length=64)),
                 ('bank_idempotency_key', models.CharField(max_length=64)),
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                 ('bank', models.CharField(max_length=32)),
                 ('order_id', models.CharField(max_length=64)),
                 ('customer_id', models.CharField(max_length=64)),
-                ('amount_cents', models.PositiveIntegerField()),
+                ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(choices=[('USD', 'USD')], max_length=3)),
                 ('state', django_fsm.FSMField(choices=[('PENDING', 'PENDING'), ('AUTHORIZED', 'AUTHORIZED'), ('CAPTURED', 'CAPTURED'), ('REFUNDED', 'REFUNDED'), ('VOIDED', 'VOIDED'), ('EXPIRED', 'EXPIRED'), ('DECLINED', 'DECLINED'), ('FAILED', 'FAILED')], default='PENDING', max_length=16, protected=True)),
                 ('card_brand', models.CharField(max_length=16)),
@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('record_reference', "Record the bank's reference"), ('record_not_executed', 'Record that it was not executed'), ('record_voided', 'Record that the hold was voided'), ('record_captured', 'Record that it was captured'), ('settle_late_answer', 'Record how a late answer was settled'), ('void_hold', 'Void an unclaimed hold'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund')], max_length=24)),
                 ('state', models.CharField(choices=[('PROPOSED', 'Proposed'), ('APPLIED', 'Applied'), ('REFUSED', 'Refused'), ('OUTDATED', 'Outdated')], default='PROPOSED', max_length=8)),
                 ('bank', models.CharField(max_length=32)),
-                ('amount_cents', models.PositiveIntegerField()),
+                ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(max_length=3)),
                 ('reference', models.CharField(blank=True, max_length=64)),
                 ('evidence', models.CharField(blank=True, choices=[('bank_answer', "The bank's answer, on the timeline"), ('statement', 'A statement'), ('bank_word', "The bank's written word")], max_length=16)),
@@ -304,15 +304,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('authorized_at__isnull', False)), fields=['mode', 'authorized_at'], include=('merchant', 'currency', 'amount_cents'), name='payment_authorized_when'),
+            index=models.Index(condition=models.Q(('authorized_at__isnull', False)), fields=['mode', 'authorized_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_authorized_when'),
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('captured_at__isnull', False)), fields=['mode', 'captured_at'], include=('merchant', 'currency', 'amount_cents'), name='payment_captured_when'),
+            index=models.Index(condition=models.Q(('captured_at__isnull', False)), fields=['mode', 'captured_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_captured_when'),
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['mode', 'refunded_at'], include=('merchant', 'currency', 'amount_cents'), name='payment_refunded_when'),
+            index=models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['mode', 'refunded_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_refunded_when'),
         ),
         migrations.AddIndex(
             model_name='payment',
@@ -340,7 +340,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(fields=['amount_cents', '-created_at', '-id'], name='payment_newest_of_amount'),
+            index=models.Index(fields=['amount_minor', '-created_at', '-id'], name='payment_newest_of_amount'),
         ),
         migrations.AddIndex(
             model_name='payment',
@@ -376,7 +376,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_cents__gte', 1), ('amount_cents__lte', 99999999)), name='payment_amount_in_range'),
+            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 1), ('amount_minor__lte', 99999999)), name='payment_amount_in_range'),
         ),
         migrations.AddConstraint(
             model_name='payment',
@@ -492,7 +492,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_cents__gte', 1), ('amount_cents__lte', 99999999)), name='operation_amount_in_range'),
+            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 1), ('amount_minor__lte', 99999999)), name='operation_amount_in_range'),
         ),
         migrations.AddConstraint(
             model_name='operation',

@@ -12,7 +12,7 @@ from django.db.models.lookups import GreaterThan
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
-from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import Refusal, is_refusing
 from payments.domain.states import (
@@ -34,7 +34,7 @@ class Operation(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations", null=True)
     kind = models.CharField(max_length=16, choices=choices(OperationKind))
     bank = models.CharField(max_length=32)
-    amount_cents = models.PositiveIntegerField()
+    amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3, choices=choices(Currency))
     # What it is about, in the bank's words: an authorization's id, for a refund a capture's.
     target_reference = models.CharField(max_length=64, blank=True)
@@ -84,7 +84,7 @@ class Operation(models.Model):
                 name="one_release_per_hold",
             ),
             models.CheckConstraint(
-                condition=Q(amount_cents__gte=MIN_AMOUNT_CENTS, amount_cents__lte=MAX_AMOUNT_CENTS),
+                condition=Q(amount_minor__gte=MIN_AMOUNT_MINOR, amount_minor__lte=MAX_AMOUNT_MINOR),
                 name="operation_amount_in_range",
             ),
             models.CheckConstraint(condition=one_of("currency", Currency), name="operation_currency_known"),

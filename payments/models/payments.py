@@ -15,7 +15,7 @@ from django.db.models.functions import Lower
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
-from payments.domain.money import MAX_AMOUNT_CENTS, MIN_AMOUNT_CENTS, Currency
+from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
 from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState, since
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, one_of
@@ -44,7 +44,7 @@ class Payment(models.Model):
     )  # the bank that serves it to its end, whatever the merchant's is later
     order_id = models.CharField(max_length=64)
     customer_id = models.CharField(max_length=64)
-    amount_cents = models.PositiveIntegerField()
+    amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3, choices=choices(Currency))
     state = FSMField(
         max_length=16, default=PaymentState.PENDING.value, choices=choices(PaymentState), protected=True
@@ -82,7 +82,7 @@ class Payment(models.Model):
                 name="one_live_payment_per_order",
             ),
             models.CheckConstraint(
-                condition=Q(amount_cents__gte=MIN_AMOUNT_CENTS, amount_cents__lte=MAX_AMOUNT_CENTS),
+                condition=Q(amount_minor__gte=MIN_AMOUNT_MINOR, amount_minor__lte=MAX_AMOUNT_MINOR),
                 name="payment_amount_in_range",
             ),
             models.CheckConstraint(condition=one_of("currency", Currency), name="payment_currency_known"),
@@ -135,7 +135,7 @@ class Payment(models.Model):
             *(
                 models.Index(
                     fields=["mode", f"{state.lower()}_at"],
-                    include=["merchant", "currency", "amount_cents"],
+                    include=["merchant", "currency", "amount_minor"],
                     condition=Q(**{f"{state.lower()}_at__isnull": False}),
                     name=f"payment_{state.lower()}_when",
                 )
@@ -162,7 +162,7 @@ class Payment(models.Model):
             ),
             GinIndex(Words(), name="payment_words"),
             models.Index(fields=["card_last4", "-created_at", "-id"], name="payment_newest_of_last4"),
-            models.Index(fields=["amount_cents", "-created_at", "-id"], name="payment_newest_of_amount"),
+            models.Index(fields=["amount_minor", "-created_at", "-id"], name="payment_newest_of_amount"),
             models.Index(fields=["state", "-created_at", "-id"], name="payment_newest_of_state"),
             models.Index(fields=["merchant", "-created_at", "-id"], name="payment_newest_of_merchant"),
             models.Index(fields=["mode", "-created_at", "-id"], name="payment_newest_of_mode"),
@@ -189,12 +189,12 @@ class Payment(models.Model):
         return kind
 
     @property
-    def captured_amount_cents(self) -> int:
-        return self.amount_cents if self.state in (PaymentState.CAPTURED, PaymentState.REFUNDED) else 0
+    def captured_amount_minor(self) -> int:
+        return self.amount_minor if self.state in (PaymentState.CAPTURED, PaymentState.REFUNDED) else 0
 
     @property
-    def refunded_amount_cents(self) -> int:
-        return self.amount_cents if self.state == PaymentState.REFUNDED else 0
+    def refunded_amount_minor(self) -> int:
+        return self.amount_minor if self.state == PaymentState.REFUNDED else 0
 
     @transition(field=state, source=PaymentState.PENDING, target=PaymentState.AUTHORIZED)
     def become_authorized(self, *, reference: str, expires_at: datetime | None, at: datetime) -> None:

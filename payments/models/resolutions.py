@@ -48,7 +48,7 @@ class Resolution(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="resolutions", null=True)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="resolutions", null=True)
     bank = models.CharField(max_length=32)
-    amount_cents = models.PositiveIntegerField()
+    amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
     reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
     evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)

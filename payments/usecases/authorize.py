@@ -21,12 +21,12 @@ from payments.models import Event, Operation, Payment
 class Order:
     """What is to be paid, as validated, and the bank that its route names.
 
-    `amount_cents` is in cents of `currency`.
+    `amount_minor` is in cents of `currency`.
     """
 
     order_id: str
     customer_id: str
-    amount_cents: int
+    amount_minor: int
     currency: str
     bank: str
     description: str = ""
@@ -60,7 +60,7 @@ def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
             bank=order.bank,
             order_id=order.order_id,
             customer_id=order.customer_id,
-            amount_cents=order.amount_cents,
+            amount_minor=order.amount_minor,
             currency=order.currency,
             card_brand=card.brand,
             card_last4=card.last4,

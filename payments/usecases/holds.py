@@ -20,11 +20,11 @@ SYSTEM_ACTOR = "system"
 
 @dataclass(frozen=True)
 class Hold:
-    """Money held at a bank under the bank's own id. `amount_cents` in cents."""
+    """Money held at a bank under the bank's own id. `amount_minor` in cents."""
 
     bank: str
     reference: str
-    amount_cents: int
+    amount_minor: int
     currency: str
 
 
@@ -35,7 +35,7 @@ def request_release(payment: Payment, *, hold: str, because: str, request_id: st
     the history. It is due at once.
     """
     return _record(
-        Hold(payment.bank, hold, payment.amount_cents, payment.currency),
+        Hold(payment.bank, hold, payment.amount_minor, payment.currency),
         payment=payment,
         actor=SYSTEM_ACTOR,
         because=because,
@@ -59,7 +59,7 @@ def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, re
         payment=payment,
         kind=OperationKind.RELEASE,
         bank=hold.bank,
-        amount_cents=hold.amount_cents,
+        amount_minor=hold.amount_minor,
         currency=hold.currency,
         target_reference=hold.reference,
         bank_idempotency_key=claim.own_bank_key(operation_id),

@@ -23,17 +23,17 @@ REFUND = intent.Step(
 
 @answered_once
 def refund_payment(
-    request: MerchantRequest, *, payment_id: UUID, amount_cents: int | None, reason: str
+    request: MerchantRequest, *, payment_id: UUID, amount_minor: int | None, reason: str
 ) -> Answer:
     """Refund a captured payment in full: 200, 503 not executed, or 202 in doubt.
 
-    `amount_cents`, where it is given, must be the payment's; `reason` is for its history. Raises
+    `amount_minor`, where it is given, must be the payment's; `reason` is for its history. Raises
     Refused: no such payment, another state or amount, an unfinished operation, a key used for something
     else, or too many calls in flight.
     """
     with bank_threads().reserve() as slot:
         lease = intent.record_step(
-            request, REFUND, payment_id=payment_id, amount_cents=amount_cents, reason=reason
+            request, REFUND, payment_id=payment_id, amount_minor=amount_minor, reason=reason
         )
         return send.run(slot, lease, settle=record_outcome)
 

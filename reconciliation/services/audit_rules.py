@@ -97,9 +97,9 @@ _STATES = [
         "operations_are_the_payments",
         "An operation is about its payment's full amount, at its bank, and names its hold or its capture.",
         f"""
-        SELECT {_OPERATION}, o.kind || ' of ' || o.amount_cents || ' for ' || o.target_reference
+        SELECT {_OPERATION}, o.kind || ' of ' || o.amount_minor || ' for ' || o.target_reference
         FROM payments_operation o JOIN payments_payment p ON p.id = o.payment_id
-        WHERE o.amount_cents <> p.amount_cents OR o.currency <> p.currency OR o.bank <> p.bank
+        WHERE o.amount_minor <> p.amount_minor OR o.currency <> p.currency OR o.bank <> p.bank
             OR o.kind IN ('capture', 'void') AND o.target_reference <> p.bank_authorization_id
             OR o.kind = 'refund' AND o.target_reference <> p.bank_capture_id""",
     ),
@@ -274,7 +274,7 @@ _SENDING = [
         LEFT JOIN payments_payment p ON p.id = o.payment_id
         GROUP BY o.bank, o.bank_idempotency_key HAVING count(*) > 1 AND (
             count(*) FILTER (WHERE o.state <> 'NOT_EXECUTED') > 1
-            OR count(DISTINCT (o.kind, o.amount_cents, o.target_reference, p.order_id)) > 1)""",
+            OR count(DISTINCT (o.kind, o.amount_minor, o.target_reference, p.order_id)) > 1)""",
     ),
     Rule(
         "no_hold_is_forgotten",

@@ -69,7 +69,7 @@ def explain(payment: Payment) -> list[str]:
     """The sentences, in order."""
     operations = list(payment.operations.order_by("created_at").prefetch_related("attempts", "events"))
     now = read_clock()
-    amount = display(payment.amount_cents, payment.currency)
+    amount = display(payment.amount_minor, payment.currency)
     return [
         f"{payment.public_id}: {amount} for order {payment.order_id} of customer {payment.customer_id}, "
         f"in {payment.mode} mode at {payment.bank}. It is {payment.state}.",
@@ -105,7 +105,7 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
             holds = "a hold" if one.strays_awaited == 1 else f"{one.strays_awaited} holds"
             sentences.append(
                 f"The {one.kind} awaits the bank's statement: {holds} of "
-                f"{display(one.amount_cents, one.currency)} that no answer has named may exist since about "
+                f"{display(one.amount_minor, one.currency)} that no answer has named may exist since about "
                 f"{moment(one.created_at)}. It must show each, or rule it out."
             )
         if one.look_again_at:

@@ -18,7 +18,7 @@ class Doubt:
     operation: str
     payment: str
     kind: str
-    amount_cents: int
+    amount_minor: int
     currency: str
     recorded_at: datetime
     state: str
@@ -71,7 +71,7 @@ def in_doubt(payment: Payment | None = None) -> list[Doubt]:
             operation=one.public_id,
             payment=one.payment.public_id if one.payment else "no payment",
             kind=one.kind,
-            amount_cents=one.amount_cents,
+            amount_minor=one.amount_minor,
             currency=one.currency,
             recorded_at=one.created_at,
             state=one.state,

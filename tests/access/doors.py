@@ -71,7 +71,7 @@ class Objects:
             payment=self.payment,
             operation=self.operation,
             bank="ficmart",
-            amount_cents=1,
+            amount_minor=1,
             currency="USD",
             reason="a test",
             proposed_by=self.victim,

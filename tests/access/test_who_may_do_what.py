@@ -175,7 +175,7 @@ class TestTheMatrix:
             "post": "yes",
             "_save": "Save",
             "state": "VOIDED",
-            "amount_cents": "1",
+            "amount_minor": "1",
             "slug": "x",
             "name": "x",
             "mode": "test",

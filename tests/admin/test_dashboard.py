@@ -47,7 +47,7 @@ def counted(staff: Staff, link: str) -> int:
 
 class TestDashboard:
     def test_shows_money_payments_and_declines_of_today(self, support: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now, amount_cents=123_456)
+        make_payment(PaymentState.CAPTURED, created_at=now, at=now, amount_minor=123_456)
         make_payment(PaymentState.DECLINED, created_at=now)
         shown = support.read(PAGE)
         for part in (
@@ -76,7 +76,7 @@ class TestDashboard:
 
     def test_is_about_live_mode_and_switches_to_test_mode(self, support: Staff, now: datetime) -> None:
         make_payment(PaymentState.CAPTURED, created_at=now, at=now)
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now, mode=Mode.TEST, amount_cents=777)
+        make_payment(PaymentState.CAPTURED, created_at=now, at=now, mode=Mode.TEST, amount_minor=777)
         assert "$50.00" in support.read(PAGE)
         shown = support.read(PAGE, mode="test")
         assert "Test mode: no real money" in shown

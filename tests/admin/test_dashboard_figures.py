@@ -43,7 +43,7 @@ class TestPaymentsMade:
 
     def test_have_the_state_and_the_amounts_of_now(self) -> None:
         for state in (PaymentState.CAPTURED, PaymentState.CAPTURED, PaymentState.VOIDED):
-            make_payment(state, created_at=NOON, at=NOON + 3 * DAY, amount_cents=1999)
+            make_payment(state, created_at=NOON, at=NOON + 3 * DAY, amount_minor=1999)
         made = figures.payments_made(TODAY)
         assert (made.in_state(PaymentState.CAPTURED), made.in_state(PaymentState.VOIDED)) == (2, 1)
         assert made.amounts_in(PaymentState.CAPTURED) == {"USD": 3998}
@@ -78,13 +78,13 @@ class TestPaymentsMade:
 
 class TestMoney:
     def test_counts_when_it_was_captured_not_when_the_payment_was_made(self) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=NOON - 3 * DAY, at=NOON, amount_cents=1000)
-        make_payment(PaymentState.CAPTURED, created_at=NOON, at=NOON + DAY, amount_cents=1)
+        make_payment(PaymentState.CAPTURED, created_at=NOON - 3 * DAY, at=NOON, amount_minor=1000)
+        make_payment(PaymentState.CAPTURED, created_at=NOON, at=NOON + DAY, amount_minor=1)
         assert figures.money(TODAY)[PaymentState.CAPTURED] == Reached(1, {"USD": 1000})
 
     def test_a_refund_takes_nothing_from_what_was_captured(self) -> None:
-        make_payment(PaymentState.REFUNDED, at=NOON, amount_cents=700)
-        make_payment(PaymentState.AUTHORIZED, at=NOON, amount_cents=50)
+        make_payment(PaymentState.REFUNDED, at=NOON, amount_minor=700)
+        make_payment(PaymentState.AUTHORIZED, at=NOON, amount_minor=50)
         assert figures.money(TODAY) == {
             PaymentState.AUTHORIZED: Reached(2, {"USD": 750}),
             PaymentState.CAPTURED: Reached(1, {"USD": 700}),
@@ -99,8 +99,8 @@ class TestMoney:
     def test_keeps_modes_and_merchants_apart(self) -> None:
         other = make_merchant("other", name="Other")
         make_payment(PaymentState.CAPTURED, at=NOON)
-        make_payment(PaymentState.CAPTURED, at=NOON, mode=Mode.TEST, amount_cents=3)
-        make_payment(PaymentState.CAPTURED, at=NOON, merchant=other, amount_cents=4)
+        make_payment(PaymentState.CAPTURED, at=NOON, mode=Mode.TEST, amount_minor=3)
+        make_payment(PaymentState.CAPTURED, at=NOON, merchant=other, amount_minor=4)
         assert figures.money(replace(TODAY, mode=Mode.TEST))[PaymentState.CAPTURED].amounts == {"USD": 3}
         assert figures.money(replace(TODAY, merchant_id=other.pk))[PaymentState.CAPTURED].amounts == {
             "USD": 4

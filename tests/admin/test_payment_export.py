@@ -51,7 +51,7 @@ class TestTheFile:
     def test_has_amounts_as_numbers_and_times_in_utc(self, accountant: Staff) -> None:
         payment = make_payment(
             PaymentState.CAPTURED,
-            amount_cents=123456,
+            amount_minor=123456,
             card_last4="0042",
             created_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
         )

@@ -31,7 +31,7 @@ class TestPaymentList:
     def test_shows_amounts_states_and_times_as_people_read_them(self, superuser: Staff) -> None:
         make_payment(
             PaymentState.CAPTURED,
-            amount_cents=123456,
+            amount_minor=123456,
             card_last4="4242",
             created_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
         )

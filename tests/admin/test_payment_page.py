@@ -156,12 +156,12 @@ class TestRelated:
     def test_lists_the_others_of_its_order(self, superuser: Staff) -> None:
         declined = make_payment(PaymentState.DECLINED, order_id="order-7")
         make_payment(PaymentState.DECLINED, order_id="order-7", mode=Mode.TEST)
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7", amount_cents=4900)
+        payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7", amount_minor=4900)
         shown = superuser.page(payment)
         assert f"{declined.public_id} order-7 (the same) $50.00 DECLINED" in shown
         assert shown.count("(the same)") == 1
         assert "DECLINED likely duplicate" not in shown
-        assert "Related payments" not in superuser.page(make_payment(order_id="alone", amount_cents=1))
+        assert "Related payments" not in superuser.page(make_payment(order_id="alone", amount_minor=1))
 
     def test_marks_a_likely_duplicate(self, superuser: Staff) -> None:
         twice = [make_payment(PaymentState.CAPTURED, order_id=f"click-{number}") for number in (1, 2)]
@@ -172,7 +172,7 @@ class TestRelated:
     @pytest.mark.parametrize(
         "other",
         [
-            {"amount_cents": 5001},
+            {"amount_minor": 5001},
             {"card_last4": "1112"},
             {"card_expiry_year": 2031},
             {"created_at": BEGIN + timedelta(hours=25)},

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from office.payments.typed import Typed, amount_cents
+from office.payments.typed import Typed, amount_minor
 from payments.domain.cards import passes_luhn
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import IdempotencyKey, Operation, Payment
@@ -67,11 +67,11 @@ class TestPaymentSearch:
 
     @pytest.mark.parametrize("typed", ["$81.50", "81.50", "$ 81.50", "8150"])
     def test_finds_by_amount(self, superuser: Staff, typed: str) -> None:
-        make_payment(order_id="costly", amount_cents=8150, card_last4="9999")
+        make_payment(order_id="costly", amount_minor=8150, card_last4="9999")
         assert superuser.found(q=typed) == ["costly"]
 
     def test_takes_four_digits_for_the_last_four_and_for_cents(self, superuser: Staff) -> None:
-        make_payment(order_id="costs $42.42", amount_cents=4242, card_last4="9999")
+        make_payment(order_id="costs $42.42", amount_minor=4242, card_last4="9999")
         assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
         shown = superuser.payments(q="4242")
         assert "4242 is read as the last four digits 4242 or as the amount $42.42 (digits alone)" in shown
@@ -113,7 +113,7 @@ class TestPaymentSearch:
     def test_reads_dollars_with_a_sign_or_a_point_and_cents_without(
         self, typed: str, cents: int | None
     ) -> None:
-        assert amount_cents(typed) == cents
+        assert amount_minor(typed) == cents
 
     @pytest.mark.parametrize("part", ["order", "rder-1", "ki", "42", "auth_", "%", "_"])
     def test_compares_ids_whole(self, superuser: Staff, part: str) -> None:
@@ -273,7 +273,7 @@ class TestAmounts:
     @pytest.fixture
     def payments(self, db: None) -> None:
         for cents in (50, 5000, 500_000):
-            make_payment(order_id=f"costs {cents}", amount_cents=cents, card_last4="9999")
+            make_payment(order_id=f"costs {cents}", amount_minor=cents, card_last4="9999")
 
     @pytest.mark.usefixtures("payments")
     @pytest.mark.parametrize(
@@ -303,8 +303,8 @@ class TestAmounts:
         "typed", ["$50 1111", "1111 $50", "USD 50 visa 1111", "50,00 •••• 1111", "$50, 1111"]
     )
     def test_beside_a_card_must_both_be_right(self, superuser: Staff, typed: str) -> None:
-        make_payment(order_id="both", amount_cents=5000, card_last4="1111")
-        make_payment(order_id="card only", amount_cents=5100, card_last4="1111")
+        make_payment(order_id="both", amount_minor=5000, card_last4="1111")
+        make_payment(order_id="card only", amount_minor=5100, card_last4="1111")
         assert superuser.found(q=typed) == ["both"]
         read = "the last four digits 1111 together with the amount $50.00"
         assert read in superuser.payments(q=typed)

@@ -68,7 +68,7 @@ CUT_SHORT = Silence("no answer within the bound of an attempt", is_over=False)
 def instruction(kind: OperationKind = OperationKind.AUTHORIZE, **fields: Any) -> Instruction:
     defaults: dict[str, Any] = {
         "kind": kind,
-        "amount_cents": 5000,
+        "amount_minor": 5000,
         "currency": "USD",
         "target_reference": TARGETS[kind],
         "idempotency_key": "the-key",

@@ -189,7 +189,7 @@ class TestAnIncompleteApproval:
 
     def test_of_an_amount_of_one_cent_is_not_made_up_of_a_true(self, timing: Timing) -> None:
         with RawServer(answers(200, changed(AUTHORIZE, amount=True))) as server:
-            reply = send(FicmartBank(server.url, timing, closes_when_finished=True), amount_cents=1)
+            reply = send(FicmartBank(server.url, timing, closes_when_finished=True), amount_minor=1)
         assert reply == Silence("incomplete answer", 200)
 
     def test_with_its_amount_as_text_is_unreadable(self, timing: Timing) -> None:

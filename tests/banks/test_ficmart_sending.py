@@ -361,7 +361,7 @@ class TestManyThreads:
 
         with RawServer(echoes) as server, ThreadPoolExecutor(32) as threads:
             bank = FicmartBank(server.url, timing)
-            replies = list(threads.map(lambda amount: send(bank, amount_cents=amount), range(1, 161)))
+            replies = list(threads.map(lambda amount: send(bank, amount_minor=amount), range(1, 161)))
         assert [reply.reference for reply in replies if isinstance(reply, Approval)] == [
             f"auth_{amount}" for amount in range(1, 161)
         ]

@@ -35,7 +35,7 @@ def send(
 
 class TestTheTestCards:
     @pytest.mark.parametrize(
-        ("card", "amount_cents", "code"),
+        ("card", "amount_minor", "code"),
         [
             (GOOD, 1_000_000, None),
             (GOOD, 1_000_001, "insufficient_funds"),
@@ -50,10 +50,10 @@ class TestTheTestCards:
         ],
     )
     def test_are_judged_as_the_banks_contract_has_them(
-        self, sandbox: SandboxBank, card: Card | None, amount_cents: int, code: str | None
+        self, sandbox: SandboxBank, card: Card | None, amount_minor: int, code: str | None
     ) -> None:
         with time_machine.travel(NOW, tick=False):
-            reply = send(sandbox, card=card, amount_cents=amount_cents)
+            reply = send(sandbox, card=card, amount_minor=amount_minor)
         if code is None:
             assert isinstance(reply, Approval)
             assert reply.expires_at == NOW + timedelta(days=7)

@@ -100,7 +100,7 @@ _TAKEN = "state IN ('CAPTURED', 'REFUNDED')"
 _PAYMENTS = f"""
     {_THESE}
     INSERT INTO payments_payment (
-        id, merchant_id, mode, bank, order_id, customer_id, amount_cents, currency, state,
+        id, merchant_id, mode, bank, order_id, customer_id, amount_minor, currency, state,
         card_brand, card_last4, card_expiry_month, card_expiry_year, description, customer_email, metadata,
         bank_authorization_id, bank_capture_id, bank_void_id, bank_refund_id, decline_code, created_at,
         authorization_expires_at, authorized_at, captured_at, refunded_at, voided_at, expired_at,
@@ -155,7 +155,7 @@ _OPERATIONS = f"""
         FROM these WHERE n %% 1000 = 3
     )
     INSERT INTO payments_operation (
-        id, payment_id, kind, bank, amount_cents, currency, target_reference, bank_idempotency_key, ordinal,
+        id, payment_id, kind, bank, amount_minor, currency, target_reference, bank_idempotency_key, ordinal,
         state, lease_epoch, lease_expires_at, bank_reference, outcome_code, strays_awaited, actor,
         request_id, reason, created_at, finished_at
     )

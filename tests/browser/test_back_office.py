@@ -26,7 +26,7 @@ def payments(transactional_db: None) -> Payment:
             states[number % len(states)],
             order_id=f"{number:02}".ljust(64, "W"),
             customer_id="customer-".ljust(64, "W"),
-            amount_cents=99_999_999,
+            amount_minor=99_999_999,
             card_last4="1111",
             created_at=now - timedelta(minutes=number),
         )
@@ -214,7 +214,7 @@ class TestSupport:
     def test_scrolls_nothing_sideways_in_a_full_queue(self, signed_in: Page) -> None:
         page = signed_in
         proposed_by = User.objects.create_user("W" * 150)
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="W" * 64, amount_cents=99_999_999)
+        payment = make_payment(PaymentState.AUTHORIZED, order_id="W" * 64, amount_minor=99_999_999)
         release = make_operation(None, OperationKind.RELEASE, OperationState.NEEDS_REVIEW)
         void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
         for operation in (release, void):
@@ -224,7 +224,7 @@ class TestSupport:
                 payment=operation.payment,
                 operation=operation,
                 bank="ficmart",
-                amount_cents=operation.amount_cents,
+                amount_minor=operation.amount_minor,
                 currency="USD",
                 reference="W" * 64,
                 reason="W" * 500,
@@ -242,7 +242,7 @@ class TestSupport:
             assert buttons.nth(number).evaluate("button => button.scrollWidth <= button.clientWidth")
 
     def test_sees_the_whole_of_every_label(self, signed_in: Page) -> None:
-        waiting = make_payment(order_id="waiting", amount_cents=99_999_999)
+        waiting = make_payment(order_id="waiting", amount_minor=99_999_999)
         make_operation(waiting, OperationKind.AUTHORIZE, OperationState.NEEDS_REVIEW)
         signed_in.goto(LIST)
         expect(signed_in.get_by_text("authorize needs review")).to_be_visible()

@@ -17,7 +17,7 @@ def payments(transactional_db: None) -> None:
     merchants = [make_merchant(), make_merchant("w", name="W" * 100)]
     for number, state in enumerate([*PaymentState, PaymentState.DECLINED]):
         payment = make_payment(
-            state, merchant=merchants[number % 2], created_at=now, at=now, amount_cents=99_999_999
+            state, merchant=merchants[number % 2], created_at=now, at=now, amount_minor=99_999_999
         )
         make_attempt(make_operation(payment, state=OperationState.SUCCEEDED, bank_reference="auth_1"))
     held = make_payment(PaymentState.AUTHORIZED, created_at=now - timedelta(days=3), at=now)

@@ -38,7 +38,7 @@ BROKEN = """() => [...document.querySelectorAll('.ficpay-amount, .ficpay-number,
 def payment(transactional_db: None) -> Payment:
     """The longest values there can be, a likely duplicate, a case with a proposal."""
     now = datetime.now(UTC)
-    largest: dict[str, Any] = {"amount_cents": 99_999_999, "card_last4": "4242", "created_at": now}
+    largest: dict[str, Any] = {"amount_minor": 99_999_999, "card_last4": "4242", "created_at": now}
     payment = make_payment(
         PaymentState.CAPTURED,
         order_id="W" * 64,
@@ -57,7 +57,7 @@ def payment(transactional_db: None) -> Payment:
         payment=payment,
         operation=refund,
         bank="ficmart",
-        amount_cents=payment.amount_cents,
+        amount_minor=payment.amount_minor,
         currency="USD",
         reason="W" * 500,
         evidence="bank_word",

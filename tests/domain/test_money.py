@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from payments.domain.money import (
     DENOMINATIONS,
-    MAX_AMOUNT_CENTS,
-    MIN_AMOUNT_CENTS,
+    MAX_AMOUNT_MINOR,
+    MIN_AMOUNT_MINOR,
     TypedAmount,
     display,
     read_amount,
@@ -21,10 +21,10 @@ class TestDisplay:
     @pytest.mark.parametrize(
         ("amount_minor", "currency", "shown"),
         [
-            (MIN_AMOUNT_CENTS, "USD", "$0.01"),
+            (MIN_AMOUNT_MINOR, "USD", "$0.01"),
             (5000, "USD", "$50.00"),
             (123456, "USD", "$1,234.56"),
-            (MAX_AMOUNT_CENTS, "USD", "$999,999.99"),
+            (MAX_AMOUNT_MINOR, "USD", "$999,999.99"),
             (0, "USD", "$0.00"),
             (-1, "USD", "-$0.01"),
             (-150, "USD", "-$1.50"),
@@ -68,7 +68,7 @@ class TestReadAmount:
             ("1,234.56", 123456, WITH_CENTS),
             ("5000", 5000, ALL),
             (" $50.00 ", 5000, {"USD"}),
-            ("$999,999.99", MAX_AMOUNT_CENTS, {"USD"}),
+            ("$999,999.99", MAX_AMOUNT_MINOR, {"USD"}),
             ("$90071992547409.93", 9007199254740993, {"USD"}),  # more than a float can tell apart
         ],
     )

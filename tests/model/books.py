@@ -47,7 +47,7 @@ class Books:
                 kind = "release" if (verb, payment.state) == ("void", "EXPIRED") else verb
                 if bool(entry) != told[verb] and not doubts[payment.pk, kind]:
                     found.append(f"{payment} is {payment.state}, its {verb} at the bank is {entry}")
-                if entry and entry.amount != payment.amount_cents:
+                if entry and entry.amount != payment.amount_minor:
                     found.append(f"{payment}: {entry} of another amount")
             found += self._totals(payment, capture, done["refund"], doubts)
         return found
@@ -60,7 +60,7 @@ class Books:
         doubts: "Counter[tuple[object, str]]",
     ) -> list[str]:
         kept = (capture.amount if capture else 0) - (refund.amount if refund else 0)
-        told = payment.captured_amount_cents - payment.refunded_amount_cents
+        told = payment.captured_amount_minor - payment.refunded_amount_minor
         in_doubt = doubts[payment.pk, "capture"] + doubts[payment.pk, "refund"]
         return (
             [f"{payment} tells of {told} cents, the bank has {kept}"] if kept != told and not in_doubt else []

@@ -42,7 +42,7 @@ def new_operation(payment: Payment | None, kind: OperationKind, **fields: Any) -
         "payment": payment,
         "kind": kind,
         "bank": "ficmart",
-        "amount_cents": 5000,
+        "amount_minor": 5000,
         "currency": "USD",
         "bank_idempotency_key": new_id().hex,
         "lease_epoch": 0 if kind is OperationKind.RELEASE else 1,
@@ -59,7 +59,7 @@ def proposed(operation: Operation | None, **fields: Any) -> Resolution:
         "operation": operation,
         "payment": operation.payment if operation else None,
         "bank": "ficmart",
-        "amount_cents": 5000,
+        "amount_minor": 5000,
         "currency": "USD",
         "reason": "they wrote",
         "proposed_by": by,
@@ -73,7 +73,7 @@ def apply(resolution: Resolution) -> None:
 
 
 class TestAnInstruction:
-    @pytest.mark.parametrize("other", [{"amount_cents": 1}, {"bank": "sandbox"}])
+    @pytest.mark.parametrize("other", [{"amount_minor": 1}, {"bank": "sandbox"}])
     def test_of_another_amount_than_its_payments_is_refused(self, other: dict[str, Any]) -> None:
         payment = make_payment(PaymentState.AUTHORIZED, bank_authorization_id="auth_1")
         with refuses("its bank, amount and currency are its payment's"):
@@ -460,7 +460,7 @@ class TestAResolution:
         with refuses("it changes when it is decided"):
             update(resolution, decided_at=NOW)
         with refuses("what was proposed stays"):
-            update(resolution, amount_cents=1)
+            update(resolution, amount_minor=1)
         apply(resolution)
         with refuses("it is decided once"):
             update(resolution, state="REFUSED")

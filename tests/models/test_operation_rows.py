@@ -58,7 +58,7 @@ def decided(operation: Operation, **fields: Any) -> Resolution:
     """What people have found of it."""
     by = User.objects.create_user("kim")
     about = {"operation": operation, "payment": operation.payment, "bank": operation.bank}
-    known = about | {"amount_cents": operation.amount_cents, "currency": "USD", "reason": "they wrote"}
+    known = about | {"amount_minor": operation.amount_minor, "currency": "USD", "reason": "they wrote"}
     resolution: Resolution = Resolution.objects.create(
         kind="record_reference", proposed_by=by, **known | fields
     )
@@ -160,7 +160,7 @@ class TestWhatIsFixed:
         ("column", "value"),
         [
             *(("id", "0189f7e0-1234-4abc-8def-0123456789ab"), ("payment_id", "other"), ("kind", "void")),
-            *(("bank", "sandbox"), ("amount_cents", 1), ("currency", "EUR"), ("target_reference", "x")),
+            *(("bank", "sandbox"), ("amount_minor", 1), ("currency", "EUR"), ("target_reference", "x")),
             *(("bank_idempotency_key", "x"), ("ordinal", 9), ("actor", "x"), ("request_id", "x")),
             *(("reason", "x"), ("created_at", NOW), ("payment_id", None)),
         ],
@@ -263,8 +263,8 @@ class TestValues:
     @pytest.mark.parametrize(
         ("fields", "because"),
         [
-            ({"amount_cents": 0}, "operation_amount_in_range"),
-            ({"amount_cents": 100_000_000}, "operation_amount_in_range"),
+            ({"amount_minor": 0}, "operation_amount_in_range"),
+            ({"amount_minor": 100_000_000}, "operation_amount_in_range"),
             ({"currency": "EUR"}, "operation_currency_known"),
             ({"kind": "charge"}, "operation_kind_known"),
             ({"kind": "capture", "target_reference": ""}, "operation_with_target"),

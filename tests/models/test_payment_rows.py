@@ -72,7 +72,7 @@ def insert(**columns: Any) -> int:
         "bank": "ficmart",
         "order_id": "order-inserted",
         "customer_id": "customer-1",
-        "amount_cents": 5000,
+        "amount_minor": 5000,
         "currency": "USD",
         "state": "PENDING",
         **dict.fromkeys(("description", "customer_email", "decline_code"), ""),
@@ -187,7 +187,7 @@ class TestWhatIsFixed:
         ("column", "value"),
         [
             *(("id", "0189f7e0-1234-4abc-8def-0123456789ab"), ("merchant_id", "other"), ("mode", "test")),
-            *(("bank", "sandbox"), ("order_id", "x"), ("customer_id", "x"), ("amount_cents", 1)),
+            *(("bank", "sandbox"), ("order_id", "x"), ("customer_id", "x"), ("amount_minor", 1)),
             *(("currency", "EUR"), ("created_at", NOW), ("card_brand", "amex"), ("card_last4", "9999")),
             *(("card_expiry_month", 1), ("card_expiry_year", 2099), ("description", "x")),
             *(("customer_email", "x@example.com"), ("metadata", '{"a": "b"}')),
@@ -319,16 +319,16 @@ class TestOnePaymentPerHold:
 class TestValues:
     @pytest.mark.parametrize("amount", [1, 99_999_999])
     def test_in_range_are_taken(self, amount: int) -> None:
-        assert insert(amount_cents=amount) == 1
+        assert insert(amount_minor=amount) == 1
 
     @pytest.mark.parametrize(
         ("columns", "because"),
         [
-            ({"amount_cents": 0}, "payment_amount_in_range"),
-            ({"amount_cents": -1}, "amount"),
-            ({"amount_cents": 100_000_000}, "payment_amount_in_range"),
-            ({"amount_cents": 2**31}, "out of range"),
-            ({"amount_cents": None}, "null value"),
+            ({"amount_minor": 0}, "payment_amount_in_range"),
+            ({"amount_minor": -1}, "amount"),
+            ({"amount_minor": 100_000_000}, "payment_amount_in_range"),
+            ({"amount_minor": 2**31}, "out of range"),
+            ({"amount_minor": None}, "null value"),
             ({"currency": "EUR"}, "payment_currency_known"),
             ({"currency": "usd"}, "payment_currency_known"),
             ({"currency": ""}, "payment_currency_known"),

@@ -75,9 +75,9 @@ class TestAPayment:
 
     def test_says_what_was_captured_and_refunded(self) -> None:
         amounts = {
-            state: (payment.captured_amount_cents, payment.refunded_amount_cents)
+            state: (payment.captured_amount_minor, payment.refunded_amount_minor)
             for state in PaymentState
-            if (payment := Payment(state=state, amount_cents=5000))
+            if (payment := Payment(state=state, amount_minor=5000))
         }
         assert {state: amount for state, amount in amounts.items() if amount != (0, 0)} == {
             PaymentState.CAPTURED: (5000, 0),

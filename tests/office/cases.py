@@ -116,6 +116,6 @@ def not_executed(
 def _captured(operation: Operation, reference: str) -> str:
     return (
         f'{{"capture_id": "{reference}", "authorization_id": "{operation.target_reference}", '
-        f'"status": "captured", "amount": {operation.amount_cents}, "currency": "USD", '
+        f'"status": "captured", "amount": {operation.amount_minor}, "currency": "USD", '
         '"captured_at": "2026-11-21T00:00:00Z"}'
     )

@@ -159,7 +159,7 @@ class TestWhatWaitsForApproval:
             payment=operation.payment,
             operation=operation,
             bank="ficmart",
-            amount_cents=5000,
+            amount_minor=5000,
             currency="USD",
             reason="they wrote",
             proposed_by=kim.user,

@@ -286,7 +286,7 @@ class TestAProposalEndsWithWhatItIsAbout:
                     kind=Kind.RECORD_NOT_EXECUTED,
                     operation=release,
                     bank="ficmart",
-                    amount_cents=5000,
+                    amount_minor=5000,
                     currency="USD",
                     reason="they wrote",
                     proposed_by_id=kim.user_id,

@@ -30,7 +30,7 @@ def assert_books_agree(bank: SimulatedBank) -> list[LedgerEntry]:
     claimed = set()
     for payment in Payment.objects.filter(mode="live"):
         if payment.bank_authorization_id:
-            assert holds[payment.bank_authorization_id].amount == payment.amount_cents
+            assert holds[payment.bank_authorization_id].amount == payment.amount_minor
             claimed.add(payment.bank_authorization_id)
         else:
             assert payment.state in ("DECLINED", "FAILED")

@@ -74,7 +74,7 @@ BROKEN = {
         UPDATE payments_payment SET state = 'REFUNDED', refunded_at = now() WHERE state = 'CAPTURED'""",
     "expired_with_reason_and_released": """
         UPDATE payments_operation SET target_reference = 'auth_other' WHERE kind = 'release'""",
-    "operations_are_the_payments": "UPDATE payments_operation SET amount_cents = 1 WHERE kind = 'refund'",
+    "operations_are_the_payments": "UPDATE payments_operation SET amount_minor = 1 WHERE kind = 'refund'",
     "success_on_evidence": "UPDATE payments_attempt SET http_status = 500 WHERE http_status = 200",
     "refusal_on_evidence": "UPDATE payments_attempt SET reply = '402 no' WHERE http_status = 402",
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",

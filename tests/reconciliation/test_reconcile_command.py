@@ -114,7 +114,7 @@ class TestPending:
         report = json.loads(printed)
         assert (code, report["settled"], report["in_doubt"]) == (0, 1, 0)
         assert report["operations"][0]["payment"] == payment["id"]
-        assert report["operations"][0]["amount_cents"] == 5000
+        assert report["operations"][0]["amount_minor"] == 5000
 
     @pytest.mark.parametrize(
         "arguments",

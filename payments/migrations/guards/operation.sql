@@ -5,7 +5,7 @@ DECLARE
     p record;
     broken text;
 BEGIN
-    SELECT merchant_id, mode, bank, amount_cents, currency, state, bank_authorization_id, bank_capture_id
+    SELECT merchant_id, mode, bank, amount_minor, currency, state, bank_authorization_id, bank_capture_id
         INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
     broken := CASE
         WHEN NEW.state <> 'OPEN' THEN 'it begins as OPEN'
@@ -14,7 +14,7 @@ BEGIN
         WHEN NEW.lease_epoch <> CASE NEW.kind WHEN 'release' THEN 0 ELSE 1 END
             THEN 'its lease begins with the first epoch'
         WHEN NEW.payment_id IS NOT NULL
-            AND (NEW.bank, NEW.amount_cents, NEW.currency) IS DISTINCT FROM (p.bank, p.amount_cents, p.currency)
+            AND (NEW.bank, NEW.amount_minor, NEW.currency) IS DISTINCT FROM (p.bank, p.amount_minor, p.currency)
             THEN 'its bank, amount and currency are its payment''s'
         WHEN NEW.kind = 'authorize' AND (p.state <> 'PENDING' OR NEW.target_reference <> '')
             THEN 'only a PENDING payment is authorized'
@@ -39,10 +39,10 @@ CREATE FUNCTION guard_operation_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
         WHEN (
-            OLD.id, OLD.payment_id, OLD.kind, OLD.bank, OLD.amount_cents, OLD.currency, OLD.target_reference,
+            OLD.id, OLD.payment_id, OLD.kind, OLD.bank, OLD.amount_minor, OLD.currency, OLD.target_reference,
             OLD.bank_idempotency_key, OLD.ordinal, OLD.actor, OLD.request_id, OLD.reason, OLD.created_at
         ) IS DISTINCT FROM (
-            NEW.id, NEW.payment_id, NEW.kind, NEW.bank, NEW.amount_cents, NEW.currency, NEW.target_reference,
+            NEW.id, NEW.payment_id, NEW.kind, NEW.bank, NEW.amount_minor, NEW.currency, NEW.target_reference,
             NEW.bank_idempotency_key, NEW.ordinal, NEW.actor, NEW.request_id, NEW.reason, NEW.created_at
         ) THEN 'what was instructed stays'
         WHEN OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN (
@@ -108,8 +108,8 @@ BEGIN
     ) AND NOT EXISTS (  -- people have found a hold of nobody's
         SELECT FROM public.payments_resolution r
         WHERE r.kind = 'void_hold' AND r.state = 'APPLIED' AND NEW.payment_id IS NULL
-        AND (r.bank, r.reference, r.amount_cents, r.currency)
-            = (NEW.bank, NEW.target_reference, NEW.amount_cents, NEW.currency)
+        AND (r.bank, r.reference, r.amount_minor, r.currency)
+            = (NEW.bank, NEW.target_reference, NEW.amount_minor, NEW.currency)
     ) AND NOT (  -- the bank has named it late, or where nothing of ours was left, and there is a case
         EXISTS (SELECT FROM public.payments_discrepancy d WHERE d.operation_id = NEW.id)
         AND NOT EXISTS (

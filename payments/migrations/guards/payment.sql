@@ -18,11 +18,11 @@ DECLARE
     at timestamptz;
     broken text := CASE
         WHEN (
-            OLD.id, OLD.merchant_id, OLD.mode, OLD.bank, OLD.order_id, OLD.customer_id, OLD.amount_cents,
+            OLD.id, OLD.merchant_id, OLD.mode, OLD.bank, OLD.order_id, OLD.customer_id, OLD.amount_minor,
             OLD.currency, OLD.created_at, OLD.card_brand, OLD.card_last4, OLD.card_expiry_month,
             OLD.card_expiry_year, OLD.description, OLD.customer_email, OLD.metadata
         ) IS DISTINCT FROM (
-            NEW.id, NEW.merchant_id, NEW.mode, NEW.bank, NEW.order_id, NEW.customer_id, NEW.amount_cents,
+            NEW.id, NEW.merchant_id, NEW.mode, NEW.bank, NEW.order_id, NEW.customer_id, NEW.amount_minor,
             NEW.currency, NEW.created_at, NEW.card_brand, NEW.card_last4, NEW.card_expiry_month,
             NEW.card_expiry_year, NEW.description, NEW.customer_email, NEW.metadata
         ) THEN 'what was asked for stays'

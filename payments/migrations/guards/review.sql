@@ -82,11 +82,11 @@ CREATE FUNCTION guard_resolution_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
         WHEN (
-            OLD.id, OLD.kind, OLD.payment_id, OLD.operation_id, OLD.bank, OLD.amount_cents, OLD.currency,
+            OLD.id, OLD.kind, OLD.payment_id, OLD.operation_id, OLD.bank, OLD.amount_minor, OLD.currency,
             OLD.reference, OLD.evidence, OLD.attempt, OLD.quote, OLD.covers_from, OLD.covers_to, OLD.reason,
             OLD.executed_at, OLD.seen_epoch, OLD.proposed_by_id, OLD.proposed_at, OLD.needs_second
         ) IS DISTINCT FROM (
-            NEW.id, NEW.kind, NEW.payment_id, NEW.operation_id, NEW.bank, NEW.amount_cents, NEW.currency,
+            NEW.id, NEW.kind, NEW.payment_id, NEW.operation_id, NEW.bank, NEW.amount_minor, NEW.currency,
             NEW.reference, NEW.evidence, NEW.attempt, NEW.quote, NEW.covers_from, NEW.covers_to, NEW.reason,
             NEW.executed_at, NEW.seen_epoch, NEW.proposed_by_id, NEW.proposed_at, NEW.needs_second
         ) THEN 'what was proposed stays'

@@ -136,7 +136,7 @@ class Command(BaseCommand):
 
     def _print_doubts(self, doubts: list[Doubt], report: pending.Report, *, dry_run: bool) -> None:
         for one in doubts:
-            amount = display(one.amount_cents, one.currency)
+            amount = display(one.amount_minor, one.currency)
             self.stdout.write(f"{one.operation} {one.kind} of {amount} for {one.payment}: {one.state}")
         left = f"{report.in_doubt} in doubt, {report.needs_review} under review, {report.in_flight} in flight"
         self.stdout.write(f"{left}." if dry_run else f"{report.settled} settled; {left}.")
