@@ -38,7 +38,8 @@ _UNSEEN = re.compile(
 
 def as_written(text: str) -> SafeString:
     """What others wrote, for a page: its marks of direction are shown, and turn nothing around."""
-    if text.isascii() and text.isprintable():
+    text = text.replace("\r\n", "\n")  # as browsers send line breaks
+    if text.isascii() and text.replace("\n", "").isprintable():
         return format_html("{}", text)
     parts, end = [], 0
     for found in _UNSEEN.finditer(text):

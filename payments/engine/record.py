@@ -443,14 +443,14 @@ def _record_anew(lease: Lease, ended: Ended, known: dict[str, Any]) -> None:
     """An attempt that the database has lost since it was sent, where it still has the operation."""
     if Operation.objects.filter(pk=lease.operation_id).exists():
         log.error("attempt_was_lost", operation=lease.operation_id.hex, number=lease.attempt)
-        Attempt.objects.create(
+        lost = Attempt.objects.create(
             operation_id=lease.operation_id,
             number=lease.attempt,
             epoch=lease.epoch,
             is_probe=lease.is_probe,
             started_at=clock_in(-ended.duration_ms / 1000),
-            **known,
         )
+        Attempt.objects.filter(pk=lost.pk).update(**known)
 
 
 def _verdict(outcome: Outcome) -> Verdict | None:

@@ -124,7 +124,7 @@ def test_the_32768th_attempt_is_one_like_any_other(live: ApiClient, bank: Simula
     assert recover_due(within=WITHIN) == 1
     assert capture.attempts.latest("number").number == 32768
     assert Operation.objects.get(kind="capture").state == "SUCCEEDED"
-    with pytest.raises(Exception, match="Cannot update"):
+    with pytest.raises(Exception, match="it has ended, and stays"):
         capture.attempts.update(number=1)
 
 

@@ -62,7 +62,7 @@ class TestANote:
     def test_keeps_its_lines(self, payment: Payment, kim: Member) -> None:
         kim.client.post(reverse(NOTE, args=[payment.pk]), {"note": "One.\r\nTwo."})
         page = kim.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
-        assert "<dd>One.\r\nTwo.</dd>" in page  # shown as lines by the style sheet
+        assert "<dd>One.\nTwo.</dd>" in page  # shown as lines by the style sheet
 
 
 def instruct(payment: Payment) -> str:
@@ -84,7 +84,9 @@ class TestADecision:
         done = kim.client.post(preview, {"reason": "returned", "confirmed": "yes"})
         assert done["Location"] == reverse(PAGE, args=[payment.pk])
         assert Resolution.objects.get().state == "PROPOSED"
-        Resolution.objects.update(state="REFUSED", decided_at=datetime.now().astimezone())
+        Resolution.objects.update(
+            state="REFUSED", decided_at=datetime.now().astimezone(), decided_by=kim.user
+        )
         back = kim.client.get(preview)
         assert back["Location"] == reverse(PAGE, args=[payment.pk])
 

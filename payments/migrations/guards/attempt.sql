@@ -13,7 +13,7 @@ BEGIN
             OR NEW.is_replay IS NOT NULL OR NEW.duration_ms IS NOT NULL OR NEW.verdict <> '' OR NEW.is_late
             OR NEW.hold_expires_at IS NOT NULL
             THEN 'it begins without an end'
-        WHEN NEW.epoch IS DISTINCT FROM o.lease_epoch THEN 'only who holds the lease sends'
+        WHEN NEW.epoch > o.lease_epoch THEN 'only who has had the lease sends'
         WHEN o.finished_at IS NOT NULL AND o.look_again_at IS NULL THEN 'its operation has ended'
         WHEN NEW.number <> 1 AND NOT EXISTS (
             SELECT FROM public.payments_attempt
@@ -40,12 +40,6 @@ DECLARE
         WHEN NEW.result = 'silent' AND NEW.in_doubt IS NOT TRUE THEN 'silence leaves doubt'
     END;
 BEGIN
-    IF broken IS NULL AND NEW.is_late AND EXISTS (
-        SELECT FROM public.payments_operation o
-        WHERE o.id = NEW.operation_id AND o.state = 'OPEN' AND o.lease_epoch = NEW.epoch
-    ) THEN
-        broken := 'it is not late while its sender holds the lease';
-    END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'A change of attempt % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';
     END IF;

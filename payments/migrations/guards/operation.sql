@@ -68,7 +68,7 @@ BEGIN
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.ended_at IS NOT NULL
             )
             -- With a reference the bank has named it; without one it has called it done already.
-            WHEN 'SUCCEEDED' THEN OLD.state <> 'SUCCEEDED' AND EXISTS (
+            WHEN 'SUCCEEDED' THEN EXISTS (
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.result = 'answered'
                 AND CASE NEW.bank_reference WHEN '' THEN a.http_status <> 200
                     ELSE a.http_status = 200 AND a.bank_reference = NEW.bank_reference END
@@ -87,7 +87,8 @@ BEGIN
             )
         END)
         AND NOT (NEW.state <> 'NEEDS_REVIEW' AND EXISTS (
-            SELECT FROM public.payments_resolution r WHERE r.operation_id = NEW.id AND r.state = 'APPLIED'
+            SELECT FROM public.payments_resolution r WHERE r.state = 'APPLIED'
+            AND (r.operation_id = NEW.id OR r.payment_id = NEW.payment_id AND r.kind = 'record_captured')
             AND NEW.bank_reference IN ('', r.reference)
         ))
     THEN

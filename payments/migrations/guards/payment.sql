@@ -63,7 +63,12 @@ BEGIN
             WHEN 'FAILED' THEN NEW.failed_at
         END;
         IF NOT EXISTS (
-            SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id AND o.finished_at = at
+            SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id
+            -- People record when the bank did it, which is before they do.
+            AND (o.finished_at = at OR o.finished_at > at AND EXISTS (
+                SELECT FROM public.payments_resolution r WHERE r.payment_id = NEW.id AND r.state = 'APPLIED'
+                AND r.reference = o.bank_reference AND r.executed_at IS NOT NULL
+            ))
             AND CASE NEW.state
                 WHEN 'AUTHORIZED' THEN o.kind = 'authorize' AND o.state = 'SUCCEEDED'
                     AND o.bank_reference = NEW.bank_authorization_id
