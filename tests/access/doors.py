@@ -102,7 +102,7 @@ class Objects:
             "name": "recovery",
             "content_type_id": ContentType.objects.get_for_model(type(self.payment)).pk,
         }
-        route = {"^(?P<app_label>payments|auth)/$": "payments/", "(?P<url>.*)$": "nowhere/"}.get(route, route)
+        route = {"^(?P<app_label>auth|payments)/$": "payments/", "(?P<url>.*)$": "nowhere/"}.get(route, route)
         return "/admin/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values[found[1]]), route)
 
 

@@ -43,7 +43,7 @@ NO_PAGE: Door = (404, STAFF, 404, STAFF)
 LEADS_ON: Door = (302, STAFF, 302, STAFF)  # to the page beside it, which has a row of its own
 ADMINISTRATION: Door = (200, SUPERUSERS, 200, SUPERUSERS)
 OWN: Door = (200, STAFF, 200, STAFF)
-APP_LIST = "^(?P<app_label>payments|auth)/$"  # a 404 for those who have nothing to see there
+APP_LIST = "^(?P<app_label>auth|payments)/$"  # a 404 for those who have nothing to see there
 _OPERATION = "payments/payment/operations/<uuid:operation_id>/"
 _PAYMENT = "payments/payment/instructions/<uuid:payment_id>/"
 MATRIX: dict[str, Door] = {
@@ -85,7 +85,7 @@ MATRIX: dict[str, Door] = {
     "payments/merchant/": (200, {Role.FINANCE, Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/merchant/<int:merchant_id>/route/": (
         *(200, {Role.OPERATIONS, SUPERUSER}),
-        *(200, {Role.OPERATIONS, SUPERUSER}),
+        *(302, {Role.OPERATIONS, SUPERUSER}),
     ),
     "payments/merchant/<path:object_id>/change/": NO_PAGE,
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),

@@ -17,7 +17,7 @@ from tests.factories import make_attempt, make_event, make_operation, make_payme
 
 # Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
 # duplicates, what waits for a second person. However long its history is.
-STATEMENTS = 18
+STATEMENTS = 19
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -235,7 +235,7 @@ class TestTimeline:
         make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, strays_awaited=1)
         shown = superuser.page(payment)
         assert "NEEDS_REVIEW" in shown
-        assert "Awaiting statement yes" in shown
+        assert "Awaiting statement 1 hold that no answer has named" in shown
 
     def test_says_where_it_leaves_requests_out(
         self, superuser: Staff, captured: Payment, monkeypatch: pytest.MonkeyPatch

@@ -131,9 +131,9 @@ class TestByKeyboard:
         menu = page.get_by_role("button", name="Menu", exact=True)
         menu.focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("link", name="Review queue", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name="Review queue")).to_be_visible()
         page.get_by_role("button", name="Close the menu").press("Enter")
-        expect(page.get_by_role("link", name="Review queue", exact=True)).to_be_hidden()
+        expect(page.get_by_role("link", name="Review queue")).to_be_hidden()
 
 
 class TestForAScreenReader:
