@@ -1,5 +1,7 @@
 """The front door, and what is said at doors that do not exist."""
 
+from collections.abc import Callable
+
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -7,6 +9,7 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
+from django.views.generic import RedirectView
 
 from ficpay.intake import Fault
 from payments.api.errors import internal_error, request_id_of, response_of
@@ -49,6 +52,11 @@ def home(request: HttpRequest) -> HttpResponse:
 def icon(_request: HttpRequest) -> HttpResponse:
     """Where browsers look for an icon that no page names."""
     return redirect(static("payments/icon.svg"))
+
+
+def with_slash(name: str) -> Callable[..., HttpResponseBase]:
+    """A page whose address was typed without its slash. Other methods are a 405: a POST led on is a GET."""
+    return csrf_exempt(require_safe(RedirectView.as_view(pattern_name=name, query_string=True)))
 
 
 @csrf_exempt  # there is nothing to protect, and whoever posts here is told so

@@ -23,9 +23,9 @@ urlpatterns = [
     path("health", health.ready),
     path("readiness", health.ready),
     # Typed without the slash. Everything below /api/v1/ has none, so Django's APPEND_SLASH is off.
-    path("api/schema", RedirectView.as_view(pattern_name="schema", query_string=True)),
-    path("api/docs", RedirectView.as_view(pattern_name="docs", query_string=True)),
-    path("api/redoc", RedirectView.as_view(pattern_name="redoc", query_string=True)),
+    path("api/schema", home.with_slash("schema")),
+    path("api/docs", home.with_slash("docs")),
+    path("api/redoc", home.with_slash("redoc")),
     path("problems", RedirectView.as_view(pattern_name="problems")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/schedules/", include(back_office.urls())),

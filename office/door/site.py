@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import Resolver404, URLPattern, path, resolve, reverse
 from django.views.decorators.cache import cache_control, never_cache
 
 from office.door import second_factor
@@ -90,11 +90,14 @@ class BackOffice(AdminSite):
             return redirect(SECOND_FACTOR)
         typed = request.POST.get("typed", "")
         answer = super().login(request, {"typed": typed} | (extra_context or {}))
-        if typed and request.user.is_authenticated and isinstance(answer, HttpResponseRedirect):
+        if not (request.user.is_authenticated and isinstance(answer, HttpResponseRedirect)):
+            return answer
+        asked_for = urlsplit(answer.url).path
+        if typed:
             from office.decisions import drafts  # noqa: PLC0415 - as above
 
-            return redirect(drafts.carried(request, urlsplit(answer.url).path, typed))
-        return answer
+            return redirect(drafts.carried(request, asked_for, typed))
+        return answer if _is_a_page_of_staff(asked_for) else redirect("admin:index")
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Where members of staff change their own password."""
@@ -144,3 +147,13 @@ class BackOffice(AdminSite):
             and not self.has_permission(request)
             and second_factor.device_of(request.user) is None
         )
+
+
+def _is_a_page_of_staff(address: str) -> bool:
+    """Whether a login may lead there: elsewhere is a 404, an API or, at the log-out, the way out."""
+    try:
+        found = resolve(address)
+    except Resolver404:
+        return False
+    below = address.startswith(reverse("admin:index"))
+    return below and found.url_name is not None and found.view_name != "admin:logout"

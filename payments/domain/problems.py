@@ -145,9 +145,14 @@ PROBLEMS: dict[str, Problem] = {
     "permission_denied": Problem(
         403,
         "Permission denied",
-        "The key's merchant is not active.",
+        "The key's merchant is not active, or the request came by `http://` to an instance that answers "
+        "`https://` only.",
         Again.LATER,
         "Ask FicPay's operators to activate the merchant.",
+        cases=(
+            ("The merchant is not active", "Ask FicPay's operators to activate the merchant."),
+            ("The request came by `http://`", "Send the request to https://, with a new API key."),
+        ),
     ),
     "not_found": Problem(
         404,

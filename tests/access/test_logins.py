@@ -58,7 +58,14 @@ def device(kim: User) -> TOTPDevice:
 
 
 class TestAfterwards:
-    @pytest.mark.parametrize("query", ["", "?next=", "?next=https://else.example/", "?next=//x", "?next=a:b"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("", "?next=", "?next=https://else.example/", "?next=//x", "?next=a:b"),
+            *("?next=/no-such-page", "?next=/admin/no-such-page", "?next=/api/v1/payments"),
+            "?next=/admin/logout/",
+        ],
+    )
     def test_a_login_without_a_usable_next_leads_to_the_back_office(self, kim: User, query: str) -> None:
         named = {"next": query.partition("=")[2]} if query else {}
         client = Client()
@@ -67,6 +74,10 @@ class TestAfterwards:
         for sent in (form, form | named):
             arrived = Client().post(f"{LOGIN}{query}", sent, follow=True)
             assert (arrived.status_code, arrived.redirect_chain) == (200, [(INDEX, 302)])
+
+    def test_a_login_leads_to_the_page_that_was_asked_for(self, kim: User) -> None:
+        sent = {"username": "kim", "password": PASSWORD, "next": f"{SECOND_FACTOR}?from=here"}
+        assert Client().post(LOGIN, sent).headers["Location"] == sent["next"]
 
 
 class TestLockOut:

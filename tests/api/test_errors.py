@@ -104,7 +104,7 @@ class TestForm:
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
     def test_no_error_below_api_is_a_page(self, method: str, path: str) -> None:
         response = Client(enforce_csrf_checks=True).generic(method, path)
-        assert response.status_code in (403, 404, 405)
+        assert response.status_code in (404, 405)
         assert response.headers["Content-Type"] == "application/problem+json"
 
     @pytest.mark.usefixtures("debug")
@@ -134,6 +134,9 @@ class TestForm:
         response = Client().generic(method, "/api/v1/payments")
         assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
         assert "https://" in response.json()["detail"]
+        page = Client().get(response.json()["type"], secure=True).content.decode()
+        assert "http://" in page
+        assert response.json()["next"] in page
         assert Client().generic(method, "/api/v1/payments", secure=True).status_code == 401
         assert Client().get("/admin/").headers["Location"].startswith("https://")
 
