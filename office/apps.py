@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as registry
 from django.contrib.admin import apps
 from django.db.models.signals import post_migrate
 
@@ -13,8 +14,9 @@ class OfficeConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # After the permissions of the applications above this one in INSTALLED_APPS have been made.
-        post_migrate.connect(_make_groups, sender=self)
+        # Once the permissions of payments have been made: its signal comes to `auth` first. An application
+        # without models, as this one, has no such signal of its own.
+        post_migrate.connect(_make_groups, sender=registry.get_app_config("payments"))
 
 
 def _make_groups(**signal: Any) -> None:

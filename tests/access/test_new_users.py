@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from office.door.roles import Role
+from office.door.roles import MAY, Role
 from payments.models import Event
 from tests.access.doors import make_groups
 from tests.access.test_logins import PASSWORD, code_of, fail, is_in, log_in
@@ -22,6 +22,14 @@ def ada(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("ada", password="x"))
     return client
+
+
+@pytest.mark.django_db
+def test_a_migrated_database_has_the_groups_and_what_they_may_do() -> None:
+    """Nobody but a superuser could be let in where `manage.py migrate` had made none."""
+    for role, may in MAY.items():
+        given = Group.objects.get(name=role).permissions.values_list("codename", flat=True)
+        assert set(given) == set(may)
 
 
 @pytest.fixture
