@@ -46,6 +46,9 @@ def propose_voided(kim: Member, void: Operation) -> Resolution:
     return Resolution.objects.get()
 
 
+BADGE = "bg-orange-100 text-orange-700"  # the menu's
+
+
 class TestASecondPerson:
     def test_is_shown_the_evidence_that_was_given_and_not_its_opposite(
         self, void: Operation, kim: Member, lee: Member
@@ -78,9 +81,11 @@ class TestASecondPerson:
         self, void: Operation, kim: Member, lee: Member
     ) -> None:
         assert "Waiting for approval clear 0" in lee.read("admin:index")
+        assert BADGE not in lee.client.get(reverse(QUEUE)).content.decode()  # no coloured blank
         propose_voided(kim, void)
         assert "Waiting for approval waiting 1" in lee.read("admin:index")
         assert "Review queue 1" in lee.read(QUEUE)
+        assert BADGE in lee.client.get(reverse(QUEUE)).content.decode()
         assert "Waiting for a second person (1)" in lee.read(QUEUE)
 
     def test_is_not_asked_twice_about_one_thing(self, void: Operation, kim: Member, lee: Member) -> None:
