@@ -56,7 +56,7 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@$(VENV) -m pip --disable-pip-version-check check
 	@echo 'All checks passed.'
 
-soak: $(INSTALLED) ## shoppers, bad weather and SIGKILLs for SOAK_SECONDS (120), then the books
+soak: $(INSTALLED) ## shoppers and disturbances of all kinds for SOAK_SECONDS (120), then the books
 	@exec $(VENV) -m tests.soak
 
 bench: $(INSTALLED) ## what an authorize, a capture, a refund, a replay and a read cost (two minutes)

@@ -70,6 +70,10 @@ class ControlPlane:
         """Forget the steps that are still to come."""
         self._call("DELETE", "script")
 
+    def script_left(self) -> dict[str, int]:
+        """How many steps are still to come, per endpoint."""
+        return dict(self._read("state")["script"])
+
     def release(self) -> None:
         """Let every request go on that is held, or hangs by a step, and hold no more."""
         self._order("release")

@@ -1,10 +1,5 @@
 """A PostgreSQL that stands still ends nothing by itself, and takes what it is sent."""
 
-import os
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,28 +10,8 @@ from payments.domain.patience import hurried
 from payments.domain.timing import DatabaseTiming
 from payments.models.patience import unhurried
 from tests.api_client import ApiClient, order
-from tests.settings import POSTGRES
 from tests.simulated_bank import SimulatedBank
-
-
-@contextmanager
-def stopped() -> Iterator[None]:
-    """Every process of the server, as a frozen machine's."""
-    postmaster = int((POSTGRES.data / "postmaster.pid").read_text().partition("\n")[0])
-    listed = subprocess.run(
-        ["/usr/bin/env", "ps", "-o", "pid=", "--ppid", str(postmaster)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    processes = [postmaster, *map(int, listed.stdout.split())]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
+from tests.stopped_database import stopped
 
 
 def test_requests_end_in_bounded_time_and_the_next_ones_work(

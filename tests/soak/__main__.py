@@ -1,0 +1,103 @@
+"""`make soak`: shoppers for SOAK_SECONDS (120), while FicPay, its database and its bank are disturbed.
+
+The bank has bad weather, and acts in silence; processes are killed; PostgreSQL stands still for seconds;
+idle transactions hold rows; headers come twice. Then all that ends, every shopper asks until each of its
+instructions has a final answer, and the books are closed. Ends with 1 if money was lost or doubled, a stray
+hold is not counted, or a rule of the books is broken. All on a database and a bank of its own, with the real
+bounds of time: what minutes of peace cannot settle is printed as still in doubt.
+"""
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from payments.domain.states import Mode  # noqa: E402
+from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: E402
+from tests.application_role import grant_privileges  # noqa: E402
+from tests.gateway_server import GatewayServer  # noqa: E402
+from tests.settings import POSTGRES  # noqa: E402
+from tests.simulated_bank import SimulatedBank  # noqa: E402
+from tests.soak import books  # noqa: E402
+from tests.soak.disturbances import Disturbances  # noqa: E402
+from tests.soak.processes import Behind  # noqa: E402
+from tests.soak.shoppers import Shopper  # noqa: E402
+from tests.soak.tally import Tally  # noqa: E402
+
+SHOPPERS = 24
+# Peace ends when nothing can settle for so long that every shopper has asked again, or at the latest then:
+# a lock (25 s), the lease of an attempt that it has delayed (45 s) and a rest (240 s) follow each other.
+QUIET, LONGEST_PEACE = 20.0, 330.0  # seconds
+
+
+def main() -> int:
+    seconds = float(os.environ.get("SOAK_SECONDS") or 120)
+    tally = Tally()
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        stack.enter_context(POSTGRES)
+        POSTGRES.create_database("ficpay")
+        call_command("migrate", verbosity=0)
+        grant_privileges()
+        key = issue_api_key(slug=create_merchant(slug="soak", name="Soak").slug, mode=Mode.LIVE).plain
+        weather = {"failure_rate": 0.05, "min_latency_ms": 100, "max_latency_ms": 2000}
+        bank = stack.enter_context(SimulatedBank(**weather))  # type: ignore[arg-type]
+        server = stack.enter_context(GatewayServer(bank.url, home, workers=2))
+        behind = [
+            Behind(bank, home / "worker.log", "worker"),
+            Behind(bank, home / "recovery.log", "reconcile", "pending", "--watch"),
+        ]
+        for process in behind:
+            process.start()
+            stack.callback(process.kill)
+        print(f"{SHOPPERS} shoppers for {seconds:.0f} s", flush=True)
+        disturbances = Disturbances(server, behind, bank, key, tally)
+        _shop(server, key, tally, disturbances, seconds, bank)
+        return books.close(bank, tally, sorted(home.glob("*.log")))
+
+
+def _shop(
+    server: GatewayServer,
+    key: str,
+    tally: Tally,
+    disturbances: Disturbances,
+    seconds: float,
+    bank: SimulatedBank,
+) -> None:
+    end, peace_is_over = time.monotonic() + seconds, threading.Event()
+    shoppers = [Shopper(server, key, tally, end=end, peace_is_over=peace_is_over) for _ in range(SHOPPERS)]
+    for thread in (*shoppers, disturbances):
+        thread.start()
+    time.sleep(seconds)
+    disturbances.stop()
+    bank.weather(failure_rate=0, max_latency_ms=100, min_latency_ms=0)
+    print("All is calm; the shoppers ask for their last answers.", flush=True)
+    _wait_for_peace(shoppers)
+    peace_is_over.set()
+    for shopper in shoppers:
+        shopper.join()
+
+
+def _wait_for_peace(shoppers: list[Shopper]) -> None:
+    begun = unsettled = time.monotonic()
+    while any(shopper.is_alive() for shopper in shoppers):
+        time.sleep(1)
+        now = time.monotonic()
+        if books.may_settle_soon():
+            unsettled = now
+        if now - unsettled > QUIET or now - begun > LONGEST_PEACE:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
