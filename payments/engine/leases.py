@@ -190,6 +190,24 @@ def make_due(bank: str, *, within: timedelta) -> int:
         return Operation.objects.filter(pk__in=free).update(due_at=soon)
 
 
+def locked_by_others(*, since: timedelta, at_most: int) -> list[UUID]:
+    """Operations in doubt, due for so long, that cannot be taken because somebody has locked their row.
+
+    Of the first so many that are due. What is taken finds them with SKIP LOCKED, and so says nothing of them.
+    """
+    long_ago = ClockTimestamp() - Value(since)
+    due = (
+        Operation.objects.filter(state=OperationState.OPEN, lease_expires_at__lte=long_ago)
+        .filter(Q(due_at=None) | Q(due_at__lte=long_ago))
+        .order_by("lease_expires_at")
+    )
+    with transaction.atomic(durable=True):
+        found = list(due.values_list("pk", flat=True)[:at_most])
+        rows = Operation.objects.filter(pk__in=found)
+        free = set(rows.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
+    return [one for one in found if one not in free]
+
+
 def _take_over(
     operations: QuerySet[Operation],
     timing: Timing,

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
+from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.states import OperationKind, OperationState
 from payments.engine import leases, orphan_answers, send
 from payments.engine.conclude import Settle
@@ -24,6 +25,9 @@ from payments.models.clock import ClockTimestamp
 from payments.usecases import authorize, capture, holds, late_holds, refund, void
 
 log = structlog.get_logger("payments.recovery")
+# Whoever takes a row holds its lock for milliseconds; a forgotten session holds it for longer than this.
+_LOCKED_LONG = timedelta(seconds=15)
+_LOCKED_TOLD = 50
 
 # What to do with an outcome, by the operation's kind: as the use case that began it would.
 SETTLE: dict[OperationKind, Settle] = {
@@ -40,6 +44,12 @@ def in_doubt() -> QuerySet[Operation]:
     return Operation.objects.filter(
         state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp()
     ).order_by("created_at")
+
+
+def passed_over() -> dict[str, str]:
+    """What recovery can do nothing about at present, and why, by the operation's id."""
+    locked = leases.locked_by_others(since=_LOCKED_LONG, at_most=_LOCKED_TOLD)
+    return {public_id(OPERATION_PREFIX, one): "its row is locked" for one in locked} | PASSED_OVER.told()
 
 
 def recover(operation_id: UUID) -> bool:

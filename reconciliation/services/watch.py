@@ -8,7 +8,6 @@ import structlog
 from django.db import close_old_connections, connection
 
 from payments.engine.leases import boot_clock
-from payments.engine.passed_over import PASSED_OVER
 from payments.models.guards import database_is_away
 from payments.usecases import heartbeats, recovery
 
@@ -70,7 +69,7 @@ def _beat(stop: threading.Event, progress: Progress) -> None:
     while not stop.wait(_EVERY):
         looks = progress.looks
         is_due = looks > told and boot_clock() - beaten_at >= _HEARTBEAT_EVERY
-        if is_due and _guarded(lambda: heartbeats.beat_recovery(PASSED_OVER.told())):
+        if is_due and _guarded(lambda: heartbeats.beat_recovery(recovery.passed_over())):
             told, beaten_at = looks, boot_clock()
     connection.close()
 

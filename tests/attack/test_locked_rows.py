@@ -20,6 +20,7 @@ from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.engine import leases
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
+from payments.usecases import recovery
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
@@ -146,6 +147,19 @@ class TestRecovery:
         assert recover_due(within=WITHIN) == 1
         assert live.receipt(payments[0]["id"])["state"] == "CAPTURED"
         assert violations() == []
+
+    def test_says_that_it_passes_over_a_locked_operation(self, live: ApiClient, bank: SimulatedBank) -> None:
+        bank.script("captures", "drop_before", times=1000)
+        for payment in [live.authorized() for _ in range(2)]:
+            live.post(f"/payments/{payment['id']}/capture")
+        let_pass(timedelta(minutes=5), bank)
+        operation = Operation.objects.filter(kind="capture").earliest("created_at")
+        assert operation.public_id not in recovery.passed_over()
+        with psycopg.connect(POSTGRES.url(connection.settings_dict["NAME"])) as other:
+            other.execute("SELECT 1 FROM payments_operation WHERE id = %s FOR UPDATE", [operation.pk])
+            assert recovery.passed_over()[operation.public_id] == "its row is locked"
+            other.rollback()
+        assert operation.public_id not in recovery.passed_over()
 
     def test_wakes_the_others_beside_a_locked_operation(self, live: ApiClient, bank: SimulatedBank) -> None:
         bank.script("captures", "drop_before", times=1000)
