@@ -22,7 +22,7 @@ from office.pages.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
 from payments.domain.states import OperationKind, OperationState
-from payments.models import Discrepancy, Event, Operation, Resolution
+from payments.models import Discrepancy, Event, Operation, standing_proposals
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
 
@@ -101,7 +101,7 @@ def queue() -> list[Case]:
         .values_list("operation_id", "kind")
     )
     notes = _newest_notes(listed)
-    proposed = Resolution.objects.filter(operation__in=listed, state=Resolution.State.PROPOSED)
+    proposed = standing_proposals().filter(operation__in=listed)
     proposals = dict(proposed.values_list("operation_id", "pk"))
     return [
         replace(

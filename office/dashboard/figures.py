@@ -15,7 +15,7 @@ from django.db.models.functions import TruncDay, TruncHour
 
 from payments.domain.days import begin_of
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
+from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
 
 # What can be done to money, by the state that it leads to.
@@ -226,7 +226,7 @@ def _late_holds(scope: Scope) -> Unsettled:
 
 def _proposals(scope: Scope) -> Unsettled:
     found = (
-        Resolution.objects.filter(state=Resolution.State.PROPOSED)
+        standing_proposals()
         .filter(scope.through("payment"))
         .aggregate(count=Count("pk"), since=Min("proposed_at"))
     )

@@ -6,7 +6,7 @@ from django.urls import reverse
 from office.decisions.denials import LOOKED_UP, is_called_done
 from office.decisions.evidence import can_be_voided, has_late_answer, lacks_reference, why_not
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
-from payments.models import Operation, Payment, Resolution
+from payments.models import Operation, Payment, Resolution, standing_proposals
 
 Kind = Resolution.Kind
 
@@ -24,7 +24,7 @@ INSTRUCTIONS = (Kind.CAPTURE, Kind.VOID, Kind.REFUND)
 def actions_for(request: HttpRequest, payment: Payment, operations: list[Operation]) -> list[tuple[str, str]]:
     """What this member of staff may do about the payment as it stands: label and address."""
     actions: list[tuple[str, str]] = []
-    waiting = Resolution.objects.filter(payment=payment, state=Resolution.State.PROPOSED)
+    waiting = standing_proposals().filter(payment=payment)
     proposed_about = set(waiting.values_list("operation_id", flat=True))
     if request.user.has_perm(RESOLVE):
         for one in operations:

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from office.decisions import consequences, resolve
+from office.decisions import consequences, proposals, resolve
 from office.decisions.actions import APPROVE, PAYMENT, QUEUE
 from office.decisions.forms import ReasonForm
 from office.decisions.page import Decision, DecisionPages, Given, Preview
@@ -19,8 +19,8 @@ class Approvals(DecisionPages):
 
     def approve(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
         proposed = find_proposal(resolution_id)
-        if proposed.state != Resolution.State.PROPOSED:
-            return self._decided_already(request, proposed)
+        if no := _closed(request, proposed):
+            return self._leads_back(request, proposed, no)
         if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
             messages.error(request, "Nobody approves their own proposal: somebody else has to.")
             return HttpResponseRedirect(_page_of(proposed))
@@ -45,8 +45,8 @@ class Approvals(DecisionPages):
 
     def refuse(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
         proposed = find_proposal(resolution_id)
-        if proposed.state != Resolution.State.PROPOSED:
-            return self._decided_already(request, proposed)
+        if no := _closed(request, proposed):
+            return self._leads_back(request, proposed, no)
         own = proposed.proposed_by_id == request.user.pk
         if not own and not request.user.has_perm(APPROVE):
             raise PermissionDenied
@@ -62,9 +62,18 @@ class Approvals(DecisionPages):
             ),
         )
 
-    def _decided_already(self, request: HttpRequest, decided: Resolution) -> HttpResponse:
-        messages.info(request, resolve.decided_already(decided))
-        return HttpResponseRedirect(_page_of(decided))
+    def _leads_back(self, request: HttpRequest, proposed: Resolution, because: str) -> HttpResponse:
+        messages.info(request, because)
+        return HttpResponseRedirect(_page_of(proposed))
+
+
+def _closed(request: HttpRequest, proposed: Resolution) -> str:
+    """Why there is nothing to decide any more; empty where there is. What is outdated ends by POST."""
+    if proposed.state != Resolution.State.PROPOSED:
+        return resolve.decided_already(proposed)
+    if request.method == "GET" and proposals.is_outdated(proposed):
+        return f"{proposals.OUTDATED} {proposals.why_outdated(proposed)}"
+    return ""
 
 
 def _page_of(proposed: Resolution) -> str:

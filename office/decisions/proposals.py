@@ -1,80 +1,81 @@
-"""Proposals that wait for a second person end with what they are about: nobody can approve them any more."""
+"""Proposals that wait for a second person: one at a time about one thing, until one of them is decided.
 
-from uuid import UUID
+What a proposal is about may be settled otherwise meanwhile; then it is outdated
+(`payments.models.proposals`). It ends, with its event, when somebody decides on it or proposes anew.
+"""
 
-from django.db import connection
-from django.db.models import Q, QuerySet
+from typing import assert_never
 
-from payments.models import Event, Operation, Payment, Resolution
+from django.db import transaction
+from django.db.models import Q
+
+from office.decisions.evidence import Proposal
+from office.log.staff import Staff, log_action
+from payments.models import Event, Operation, Payment, Resolution, outdated_proposals, standing_proposals
 from payments.models.clock import ClockTimestamp
 
-_PROPOSED = Resolution.State.PROPOSED
-
-
-def about(operation_id: UUID, payment_id: UUID | None) -> QuerySet[Resolution]:
-    """Whatever waits for a second person about an operation and its payment."""
-    which = Q(operation=operation_id)
-    if payment_id is not None:
-        which |= Q(payment=payment_id)
-    return Resolution.objects.filter(which, state=_PROPOSED)
+Kind = Resolution.Kind
+OUTDATED = "This proposal is outdated: what it was about has been settled otherwise."
 
 
 def waiting_for(operation: Operation | None, payment: Payment | None = None) -> Resolution | None:
     """What is proposed already about an operation, or to be instructed about a payment: one at a time."""
-    which = about_operation(operation) if operation else of_instructions(payment) if payment else None
-    if which is None:
-        return None
-    waiting = Resolution.objects.filter(which, state=_PROPOSED).select_related("proposed_by")
-    return waiting.first()
+    about = Q(operation=operation) if operation else Q(payment=payment, operation=None)
+    return standing_proposals().filter(about).select_related("proposed_by").first()
 
 
-def about_operation(operation: Operation) -> Q:
-    """What is proposed to be recorded about an operation."""
-    return Q(operation=operation)
+def of_the_same(proposal: Proposal) -> Q:
+    """Proposals beside which the database takes no other."""
+    if proposal.operation is not None:
+        return Q(operation=proposal.operation)
+    if proposal.payment is not None:
+        return Q(payment=proposal.payment, operation=None)
+    return Q(kind=Kind.VOID_HOLD, bank=proposal.bank, reference=proposal.reference)
 
 
-def of_instructions(payment: Payment) -> Q:
-    """What is proposed to be instructed for the merchant. Each state of a payment allows other steps."""
-    return Q(payment=payment, operation=None)
+def is_outdated(proposed: Resolution) -> bool:
+    """Whether nobody can approve it any more."""
+    return outdated_proposals().filter(pk=proposed.pk).exists()
 
 
-def of_late_answers(payment: Payment, kind: str) -> Q:
-    """How it is proposed to settle what the bank has done in spite of our books."""
-    return Q(kind=Resolution.Kind.SETTLE_LATE_ANSWER, payment=payment, operation__kind=kind)
+def why_outdated(proposed: Resolution) -> str:
+    """What has become of what an outdated proposal is about, in a sentence."""
+    payment, operation = proposed.payment, proposed.operation
+    match Kind(proposed.kind):
+        case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
+            return f"The payment is {payment.state}." if payment else ""
+        case Kind.VOID_HOLD:
+            return f"{proposed.reference} is being released."
+        case Kind.SETTLE_LATE_ANSWER:
+            return "The late answer has been settled."
+        case Kind.RECORD_REFERENCE | Kind.RECORD_NOT_EXECUTED | Kind.RECORD_VOIDED | Kind.RECORD_CAPTURED:
+            return f"The {operation.kind} has ended: it is {operation.state}." if operation else ""
+        case kind:
+            assert_never(kind)
 
 
-def about_stray_hold(bank: str, reference: str) -> Q:
-    """That a hold is proposed to be voided which no payment has."""
-    return Q(kind=Resolution.Kind.VOID_HOLD, bank=bank, reference=reference)
+def end_outdated(staff: Staff, which: Q) -> bool:
+    """End those that are outdated, each with its event; whether there was one.
 
-
-def lock_stray_hold(bank: str, reference: str) -> None:
-    """One at a time: it has no row to lock. Until the caller's transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{bank} {reference}"])
-
-
-def end(which: Q, *, because: str, actor: str, request_id: str) -> None:
-    """End what is still proposed, inside the transaction that settles it otherwise; each with its event.
-
-    What they are about is locked before, as by whoever proposes or approves: in this order.
+    What is being decided at this moment is left to whoever decides it.
     """
-    waiting = Resolution.objects.select_for_update(of=("self",)).filter(which, state=_PROPOSED)
-    for proposal in waiting.select_related("proposed_by").order_by("pk"):
-        proposal.state = Resolution.State.OUTDATED
-        proposal.decided_at = ClockTimestamp()
-        proposal.decided_because = because[:500]
-        proposal.save(update_fields=["state", "decided_at", "decided_because"])
-        Event.objects.create(
-            payment_id=proposal.payment_id,
-            operation_id=proposal.operation_id,
-            type=Event.Type.RESOLUTION_OUTDATED,
-            actor=actor,
-            request_id=request_id,
-            evidence={
-                "resolution": proposal.pk,
-                "kind": proposal.kind,
-                "proposed_by": proposal.proposed_by.get_username(),
-                "because": because,
-            },
-        )
+    with transaction.atomic():
+        found = outdated_proposals().filter(which).select_related("payment", "operation", "proposed_by")
+        outdated = list(found.select_for_update(of=("self",), skip_locked=True))
+        for proposal in outdated:
+            because = why_outdated(proposal)
+            proposal.state = Resolution.State.OUTDATED
+            proposal.decided_at = ClockTimestamp()
+            proposal.decided_because = because
+            proposal.save(update_fields=["state", "decided_at", "decided_because"])
+            log_action(
+                staff,
+                Event.Type.RESOLUTION_OUTDATED,
+                payment=proposal.payment,
+                operation=proposal.operation,
+                resolution=proposal.pk,
+                kind=proposal.kind,
+                proposed_by=proposal.proposed_by.get_username(),
+                because=because,
+            )
+    return bool(outdated)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Q
 
 from office.decisions import denials, effects, evidence, proposals
 from office.decisions.effects import Decided
@@ -118,19 +119,26 @@ def approve(
 
     What is seen is the operation's as the page of whoever approves showed it: recovery may have asked since
     it was proposed, and what it rests on is judged anew. Without one, nothing may have changed since then.
+    Where what it is about has been settled otherwise, it ends as outdated.
     """
     resolution = _proposed(resolution_id)
     known = {"resolution": resolution.pk, "because": reason}
-    with _failure_logged(staff, evidence.proposal_of(resolution), **known):
+    with (
+        _failure_logged(staff, evidence.proposal_of(resolution), **known),
+        _ended_if_outdated(staff, resolution),
+    ):
         proposal = check_approval(staff, resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
         key = f"resolution {resolution.pk}"
         return _carry_out(staff, proposal, lambda: resolution, key=key, because=reason)
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
-    """Decline what somebody has proposed; also how one takes back one's own."""
+    """Decline what somebody has proposed; also how one takes back one's own. Raises what `approve` does."""
+    proposed = _proposed(resolution_id)
+    if proposals.end_outdated(staff, Q(pk=proposed.pk)):
+        raise CannotResolve(proposals.OUTDATED)
     with transaction.atomic(durable=True):
-        resolution = _decide(staff, _proposed(resolution_id), Resolution.State.REFUSED, reason)
+        resolution = _decide(staff, proposed, Resolution.State.REFUSED, reason)
         _log(staff, Event.Type.RESOLUTION_REFUSED, resolution, because=reason)
     return Resolved(resolution, f"{resolution.get_kind_display()}: the proposal is closed.")
 
@@ -242,11 +250,28 @@ _ANSWERED = {
 _DECIDED_ALREADY = "This proposal has been decided already."
 
 
+class _EndedAsOutdated(CannotResolve):
+    """The proposal does not hold any more. That it has ended is in the log by now."""
+
+
+@contextmanager
+def _ended_if_outdated(staff: Staff, resolution: Resolution) -> Iterator[None]:
+    """What was refused because it is about what has changed since ends so, in this request."""
+    try:
+        yield
+    except (CannotResolve, Outdated):
+        if proposals.end_outdated(staff, Q(pk=resolution.pk)):
+            raise _EndedAsOutdated(proposals.OUTDATED) from None
+        raise
+
+
 @contextmanager
 def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[None]:
     """Who has confirmed what did not hold, and why not, is in the log."""
     try:
         yield
+    except _EndedAsOutdated:
+        raise
     except (CannotResolve, Outdated) as no:
         about = proposal.payment or (proposal.operation.payment if proposal.operation else None)
         if proposal.reference:
@@ -265,20 +290,16 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
 
 
 def _lock(proposal: Proposal) -> tuple[Payment | None, Operation | None]:
-    """What it is about, before the resolution: in the order of whoever ends that as outdated."""
+    """What it is about, before the resolution: in this order, whoever proposes or decides."""
     if proposal.operation is not None:
         return conclude.lock(proposal.operation.pk, proposal.operation.payment_id)
     if proposal.payment is not None:
         return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk), None
-    proposals.lock_stray_hold(proposal.bank, proposal.reference)
-    return None, None
+    return None, None  # nothing of ours, until it is released
 
 
 def _check_still_so(proposal: Proposal) -> None:
-    """That what it is about is as it was verified, locked until the proposal stands.
-
-    Whoever settles it otherwise finds the proposal, and ends it. Raises Outdated.
-    """
+    """That what it is about is as it was verified, locked until the proposal stands. Raises Outdated."""
     payment, operation = _lock(proposal)
     if operation is not None and proposal.operation is not None:
         if operation.state in UNFINISHED_OPERATIONS:
@@ -320,6 +341,7 @@ def _all_or_nothing() -> Iterator[None]:
 
 def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool) -> Resolution:
     operation = proposal.operation
+    proposals.end_outdated(staff, proposals.of_the_same(proposal))
     resolution: Resolution = Resolution.objects.create(
         kind=proposal.kind,
         payment=proposal.payment or (operation.payment if operation else None),
@@ -360,7 +382,7 @@ def _proposed(resolution_id: int) -> Resolution:
 def decided_already(resolution: Resolution) -> str:
     """What whoever comes too late to a proposal is told."""
     if resolution.state == Resolution.State.OUTDATED:
-        return "This proposal is outdated: what it was about has been settled otherwise."
+        return proposals.OUTDATED
     by = f" by {resolution.decided_by.get_username()}" if resolution.decided_by else ""
     return f"This proposal has been decided already: {resolution.state}{by}."
 

@@ -1,6 +1,6 @@
 """What waits for a second person, and what has become of what somebody proposed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db.models import QuerySet
@@ -8,13 +8,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from office.decisions.actions import APPROVE, PAYMENT, QUEUE
+from office.decisions.proposals import why_outdated
 from office.decisions.subjects import as_proposed
 from office.pages.words import BAD, GOOD, NEUTRAL
-from payments.models import Payment, Resolution
+from payments.models import Payment, Resolution, outdated_of_late, standing_proposals
 from payments.models.clock import clock_in
 
 _TOLD_FOR = timedelta(days=7)
 _AT_MOST = 20
+_RELATED = ("payment", "operation", "proposed_by")
 State = Resolution.State
 _BECAME = {
     State.APPLIED: ("approved", GOOD),
@@ -33,6 +35,7 @@ class Waiting:
     may_approve: bool
     may_close: bool
     is_own: bool
+    outdated: str = ""  # what has changed, where nobody can approve it any more
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,22 @@ class Became:
 
 def waiting() -> QuerySet[Resolution]:
     """All that waits, the oldest first."""
-    related = ("payment", "operation", "proposed_by")
-    return Resolution.objects.filter(state=State.PROPOSED).select_related(*related).order_by("pk")
+    return standing_proposals().select_related(*_RELATED).order_by("pk")
 
 
 def waiting_about(request: HttpRequest, payment: Payment) -> list[Waiting]:
-    """What waits about a payment and its operations."""
-    return [read_by(request, one) for one in waiting().filter(payment=payment)]
+    """What waits about a payment and its operations, and what has become outdated of late."""
+    standing = [read_by(request, one) for one in waiting().filter(payment=payment)]
+    outdated = [
+        replace(read_by(request, one), may_approve=False, may_close=False, outdated=why_outdated(one))
+        for one in _outdated().filter(payment=payment)
+    ]
+    return standing + outdated
+
+
+def _outdated() -> QuerySet[Resolution]:
+    """What has become so in the last days, the latest first."""
+    return outdated_of_late(_TOLD_FOR).select_related(*_RELATED)
 
 
 def read_by(request: HttpRequest, proposed: Resolution) -> Waiting:
@@ -74,16 +86,19 @@ def read_by(request: HttpRequest, proposed: Resolution) -> Waiting:
 
 
 def became_of(request: HttpRequest) -> list[Became]:
-    """What others, or the machine, made of this person's proposals in the last days, the newest first."""
+    """What others made of this person's proposals in the last days, the newest first; before it, what has
+    become outdated."""
+    outdated = _outdated().filter(proposed_by=request.user.pk)[:_AT_MOST]
     mine = Resolution.objects.filter(
         proposed_by=request.user.pk, needs_second=True, decided_at__gt=clock_in(-_TOLD_FOR.total_seconds())
     ).exclude(decided_by=request.user.pk)
     decided = mine.select_related("payment", "decided_by").order_by("-decided_at")[:_AT_MOST]
-    return [_became(one) for one in decided]
+    ended = [_became(one, State(one.state), one.decided_because) for one in decided]
+    return [*(_became(one, State.OUTDATED, why_outdated(one)) for one in outdated), *ended]
 
 
-def _became(one: Resolution) -> Became:
-    outcome, colour = _BECAME[State(one.state)]
+def _became(one: Resolution, state: Resolution.State, because: str) -> Became:
+    outcome, colour = _BECAME[state]
     return Became(
         what=one.get_kind_display(),
         about=one.payment.order_id if one.payment else one.reference,
@@ -91,7 +106,7 @@ def _became(one: Resolution) -> Became:
         outcome=outcome,
         colour=colour,
         by=one.decided_by.get_username() if one.decided_by else "",
-        because=one.decided_because,
+        because=because,
     )
 
 

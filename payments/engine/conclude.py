@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import Exists
 
-from office.decisions import proposals
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
@@ -140,7 +139,6 @@ def conclude(
     """The transition with its event and its stored answer; both rows are locked."""
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
-    payment_was = payment and payment.state
     event = settle(operation, outcome, at)
     _apply(operation, outcome, at)
     operation.save(update_fields=_OUTCOME_FIELDS)
@@ -148,27 +146,19 @@ def conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
-    outdated = proposals.about_operation(operation)
-    if payment is not None and payment.state != payment_was:
-        outdated |= proposals.of_instructions(payment)
     if payment is not None and vars(operation)["contradicted"] and isinstance(outcome, Succeeded):
         # It has brought into our books what the bank had done in spite of them.
         late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
         late.filter(closed_at=None).update(closed_at=at)
-        outdated |= proposals.of_late_answers(payment, operation.kind)
-    actor, request_id = actor or operation.actor, request_id or operation.request_id
     Event.objects.create(
         payment=payment,
         operation=operation,
         type=event,
         at=at,
-        actor=actor,
-        request_id=request_id,
+        actor=actor or operation.actor,
+        request_id=request_id or operation.request_id,
         evidence=evidence,
     )
-    if vars(operation)["has_proposals"]:
-        ended = f"The {operation.kind} has ended: it is {operation.state}."
-        proposals.end(outdated, because=ended, actor=actor, request_id=request_id)
     recorded = Recorded(operation, payment)
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
         claim.store_answer(operation, recorded.answer)
@@ -189,7 +179,7 @@ def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, O
     """Both rows until the transaction ends, always in this order.
 
     The operation with the time as `at`, and what is known of its payment, which was locked first: whether the
-    bank has done what our books call not executed (`contradicted`), and whether people propose anything.
+    bank has done what our books call not executed (`contradicted`).
     Raises DoesNotExist where one of them is gone.
     """
     return _lock(operation_id, payment_id, nowait=False)
@@ -211,13 +201,8 @@ def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> tuple
     operations = Operation.objects.select_for_update(no_key=True, of=("self",), nowait=nowait).annotate(
         at=ClockTimestamp(),
         contradicted=Exists(late),
-        has_proposals=Exists(proposals.about(operation_id, payment_id)),
     )
-    operation = operations.get(pk=operation_id)
-    if payment_id is None:
-        # Asked after the wait for the row: whoever proposed meanwhile held that lock alone.
-        vars(operation)["has_proposals"] = proposals.about(operation_id, None).exists()
-    return payment, operation
+    return payment, operations.get(pk=operation_id)
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:

@@ -7,6 +7,7 @@ from payments.models.idempotency import IdempotencyKey
 from payments.models.merchants import ApiKey, Merchant, Route
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
+from payments.models.proposals import outdated_of_late, outdated_proposals, standing_proposals
 from payments.models.queries import (
     bank_key_age,
     earlier_ones_answered,
@@ -42,8 +43,11 @@ __all__ = [
     "is_bank_key_used",
     "is_contradicted",
     "operations_in_doubt",
+    "outdated_of_late",
+    "outdated_proposals",
     "payments_for_receipts",
     "payments_with_pending",
     "sharing_bank_key",
+    "standing_proposals",
     "unfinished_operations",
 ]

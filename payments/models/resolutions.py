@@ -34,7 +34,7 @@ class Resolution(models.Model):
         PROPOSED = "PROPOSED"  # waits for a second person
         APPLIED = "APPLIED"
         REFUSED = "REFUSED"  # by a second person, or taken back
-        OUTDATED = "OUTDATED"  # what it was about has been settled otherwise
+        OUTDATED = "OUTDATED"  # what it was about has been settled otherwise, found by whoever came next
 
     class Evidence(models.TextChoices):
         """What a decision rests on. What it says of each kind of decision: `SHOWS`."""

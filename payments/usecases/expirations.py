@@ -11,7 +11,6 @@ import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from office.decisions import proposals
 from payments.domain.states import PaymentState
 from payments.engine.answers import timestamp
 from payments.models import Discrepancy, Event, Payment, unfinished_operations
@@ -72,12 +71,6 @@ def _expire(payment_id: UUID) -> bool:
             at=at,
             actor=SYSTEM_ACTOR,
             evidence={"hold_ended_at": timestamp(payment.authorization_expires_at)},
-        )
-        proposals.end(
-            proposals.of_instructions(payment),
-            because="The payment is EXPIRED.",
-            actor=SYSTEM_ACTOR,
-            request_id="",
         )
         holds.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
     return True

@@ -7,7 +7,6 @@ release takes no payment's open slot and changes no payment's state; recovery se
 from dataclasses import dataclass
 from datetime import datetime
 
-from office.decisions import proposals
 from payments.domain.ids import new_id
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
@@ -49,10 +48,6 @@ def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id
 
 
 def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, request_id: str) -> Operation:
-    proposals.lock_stray_hold(hold.bank, hold.reference)
-    ended = f"{hold.reference} is being released."
-    stray = proposals.about_stray_hold(hold.bank, hold.reference)
-    proposals.end(stray, because=ended, actor=actor, request_id=request_id)
     operation_id = new_id()
     operation = Operation.objects.create(
         id=operation_id,

@@ -223,25 +223,6 @@ _EVIDENCE = [
         WHERE o.state = 'NEEDS_REVIEW' AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
             WHERE d.operation_id = o.id AND d.closed_at IS NULL)""",
     ),
-    Rule(
-        "proposals_can_be_approved",
-        "What waits for a second person is about something that is not settled otherwise.",
-        f"""
-        SELECT 'proposal ' || r.id, r.kind || ', which is ' || coalesce(o.state, p.state)
-        FROM payments_resolution r LEFT JOIN payments_operation o ON o.id = r.operation_id
-        LEFT JOIN payments_payment p ON p.id = r.payment_id
-        WHERE r.state = 'PROPOSED' AND CASE r.kind
-            WHEN 'capture' THEN p.state <> 'AUTHORIZED' WHEN 'void' THEN p.state <> 'AUTHORIZED'
-            WHEN 'refund' THEN p.state <> 'CAPTURED'
-            WHEN 'record_reference' THEN o.state NOT IN {_UNFINISHED}
-                AND NOT (o.state = 'SUCCEEDED' AND o.bank_reference = '')
-            WHEN 'settle_late_answer' THEN NOT EXISTS (SELECT 1 FROM payments_discrepancy d
-                WHERE d.operation_id = o.id AND d.kind = 'late_answer' AND d.closed_at IS NULL)
-            WHEN 'void_hold' THEN EXISTS (SELECT 1 FROM payments_operation release
-                WHERE release.kind = 'release' AND release.state <> 'NOT_EXECUTED'
-                    AND (release.bank, release.target_reference) = (r.bank, r.reference))
-            ELSE o.state NOT IN {_UNFINISHED} END""",
-    ),
 ]
 
 _SENDING = [

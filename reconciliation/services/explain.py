@@ -5,13 +5,11 @@ Written for people who have to answer "why is this stuck?". Times are UTC, amoun
 
 from datetime import UTC, datetime
 
-from django.db.models import Q
-
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason, Verdict
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.domain.timing import STORED_ANSWERS_LAST
-from payments.models import Attempt, Discrepancy, Operation, Payment, Resolution
+from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
 
@@ -152,8 +150,7 @@ def _is_freed(release: Operation) -> bool:
 
 def _proposed(payment: Payment) -> list[str]:
     """What waits for a second person."""
-    waiting = Resolution.objects.filter(payment=payment, state=Resolution.State.PROPOSED)
-    waiting = waiting.filter(Q(operation=None) | Q(operation__state__in=UNFINISHED_OPERATIONS))
+    waiting = standing_proposals().filter(payment=payment)
     return [
         f"{one.get_kind_display()}: proposed by {one.proposed_by.get_username()}, waits for a second person."
         for one in waiting.select_related("proposed_by").order_by("pk")

@@ -138,8 +138,26 @@ class TestWhoeverProposed:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
         kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
         live.post(f"/payments/{payment.public_id}/refund")
+        proposed, page = Resolution.objects.get(), reverse(PAGE, args=[payment.pk])
         assert "outdated Refund" in kim.read(QUEUE)
-        assert "The refund has ended: it is SUCCEEDED." in kim.read(QUEUE)
+        assert "The payment is REFUNDED." in kim.read(QUEUE)
+        assert "Waiting for a second person" not in lee.read(QUEUE)
+        assert "Waiting for approval clear 0" in lee.read("admin:index")
+        told = text_of(lee.client.get(page).content.decode())
+        assert "Outdated proposal: Refund" in told
+        assert "The payment is REFUNDED. Nobody can approve it any more." in told
+        assert "waits for a second person" not in told
+        # Nothing is decided by GET; whoever tries to decide ends it.
+        for address in (APPROVE, "admin:payments_refuse"):
+            shown = lee.client.get(reverse(address, args=[proposed.pk]), follow=True)
+            assert shown.redirect_chain[-1][0] == page
+            assert "This proposal is outdated" in shown.content.decode()
+        assert Resolution.objects.get().state == "PROPOSED"
+        given = {"reason": "right", "confirmed": "yes", "seen": ""}
+        lee.client.post(reverse(APPROVE, args=[proposed.pk]), given, follow=True)
+        assert Resolution.objects.get().state == "OUTDATED"
+        assert "outdated Refund" in kim.read(QUEUE)
+        assert "Outdated proposal" not in lee.client.get(page).content.decode()
 
 
 class TestSomebodyElsesCase:

@@ -91,8 +91,6 @@ BROKEN = {
     "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
     "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
     "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
-    "proposals_can_be_approved": """
-        UPDATE payments_operation SET state = 'SUCCEEDED' WHERE state = 'NEEDS_REVIEW'""",
     "one_call_in_flight": """
         UPDATE payments_attempt SET started_at = (
             SELECT min(one.started_at) FROM payments_attempt one
