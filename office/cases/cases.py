@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 
 from office.cases import assignments
 from office.cases.assignments import LookedAfter
-from office.decisions.actions import APPROVE, QUEUE, RESOLVE, resolutions_of
+from office.decisions.actions import QUEUE, resolutions_of
+from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.subjects import find_operation, owner_of, page_of
 from office.log.actors import staff_of
 from office.pages.sent import not_sent

@@ -15,8 +15,9 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from office.decisions.actions import APPROVE, RESOLVE, resolutions_of
+from office.decisions.actions import resolutions_of
 from office.decisions.denials import is_called_captured
+from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.waiting import became_of, read_by, waiting
 from office.pages.words import age, state_label
 from payments.domain.money import display

@@ -5,10 +5,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from office.decisions import consequences, proposals, resolve
-from office.decisions.actions import APPROVE, PAYMENT, QUEUE
+from office.decisions import proposals, resolve
+from office.decisions.actions import PAYMENT, QUEUE
+from office.decisions.evidence import basis_of
 from office.decisions.forms import ReasonForm
+from office.decisions.kinds import KINDS
 from office.decisions.page import Decision, DecisionPages, Given, Preview
+from office.decisions.permissions import APPROVE
 from office.decisions.subjects import about_proposal, find_proposal, shown
 from office.log.actors import staff_of
 from payments.models import Resolution
@@ -27,8 +30,8 @@ class Approvals(DecisionPages):
 
         def preview(given: Given) -> Preview:
             seen = {"seen_epoch": given["seen_epoch"], "seen_attempt": given["seen_attempt"]}
-            resolve.check_approval(staff_of(request), proposed, **seen)
-            return Preview(consequences.of_proposal(proposed))
+            proposal = resolve.check_approval(staff_of(request), proposed, **seen)
+            return Preview(KINDS[proposed.kind].changes(proposal, basis_of(proposed)))
 
         return self.page_of(
             request,

@@ -14,11 +14,11 @@ from office.decisions import drafts
 from office.decisions.drafts import Draft
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
+from office.decisions.kinds.base import Facts
 from office.decisions.resolve import NotKnown, Resolved
 from payments.engine.conclude import Outdated
 from payments.engine.refusals import Refused
 
-Facts = list[tuple[str, str]]
 # The form's fields as they were understood, with `seen_epoch` and `seen_attempt`.
 Given = dict[str, Any]
 _SEEN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,5}))?", re.ASCII)

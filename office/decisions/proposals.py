@@ -4,17 +4,15 @@ What a proposal is about may be settled otherwise meanwhile; then it is outdated
 (`payments.models.proposals`). It ends, with its event, when somebody decides on it or proposes anew.
 """
 
-from typing import assert_never
-
 from django.db import transaction
 from django.db.models import Q
 
-from office.decisions.evidence import Proposal
+from office.decisions.evidence import Kind, Proposal
+from office.decisions.kinds import KINDS
 from office.log.staff import Staff, log_action
 from payments.models import Event, Operation, Payment, Resolution, outdated_proposals, standing_proposals
 from payments.models.clock import ClockTimestamp
 
-Kind = Resolution.Kind
 OUTDATED = "This proposal is outdated: what it was about has been settled otherwise."
 
 
@@ -40,18 +38,7 @@ def is_outdated(proposed: Resolution) -> bool:
 
 def why_outdated(proposed: Resolution) -> str:
     """What has become of what an outdated proposal is about, in a sentence."""
-    payment, operation = proposed.payment, proposed.operation
-    match Kind(proposed.kind):
-        case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
-            return f"The payment is {payment.state}." if payment else ""
-        case Kind.VOID_HOLD:
-            return f"{proposed.reference} is being released."
-        case Kind.SETTLE_LATE_ANSWER:
-            return "The late answer has been settled."
-        case Kind.RECORD_REFERENCE | Kind.RECORD_NOT_EXECUTED | Kind.RECORD_VOIDED | Kind.RECORD_CAPTURED:
-            return f"The {operation.kind} has ended: it is {operation.state}." if operation else ""
-        case kind:
-            assert_never(kind)
+    return KINDS[proposed.kind].why_outdated(proposed)
 
 
 def end_outdated(staff: Staff, which: Q) -> bool:

@@ -15,14 +15,17 @@ import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 
-from office.decisions import denials, effects, evidence, proposals
+from office.decisions import denials, effects, evidence, kinds, proposals
 from office.decisions.effects import Decided
 from office.decisions.evidence import ASKING_TAKES, Basis, CannotResolve, Kind, Proposal
+from office.decisions.kinds import KINDS
+from office.decisions.kinds.base import Settling
+from office.decisions.kinds.instruct import INSTRUCTIONS
+from office.decisions.kinds.void_hold import check_not_released
 from office.log.staff import Staff, log_action
 from payments.domain.ids import new_id
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.engine import conclude
-from payments.engine.answers import Answer
 from payments.engine.bank_threads import bank_threads
 from payments.engine.claim import MerchantRequest
 from payments.engine.conclude import Outdated, has_ended
@@ -30,19 +33,10 @@ from payments.engine.refusals import IdempotencyKeyInUse, Refused
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import is_locked, violated_constraint
-from payments.usecases import capture, recovery, refund, void
+from payments.usecases import recovery
 
 log = structlog.get_logger("payments.resolutions")
 
-_USE_CASES: dict[str, Callable[..., Answer]] = {
-    Kind.CAPTURE: capture.capture_payment,
-    Kind.VOID: void.void_payment,
-    Kind.REFUND: refund.refund_payment,
-}
-# Of whoever proposes. Who approves has another (`payments.approve_resolution`); pages check both.
-PERMISSIONS: dict[str, str] = dict.fromkeys(Kind, "payments.resolve_operation") | dict.fromkeys(
-    _USE_CASES, "payments.instruct_payment"
-)
 _CONFLICTS = dict.fromkeys(
     ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
     "There is a proposal for this already: decide on that one.",
@@ -69,9 +63,9 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     NotKnown where nobody can say whether it was carried out.
     """
     with _failure_logged(staff, proposal):
-        hold = evidence.verify(proposal)
+        hold = kinds.verify(proposal)
         proposal = replace(proposal, reference=hold.reference)  # as the bank writes it
-        if not evidence.needs_second(proposal, hold):
+        if not kinds.needs_second(proposal, hold):
             return _carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
             )
@@ -89,8 +83,8 @@ def check(proposal: Proposal) -> tuple[Basis, bool]:
 
     Raises what `propose` does.
     """
-    basis = evidence.verify(proposal)
-    return basis, evidence.needs_second(proposal, basis)
+    basis = kinds.verify(proposal)
+    return basis, kinds.needs_second(proposal, basis)
 
 
 def check_approval(
@@ -99,11 +93,11 @@ def check_approval(
     """That `approve` would carry it out; what is proposed. Raises what it does; nothing is recorded."""
     if resolution.proposed_by_id == staff.user_id:
         raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
-    if not resolution.proposed_by.has_perm(PERMISSIONS[resolution.kind]):
+    if not resolution.proposed_by.has_perm(KINDS[resolution.kind].permission):
         proposer = resolution.proposed_by.get_username()
         raise CannotResolve(f"{proposer} may not propose this any more: it has to be proposed anew.")
     proposal = evidence.proposal_of(resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
-    evidence.verify(proposal)
+    kinds.verify(proposal)
     return proposal
 
 
@@ -187,13 +181,14 @@ def _carry_out(
         _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **({"because": because} if because else {}))
         return decided
 
+    kind = KINDS[proposal.kind]
     with _told_of_another():
-        if proposal.kind in _USE_CASES:
+        if not isinstance(kind, Settling):
             return _instruct(staff, proposal, decide, key)
         with _all_or_nothing():
             _lock(proposal)
             decided = decide()
-            came_of_it = effects.apply(Decided(staff, decided, proposal.seen_epoch))
+            came_of_it = kind.apply(Decided(staff, decided, proposal.seen_epoch))
         return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
 
 
@@ -219,7 +214,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
         alongside=alongside,
     )
     try:
-        answer = _USE_CASES[proposal.kind](
+        answer = INSTRUCTIONS[proposal.kind].use_case(
             # An operation's reason is shown to the merchant; this one is for the log.
             request,
             payment_id=payment.pk,
@@ -305,10 +300,10 @@ def _check_still_so(proposal: Proposal) -> None:
         if operation.state in UNFINISHED_OPERATIONS:
             conclude.check_at_rest(operation)
             evidence.check_seen(proposal, operation)
-        elif not (evidence.has_late_answer(operation) or evidence.lacks_reference(operation)):
+        elif kinds.due(operation) is None:
             raise has_ended(operation)
     elif proposal.kind == Kind.VOID_HOLD:
-        evidence.check_not_released(proposal.bank, proposal.reference)
+        check_not_released(proposal.bank, proposal.reference)
     elif payment is not None and proposal.payment is not None and payment.state != proposal.payment.state:
         raise Outdated(f"The payment is {payment.state} by now.")
 

@@ -7,12 +7,11 @@ from django.urls import reverse
 
 from office.decisions.actions import PAYMENT, QUEUE
 from office.decisions.evidence import last_attempt
+from office.decisions.kinds.base import Facts
 from payments.domain.money import display
 from payments.domain.states import Mode
 from payments.models import Assignment, Operation, Payment, Resolution
 from reconciliation.services.explain import moment
-
-Facts = list[tuple[str, str]]
 
 
 def find_operation(operation_id: UUID) -> Operation:

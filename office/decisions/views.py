@@ -11,29 +11,17 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 
-from office.decisions import consequences, notes, proposals, resolve
-from office.decisions.actions import APPROVE, DISABLE_KEY, INSTRUCT, PAYMENT, QUEUE, RESOLVE
+from office.decisions import notes, proposals, resolve
+from office.decisions.actions import PAYMENT, QUEUE
 from office.decisions.approvals import Approvals
-from office.decisions.denials import LOOKED_UP
 from office.decisions.drafts import keeps_typed
-from office.decisions.evidence import (
-    Basis,
-    Proposal,
-    can_be_voided,
-    has_late_answer,
-    lacks_reference,
-    why_not,
-)
-from office.decisions.forms import (
-    CapturedForm,
-    NotExecutedForm,
-    ReasonForm,
-    ReferenceForm,
-    SettledForm,
-    StrayHoldForm,
-    VoidedForm,
-)
-from office.decisions.page import Decision, Facts, Given, Preview
+from office.decisions.evidence import Proposal
+from office.decisions.forms import ReasonForm
+from office.decisions.kinds import ABOUT_OPERATIONS, VOID_HOLD
+from office.decisions.kinds.base import AboutOperation, DecisionKind, Facts
+from office.decisions.kinds.instruct import INSTRUCTIONS
+from office.decisions.page import Decision, Given, Preview
+from office.decisions.permissions import APPROVE, DISABLE_KEY, INSTRUCT, RESOLVE
 from office.decisions.subjects import (
     about_operation,
     about_payment,
@@ -45,11 +33,10 @@ from office.decisions.subjects import (
 )
 from office.log import staff
 from office.log.actors import staff_of
+from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine.conclude import has_ended
 from payments.models import ApiKey, Operation, Resolution
-
-Kind = Resolution.Kind
 
 
 class Decisions(Approvals):
@@ -70,11 +57,10 @@ class Decisions(Approvals):
 
         operation, payment = "operations/<uuid:operation_id>/", "instructions/<uuid:payment_id>/"
         return [
-            named(f"{operation}reference/", "record_reference", self.record_reference, RESOLVE),
-            named(f"{operation}not-executed/", "record_not_executed", self.record_not_executed, RESOLVE),
-            named(f"{operation}voided/", "record_voided", self.record_voided, RESOLVE),
-            named(f"{operation}captured/", "record_captured", self.record_captured, RESOLVE),
-            named(f"{operation}late-answer/", "settle_late_answer", self.settle_late_answer, RESOLVE),
+            *(
+                named(f"{operation}{one.route}/", one.kind.value, partial(self.record, one), one.permission)
+                for one in ABOUT_OPERATIONS
+            ),
             named(f"{operation}ask-again/", "ask_again", self.ask_again, RESOLVE),
             named("stray-hold/", "void_stray_hold", self.void_stray_hold, RESOLVE),
             named(f"{payment}note/", "add_note", self.add_note, RESOLVE),
@@ -84,69 +70,25 @@ class Decisions(Approvals):
             named("keys/<int:key_id>/disable/", "disable_key", self.disable_key, DISABLE_KEY),
         ]
 
-    def record_reference(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+    def record(self, kind: AboutOperation, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+        """The page of what is recorded about an operation, on the evidence that the form asks for."""
         operation = find_operation(operation_id)
-        if operation.kind not in LOOKED_UP:
+        if not kind.is_about(operation):
             raise Http404
-        return self._resolution(
+        if not kind.is_due(operation) and (ended := self._ended(request, operation)):
+            return ended
+        if rival := self._rival(request, page_of(operation), proposals.waiting_for(operation)):
+            return rival
+        return self._proposing(
             request,
-            operation,
-            Kind.RECORD_REFERENCE,
-            title=f"Record the bank's reference of the {operation.kind}",
-            form=ReferenceForm,
-            changes=lambda basis: consequences.of_reference(operation, basis.reference, basis.executed_at),
-            is_due=lacks_reference,
-        )
-
-    def record_captured(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        operation = find_operation(operation_id)
-        if operation.kind != OperationKind.VOID:
-            raise Http404
-        return self._resolution(
-            request,
-            operation,
-            Kind.RECORD_CAPTURED,
-            title="Record that the money was captured instead",
-            form=CapturedForm,
-            changes=lambda basis: consequences.of_captured(operation, basis.reference, basis.executed_at),
-        )
-
-    def record_not_executed(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        operation = find_operation(operation_id)
-        return self._resolution(
-            request,
-            operation,
-            Kind.RECORD_NOT_EXECUTED,
-            title=f"Record that the {operation.kind} was not executed",
-            form=partial(NotExecutedForm, operation=operation),
-            changes=lambda _: consequences.of_not_executed(operation),
-        )
-
-    def record_voided(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        operation = find_operation(operation_id)
-        if not can_be_voided(operation):
-            raise Http404
-        return self._resolution(
-            request,
-            operation,
-            Kind.RECORD_VOIDED,
-            title="Record that the hold was voided",
-            form=VoidedForm,
-            changes=lambda _: consequences.of_voided(operation),
-        )
-
-    def settle_late_answer(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        operation = find_operation(operation_id)
-        if not has_late_answer(operation):
-            raise Http404
-        return self._resolution(
-            request,
-            operation,
-            Kind.SETTLE_LATE_ANSWER,
-            title=f"Record how the {operation.kind} was settled",
-            form=SettledForm,
-            changes=lambda _: consequences.of_late_answer(operation),
-            is_due=has_late_answer,
+            kind,
+            lambda given: Proposal(kind.kind, operation=operation, **given),
+            title=kind.title(operation),
+            about=about_operation(operation),
+            form=kind.form(operation),
+            back=page_of(operation),
+            seen=shown(operation),
+            owner=owner_besides(request, operation),
         )
 
     def _ended(self, request: HttpRequest, operation: Operation) -> HttpResponse | None:
@@ -156,83 +98,51 @@ class Decisions(Approvals):
         messages.error(request, f"Nothing has changed. {has_ended(operation)}")
         return HttpResponseRedirect(page_of(operation))
 
-    def _resolution(
-        self,
-        request: HttpRequest,
-        operation: Operation,
-        kind: Kind,
-        *,
-        title: str,
-        form: Callable[..., ReasonForm],
-        changes: Callable[[Basis], Facts],
-        is_due: Callable[[Operation], bool] = lambda _: False,
-    ) -> HttpResponse:
-        """The page of what is recorded about an operation, on the evidence that the form asks for.
-
-        `is_due` says that there is something to record although the operation has ended.
-        """
-        if not is_due(operation) and (ended := self._ended(request, operation)):
-            return ended
-        if rival := self._rival(request, page_of(operation), proposals.waiting_for(operation)):
-            return rival
-        return self._proposing(
-            request,
-            lambda given: Proposal(kind, operation=operation, **given),
-            title=title,
-            about=about_operation(operation),
-            form=form,
-            changes=changes,
-            back=page_of(operation),
-            seen=shown(operation),
-            owner=owner_besides(request, operation),
-        )
-
     def _proposing(
         self,
         request: HttpRequest,
+        kind: DecisionKind,
         proposal: Callable[[Given], Proposal],
-        *,
-        changes: Callable[[Basis], Facts],
         **page: Any,
     ) -> HttpResponse:
         """The page of a proposal: the form's fields have the names of its own."""
 
         def preview(given: Given) -> Preview:
             basis, waits = resolve.check(proposal(given))
-            return Preview(changes(basis), waits)
+            return Preview(kind.changes(proposal(given), basis), waits)
 
         decide = lambda given: resolve.propose(staff_of(request), proposal(given))  # noqa: E731
         return self.page_of(request, Decision(preview=preview, decide=decide, **page))
 
     def void_stray_hold(self, request: HttpRequest) -> HttpResponse:
-        needs = "A hold at least 25 hours old that the bank's statement shows and nobody claims."
         return self._proposing(
             request,
-            lambda given: Proposal(Kind.VOID_HOLD, **given),
-            title="Void a hold that no payment has",
-            about=[("Needs", needs)],
-            form=StrayHoldForm,
-            changes=lambda basis: consequences.of_stray_hold(basis.reference),
+            VOID_HOLD,
+            lambda given: Proposal(VOID_HOLD.kind, **given),
+            title=VOID_HOLD.title,
+            about=[("Needs", VOID_HOLD.needs)],
+            form=VOID_HOLD.form,
             back=reverse(QUEUE),
         )
 
     def instruct(self, request: HttpRequest, payment_id: UUID, verb: str) -> HttpResponse:
-        if verb not in (Kind.CAPTURE, Kind.VOID, Kind.REFUND):
+        kind = INSTRUCTIONS.get(verb)
+        if kind is None:
             raise Http404
-        kind, payment = Kind(verb), find_payment(payment_id)
+        payment = find_payment(payment_id)
         back = reverse(PAYMENT, args=[payment.pk])
-        if no := why_not(payment, kind):
+        if no := kind.why_not(payment):
             messages.error(request, f"Nothing has changed. {no}")
             return HttpResponseRedirect(back)
         if rival := self._rival(request, back, proposals.waiting_for(None, payment)):
             return rival
         return self._proposing(
             request,
-            lambda given: Proposal(kind, payment=payment, **given),
-            title=f"{kind.label} on behalf of the merchant",
+            kind,
+            lambda given: Proposal(kind.kind, payment=payment, **given),
+            title=kind.title,
             about=about_payment(payment),
-            form=ReasonForm,
-            changes=lambda _: consequences.of_instruction(kind, payment),
+            form=kind.form,
             back=back,
         )
 
@@ -246,7 +156,7 @@ class Decisions(Approvals):
                 title=f"Ask the bank about the {operation.kind} now",
                 about=about_operation(operation),
                 form=ReasonForm,
-                preview=lambda _: Preview(consequences.of_asking(operation)),
+                preview=lambda _: Preview(_asking_changes(operation)),
                 decide=lambda given: resolve.ask_again(
                     staff_of(request), operation.pk, reason=given["reason"]
                 ),
@@ -270,7 +180,7 @@ class Decisions(Approvals):
                 title=f"Disable the API key {key}",
                 about=[("Merchant", key.merchant.name), ("Mode", key.mode)],
                 form=ReasonForm,
-                preview=lambda _: Preview(consequences.of_disabling),
+                preview=lambda _: Preview(_DISABLING_CHANGES),
                 decide=disable,
                 back=reverse("admin:payments_apikey_changelist"),
             ),
@@ -289,3 +199,29 @@ class Decisions(Approvals):
             request, f"Nothing has changed. {by} proposed “{what}” for this: that is decided first."
         )
         return HttpResponseRedirect(to)
+
+
+def _asking_changes(operation: Operation) -> Facts:
+    """Of asking the bank again: what was instructed before may be executed only now."""
+    amount = display(operation.amount_minor, operation.currency)
+    return [
+        ("State", "Only what the bank's answer says."),
+        ("Money", _MAY[OperationKind(operation.kind)].format(amount=amount)),
+        ("Merchant", "A retry is answered by what is known then."),
+    ]
+
+
+_MAY = {
+    OperationKind.AUTHORIZE: "None moves: the bank is asked what it has stored. A hold may be found.",
+    OperationKind.CAPTURE: "May take {amount} now, if it was not taken already; never twice.",
+    OperationKind.VOID: "May free the hold of {amount} now, if it was not freed already. Takes none.",
+    OperationKind.REFUND: "May give back {amount} now, if it was not given back already; never twice.",
+    OperationKind.RELEASE: "May free the hold of {amount} now, if it was not freed already. Takes none.",
+}
+
+
+_DISABLING_CHANGES: Facts = [
+    ("State", "The key is refused from the next request on, for good."),
+    ("Money", "Payments in flight are finished and recorded."),
+    ("Merchant", "Every request with this key is answered 401."),
+]

@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from office.decisions.actions import APPROVE, PAYMENT, QUEUE
+from office.decisions.actions import PAYMENT, QUEUE
+from office.decisions.permissions import APPROVE
 from office.decisions.proposals import why_outdated
 from office.decisions.subjects import as_proposed
 from office.pages.words import BAD, GOOD, NEUTRAL

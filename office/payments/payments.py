@@ -24,8 +24,9 @@ from django.views.decorators.http import require_safe
 
 from office.cases import cases, review
 from office.cases.cases import cases_of
-from office.decisions.actions import RESOLVE, actions_for
+from office.decisions.actions import actions_for
 from office.decisions.forms import NoteForm, ReasonForm
+from office.decisions.permissions import RESOLVE
 from office.decisions.views import Decisions
 from office.decisions.waiting import waiting_about
 from office.log.actors import staff_of

@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from office.decisions.denials import done_already, is_called_captured
-from office.decisions.evidence import has_late_answer
+from office.decisions.kinds.settle_late_answer import has_late_answer
 from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from office.decisions import resolve
-from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal, needs_second
+from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
+from office.decisions.kinds import needs_second
 from office.log.staff import Staff
 from payments.engine import record
 from payments.models import Discrepancy, Operation, Payment

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from office.decisions import evidence, resolve
+from office.decisions import kinds, resolve
 from office.decisions.denials import denials
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
 from office.decisions.resolve import Resolved
@@ -307,14 +307,14 @@ class TestAHoldThatIsNotFreed:
         live.authorized()
         stray = bank.ledger()[0].id
         both_have_looked = threading.Barrier(2, timeout=10)
-        verify: Callable[..., Any] = evidence.verify
+        verify: Callable[..., Any] = kinds.verify
 
         def together(proposal: Proposal) -> Any:
             hold = verify(proposal)
             both_have_looked.wait()
             return hold
 
-        monkeypatch.setattr(evidence, "verify", together)
+        monkeypatch.setattr(kinds, "verify", together)
         outcomes: list[str] = []
 
         def work(staff: Staff) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from office.decisions.forms import SettledForm
+from office.decisions.kinds.settle_late_answer import SettledForm
 from payments.models import ApiKey, Event, Operation, Payment, Resolution
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due

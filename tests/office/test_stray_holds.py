@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from office.decisions import evidence, resolve
+from office.decisions import resolve
 from office.decisions.evidence import CannotResolve, Kind, Proposal
+from office.decisions.kinds import void_hold
 from office.log.staff import Staff
 from payments.models import Payment, Resolution
 from payments.usecases import holds
@@ -49,7 +50,7 @@ class TestVoidingAHoldOfNobodys:
         bank.script("authorizations", "drop_after", stored=False)
         live.authorized(amount=60_000)
         reference = bank.ledger()[0].id
-        look_up = evidence._looked_up
+        look_up = void_hold.looked_up
 
         def released_meanwhile(*args: Any) -> Any:
             found = look_up(*args)
@@ -57,7 +58,7 @@ class TestVoidingAHoldOfNobodys:
                 holds.request_release(Payment.objects.get(), hold=reference, because="a late hold")
             return found
 
-        monkeypatch.setattr(evidence, "_looked_up", released_meanwhile)
+        monkeypatch.setattr(void_hold, "looked_up", released_meanwhile)
         with pytest.raises(CannotResolve, match="released already"):
             resolve.propose(kim, self.proposal(reference))
         assert not Resolution.objects.exists()

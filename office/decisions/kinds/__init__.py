@@ -1,0 +1,38 @@
+"""The kinds of decisions, one file each."""
+
+from office.decisions.evidence import Basis, Proposal
+from office.decisions.kinds.base import AboutOperation, DecisionKind
+from office.decisions.kinds.instruct import INSTRUCTIONS
+from office.decisions.kinds.record_captured import RecordCaptured
+from office.decisions.kinds.record_not_executed import RecordNotExecuted
+from office.decisions.kinds.record_reference import RecordReference
+from office.decisions.kinds.record_voided import RecordVoided
+from office.decisions.kinds.settle_late_answer import SettleLateAnswer
+from office.decisions.kinds.void_hold import VoidHold
+from payments.models import Operation
+
+# In the order of their buttons.
+ABOUT_OPERATIONS: tuple[AboutOperation, ...] = (
+    *(RecordReference(), RecordVoided(), RecordCaptured(), RecordNotExecuted(), SettleLateAnswer()),
+)
+VOID_HOLD = VoidHold()
+_ALL: tuple[DecisionKind, ...] = (*ABOUT_OPERATIONS, VOID_HOLD, *INSTRUCTIONS.values())
+KINDS: dict[str, DecisionKind] = {one.kind: one for one in _ALL}
+
+
+def verify(proposal: Proposal) -> Basis:
+    """That it holds now, by our books and the bank's; and what money it is about.
+
+    Raises CannotResolve, or Outdated where things have changed since they were seen.
+    """
+    return KINDS[proposal.kind].verify(proposal)
+
+
+def needs_second(proposal: Proposal, basis: Basis) -> bool:
+    """Whether somebody else has to approve it: for its amount, or for how little proves it."""
+    return KINDS[proposal.kind].needs_second(proposal, basis)
+
+
+def due(operation: Operation) -> AboutOperation | None:
+    """What there is to record about an operation although it has ended."""
+    return next((one for one in ABOUT_OPERATIONS if one.is_due(operation)), None)

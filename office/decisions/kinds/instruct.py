@@ -1,0 +1,82 @@
+"""Capturing, voiding or refunding on behalf of the merchant: by the use case of a merchant's request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django_fsm import can_proceed
+
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, minute
+from office.decisions.forms import ReasonForm
+from office.decisions.kinds.base import DecisionKind, Facts
+from office.decisions.permissions import INSTRUCT
+from payments.domain.money import display
+from payments.engine.answers import Answer
+from payments.engine.intent import Step
+from payments.models import Discrepancy, Payment, Resolution
+from payments.models.clock import read_clock
+from payments.models.discrepancies import LATE_ANSWER
+from payments.usecases.capture import CAPTURE, capture_payment
+from payments.usecases.refund import REFUND, refund_payment
+from payments.usecases.void import VOID, void_payment
+
+
+@dataclass(frozen=True)
+class Instruct(DecisionKind):
+    """One of the three. The resolution is decided in the use case's intent."""
+
+    kind: Resolution.Kind
+    step: Step
+    use_case: Callable[..., Answer]
+    becomes: str  # the payment's state then
+    moves: str  # what happens to the amount
+
+    permission: ClassVar[str] = INSTRUCT
+    form: ClassVar = ReasonForm
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind.label} on behalf of the merchant"
+
+    def why_not(self, payment: Payment) -> str:
+        """Why staff cannot instruct it now, in a sentence; empty where they can."""
+        if not can_proceed(self.step.transition(payment)):
+            return f"A payment that is {payment.state} cannot be {self.step.done}."
+        late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
+        done = list(late.values_list("operation__kind", flat=True))
+        if done and self.kind not in done:
+            return f"The bank has executed a {done[0]} that our books do not have: settle that first."
+        expires = payment.authorization_expires_at
+        if self.kind == Kind.CAPTURE and expires is not None and expires <= read_clock():
+            return f"The hold ran out at {minute(expires)}: it cannot be captured any more."
+        return ""
+
+    def verify(self, proposal: Proposal) -> Basis:
+        if proposal.payment is None:
+            raise CannotResolve("There is no such payment.")
+        payment = Payment.objects.get(pk=proposal.payment.pk)
+        if no := self.why_not(payment):
+            raise CannotResolve(no)
+        return Basis(payment.bank, "", payment.amount_minor, payment.currency)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        state = proposal.payment.state if proposal.payment else ""
+        return [
+            ("State", f"{state} becomes {self.becomes}, once the bank has said so."),
+            ("Money", f"{display(basis.amount_minor, basis.currency)} {self.moves}."),
+            ("Merchant", "Sees it on the payment's receipt and in its events."),
+        ]
+
+    def why_outdated(self, proposed: Resolution) -> str:
+        return f"The payment is {proposed.payment.state}." if proposed.payment else ""
+
+
+# By the last part of its page's address.
+INSTRUCTIONS: dict[str, Instruct] = {
+    one.kind: one
+    for one in (
+        Instruct(Kind.CAPTURE, CAPTURE, capture_payment, "CAPTURED", "is taken from the card"),
+        Instruct(Kind.VOID, VOID, void_payment, "VOIDED", "is no longer held on the card"),
+        Instruct(Kind.REFUND, REFUND, refund_payment, "REFUNDED", "goes back to the card"),
+    )
+}

@@ -1,0 +1,97 @@
+"""Recording that the bank had captured, before it was asked for the void, what that void was about."""
+
+from collections.abc import Callable
+
+from office.decisions.denials import is_called_done
+from office.decisions.effects import BY_PEOPLE, Decided, at_the_banks_time, told
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unfinished
+from office.decisions.forms import ReasonForm, ReferenceField
+from office.decisions.kinds.base import AboutOperation, Facts
+from payments.domain.ids import new_id
+from payments.domain.money import display
+from payments.domain.outcomes import NotExecuted, Succeeded
+from payments.domain.states import OperationKind
+from payments.engine import claim, conclude
+from payments.models import Operation
+from payments.models.clock import ClockTimestamp
+from payments.usecases import recovery
+from reconciliation.services.explain import moment
+
+
+class CapturedForm(ReasonForm):
+    """The capture that the bank had made when we asked for a void."""
+
+    reference = ReferenceField(
+        label="The bank's reference of the capture",
+        max_length=80,
+        help_text="As cap_…, or the bare id of a statement. The bank is asked for it first.",
+    )
+    field_order = ("reference", "reason")
+
+
+class RecordCaptured(AboutOperation):
+    """The void ends, and a capture that we never sent stands in the books for what the bank did."""
+
+    kind = Kind.RECORD_CAPTURED
+    route = "captured"
+    button = "Record that it was captured"
+
+    def title(self, operation: Operation) -> str:
+        return "Record that the money was captured instead"
+
+    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
+        return CapturedForm
+
+    def is_about(self, operation: Operation) -> bool:
+        return operation.kind == OperationKind.VOID
+
+    def is_offered(self, operation: Operation) -> bool:
+        """Where a void that is not settled may have found the money taken."""
+        return self.is_about(operation) and not is_called_done(operation)
+
+    def verify(self, proposal: Proposal) -> Basis:
+        operation = unfinished(proposal)
+        if operation.kind != OperationKind.VOID:
+            raise CannotResolve("Only a void can prove to have been a capture.")
+        return made_of(operation, OperationKind.CAPTURE, proposal.reference)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        void = proposal.about
+        amount = display(void.amount_minor, void.currency)
+        at = f" at {moment(basis.executed_at)}, as the bank says" if basis.executed_at else ""
+        return [
+            (
+                "State",
+                f"{void.claimed_payment.state} becomes CAPTURED, with {basis.reference}. The void ends.",
+            ),
+            ("Money", f"{amount} was taken already{at}; none moves now. A refund gives it back."),
+            ("Merchant", "A retry of the void is refused: the payment is CAPTURED."),
+        ]
+
+    def apply(self, decided: Decided) -> str:
+        void, resolution = decided.operation, decided.resolution
+        decided.conclude(NotExecuted("captured at the bank", code=BY_PEOPLE))
+        operation_id = new_id()
+        Operation.objects.create(
+            id=operation_id,
+            payment_id=void.payment_id,
+            kind=OperationKind.CAPTURE,
+            bank=void.bank,
+            amount_minor=void.amount_minor,
+            currency=void.currency,
+            target_reference=void.target_reference,
+            bank_idempotency_key=claim.own_bank_key(operation_id),
+            lease_expires_at=ClockTimestamp(),
+            actor=decided.staff.actor,
+            request_id=decided.staff.request_id,
+        )
+        conclude.conclude_by_hand(
+            operation_id,
+            Succeeded(resolution.reference),
+            at_the_banks_time(resolution, recovery.SETTLE[OperationKind.CAPTURE]),
+            seen_epoch=1,
+            actor=decided.staff.actor,
+            request_id=decided.staff.request_id,
+            evidence=told(resolution),
+        )
+        return "done."

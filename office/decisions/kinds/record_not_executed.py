@@ -1,0 +1,202 @@
+"""Recording that an operation was not executed: on the bank's answer, a statement, or its written word."""
+
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from functools import partial
+from typing import Any
+
+from django import forms
+
+from office.decisions.denials import (
+    LOOKED_UP,
+    covered,
+    denials,
+    done_already,
+    is_called_done,
+    may_have_executed,
+    sent_since,
+)
+from office.decisions.effects import BY_PEOPLE, Decided
+from office.decisions.evidence import (
+    Basis,
+    CannotResolve,
+    Evidence,
+    Kind,
+    Proposal,
+    basis_in_books,
+    minute,
+    unfinished,
+)
+from office.decisions.forms import ReasonForm
+from office.decisions.kinds.base import AboutOperation, Facts
+from payments.domain.days import begin_of
+from payments.domain.outcomes import NotExecuted
+from payments.domain.states import OperationKind
+from payments.engine.conclude import Outdated
+from payments.models import Operation
+from payments.models.clock import read_clock
+from payments.models.resolutions import SHOWS
+
+_NEEDS = {
+    Evidence.STATEMENT: ("quote", "covers_from", "covers_to"),
+    Evidence.BANK_WORD: ("quote",),
+}
+
+
+class NotExecutedForm(ReasonForm):
+    """Why it is known that something was not executed."""
+
+    evidence = forms.ChoiceField(help_text="How do you know it?")
+    quote = forms.CharField(
+        label="The bank's words, or the statement's name",
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    covers_from = forms.DateField(
+        label="The statement covers (UTC days)", required=False, widget=forms.DateInput({"type": "date"})
+    )
+    covers_to = forms.DateField(
+        label="to, this day included", required=False, widget=forms.DateInput({"type": "date"})
+    )
+    field_order = ("evidence", "quote", "covers_from", "covers_to", "reason")
+
+    def __init__(self, *args: Any, operation: Operation, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        evidence: Any = self.fields["evidence"]
+        # An answer that proves it stands on the timeline, or is no evidence.
+        answers = [
+            (
+                f"{Evidence.BANK_ANSWER}:{one.number}",
+                f"The bank's answer to attempt {one.number}: {one.reply}",
+            )
+            for one in denials(operation)
+        ]
+        others = [
+            (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_NOT_EXECUTED, Evidence.STATEMENT]),
+            (Evidence.BANK_WORD.value, f"{Evidence.BANK_WORD.label} (a second person approves)"),
+        ]
+        evidence.choices = [("", "Choose…"), *answers, *others]
+        begin, end = (f"{at:%Y-%m-%d %H:%M} UTC" for at in covered(operation))
+        self.fields["covers_from"].help_text = f"All the time from {begin} to {end}."
+
+    def clean(self) -> dict[str, Any]:
+        """With `evidence` and the `attempt` that it names."""
+        cleaned = super().clean()
+        kind, _, attempt = cleaned.get("evidence", "").partition(":")
+        for name in _NEEDS.get(kind, ()):
+            if not cleaned.get(name) and name not in self.errors:
+                self.add_error(name, "This evidence needs it.")
+        return cleaned | {"evidence": kind, "attempt": int(attempt) if attempt else None}
+
+
+class RecordNotExecuted(AboutOperation):
+    """Without a statement, an authorize may still be a hold that nobody knows of: it awaits one."""
+
+    kind = Kind.RECORD_NOT_EXECUTED
+    route = "not-executed"
+    button = "Record as not executed"
+
+    def title(self, operation: Operation) -> str:
+        return f"Record that the {operation.kind} was not executed"
+
+    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
+        return partial(NotExecutedForm, operation=operation)
+
+    def is_about(self, operation: Operation) -> bool:
+        return True
+
+    def is_offered(self, operation: Operation) -> bool:
+        return not is_called_done(operation)
+
+    def is_weak(self, proposal: Proposal) -> bool:
+        operation = proposal.about
+        if operation.kind == OperationKind.RELEASE or proposal.evidence == Evidence.BANK_WORD:
+            return True
+        if proposal.evidence == Evidence.STATEMENT:
+            return bool(done_already(operation))
+        # The bank's answer, given when an earlier attempt may have been executed.
+        return any(may_have_executed(one) for one in operation.attempts.all())
+
+    def verify(self, proposal: Proposal) -> Basis:
+        operation = unfinished(proposal)
+        _check_not_called_done(operation)
+        match proposal.evidence:
+            case Evidence.BANK_ANSWER:
+                if proposal.attempt not in {one.number for one in denials(operation)}:
+                    raise CannotResolve(
+                        "No such answer on the timeline: it has to say that nothing was executed, from a "
+                        "bank in good health, and nothing may have been sent since without a clear answer."
+                    )
+            case Evidence.STATEMENT:
+                _check_statement(operation, proposal)
+            case Evidence.BANK_WORD:
+                _check_word(operation, proposal)
+            case _:
+                raise CannotResolve("Say which evidence shows that it was not executed.")
+        return basis_in_books(operation)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        operation = proposal.about
+        if operation.kind == OperationKind.RELEASE:
+            return [
+                ("State", "No payment changes. The release is closed."),
+                (
+                    "Money",
+                    f"We do not free {operation.target_reference}. If it is still a hold, it goes on "
+                    "blocking the cardholder's money until the bank frees it.",
+                ),
+                ("Merchant", "Hears nothing of it."),
+            ]
+        payment = operation.claimed_payment
+        if operation.kind == OperationKind.AUTHORIZE:
+            state = f"{payment.state} becomes FAILED; the order may be authorized anew."
+        else:
+            state = f"The payment stays {payment.state}; it may be instructed anew."
+        return [
+            ("State", state),
+            ("Money", "None moves. If the bank did execute it, the customer's money is wrong: be sure."),
+            ("Merchant", "A retry of the request is sent to the bank again, as a new operation."),
+        ]
+
+    def apply(self, decided: Decided) -> str:
+        # What no statement has ruled out may be a hold that nobody knows of.
+        is_statement = decided.resolution.evidence == Evidence.STATEMENT
+        unseen = decided.operation.kind == OperationKind.AUTHORIZE and not is_statement
+        strays = max(1, decided.operation.silent_attempts) if unseen else 0
+        decided.conclude(NotExecuted("found by people", strays, code=BY_PEOPLE))
+        return "done."
+
+
+def _check_not_called_done(operation: Operation) -> None:
+    done = done_already(operation)
+    if done and operation.kind in LOOKED_UP:
+        raise CannotResolve(
+            f"The bank has answered {done[-1].reply}: record the reference of the {operation.kind}"
+            + (", or that the hold was voided." if operation.kind == OperationKind.CAPTURE else ".")
+        )
+    if any(one.reply.endswith("already_voided") for one in done):
+        raise CannotResolve("The bank has answered that the hold is voided: record that.")
+
+
+def _check_word(operation: Operation, proposal: Proposal) -> None:
+    if not proposal.quote:
+        raise CannotResolve("Quote what the bank wrote.")
+    if proposal.proposed_at is not None and sent_since(operation, proposal.proposed_at):
+        raise Outdated(
+            f"The {operation.kind} has been sent again since this was proposed, and the bank's word "
+            "tells nothing of that: ask the bank, and propose it anew."
+        )
+
+
+def _check_statement(operation: Operation, proposal: Proposal) -> None:
+    if not proposal.quote or proposal.covers_from is None or proposal.covers_to is None:
+        raise CannotResolve("Name the statement, and the first and the last day that it covers (UTC).")
+    if proposal.covers_to >= read_clock().astimezone(UTC).date():
+        raise CannotResolve("The last day is not over (UTC): no statement covers it yet.")
+    begin, end = covered(operation)
+    if begin_of(proposal.covers_from) > begin or begin_of(proposal.covers_to + timedelta(days=1)) < end:
+        raise CannotResolve(
+            f"The statement has to cover the time from {minute(begin)} to {minute(end)}: from five minutes "
+            "before the first attempt to an hour after the last."
+        )

@@ -1,0 +1,98 @@
+"""Recording the bank's reference of a capture or a refund that it has made. It is looked up there first."""
+
+from collections.abc import Callable
+
+from office.decisions.denials import LOOKED_UP
+from office.decisions.effects import Decided, at_the_banks_time
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unchanged, unfinished
+from office.decisions.forms import ReasonForm, ReferenceField
+from office.decisions.kinds.base import AboutOperation, Facts
+from payments.domain.money import display
+from payments.domain.outcomes import Succeeded
+from payments.domain.states import OperationKind, OperationState
+from payments.engine import conclude
+from payments.models import Operation
+from payments.usecases import recovery
+from reconciliation.services.explain import moment
+
+
+class ReferenceForm(ReasonForm):
+    """The bank's id of a capture or a refund."""
+
+    reference = ReferenceField(
+        label="The bank's reference",
+        max_length=80,
+        help_text="As cap_… or ref_…, or the bare id of a statement. The bank is asked for it before "
+        "anything changes.",
+    )
+    field_order = ("reference", "reason")
+
+
+class RecordReference(AboutOperation):
+    """Its outcome is that it has succeeded, at the time that the bank says."""
+
+    kind = Kind.RECORD_REFERENCE
+    route = "reference"
+    button = "Record the bank's reference"
+
+    def title(self, operation: Operation) -> str:
+        return f"Record the bank's reference of the {operation.kind}"
+
+    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
+        return ReferenceForm
+
+    def is_about(self, operation: Operation) -> bool:
+        return operation.kind in LOOKED_UP
+
+    def is_due(self, operation: Operation) -> bool:
+        """Where it has succeeded and its reference, which can be looked up at the bank, is not known."""
+        return (
+            operation.kind in LOOKED_UP
+            and operation.state == OperationState.SUCCEEDED
+            and not operation.bank_reference
+        )
+
+    def verify(self, proposal: Proposal) -> Basis:
+        operation = unchanged(proposal)
+        if not self.is_due(operation):
+            operation = unfinished(proposal)
+        if operation.kind not in LOOKED_UP:
+            raise CannotResolve(
+                "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
+                "and a void cannot be looked up."
+            )
+        return made_of(operation, OperationKind(operation.kind), proposal.reference)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        operation, reference = proposal.about, basis.reference
+        payment = operation.claimed_payment
+        amount = display(operation.amount_minor, operation.currency)
+        done, how = _DONE[OperationKind(operation.kind)]
+        at = f" at {moment(basis.executed_at)}, as the bank says" if basis.executed_at else ""
+        moved = f"{amount} {how} already{at}"
+        if payment.state == done:
+            return [
+                ("State", f"{payment.state} it stays, with {reference}."),
+                ("Money", f"{moved}; none moves now."),
+                ("Merchant", "Sees it on the payment's receipt. What was answered before stays as it was."),
+            ]
+        return [
+            ("State", f"{payment.state} becomes {done}, with {reference}."),
+            ("Money", f"{moved}; none moves now."),
+            ("Merchant", "A retry of the request is answered 200 with the receipt."),
+        ]
+
+    def apply(self, decided: Decided) -> str:
+        operation, reference = decided.operation, decided.resolution.reference
+        if operation.state == OperationState.SUCCEEDED:
+            conclude.fill_in_reference(operation.pk, reference)
+        else:
+            settle = recovery.SETTLE[OperationKind(operation.kind)]
+            decided.conclude(Succeeded(reference), settle=at_the_banks_time(decided.resolution, settle))
+        return "done."
+
+
+_DONE = {
+    OperationKind.CAPTURE: ("CAPTURED", "was taken"),
+    OperationKind.REFUND: ("REFUNDED", "was given back"),
+}

@@ -1,0 +1,123 @@
+"""Recording that the hold was voided: voids cannot be looked up at the bank, so a second person approves."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django import forms
+
+from office.decisions.denials import done_already, is_called_captured, is_called_done
+from office.decisions.effects import BY_PEOPLE, Decided
+from office.decisions.evidence import (
+    Basis,
+    CannotResolve,
+    Evidence,
+    Kind,
+    Proposal,
+    basis_in_books,
+    unfinished,
+)
+from office.decisions.forms import ReasonForm
+from office.decisions.kinds.base import AboutOperation, Facts
+from payments.domain.outcomes import Final, NotExecuted, Succeeded
+from payments.domain.states import OperationKind
+from payments.models import Event, Operation
+from payments.models.resolutions import SHOWS
+
+# What is about a hold, which somebody may have voided.
+_VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
+
+
+class VoidedForm(ReasonForm):
+    """How it is known that a hold was voided."""
+
+    evidence = forms.ChoiceField(
+        choices=[
+            ("", "Choose…"),
+            (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_VOIDED, Evidence.STATEMENT]),
+            (Evidence.BANK_WORD.value, Evidence.BANK_WORD.label),
+        ],
+        help_text="Void ids cannot be looked up at the bank, so a second person approves.",
+    )
+    quote = forms.CharField(
+        label="The bank's words, or the statement's name and line",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    field_order = ("evidence", "quote", "reason")
+
+
+class RecordVoided(AboutOperation):
+    """The void or the release has succeeded; a capture was not executed, and its payment is VOIDED."""
+
+    kind = Kind.RECORD_VOIDED
+    route = "voided"
+    button = "Record that the hold was voided"
+
+    def title(self, operation: Operation) -> str:
+        return "Record that the hold was voided"
+
+    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
+        return VoidedForm
+
+    def is_about(self, operation: Operation) -> bool:
+        """Where it is about a hold that somebody may have voided: not one that the bank calls captured."""
+        return operation.kind in _VOIDABLE and not is_called_captured(operation)
+
+    def is_weak(self, proposal: Proposal) -> bool:
+        return True
+
+    def verify(self, proposal: Proposal) -> Basis:
+        operation = unfinished(proposal)
+        if operation.kind not in _VOIDABLE:
+            raise CannotResolve(f"The {operation.kind} is about no hold that could have been voided.")
+        if proposal.evidence not in (Evidence.STATEMENT, Evidence.BANK_WORD) or not proposal.quote:
+            raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
+        if is_called_captured(operation):
+            raise CannotResolve("The bank has answered that it is captured: a captured hold is not voided.")
+        if (
+            operation.kind == OperationKind.CAPTURE
+            and done_already(operation)
+            and proposal.evidence != Evidence.STATEMENT
+        ):
+            raise CannotResolve(
+                "The bank has answered that the authorization is used, most likely by our capture. Only a "
+                "statement that shows the void can tell otherwise."
+            )
+        return basis_in_books(operation)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        operation = proposal.about
+        if operation.kind == OperationKind.RELEASE:
+            return [
+                ("State", "No payment changes. The release is closed as done."),
+                ("Money", f"{operation.target_reference} is no hold any more; the cardholder has the money."),
+                ("Merchant", "Hears nothing of it."),
+            ]
+        payment = operation.claimed_payment
+        retry = (
+            "A retry of the void is answered 200 with the receipt."
+            if operation.kind == OperationKind.VOID
+            else "A retry of the capture is refused: the payment is VOIDED. Goods must not be shipped for it."
+        )
+        called_done = operation.kind == OperationKind.CAPTURE and is_called_done(operation)
+        beware = (
+            "The bank has answered that the authorization is used: most likely the money was TAKEN. Be sure."
+        )
+        return [
+            *([("Beware", beware)] if called_done else []),
+            ("State", f"{payment.state} becomes VOIDED, without a void's id."),
+            ("Money", "None was taken, and none is held any more."),
+            ("Merchant", retry),
+        ]
+
+    def apply(self, decided: Decided) -> str:
+        if decided.operation.kind == OperationKind.CAPTURE:
+            decided.conclude(NotExecuted("the hold was voided", code=BY_PEOPLE), settle=_voided_instead)
+        else:
+            decided.conclude(Succeeded(""))
+        return "done."
+
+
+def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
+    operation.claimed_payment.become_voided(reference="", at=at)
+    return Event.Type.PAYMENT_VOIDED

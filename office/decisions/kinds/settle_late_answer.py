@@ -1,0 +1,97 @@
+"""Recording how it was settled with the bank that it has executed what our books call not executed."""
+
+from collections.abc import Callable
+
+from django import forms
+
+from office.decisions.effects import Decided
+from office.decisions.evidence import (
+    Basis,
+    CannotResolve,
+    Evidence,
+    Kind,
+    Proposal,
+    basis_in_books,
+    unchanged,
+)
+from office.decisions.forms import ReasonForm
+from office.decisions.kinds.base import AboutOperation, Facts
+from payments.domain.states import OperationState
+from payments.engine.conclude import Outdated
+from payments.models import Discrepancy, Operation, Resolution
+from payments.models.clock import ClockTimestamp
+from payments.models.discrepancies import LATE_ANSWER
+
+_NONE_LEFT = "There is no late answer to settle any more."
+
+
+class SettledForm(ReasonForm):
+    """What was agreed with the bank about something that it has done in spite of our books."""
+
+    evidence = forms.ChoiceField(
+        choices=[(Evidence.BANK_WORD.value, "")],
+        widget=forms.HiddenInput,
+        initial=Evidence.BANK_WORD.value,
+    )
+    quote = forms.CharField(
+        label="What was agreed with the bank",
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="As that it has given the money back to the card, with its reference.",
+    )
+    field_order = ("quote", "reason")
+
+
+class SettleLateAnswer(AboutOperation):
+    """Closes the case. A second person approves whatever was agreed."""
+
+    kind = Kind.SETTLE_LATE_ANSWER
+    route = "late-answer"
+    button = "Record how it was settled"
+
+    def title(self, operation: Operation) -> str:
+        return f"Record how the {operation.kind} was settled"
+
+    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
+        return SettledForm
+
+    def is_about(self, operation: Operation) -> bool:
+        return self.is_due(operation)
+
+    def is_due(self, operation: Operation) -> bool:
+        return has_late_answer(operation)
+
+    def is_weak(self, proposal: Proposal) -> bool:
+        return True
+
+    def verify(self, proposal: Proposal) -> Basis:
+        operation = unchanged(proposal)
+        if not self.is_due(operation):
+            raise Outdated(_NONE_LEFT)
+        if not proposal.quote or proposal.evidence != Evidence.BANK_WORD:
+            raise CannotResolve("Quote what was agreed with the bank.")
+        return basis_in_books(operation)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        payment = proposal.about.claimed_payment
+        return [
+            ("State", f"{payment.state} it stays; the case is closed."),
+            ("Money", "None moves by this. What the bank has done, it must have undone, or agreed to."),
+            ("Merchant", f"May be told again that the order of {payment.public_id} is ready, if it is."),
+        ]
+
+    def why_outdated(self, proposed: Resolution) -> str:
+        return "The late answer has been settled."
+
+    def apply(self, decided: Decided) -> str:
+        late = Discrepancy.objects.filter(operation=decided.operation, kind=LATE_ANSWER, closed_at=None)
+        if not late.update(closed_at=ClockTimestamp()):
+            raise Outdated(_NONE_LEFT)
+        return "done."
+
+
+def has_late_answer(operation: Operation) -> bool:
+    """Whether the bank has done it although it is recorded as not executed, and nobody has settled that."""
+    return operation.state in (OperationState.NOT_EXECUTED, OperationState.REJECTED) and any(
+        one.kind == LATE_ANSWER and one.closed_at is None for one in operation.discrepancies.all()
+    )

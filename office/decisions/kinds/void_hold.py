@@ -1,0 +1,109 @@
+"""Voiding a hold that a statement shows and no payment has. It is released, by recovery, within seconds."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+
+from office.decisions.effects import Decided
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, looked_up
+from office.decisions.forms import ReasonForm, ReferenceField
+from office.decisions.kinds.base import Facts, Settling
+from payments.domain.states import (
+    UNFINISHED_OPERATIONS,
+    Mode,
+    OperationKind,
+    OperationState,
+    PaymentState,
+)
+from payments.models import Attempt, Operation, Payment, Resolution, Route
+from payments.models.clock import read_clock
+from payments.usecases import holds
+from payments.usecases.holds import Hold
+
+# A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
+STRAY_AFTER = timedelta(hours=25)
+
+
+class StrayHoldForm(ReasonForm):
+    """A hold that a statement shows and no payment has."""
+
+    bank = forms.ChoiceField()
+    reference = ReferenceField(
+        label="The hold's id", max_length=80, help_text="As auth_…, or bare as the bank's statement has it."
+    )
+    field_order = ("bank", "reference", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        bank: Any = self.fields["bank"]
+        routes = Route.objects.filter(mode=Mode.LIVE)
+        names = routes.order_by("bank").values_list("bank", flat=True).distinct()
+        bank.choices = [(name, name) for name in names]
+
+
+class VoidHold(Settling):
+    """Nobody's payment changes."""
+
+    kind = Kind.VOID_HOLD
+    title = "Void a hold that no payment has"
+    needs = "A hold at least 25 hours old that the bank's statement shows and nobody claims."
+    form = StrayHoldForm
+
+    def verify(self, proposal: Proposal) -> Basis:
+        bank = proposal.bank
+        found = looked_up(bank, OperationKind.AUTHORIZE, proposal.reference)
+        reference = found.reference
+        named = Attempt.objects.filter(
+            bank_reference=reference, operation__bank=bank, operation__state__in=UNFINISHED_OPERATIONS
+        )
+        if named.exists():
+            raise CannotResolve(
+                f"The bank has named {reference} to an operation of ours: ask about that again."
+            )
+        payments = Payment.objects.filter(bank=bank, bank_authorization_id=reference)
+        if payments.exclude(state=PaymentState.EXPIRED).exists():
+            raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
+        check_not_released(bank, reference)
+        if read_clock() - found.made_at < STRAY_AFTER:
+            raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
+        open_ones = Operation.objects.filter(
+            bank=bank,
+            kind=OperationKind.AUTHORIZE,
+            state=OperationState.OPEN,
+            amount_minor=found.amount_minor,
+        )
+        if open_ones.exists():
+            raise CannotResolve("An authorize of this amount is open: the hold may be its own.")
+        return Basis(bank, found.reference, found.amount_minor, found.currency)
+
+    def changes(self, proposal: Proposal, basis: Basis) -> Facts:
+        return [
+            ("State", "No payment changes."),
+            (
+                "Money",
+                f"The hold {basis.reference} is voided at the bank; the cardholder has the money back.",
+            ),
+            ("Merchant", "Hears nothing of it."),
+        ]
+
+    def why_outdated(self, proposed: Resolution) -> str:
+        return f"{proposed.reference} is being released."
+
+    def apply(self, decided: Decided) -> str:
+        resolution = decided.resolution
+        check_not_released(resolution.bank, resolution.reference)
+        holds.request_release_of_stray(
+            Hold(resolution.bank, resolution.reference, resolution.amount_minor, resolution.currency),
+            actor=decided.staff.actor,
+            because=f"resolution {resolution.pk}: {resolution.reason}",
+            request_id=decided.staff.request_id,
+        )
+        return "recorded. Recovery sends it within seconds; search for the hold to see what came of it."
+
+
+def check_not_released(bank: str, reference: str) -> None:
+    """Raises CannotResolve where the hold is freed, or about to be."""
+    releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
+    if releases.exclude(state=OperationState.NOT_EXECUTED).exists():
+        raise CannotResolve(f"{reference} is being released already.")

@@ -1,0 +1,6 @@
+"""What a member of staff has to be permitted for which decisions."""
+
+RESOLVE = "payments.resolve_operation"
+APPROVE = "payments.approve_resolution"
+INSTRUCT = "payments.instruct_payment"
+DISABLE_KEY = "payments.disable_apikey"
