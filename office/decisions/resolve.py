@@ -7,7 +7,7 @@ payment by hand: holds have no owner on the wire.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +24,12 @@ from office.decisions.kinds.instruct import INSTRUCTIONS
 from office.decisions.kinds.void_hold import check_not_released
 from office.log.staff import Staff, log_action
 from payments.domain.ids import new_id
-from payments.domain.states import UNFINISHED_OPERATIONS
-from payments.engine import conclude
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
+from payments.engine import claim, conclude
 from payments.engine.bank_threads import bank_threads
-from payments.engine.claim import MerchantRequest
+from payments.engine.claim import Command, New
 from payments.engine.conclude import Outdated, has_ended
-from payments.engine.refusals import IdempotencyKeyInUse, Refused
+from payments.engine.refusals import Refused
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import is_locked, violated_constraint
@@ -193,46 +193,34 @@ def _carry_out(
 
 
 def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution], key: str) -> Resolved:
-    """As the merchant would: the same use case, in whose intent the resolution is decided."""
+    """By the use case that a merchant's request runs, in whose intent the resolution is decided."""
     payment = proposal.payment
     assert payment is not None  # noqa: S101 - verified
-    decided: list[Resolution] = []
 
-    def alongside() -> None:
-        _lock(proposal)
-        decided[:] = [decide()]
-
-    request = MerchantRequest(
+    instruction = _Instruction(
         merchant=payment.merchant,
         mode=payment.mode,
         actor=staff.actor,
         request_id=staff.request_id,
-        idempotency_key=f"staff {key}",  # with a blank: no merchant's key can be the same
-        method="POST",
-        path=f"/staff/{payment.public_id}/{proposal.kind}",
-        body={},
-        alongside=alongside,
+        key=key,
+        proposal=proposal,
+        decide=decide,
     )
     try:
+        # An operation's reason is shown to the merchant; this one is for the log.
         answer = INSTRUCTIONS[proposal.kind].use_case(
-            # An operation's reason is shown to the merchant; this one is for the log.
-            request,
-            payment_id=payment.pk,
-            amount_minor=None,
-            reason="",
+            New(instruction), payment_id=payment.pk, amount_minor=None, reason=""
         )
-    except IdempotencyKeyInUse:  # somebody else has decided it at this moment, and it is on its way
-        raise CannotResolve(_DECIDED_ALREADY) from None
     except Refused as refused:
         if refused.money_moved != "no":
             raise NotKnown(
                 f"{refused.title}. {refused.detail} Read the payment before you decide again."
             ) from None
         raise CannotResolve(f"{refused.title}. {refused.detail}") from None
-    if not decided:  # the key stood for it already: somebody was quicker
-        raise CannotResolve(_DECIDED_ALREADY)
     what = Kind(proposal.kind).label
-    return Resolved(decided[0], f"{what}: {_ANSWERED[answer.status]}", is_done=answer.status == _DONE)
+    return Resolved(
+        instruction.decided[0], f"{what}: {_ANSWERED[answer.status]}", is_done=answer.status == _DONE
+    )
 
 
 _DONE = 200
@@ -243,6 +231,24 @@ _ANSWERED = {
     503: "not executed, the bank could not be reached. No money has moved; try again later.",
 }
 _DECIDED_ALREADY = "This proposal has been decided already."
+
+
+@dataclass(frozen=True)
+class _Instruction(Command):
+    """Staff's instruction for the merchant, whose resolution is decided, once, with its intent."""
+
+    key: str
+    proposal: Proposal
+    decide: Callable[[], Resolution]
+    decided: list[Resolution] = field(default_factory=list)
+
+    def claim(self, operation_id: UUID) -> None:
+        """Raises CannotResolve where somebody else has decided it."""
+        _lock(self.proposal)
+        self.decided[:] = [self.decide()]
+
+    def bank_key(self, kind: OperationKind, ordinal: int) -> str:
+        return claim.derived_bank_key("staff", self.key, kind.value, ordinal)
 
 
 class _EndedAsOutdated(CannotResolve):

@@ -16,16 +16,17 @@ from payments.api.authentication import caller_of
 from payments.api.errors import BadIdempotencyKey, replace_request_id, request_id_of, response_of
 from payments.api.fields import IdField, StrictSerializer, card_digits
 from payments.api.negotiation import JsonForEverybody
+from payments.api.notes import note, note_first, noted_refusals
 from payments.api.pages import page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
-from payments.engine import answers, retries
+from payments.engine import answers, claim
 from payments.engine.answers import Answer
-from payments.engine.claim import MerchantRequest
+from payments.engine.claim import Continue, InUse, MerchantRequest, Replay, Start
 from payments.models import Payment, payments_for_receipts
 
-Ask = Callable[[], Answer]  # a service call that waits to be made
+Ask = Callable[[Start], Answer]  # a use case that waits to be run
 # Without a comma: servers join two headers of one name by it.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
@@ -69,20 +70,24 @@ class ApiView(APIView):
         key = idempotency_key_of(request)
         body, unreadable = _body_of(request)
         asked = self._merchant_request(request, key, body)
-        earlier = retries.earlier_answer(asked)
-        if earlier is not None:
-            return response_of(earlier)
-        if unreadable is not None:
-            raise unreadable
-        try:
-            ask = judge(asked)
-        except exceptions.ValidationError:
-            # Valid when it was first sent, and in doubt since: that is what it is told.
-            known = retries.answer_without_card(asked)
-            if known is None:
-                raise
-            return response_of(known)
-        return response_of(ask())
+        with noted_refusals(asked):
+            decided = claim.decide(asked)
+            if isinstance(decided, InUse):
+                raise decided.refusal
+            if isinstance(decided, Replay):
+                return _replayed(asked, decided)
+            if unreadable is not None:
+                raise unreadable
+            try:
+                ask = judge(asked)
+            except exceptions.ValidationError:
+                if not isinstance(decided, Continue):
+                    raise
+                # Valid when it was first sent, and in doubt since: that is what it is told.
+                return _replayed(asked, decided.as_it_stands())
+            answer = ask(decided)
+            note_first(asked, answer, continued=isinstance(decided, Continue))
+            return response_of(answer)
 
     def _merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
         """The request as the services take it. Raises BadIdempotencyKey."""
@@ -104,6 +109,11 @@ class ApiView(APIView):
             path=request.path,
             body=body,
         )
+
+
+def _replayed(asked: MerchantRequest, replay: Replay) -> HttpResponse:
+    note(asked, replay.operation, replay.answer)
+    return response_of(replay.answer)
 
 
 def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:

@@ -44,7 +44,7 @@ class PaymentsView(ApiView):
         serializer = AuthorizeSerializer(data=asked.body, context={"routes": routes})
         serializer.is_valid(raise_exception=True)
         order, card = serializer.order(), serializer.presented_card()
-        return lambda: authorize_payment(asked, order=order, card=card)
+        return lambda start: authorize_payment(start, order=order, card=card)
 
     @schema.list_payments
     def get(self, request: Request) -> Response:
@@ -71,7 +71,6 @@ class OperationView(ApiView):
         serializer.is_valid(raise_exception=True)
         return partial(
             type(self).service,
-            asked,
             payment_id=parse_payment_id(payment_id),
             amount_minor=serializer.validated_data.get("amount"),
             reason=serializer.validated_data.get("reason") or "",

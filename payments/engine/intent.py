@@ -4,20 +4,32 @@ Uniqueness is the database's to judge (one live payment per order, one unfinishe
 one use per idempotency key); what it refuses is explained here, after the transaction is gone.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django_fsm import can_proceed
 
-from payments.domain.ids import new_id
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
-from payments.engine import claim, leases
-from payments.engine.claim import MerchantRequest
+from payments.engine import claim, leases, locked_rows
+from payments.engine.answers import Answer
+from payments.engine.claim import (
+    Again,
+    Command,
+    Continue,
+    Decision,
+    InUse,
+    KeyClaimed,
+    New,
+    Replay,
+    Start,
+)
 from payments.engine.leases import Lease
 from payments.engine.locked_rows import RowLocked
 from payments.engine.refusals import (
@@ -28,6 +40,7 @@ from payments.engine.refusals import (
     NeedsReview,
     OperationInProgress,
     OrderAlreadyHasPayment,
+    Overloaded,
     PaymentNotFound,
     Refused,
 )
@@ -35,33 +48,84 @@ from payments.models import (
     Event,
     Operation,
     Payment,
-    is_bank_key_used,
     payments_for_receipts,
     unfinished_operations,
 )
 from payments.models.guards import is_locked, violated_constraint
 
+P = ParamSpec("P")
+
+
+def until_recorded(
+    use_case: Callable[Concatenate[Start, P], Answer | None],
+) -> Callable[Concatenate[Start, P], Answer]:
+    """Make a use case of one try of it, which returns None where somebody was quicker with the same command.
+
+    What the command may do is then decided once more. Where somebody has locked a row, the same is tried
+    again for a moment, with nothing in hand. Raises IdempotencyKeyInUse, and what the use case raises.
+    """
+
+    @functools.wraps(use_case)
+    def answer(start: Start, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        begun = locked_rows.now()
+        while True:
+            try:
+                answer = use_case(start, *args, **kwargs)
+            except RowLocked:
+                locked_rows.wait(begun)
+                continue
+            except Overloaded:
+                answer = _answer_there_is(start)
+                if answer is None:
+                    raise
+            if answer is not None:
+                return answer
+            decided = _decided_anew(start)
+            if not isinstance(decided, Start):
+                return _answer_to(decided)
+            start = decided
+
+    return answer
+
+
+def _answer_there_is(start: Start) -> Answer | None:
+    """A full pool must not keep anybody from an answer that exists. Raises IdempotencyKeyInUse."""
+    decided = start if isinstance(start, Continue) else claim.decide(start.command)
+    if isinstance(decided, Continue):
+        decided = decided.as_it_stands()
+    return None if isinstance(decided, Start) else _answer_to(decided)
+
+
+def _decided_anew(start: Start) -> Decision:
+    decided = claim.decide(start.command)
+    if isinstance(start, Continue) and isinstance(decided, Continue):
+        return decided.as_it_stands()  # somebody else goes on with it
+    return decided
+
+
+def _answer_to(decided: Replay | InUse) -> Answer:
+    """The answer to a command that may not start. Raises IdempotencyKeyInUse."""
+    if isinstance(decided, InUse):
+        raise decided.refusal
+    return decided.answer
+
 
 @contextmanager
-def intent(request: MerchantRequest, conflicts: dict[str, Callable[[], Refused]]) -> Iterator[UUID]:
-    """The intent's transaction, in which the key is claimed first of all, for the operation id it yields.
+def intent(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
+    """The intent's transaction, in which the key is claimed first of all.
 
-    A constraint named in `conflicts` that is violated becomes that refusal. Raises KeyClaimed, BankKeyUsed
-    and RowLocked for `retries.answered_once` to act on.
+    Where somebody was quicker with the same command, the block is left for what follows it, and nothing is
+    recorded. A constraint named in `conflicts` that is violated becomes that refusal. Raises RowLocked.
     """
-    operation_id = new_id()
     try:
         with transaction.atomic(durable=True):
-            claim.claim(request, operation_id)
-            if request.alongside is not None:
-                request.alongside()
-            yield operation_id
+            yield
+    except KeyClaimed:
+        return
     except IntegrityError as error:
         constraint = violated_constraint(error)
-        if constraint == claim.CLAIM_CONSTRAINT:
-            raise claim.KeyClaimed from None
-        if constraint == claim.BANK_KEY_CONSTRAINT:
-            raise claim.BankKeyUsed from None
+        if constraint in (claim.CLAIM_CONSTRAINT, claim.BANK_KEY_CONSTRAINT):
+            return
         if constraint in conflicts:
             raise conflicts[constraint]() from None
         raise
@@ -83,37 +147,41 @@ class Step:
 
 
 def record_step(
-    request: MerchantRequest, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
-) -> Lease:
-    """The step's operation, committed, on a payment that allows it.
+    start: Start, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
+) -> Lease | None:
+    """The step's operation, committed, on a payment that allows it; None where somebody was quicker.
 
     Raises PaymentNotFound, InvalidTransition, AuthorizationExpired, AmountMismatch, OperationInProgress
     or NeedsReview, and what `intent` raises.
     """
+    assert not isinstance(start, Continue)  # noqa: S101 - only an authorize needs its client to go on
     conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
-    with intent(request, conflicts) as operation_id:
-        payment = _lock_payment(payment_id, request)
+    lease = None
+    with intent(conflicts):
+        operation_id = claim.claim(start)
+        payment = _lock_payment(payment_id, start.command)
         if not can_proceed(step.transition(payment)):
             raise _refuse_transition(payment, step)
         _check_amount(payment, amount_minor)
-        return write_ahead(
+        lease = write_ahead(
+            start,
             operation_id,
             payment=payment,
             kind=step.kind,
             event=step.requested,
-            request=request,
             reason=reason,
             target=step.target(payment),
         )
+    return lease  # noqa: RET504 - None where the block was left at once
 
 
 def write_ahead(
+    start: New | Again,
     operation_id: UUID,
     *,
     payment: Payment,
     kind: OperationKind,
     event: Event.Type,
-    request: MerchantRequest,
     target: str = "",
     reason: str = "",
 ) -> Lease:
@@ -121,12 +189,10 @@ def write_ahead(
 
     Inside the caller's transaction, which must be committed before the lease is run. `target` is the
     bank reference that the instruction names. Raises IntegrityError where the payment has an unfinished
-    operation already, BankKeyUsed where the bank key is an older instruction's.
+    operation already.
     """
-    bank_key = claim.bank_key(request, kind)
-    if request.again_after is None and is_bank_key_used(payment.bank, bank_key):
-        # The merchant's key has been forgotten since. What was not executed then is not run again now.
-        raise claim.BankKeyUsed
+    command = start.command
+    ordinal, bank_key = _bank_key(start, kind, payment.bank)
     operation = Operation(
         id=operation_id,
         payment=payment,
@@ -136,9 +202,9 @@ def write_ahead(
         currency=payment.currency,
         target_reference=target,
         bank_idempotency_key=bank_key,
-        ordinal=request.ordinal,
-        actor=request.actor,
-        request_id=request.request_id,
+        ordinal=ordinal,
+        actor=command.actor,
+        request_id=command.request_id,
         reason=reason,
     )
     lease = leases.open_lease(operation, settings.BANK_TIMING)
@@ -146,20 +212,35 @@ def write_ahead(
         payment=payment,
         operation=operation,
         type=event,
-        actor=request.actor,
-        request_id=request.request_id,
+        actor=command.actor,
+        request_id=command.request_id,
     )
     return lease
 
 
-def _lock_payment(payment_id: UUID, request: MerchantRequest) -> Payment:
+def _bank_key(start: New | Again, kind: OperationKind, bank: str) -> tuple[int, str]:
+    """The ordinal and the bank key, which no other instruction has had.
+
+    One of a merchant's key that has been forgotten since may have: even what was not executed then is not
+    run again now. What starts again shares its key with what it runs again, which was not executed.
+    """
+    ordinal = start.ordinal if isinstance(start, Again) else 0
+    others = Operation.objects.filter(bank=bank)
+    if isinstance(start, Again):
+        others = others.exclude(state=OperationState.NOT_EXECUTED)
+    while others.filter(bank_idempotency_key=(key := start.command.bank_key(kind, ordinal))).exists():
+        ordinal += 1
+    return ordinal, key
+
+
+def _lock_payment(payment_id: UUID, command: Command) -> Payment:
     """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound.
 
     Where another transaction has it, this one ends at once: whoever waits keeps no connection.
     """
     payment = (
         Payment.objects.select_for_update(no_key=True, nowait=True)
-        .filter(pk=payment_id, merchant=request.merchant, mode=request.mode)
+        .filter(pk=payment_id, merchant=command.merchant, mode=command.mode)
         .first()
     )
     if payment is None:
@@ -204,11 +285,11 @@ def unfinished_operation(payment_id: UUID) -> Refused:
     return OperationInProgress(detail, payment=payment, operation=operation)
 
 
-def order_with_payment(request: MerchantRequest, order_id: str) -> Refused:
+def order_with_payment(command: Command, order_id: str) -> Refused:
     """Which payment the order has."""
     payment = (
         payments_for_receipts()
-        .filter(merchant=request.merchant, mode=request.mode, order_id=order_id, state__in=LIVE_PAYMENTS)
+        .filter(merchant=command.merchant, mode=command.mode, order_id=order_id, state__in=LIVE_PAYMENTS)
         .first()
     )
     if payment is None:

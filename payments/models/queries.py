@@ -56,11 +56,6 @@ def sharing_bank_key(operation: Operation) -> QuerySet[Operation]:
     ).order_by("created_at")
 
 
-def is_bank_key_used(bank: str, bank_key: str) -> bool:
-    """Whether an operation has the bank key already, whatever became of it."""
-    return Operation.objects.filter(bank=bank, bank_idempotency_key=bank_key).exists()
-
-
 def bank_key_age(operation: Operation, now: datetime) -> timedelta:
     """How long ago the bank may first have been asked under the operation's key."""
     return now - sharing_bank_key(operation).values_list("created_at", flat=True)[0]

@@ -8,12 +8,11 @@ from django.conf import settings
 from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import conclude, intent, leases, send
+from payments.engine import claim, conclude, intent, leases, send
 from payments.engine.answers import Answer
 from payments.engine.bank_threads import bank_threads
-from payments.engine.claim import KeyClaimed, MerchantRequest
+from payments.engine.claim import Continue, Start
 from payments.engine.leases import Lease
-from payments.engine.retries import answered_once
 from payments.models import Event, Operation, Payment
 
 
@@ -34,29 +33,33 @@ class Order:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-@answered_once
-def authorize_payment(request: MerchantRequest, *, order: Order, card: Card) -> Answer:
+@intent.until_recorded
+def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | None:
     """Hold the order's amount on the card: 201, 402 declined, 503 not executed, or 202 in doubt.
 
     Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
     """
-    with bank_threads().reserve() as slot:
-        lease = record_intent(order, card, request)
-        return send.run(slot, lease, settle=record_outcome, card=card)
+    with bank_threads().reserve() as slot:  # before any intent
+        lease = record_intent(start, order, card)  # 1. committed, or refused
+        # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
+        return send.run(slot, lease, settle=record_outcome, card=card) if lease else None
 
 
-def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
-    """The payment, PENDING, and its authorize, committed; or the one in doubt, taken over."""
-    if request.continues is not None:
-        lease = leases.take_over(request.continues, settings.BANK_TIMING)
-        if lease is None:
-            raise KeyClaimed  # somebody else was quicker
-        return lease
-    conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(request, order.order_id)}
-    with intent.intent(request, conflicts) as operation_id:
+def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
+    """The payment, PENDING, and its authorize, committed; or the one in doubt, taken over.
+
+    None where somebody was quicker.
+    """
+    if isinstance(start, Continue):
+        return leases.take_over(start.operation.pk, settings.BANK_TIMING)
+    command = start.command
+    conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(command, order.order_id)}
+    lease = None
+    with intent.intent(conflicts):
+        operation_id = claim.claim(start)
         payment = Payment.objects.create(
-            merchant=request.merchant,
-            mode=request.mode,
+            merchant=command.merchant,
+            mode=command.mode,
             bank=order.bank,
             order_id=order.order_id,
             customer_id=order.customer_id,
@@ -70,13 +73,14 @@ def record_intent(order: Order, card: Card, request: MerchantRequest) -> Lease:
             customer_email=order.customer_email,
             metadata=order.metadata,
         )
-        return intent.write_ahead(
+        lease = intent.write_ahead(
+            start,
             operation_id,
             payment=payment,
             kind=OperationKind.AUTHORIZE,
             event=Event.Type.PAYMENT_CREATED,
-            request=request,
         )
+    return lease  # noqa: RET504 - None where the block was left at once
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

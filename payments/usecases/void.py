@@ -8,8 +8,7 @@ from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send
 from payments.engine.answers import Answer
 from payments.engine.bank_threads import bank_threads
-from payments.engine.claim import MerchantRequest
-from payments.engine.retries import answered_once
+from payments.engine.claim import Start
 from payments.models import Event, Operation
 
 VOID = intent.Step(
@@ -21,21 +20,20 @@ VOID = intent.Step(
 )
 
 
-@answered_once
-def void_payment(
-    request: MerchantRequest, *, payment_id: UUID, amount_minor: int | None, reason: str
-) -> Answer:
+@intent.until_recorded
+def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
     """Void an authorized payment: 200, 503 not executed, or 202 in doubt.
 
     `amount_minor`, where it is given, must be the payment's; `reason` is for its history. Raises
     Refused: no such payment, another state or amount, an unfinished operation, a key used for something
     else, or too many calls in flight.
     """
-    with bank_threads().reserve() as slot:
-        lease = intent.record_step(
-            request, VOID, payment_id=payment_id, amount_minor=amount_minor, reason=reason
+    with bank_threads().reserve() as slot:  # before any intent
+        lease = intent.record_step(  # 1. committed, or refused
+            start, VOID, payment_id=payment_id, amount_minor=amount_minor, reason=reason
         )
-        return send.run(slot, lease, settle=record_outcome)
+        # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
+        return send.run(slot, lease, settle=record_outcome) if lease else None
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

@@ -16,7 +16,7 @@ from django.db import connection
 from payments.banks.ficmart import FicmartBank
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
-from payments.engine import claim, leases, retries
+from payments.engine import claim, leases
 from payments.engine.bank_threads import bank_threads
 from payments.engine.pacing import pace_of
 from payments.models import IdempotencyKey, Operation, Payment
@@ -129,14 +129,14 @@ class TestACallThatMayStillBeAlive:
 class TestARetry:
     def _bounded(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[], ApiAnswer]) -> ApiAnswer:
         """The call's answer, unless it goes round in circles."""
-        find, rounds = retries._find, []
+        decide, rounds = claim.decide, []
 
-        def counting(request: Any) -> Any:
+        def counting(command: Any) -> Any:
             rounds.append(1)
             assert len(rounds) < 20, "endless"
-            return find(request)
+            return decide(command)
 
-        monkeypatch.setattr(retries, "_find", counting)
+        monkeypatch.setattr(claim, "decide", counting)
         return call()
 
     def test_whose_key_is_swept_at_that_moment_starts_as_new(
@@ -150,14 +150,14 @@ class TestARetry:
         pace_of.cache_clear()
         with unguarded():
             IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
-        again = retries._again
+        again = claim._again
 
         def swept_meanwhile(*args: Any) -> Any:
             made = again(*args)
             claim.sweep(limit=10)
             return made
 
-        monkeypatch.setattr(retries, "_again", swept_meanwhile)
+        monkeypatch.setattr(claim, "_again", swept_meanwhile)
         assert self._bounded(monkeypatch, lambda: live.post("/payments", body, key="k")).status == 201
 
     def test_that_would_continue_what_ends_not_executed_at_that_moment_starts_anew(

@@ -1,7 +1,8 @@
 """What a request costs the database. A number that grows needs a reason beside it.
 
-Thirteen: one for the API key, five for the intent (claim, payment, operation, attempt, event), seven for
-the outcome (two locks, attempt, operation, payment, event, and the stored answer).
+Fifteen: one for the API key, one that looks the merchant's key up, six for the intent (claim, payment, bank
+key, operation, attempt, event), seven for the outcome (two locks, attempt, operation, payment, event, and the
+stored answer).
 """
 
 import pytest
@@ -17,23 +18,32 @@ def warmed_up(live: ApiClient, bank: SimulatedBank) -> None:
 
 
 class TestStatementsPerRequest:
-    def test_an_authorize_takes_thirteen_in_two_transactions(self, live: ApiClient) -> None:
+    def test_an_authorize_takes_fifteen_in_two_transactions(self, live: ApiClient) -> None:
         with counted_statements() as counted:
             assert live.post("/payments", order()).status == 201
-        assert (len(counted.sent), counted.transactions) == (14, 2), counted
+        assert (len(counted.sent), counted.transactions) == (15, 2), counted
 
     @pytest.mark.parametrize("verb", ["capture", "void"])
-    def test_a_capture_or_a_void_takes_thirteen_in_two_transactions(self, live: ApiClient, verb: str) -> None:
+    def test_a_capture_or_a_void_takes_fifteen_in_two_transactions(self, live: ApiClient, verb: str) -> None:
         payment = live.authorized()
         with counted_statements() as counted:
             assert live.post(f"/payments/{payment['id']}/{verb}").status == 200
-        assert (len(counted.sent), counted.transactions) == (14, 2), counted
+        assert (len(counted.sent), counted.transactions) == (15, 2), counted
 
-    def test_a_refund_takes_thirteen_in_two_transactions(self, live: ApiClient) -> None:
+    def test_a_refund_takes_fifteen_in_two_transactions(self, live: ApiClient) -> None:
         payment = live.captured()
         with counted_statements() as counted:
             assert live.post(f"/payments/{payment['id']}/refund").status == 200
-        assert (len(counted.sent), counted.transactions) == (14, 2), counted
+        assert (len(counted.sent), counted.transactions) == (15, 2), counted
+
+    def test_a_replay_takes_two_and_claims_nothing(self, live: ApiClient) -> None:
+        body = order()
+        assert live.post("/payments", body, key="k").status == 201
+        with counted_statements() as counted:
+            assert live.post("/payments", body, key="k").status == 201
+        written = [sql for sql in counted.sent if not sql.startswith("SELECT")]
+        assert not any("payments_idempotencykey" in sql for sql in written), counted
+        assert sum("payments_idempotencykey" in sql for sql in counted.sent) == 1, counted
 
     def test_a_receipt_takes_two(self, live: ApiClient) -> None:
         payment = live.authorized()

@@ -1,0 +1,67 @@
+"""What a merchant's request was answered where no event tells of it, noted for the payment's timeline."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from payments.domain.states import OperationKind
+from payments.engine import claim, request_log
+from payments.engine.answers import Answer
+from payments.engine.claim import REPLAYED, MerchantRequest
+from payments.engine.refusals import Refused
+from payments.models import Operation
+
+# A first request's answers that are not the last word on its operation.
+_TOLD_BY_NO_EVENT = (202, 503)
+
+
+def note(request: MerchantRequest, operation: Operation, given: Answer) -> None:
+    """Note what the request was answered about an operation."""
+    request_log.note(
+        payment_id=operation.claimed_payment.pk,
+        operation_id=operation.pk,
+        kind=operation.kind,
+        actor=request.actor,
+        request_id=request.request_id,
+        status=given.status,
+        is_replay=REPLAYED in given.headers,
+    )
+
+
+def note_first(request: MerchantRequest, given: Answer, *, continued: bool) -> None:
+    """Note the answer of a use case, unless an event tells of it.
+
+    Not worth an error where the database has gone away meanwhile: the answer stands.
+    """
+    if not continued and given.status not in _TOLD_BY_NO_EVENT and REPLAYED not in given.headers:
+        return
+    try:
+        operation = claim.operation_of(request)
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return
+    if operation is not None:
+        note(request, operation, given)
+
+
+@contextmanager
+def noted_refusals(request: MerchantRequest) -> Iterator[None]:
+    """Note a refusal that is about a payment, and let it pass."""
+    try:
+        yield
+    except Refused as refused:
+        met = refused.operation
+        payment_id = refused.payment.pk if refused.payment else met.payment_id if met else None
+        if payment_id is not None:
+            verb = request.path.rpartition("/")[2]
+            request_log.note(
+                payment_id=payment_id,
+                operation_id=met.pk if met else None,
+                kind=verb if verb in tuple(OperationKind) else OperationKind.AUTHORIZE,
+                actor=request.actor,
+                request_id=request.request_id,
+                status=refused.status,
+                code=refused.code,
+            )
+        raise
