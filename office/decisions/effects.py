@@ -5,12 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from office.log.staff import Staff
-from payments.domain.outcomes import Final, NotExecuted, Succeeded
-from payments.domain.states import OperationKind
+from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.engine import conclude
-from payments.engine.conclude import Settle
-from payments.models import Event, Operation, Resolution
-from payments.usecases import recovery
+from payments.models import Operation, Resolution
 
 BY_PEOPLE = "found_by_people"  # why an operation is NOT_EXECUTED; the event says on what evidence
 
@@ -29,16 +26,16 @@ class Decided:
         assert operation is not None  # noqa: S101 - verified
         return operation
 
-    def conclude(self, outcome: Succeeded | NotExecuted, settle: Settle | None = None) -> None:
-        """End the operation, `settle` as the machine would where nothing else is given. Raises Outdated."""
+    def conclude(self, outcome: Succeeded | NotExecuted, executed_at: datetime | None = None) -> None:
+        """End the operation; `executed_at` is when the bank did it, as people know. Raises Outdated."""
         conclude.conclude_by_hand(
             self.operation.pk,
             outcome,
-            settle or recovery.SETTLE[OperationKind(self.operation.kind)],
             seen_epoch=self.seen_epoch,
             actor=self.staff.actor,
             request_id=self.staff.request_id,
             evidence=told(self.resolution),
+            executed_at=executed_at,
         )
 
 
@@ -58,15 +55,3 @@ def told(resolution: Resolution) -> dict[str, Any]:
         "proposed_by": resolution.proposed_by.get_username(),
     }
     return {name: value for name, value in known.items() if value}
-
-
-def at_the_banks_time(resolution: Resolution, settle: Settle) -> Settle:
-    """The same, at the time at which the bank did it: never after now, nor before what it follows."""
-
-    def settle_then(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-        payment = operation.claimed_payment
-        begun = payment.captured_at or payment.authorized_at or payment.created_at
-        executed = resolution.executed_at or at
-        return settle(operation, outcome, min(max(executed, begun), at))
-
-    return settle_then

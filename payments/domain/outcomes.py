@@ -86,6 +86,7 @@ class NotExecuted:
     strays_awaited: int = 0
     verdict: Verdict | None = None
     code: str = "bank_unavailable"  # for the operation's row
+    hold_voided: bool = False  # people have found that a capture's hold was voided instead
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,12 @@ from payments.models import Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 
-# What to do with an outcome, inside its transaction, both rows locked: change the payment and say which
-# event tells of it. `operation.payment` is the locked payment.
-Settle = Callable[[Operation, Final, datetime], Event.Type]
+# What an outcome does to its operation's payment, at that time, inside its transaction, both rows locked:
+# changes the payment and says which event tells of it. `operation.payment` is the locked payment.
+Effect = Callable[[Operation, Final, datetime], Event.Type]
+# By the operation's kind, whoever records the outcome. The table is the use cases' (`usecases.outcomes`),
+# whom the engine does not know; it is filled as the application starts.
+EFFECTS: dict[OperationKind, Effect] = {}
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,16 @@ class ImpossibleOutcome(Exception):
 def conclude_by_hand(
     operation_id: UUID,
     outcome: Final,
-    settle: Settle,
     *,
     seen_epoch: int | None,
     actor: str,
     request_id: str,
     evidence: dict[str, Any],
+    executed_at: datetime | None = None,
 ) -> Recorded:
     """The outcome that people have found, inside the caller's transaction, with all its consequences.
 
+    `executed_at` is when the bank did it, as far as people know.
     Raises Outdated where the operation is not as they saw it any more, or is being asked about.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
@@ -92,7 +96,14 @@ def conclude_by_hand(
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
     return conclude(
-        payment, operation, outcome, settle, at, evidence=evidence, actor=actor, request_id=request_id
+        payment,
+        operation,
+        outcome,
+        at,
+        evidence=evidence,
+        actor=actor,
+        request_id=request_id,
+        executed_at=executed_at,
     )
 
 
@@ -129,17 +140,18 @@ def conclude(
     payment: Payment | None,
     operation: Operation,
     outcome: Final,
-    settle: Settle,
     at: datetime,
     *,
     evidence: dict[str, Any],
     actor: str = "",
     request_id: str = "",
+    executed_at: datetime | None = None,
 ) -> Recorded:
     """The transition with its event and its stored answer; both rows are locked."""
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
-    event = settle(operation, outcome, at)
+    done_at = at if executed_at is None else _possible(executed_at, payment, at)
+    event = EFFECTS[OperationKind(operation.kind)](operation, outcome, done_at)
     _apply(operation, outcome, at)
     operation.save(update_fields=_OUTCOME_FIELDS)
     if payment is not None:
@@ -163,6 +175,12 @@ def conclude(
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
         claim.store_answer(operation, recorded.answer)
     return recorded
+
+
+def _possible(executed_at: datetime, payment: Payment | None, at: datetime) -> datetime:
+    """When the bank did it: never after now, nor before what it follows."""
+    begun = (payment.captured_at or payment.authorized_at or payment.created_at) if payment else executed_at
+    return min(max(executed_at, begun), at)
 
 
 _OUTCOME_FIELDS = [

@@ -39,7 +39,7 @@ from payments.domain.patience import hurried
 from payments.domain.replies import Approval, NotSent, Refusal, Reply, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.engine import claim, leases, orphan_answers
-from payments.engine.conclude import Recorded, Settle, conclude, lock_at_once, name_success, next_look
+from payments.engine.conclude import Recorded, conclude, lock_at_once, name_success, next_look
 from payments.engine.leases import LateAnswer, Lease, boot_clock
 from payments.engine.refusals import ServiceUnavailable
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
@@ -81,12 +81,12 @@ def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
 
 
-def record_end(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
+def record_end(lease: Lease, ended: Ended) -> Recorded:
     """Record the last attempt's end with what follows from it.
 
     Raises ServiceUnavailable where the database is away for longer than the lease, or has lost the rows.
     """
-    return _until_recorded(lease, ended, partial(_record, lease, ended, settle))
+    return _until_recorded(lease, ended, partial(_record, lease, ended))
 
 
 def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> Recorded:
@@ -125,16 +125,16 @@ _AWAY = "The bank has answered, but its answer could not be recorded. Recovery w
 _LOST = "FicPay's database has lost its record of this request while the bank was being asked."
 
 
-def _record(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
+def _record(lease: Lease, ended: Ended) -> Recorded:
     """Once. Raises DoesNotExist where the rows are gone, and what the database raises."""
     try:
         match ended.outcome:
             case InDoubt():
                 return _leave_open(lease, ended)
             case NeedsReview() as review:
-                return _hand_over(lease, ended, review, settle)
+                return _hand_over(lease, ended, review)
             case Succeeded() | Declined() | Rejected() | NotExecuted() as outcome:
-                return _finish(lease, ended, outcome, settle)
+                return _finish(lease, ended, outcome)
             case _:
                 assert_never(ended.outcome)
     except IntegrityError as error:
@@ -142,7 +142,7 @@ def _record(lease: Lease, ended: Ended, settle: Settle) -> Recorded:
             raise
         # The bank names a hold that another payment has. That is no slip to be asked about again.
         review = NeedsReview(ReviewReason.CONTRADICTION)
-        return _hand_over(lease, replace(ended, outcome=review), review, settle)
+        return _hand_over(lease, replace(ended, outcome=review), review)
 
 
 def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
@@ -192,26 +192,24 @@ def _let_go(lease: Lease, reply: Reply) -> None:
         connection.close()
 
 
-def _finish(lease: Lease, ended: Ended, outcome: Final, settle: Settle) -> Recorded:
+def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
     """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
     with transaction.atomic(durable=True):
         payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
         at: datetime = vars(operation)["at"]
         if not _still_held(operation, lease):
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
-            return _record_late(payment, operation, lease, ended, settle)
+            return _record_late(payment, operation, lease, ended)
         _end_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
             late = leases.late_answer_of(operation, at)
             if late is not None:
-                return _adopt(payment, operation, late, settle)
+                return _adopt(payment, operation, late)
         evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
-        return conclude(payment, operation, outcome, settle, at, evidence=evidence)
+        return conclude(payment, operation, outcome, at, evidence=evidence)
 
 
-def _record_late(
-    payment: Payment | None, operation: Operation, lease: Lease, ended: Ended, settle: Settle
-) -> Recorded:
+def _record_late(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> Recorded:
     """The end of an attempt whose sender has lost the operation; both rows are locked.
 
     It stands on its attempt for whoever holds the operation. Where nobody does, and a 200 settles it, it is
@@ -223,7 +221,7 @@ def _record_late(
     if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
         late = leases.late_answer_of(operation, at)
         if late is not None:
-            return _adopt(payment, operation, late, settle)
+            return _adopt(payment, operation, late)
     if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
         if not operation.bank_reference:
             name_success(payment, operation, ended.reply.reference)
@@ -234,7 +232,7 @@ def _record_late(
     return Recorded(operation, payment, claim.stored_answer(operation))
 
 
-def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer, settle: Settle) -> Recorded:
+def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer) -> Recorded:
     """Settle an unfinished operation with the bank's 200 that has come late; both rows are locked."""
     kind = OperationKind(operation.kind)
     outcome = outcome_of(kind, late.reply, late.history, Surroundings())
@@ -244,7 +242,7 @@ def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer, sett
     operation.save(update_fields=["lease_epoch"])
     log.info("late_answer_adopted", operation=operation.pk.hex, reference=late.reply.reference)
     evidence = {"attempt": late.attempt, **_evidence(late.reply)}
-    return conclude(payment, operation, outcome, settle, vars(operation)["at"], evidence=evidence)
+    return conclude(payment, operation, outcome, vars(operation)["at"], evidence=evidence)
 
 
 def _still_held(operation: Operation, lease: Lease) -> bool:
@@ -278,16 +276,16 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     )
 
 
-def _hand_over(lease: Lease, ended: Ended, review: NeedsReview, settle: Settle) -> Recorded:
+def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
     """The machine's last word on an operation: people, or a statement, settle it."""
     with transaction.atomic(durable=True):
         payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
         if not _still_held(operation, lease):
-            return _record_late(payment, operation, lease, ended, settle)
+            return _record_late(payment, operation, lease, ended)
         _end_attempt(lease, ended)
         late = leases.late_answer_of(operation, vars(operation)["at"])
         if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
-            return _adopt(payment, operation, late, settle)
+            return _adopt(payment, operation, late)
         operation.payment = payment
         if call_is_over(ended.reply):
             operation.lease_expires_at = vars(operation)["at"]

@@ -39,7 +39,7 @@ from payments.domain.states import Mode, OperationKind
 from payments.engine import leases, record
 from payments.engine.answers import Answer
 from payments.engine.bank_threads import Slot
-from payments.engine.conclude import Recorded, Settle
+from payments.engine.conclude import Recorded
 from payments.engine.leases import Lease, boot_clock
 from payments.engine.pacing import pace_of
 from payments.engine.record import Ended
@@ -58,7 +58,7 @@ _REFUSED = NotSent("circuit breaker open")
 _NO_SIGN_OF_LIFE = (meanings.Answer.TROUBLE, meanings.Answer.NOTHING_SENT)
 
 
-def run(slot: Slot, lease: Lease, *, settle: Settle, card: Card | None = None) -> Answer:
+def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
     """Send a committed operation and answer the request that asked for it.
 
     A 202 means that it is unfinished: still in flight on its bank thread, or in doubt.
@@ -66,14 +66,14 @@ def run(slot: Slot, lease: Lease, *, settle: Settle, card: Card | None = None) -
     """
     pace_of(lease.bank).retries.earn()
     _give_connection_back()
-    future = slot.submit(partial(carry_out, lease, settle=settle, card=card))
+    future = slot.submit(partial(carry_out, lease, card=card))
     waited = boot_clock() - lease.taken_at
     wait([future], timeout=max(0.0, settings.BANK_TIMING.client_wait - waited))
     recorded = future.result() if future.done() else record.read(lease)
     return recorded.answer
 
 
-def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Recorded:
+def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
     """Send attempts until one settles the matter or time is up, and record what came of it.
 
     Runs on a thread that may wait for the bank. Raises ServiceUnavailable like `run`.
@@ -83,7 +83,7 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
         ended = _attempt(lease, card)
         pause = _pause_before_next(lease, ended.reply, ended.outcome)
         if pause is None:
-            recorded = record.record_end(lease, ended, settle)
+            recorded = record.record_end(lease, ended)
             _wake_what_rests(lease.bank, overslept=ended.breaker_was_open or ended.reply == _REFUSED)
             return recorded
         time.sleep(pause)
@@ -93,7 +93,7 @@ def carry_out(lease: Lease, *, settle: Settle, card: Card | None = None) -> Reco
             if not (database_is_away(error) or waited_in_vain(error)):
                 raise
             # An attempt that is not recorded is not sent, and one that perhaps is recorded neither.
-            return record.record_end(lease, replace(ended, next_is_unsent=True), settle)
+            return record.record_end(lease, replace(ended, next_is_unsent=True))
         if renewed is None:
             return record.read(lease)
         lease = renewed

@@ -42,7 +42,7 @@ def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | Non
     with bank_threads().reserve() as slot:  # before any intent
         lease = record_intent(start, order, card)  # 1. committed, or refused
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
-        return send.run(slot, lease, settle=record_outcome, card=card) if lease else None
+        return send.run(slot, lease, card=card) if lease else None
 
 
 def record_intent(start: Start, order: Order, card: Card) -> Lease | None:

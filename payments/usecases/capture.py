@@ -36,7 +36,7 @@ def capture_payment(
             start, CAPTURE, payment_id=payment_id, amount_minor=amount_minor, reason=reason
         )
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
-        return send.run(slot, lease, settle=record_outcome) if lease else None
+        return send.run(slot, lease) if lease else None
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
@@ -45,6 +45,9 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
         case Succeeded(reference=reference):
             operation.claimed_payment.become_captured(reference=reference, at=at)
             return Event.Type.PAYMENT_CAPTURED
+        case NotExecuted(hold_voided=True):
+            operation.claimed_payment.become_voided(reference="", at=at)
+            return Event.Type.PAYMENT_VOIDED
         case NotExecuted():
             return Event.Type.CAPTURE_NOT_EXECUTED
         case Rejected():

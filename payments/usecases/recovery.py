@@ -15,28 +15,18 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from payments.domain.ids import OPERATION_PREFIX, public_id
-from payments.domain.states import OperationKind, OperationState
+from payments.domain.states import OperationState
 from payments.engine import leases, orphan_answers, send
-from payments.engine.conclude import Settle
 from payments.engine.leases import CannotTake, Lease
 from payments.engine.passed_over import PASSED_OVER
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
-from payments.usecases import authorize, capture, holds, late_holds, refund, void
+from payments.usecases import late_holds
 
 log = structlog.get_logger("payments.recovery")
 # Whoever takes a row holds its lock for milliseconds; a forgotten session holds it for longer than this.
 _LOCKED_LONG = timedelta(seconds=15)
 _LOCKED_TOLD = 50
-
-# What to do with an outcome, by the operation's kind: as the use case that began it would.
-SETTLE: dict[OperationKind, Settle] = {
-    OperationKind.AUTHORIZE: authorize.record_outcome,
-    OperationKind.CAPTURE: capture.record_outcome,
-    OperationKind.VOID: void.record_outcome,
-    OperationKind.REFUND: refund.record_outcome,
-    OperationKind.RELEASE: holds.record_outcome,
-}
 
 
 def in_doubt() -> QuerySet[Operation]:
@@ -96,7 +86,7 @@ def recover_due(*, within: timedelta) -> int:
 
 
 def _ask(lease: Lease) -> None:
-    send.carry_out(lease, settle=SETTLE[lease.instruction.kind])
+    send.carry_out(lease)
 
 
 _WORK: tuple[tuple[Callable[..., Lease | None], Callable[[Lease], None]], ...] = (

@@ -33,7 +33,7 @@ def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, re
             start, VOID, payment_id=payment_id, amount_minor=amount_minor, reason=reason
         )
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
-        return send.run(slot, lease, settle=record_outcome) if lease else None
+        return send.run(slot, lease) if lease else None
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

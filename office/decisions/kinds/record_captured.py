@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from office.decisions.denials import is_called_done
-from office.decisions.effects import BY_PEOPLE, Decided, at_the_banks_time, told
+from office.decisions.effects import BY_PEOPLE, Decided, told
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unfinished
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import AboutOperation, Facts
@@ -14,7 +14,6 @@ from payments.domain.states import OperationKind
 from payments.engine import claim, conclude
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
-from payments.usecases import recovery
 from reconciliation.services.explain import moment
 
 
@@ -88,10 +87,10 @@ class RecordCaptured(AboutOperation):
         conclude.conclude_by_hand(
             operation_id,
             Succeeded(resolution.reference),
-            at_the_banks_time(resolution, recovery.SETTLE[OperationKind.CAPTURE]),
             seen_epoch=1,
             actor=decided.staff.actor,
             request_id=decided.staff.request_id,
             evidence=told(resolution),
+            executed_at=resolution.executed_at,
         )
         return "done."

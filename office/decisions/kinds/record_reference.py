@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from office.decisions.denials import LOOKED_UP
-from office.decisions.effects import Decided, at_the_banks_time
+from office.decisions.effects import Decided
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unchanged, unfinished
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import AboutOperation, Facts
@@ -12,7 +12,6 @@ from payments.domain.outcomes import Succeeded
 from payments.domain.states import OperationKind, OperationState
 from payments.engine import conclude
 from payments.models import Operation
-from payments.usecases import recovery
 from reconciliation.services.explain import moment
 
 
@@ -87,8 +86,7 @@ class RecordReference(AboutOperation):
         if operation.state == OperationState.SUCCEEDED:
             conclude.fill_in_reference(operation.pk, reference)
         else:
-            settle = recovery.SETTLE[OperationKind(operation.kind)]
-            decided.conclude(Succeeded(reference), settle=at_the_banks_time(decided.resolution, settle))
+            decided.conclude(Succeeded(reference), executed_at=decided.resolution.executed_at)
         return "done."
 
 

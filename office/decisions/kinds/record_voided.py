@@ -1,7 +1,6 @@
 """Recording that the hold was voided: voids cannot be looked up at the bank, so a second person approves."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from django import forms
 
@@ -18,9 +17,9 @@ from office.decisions.evidence import (
 )
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
-from payments.domain.outcomes import Final, NotExecuted, Succeeded
+from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.domain.states import OperationKind
-from payments.models import Event, Operation
+from payments.models import Operation
 from payments.models.resolutions import SHOWS
 
 # What is about a hold, which somebody may have voided.
@@ -112,12 +111,7 @@ class RecordVoided(AboutOperation):
 
     def apply(self, decided: Decided) -> str:
         if decided.operation.kind == OperationKind.CAPTURE:
-            decided.conclude(NotExecuted("the hold was voided", code=BY_PEOPLE), settle=_voided_instead)
+            decided.conclude(NotExecuted("the hold was voided", code=BY_PEOPLE, hold_voided=True))
         else:
             decided.conclude(Succeeded(""))
         return "done."
-
-
-def _voided_instead(operation: Operation, _outcome: Final, at: datetime) -> Event.Type:
-    operation.claimed_payment.become_voided(reference="", at=at)
-    return Event.Type.PAYMENT_VOIDED
