@@ -1,8 +1,8 @@
 """What the API's views share: the caller's payments and nobody else's, and a request read strictly."""
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from payments.api.authentication import caller_of
 from payments.api.errors import BadIdempotencyKey, replace_request_id, request_id_of, response_of
@@ -31,20 +31,19 @@ Ask = Callable[[Start], Answer]  # a use case that waits to be run
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
 
-class ApiView(APIView):
-    """A view of one merchant's payments in one mode."""
+class ApiView(ViewSet):
+    """A view set of one merchant's payments in one mode."""
 
     content_negotiation_class = JsonForEverybody
     http_method_names = ["get", "head", "post"]  # noqa: RUF012 - Django's own way
-    # What the address's query of a read may say; that of a POST says nothing.
-    query_of_reads: type[StrictSerializer] = StrictSerializer
+    # What the query of an action's address may say; that of any other says nothing.
+    queries: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
     query: StrictSerializer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method in self.allowed_methods:
-            kind = StrictSerializer if request.method == "POST" else self.query_of_reads
-            self.query = validated_query(kind, request)
+            self.query = validated_query(self.queries.get(self.action, StrictSerializer), request)
 
     def payments(self) -> QuerySet[Payment]:
         caller = caller_of(self.request)

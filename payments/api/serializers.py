@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from payments.api.field_errors import FIELD_ERRORS
@@ -337,6 +337,7 @@ class ReceiptInErrorSerializer(ReceiptSerializer):
     money_moved = None  # type: ignore[assignment]  # DRF's way to leave an inherited field out
 
 
+@extend_schema_serializer(many=False)  # of a list's page there is one
 class PaymentPageSerializer(serializers.Serializer[Any]):
     """A page of payments, newest first."""
 

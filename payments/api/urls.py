@@ -1,6 +1,7 @@
 """The API's addresses, below `/api/v1/`."""
 
-from django.urls import path, register_converter
+from django.urls import register_converter
+from rest_framework.routers import SimpleRouter
 
 from payments.api import views
 
@@ -18,13 +19,8 @@ class AnyId:
 
 
 register_converter(AnyId, "any_id")
-urlpatterns = [
-    path("payments", views.PaymentsView.as_view()),
-    path("payments/<str:payment_id>", views.PaymentView.as_view()),
-    path("payments/<str:payment_id>/capture", views.CaptureView.as_view()),
-    path("payments/<str:payment_id>/void", views.VoidView.as_view()),
-    path("payments/<str:payment_id>/refund", views.RefundView.as_view()),
-    path("payments/<str:payment_id>/events", views.EventsView.as_view()),
-    path("orders/<any_id:order_id>", views.OrderView.as_view()),
-    path("customers/<any_id:customer_id>/payments", views.CustomerPaymentsView.as_view()),
-]
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("payments", views.PaymentViewSet, basename="payment")
+router.register("orders", views.OrderViewSet, basename="order")
+router.register("customers", views.CustomerViewSet, basename="customer")
+urlpatterns = router.urls

@@ -1,11 +1,13 @@
-"""The API's views: read models, or make one service call and send the answer that it made."""
+"""The API's view sets: read models, or run one use case and send the answer that it made."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework import exceptions
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +24,7 @@ from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.shipping import readiness
 from payments.domain.states import LIVE_PAYMENTS, PaymentState
 from payments.engine import answers
+from payments.engine.answers import Answer
 from payments.engine.claim import MerchantRequest
 from payments.models import Event, is_contradicted
 from payments.usecases.authorize import authorize_payment
@@ -32,86 +35,71 @@ from payments.usecases.void import void_payment
 _MOST_PAYMENTS_OF_AN_ORDER = 100
 
 
-class PaymentsView(ApiView):
-    query_of_reads = PaymentFilterSerializer
+class PaymentViewSet(ApiView):
+    lookup_url_kwarg = "payment_id"
+    queries: ClassVar = {"list": PaymentFilterSerializer}
 
     @schema.authorize
-    def post(self, request: Request) -> HttpResponse:
-        return self.answer_once(request, partial(self.judge, routes=caller_of(request).routes))
-
-    @staticmethod
-    def judge(asked: MerchantRequest, routes: dict[str, str]) -> Ask:
-        serializer = AuthorizeSerializer(data=asked.body, context={"routes": routes})
-        serializer.is_valid(raise_exception=True)
-        order, card = serializer.order(), serializer.presented_card()
-        return lambda start: authorize_payment(start, order=order, card=card)
+    def create(self, request: Request) -> HttpResponse:
+        return self.answer_once(request, partial(_judge_order, routes=caller_of(request).routes))
 
     @schema.list_payments
-    def get(self, request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         conditions = cast(PaymentFilterSerializer, self.query).conditions()
         return self.page_of(self.payments().filter(**conditions))
 
-
-class PaymentView(ApiView):
     @schema.read_payment
-    def get(self, request: Request, payment_id: str) -> Response:
+    def retrieve(self, request: Request, payment_id: str) -> Response:
         return Response(shown(self.payment(payment_id)))
 
-
-class OperationView(ApiView):
-    """A POST that asks for one operation of a payment."""
-
-    service: Any
-
-    def operate(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(self.judge, payment_id))
-
-    def judge(self, payment_id: str, asked: MerchantRequest) -> Ask:
-        serializer = OperationSerializer(data=asked.body)
-        serializer.is_valid(raise_exception=True)
-        return partial(
-            type(self).service,
-            payment_id=parse_payment_id(payment_id),
-            amount_minor=serializer.validated_data.get("amount"),
-            reason=serializer.validated_data.get("reason") or "",
-        )
-
-
-class CaptureView(OperationView):
-    service = staticmethod(capture_payment)
-
     @schema.capture
-    def post(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.operate(request, payment_id)
-
-
-class VoidView(OperationView):
-    service = staticmethod(void_payment)
+    @action(detail=True, methods=["post"])
+    def capture(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.answer_once(request, partial(_judge_operation, capture_payment, payment_id))
 
     @schema.void
-    def post(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.operate(request, payment_id)
-
-
-class RefundView(OperationView):
-    service = staticmethod(refund_payment)
+    @action(detail=True, methods=["post"])
+    def void(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.answer_once(request, partial(_judge_operation, void_payment, payment_id))
 
     @schema.refund
-    def post(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.operate(request, payment_id)
+    @action(detail=True, methods=["post"])
+    def refund(self, request: Request, payment_id: str) -> HttpResponse:
+        return self.answer_once(request, partial(_judge_operation, refund_payment, payment_id))
 
-
-class EventsView(ApiView):
     @schema.read_events
-    def get(self, request: Request, payment_id: str) -> Response:
+    @action(detail=True)
+    def events(self, request: Request, payment_id: str) -> Response:
         told = Event.objects.filter(payment=self.payment(payment_id)).exclude(type__in=Event.OF_STAFF)
         events = told.select_related("operation")
         return Response({"results": [_shown_event(event) for event in events.order_by("id")]})
 
 
-class OrderView(ApiView):
+def _judge_order(asked: MerchantRequest, routes: dict[str, str]) -> Ask:
+    """What an authorize asks for. Raises ValidationError."""
+    serializer = AuthorizeSerializer(data=asked.body, context={"routes": routes})
+    serializer.is_valid(raise_exception=True)
+    return partial(authorize_payment, order=serializer.order(), card=serializer.presented_card())
+
+
+def _judge_operation(use_case: Callable[..., Answer], payment_id: str, asked: MerchantRequest) -> Ask:
+    """What a capture, a void or a refund asks for. Raises ValidationError and NotFound."""
+    serializer = OperationSerializer(data=asked.body)
+    serializer.is_valid(raise_exception=True)
+    return partial(
+        use_case,
+        payment_id=parse_payment_id(payment_id),
+        amount_minor=serializer.validated_data.get("amount"),
+        reason=serializer.validated_data.get("reason") or "",
+    )
+
+
+class OrderViewSet(ApiView):
+    lookup_url_kwarg = "order_id"
+    lookup_value_converter = "any_id"
+
     @schema.read_order
-    def get(self, request: Request, order_id: str) -> Response:
+    def retrieve(self, request: Request, order_id: str) -> Response:
         validated_id("order_id", order_id)
         payments = list(
             self.payments()
@@ -139,11 +127,14 @@ class OrderView(ApiView):
         )
 
 
-class CustomerPaymentsView(ApiView):
-    query_of_reads = PageSerializer
+class CustomerViewSet(ApiView):
+    lookup_url_kwarg = "customer_id"
+    lookup_value_converter = "any_id"
+    queries: ClassVar = {"history": PageSerializer}
 
     @schema.list_customer_payments
-    def get(self, request: Request, customer_id: str) -> Response:
+    @action(detail=True, url_path="payments")
+    def history(self, request: Request, customer_id: str) -> Response:
         validated_id("customer_id", customer_id)
         return self.page_of(self.payments().filter(customer_id=customer_id))
 
