@@ -56,8 +56,8 @@ def uncounted_strays(strays: list[LedgerEntry]) -> list[str]:
 
 def _named_late(key: str | None) -> int:
     """Holds that the bank has named late: they are about to be released."""
-    late = Attempt.objects.filter(operation__bank_idempotency_key=key, is_late=True, http_status=200)
-    return late.exclude(bank_reference="").values("bank_reference").distinct().count()
+    late = Attempt.objects.filter(operation__bank_idempotency_key=key, is_late=True, said="approved")
+    return late.values("bank_reference").distinct().count()
 
 
 def _unclaimed(entry: LedgerEntry) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from payments.domain.ids import new_id
+from payments.domain.replies import Said
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import ApiKey, Attempt, Event, Merchant, Operation, Payment
 from payments.usecases.merchants import create_merchant
@@ -138,6 +139,11 @@ def make_attempt(
     if result is not None:
         defaults |= {
             "result": result,
+            "said": {
+                Attempt.Result.ANSWERED: Said.APPROVED,
+                Attempt.Result.SILENT: Said.SILENCE,
+                Attempt.Result.NOT_SENT: Said.NOT_SENT,
+            }[result],
             "ended_at": started_at + timedelta(milliseconds=120),
             "duration_ms": 120,
             "in_doubt": result is Attempt.Result.SILENT,

@@ -23,6 +23,7 @@ from office.pages.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
 from payments.domain.states import OperationKind, OperationState
+from payments.engine.abilities import banks_with_stray_holds
 from payments.models import Discrepancy, Event, Operation, standing_proposals
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
@@ -197,6 +198,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
             "proposals": [(one, read_by(request, one)) for one in waiting()],
             "became": became_of(request),
             "may_resolve": request.user.has_perm(RESOLVE),
+            "may_void_stray_holds": request.user.has_perm(RESOLVE) and bool(banks_with_stray_holds()),
             "may_approve": request.user.has_perm(APPROVE),
         }
         request.current_app = site.name

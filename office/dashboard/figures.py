@@ -14,6 +14,7 @@ from django.db.models import Aggregate, Count, F, FloatField, Min, Q, QuerySet, 
 from django.db.models.functions import TruncDay, TruncHour
 
 from payments.domain.days import begin_of
+from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
@@ -286,7 +287,7 @@ def _behaviour_since(name: str, begin: datetime) -> dict[str, Any]:
     sent = within & ~Q(result=Attempt.Result.NOT_SENT)
     conditions = {
         "attempts": within,
-        "errors": within & Q(result=Attempt.Result.ANSWERED, http_status__gte=500),
+        "errors": within & Q(said=Said.NOT_DONE),
         "silent": within & Q(result=Attempt.Result.SILENT),
         "not_sent": within & Q(result=Attempt.Result.NOT_SENT),
     }

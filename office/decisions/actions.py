@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from office.decisions import kinds
+from office.decisions.evidence import may_be_asked_again
 from office.decisions.kinds import ABOUT_OPERATIONS
 from office.decisions.kinds.instruct import INSTRUCTIONS
 from office.decisions.permissions import INSTRUCT, RESOLVE
@@ -42,10 +43,12 @@ def resolutions_of(operation: Operation, *, is_proposed: bool = False) -> list[t
         about = "Release: " if operation.kind == OperationKind.RELEASE else ""
         return about + label, reverse(f"admin:payments_{name}", args=[operation.pk])
 
-    ask = [action("Ask the bank again", "ask_again")] if operation.state in UNFINISHED_OPERATIONS else []
+    is_unfinished = operation.state in UNFINISHED_OPERATIONS
+    may_ask = is_unfinished and may_be_asked_again(operation)
+    ask = [action("Ask the bank again", "ask_again")] if may_ask else []
     if is_proposed:
         return ask
     if due := kinds.due(operation):
         return [action(due.button, due.kind.value)]
-    offered = [one for one in ABOUT_OPERATIONS if one.is_offered(operation)] if ask else []
+    offered = [one for one in ABOUT_OPERATIONS if one.is_offered(operation)] if is_unfinished else []
     return ask + [action(one.button, one.kind.value) for one in offered]

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from payments.domain.meanings import Meaning, meaning_of_refusal, says_done
+from payments.domain.meanings import Meaning, meaning_of_word, says_done_already
 from payments.domain.outcomes import Verdict
-from payments.domain.replies import is_refusing
+from payments.domain.replies import NOES, Said
 from payments.domain.states import OperationKind
 from payments.domain.timing import CONTRADICTIONS_APART
 from payments.models import Attempt, Operation
 
-# What the bank can be asked for by its own id.
-LOOKED_UP = (OperationKind.CAPTURE, OperationKind.REFUND)
+# What is known by the bank's own id; whether a bank can be asked for it is its ability.
+HAVE_AN_ID = (OperationKind.CAPTURE, OperationKind.REFUND)
 # What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
 COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
 
@@ -21,13 +21,13 @@ def is_called_done(operation: Operation) -> bool:
     """Whether the bank has said that it is done, so that nobody can record the contrary."""
     done = done_already(operation)
     return bool(done) and (
-        operation.kind in LOOKED_UP or any(one.reply.endswith("already_voided") for one in done)
+        operation.kind in HAVE_AN_ID or any(one.said == Said.ALREADY_VOIDED for one in done)
     )
 
 
 def is_called_captured(operation: Operation) -> bool:
     """Whether the bank has said that the hold is captured: it was not voided, then."""
-    return any(one.reply.endswith("already_captured") for one in operation.attempts.all())
+    return any(one.said == Said.ALREADY_CAPTURED for one in operation.attempts.all())
 
 
 def told(attempt: Attempt) -> str:
@@ -37,19 +37,17 @@ def told(attempt: Attempt) -> str:
         return f"The bank was not asked ({attempt.reply})"
     if attempt.result != Attempt.Result.ANSWERED:
         return f"The bank was asked and gave no clear answer ({attempt.reply or 'none yet'})"
-    if attempt.http_status == _DONE:
+    if attempt.said == Said.APPROVED:
         return f"The bank answered that it has executed the {kind}: {attempt.bank_reference}"
-    if attempt.refusal is None:
+    if attempt.said not in NOES:
         return f"The bank answered {attempt.reply}, which says nothing about the {kind}"
-    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_refusal(kind, attempt.refusal), '')}"
+    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_word(kind, Said(attempt.said)), '')}"
 
 
-_DONE = 200
 _MEANS = {
     Meaning.DEDUCED: ": it was done already",
     Meaning.CAPTURED_ID_UNKNOWN: ": the hold was captured or voided already",
     Meaning.CONTRADICTION: ", which contradicts our books",
-    Meaning.IN_DOUBT: ", which does not tell what was done",
 }
 
 
@@ -77,7 +75,11 @@ def done_already(operation: Operation) -> list[Attempt]:
     """Attempts that the bank answered as done already, by whomever."""
     kind = OperationKind(operation.kind)
     attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
-    return [one for one in attempts if not one.is_probe and one.refusal and says_done(kind, one.refusal)]
+    return [
+        one
+        for one in attempts
+        if not one.is_probe and one.said in NOES and says_done_already(kind, Said(one.said))
+    ]
 
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
@@ -97,9 +99,9 @@ def _sent(operation: Operation) -> QuerySet[Attempt]:
 
 
 def _denies(operation: Operation, attempt: Attempt) -> bool:
-    if attempt.is_probe or attempt.refusal is None:
+    if attempt.is_probe or attempt.said not in NOES:
         return False
-    meaning = meaning_of_refusal(OperationKind(operation.kind), attempt.refusal)
+    meaning = meaning_of_word(OperationKind(operation.kind), Said(attempt.said))
     return meaning == Meaning.DECLINED or (
         # From a bank that was in good health before and after, which its verdict says.
         meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
@@ -110,4 +112,4 @@ def may_have_executed(attempt: Attempt) -> bool:
     """Whether it may have been carried out with no answer that tells: the bank's own trouble is none."""
     if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
         return False
-    return attempt.result != Attempt.Result.ANSWERED or not is_refusing(attempt.http_status or 0)
+    return attempt.said not in NOES

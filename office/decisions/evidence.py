@@ -7,9 +7,11 @@ that says so, a statement whose days cover it, or the bank's written word.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from office.decisions.denials import HAVE_AN_ID
 from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine import send
+from payments.engine.abilities import abilities_of
 from payments.engine.bank_threads import bank_threads
 from payments.engine.conclude import Outdated, has_ended
 from payments.models import Operation, Payment, Resolution
@@ -113,6 +115,18 @@ def made_of(operation: Operation, kind: OperationKind, typed: str) -> Basis:
 def basis_in_books(operation: Operation) -> Basis:
     """The money that the operation is about, where the bank has named no reference."""
     return Basis(operation.bank, "", operation.amount_minor, operation.currency)
+
+
+def is_looked_up(operation: Operation) -> bool:
+    """Whether its bank can be asked for what it made of it, by the bank's own id."""
+    return operation.kind in HAVE_AN_ID and operation.kind in abilities_of(operation.bank).looks_up
+
+
+def may_be_asked_again(operation: Operation) -> bool:
+    """Whether its bank knows it by its key, so that asking about it cannot execute it a second time."""
+    able = abilities_of(operation.bank)
+    is_authorize = operation.kind == OperationKind.AUTHORIZE
+    return able.probes_without_card if is_authorize else able.knows_keys_for is not None
 
 
 def looked_up(bank: str, kind: OperationKind, reference: str) -> Found:

@@ -15,7 +15,7 @@ from office.decisions import notes, proposals, resolve
 from office.decisions.actions import PAYMENT, QUEUE
 from office.decisions.approvals import Approvals
 from office.decisions.drafts import keeps_typed
-from office.decisions.evidence import Proposal
+from office.decisions.evidence import Proposal, may_be_asked_again
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds import ABOUT_OPERATIONS, VOID_HOLD
 from office.decisions.kinds.base import AboutOperation, DecisionKind, Facts
@@ -148,6 +148,8 @@ class Decisions(Approvals):
 
     def ask_again(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
         operation = find_operation(operation_id)
+        if not may_be_asked_again(operation):
+            raise Http404
         if ended := self._ended(request, operation):
             return ended
         return self.page_of(

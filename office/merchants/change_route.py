@@ -17,7 +17,7 @@ from office.log.actors import staff_of
 from office.merchants.routes import NoSuchRoute, change_route
 from payments.domain.money import Currency
 from payments.domain.states import Mode
-from payments.engine.send import banks_for
+from payments.engine.abilities import banks_for
 from payments.models import Merchant
 
 CHANGE = "payments.manage_routes"

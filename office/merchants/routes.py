@@ -5,7 +5,7 @@ from django.db import transaction
 from office.log.staff import Operator, Staff, log_action
 from payments.domain.money import Currency
 from payments.domain.states import Mode
-from payments.engine.send import banks_for
+from payments.engine.abilities import banks_for
 from payments.models import Event, Merchant, Route
 from payments.models.clock import ClockTimestamp
 

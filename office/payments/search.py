@@ -18,6 +18,7 @@ from django.db.models.functions import Lower
 from office.payments.typed import Amount, Typed
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
 from payments.domain.money import Currency, display
+from payments.engine.abilities import reference_prefixes
 from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
 from payments.models.words import Words, having_all
 
@@ -29,7 +30,6 @@ OPERATIONS_AT_MOST = 1000
 BEGIN_ALIKE_AT_MOST = 200
 # Payments that have the same words; fewer are read one by one.
 COMMON_FROM = 5000
-_BANK_PREFIXES = ("auth_", "cap_", "void_", "ref_")
 _BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
 
 
@@ -226,11 +226,11 @@ def _begin_alike(rows: QuerySet[Any], ids: tuple[UUID, UUID]) -> list[UUID]:
 
 
 def _references(typed: Typed) -> list[str]:
-    """As a bank may have written it: as it is, and as our bank would, in small letters."""
-    found = set(typed.spellings)
+    """As a bank may have written it: as it is, and in small letters with each prefix that banks give."""
+    found, known = set(typed.spellings), reference_prefixes()
     for one in typed.spellings:
         small = one.lower()
-        prefixes = [""] if small.startswith(_BANK_PREFIXES) else ["", *_BANK_PREFIXES]
+        prefixes = [""] if small.startswith(known) else ["", *known]
         found |= {prefix + small for prefix in prefixes}
     return sorted(found)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from payments.api import examples
 from payments.domain.meanings import DECLINES
-from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER
+from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT
 from payments.domain.states import OperationKind, PaymentState
 from payments.engine import answers
 
@@ -59,6 +59,10 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": DECLINES["invalid_cvv"],
         "payment": examples.declined("invalid_cvv", brand="visa", last4="1111", month=12),
     },
+    "declined": {
+        "detail": DECLINES["declined"],
+        "payment": examples.declined("declined", brand="mastercard", last4="4444", month=9),
+    },
     "permission_denied": {"detail": "This merchant is not active."},
     "not_found": {"detail": "There is no such payment."},
     "method_not_allowed": {
@@ -73,6 +77,11 @@ _CASES: dict[str, dict[str, Any]] = {
     },
     "operation_in_progress": {"detail": "The capture is unfinished.", "payment": examples.pending("capture")},
     "needs_review": {"detail": "The capture is under review.", "payment": examples.pending("capture")},
+    "not_supported": {
+        "detail": "The bank of this payment carries out no capture.",
+        "payment": examples.AUTHORIZED,
+        "next_step": NEXT_WITHOUT[OperationKind.CAPTURE],
+    },
     "authorization_expired": {
         "detail": "The hold ran out before the capture. No money was taken; the hold is released.",
         "payment": examples.EXPIRED,

@@ -51,7 +51,13 @@ _POST = {
 }
 _OPERATION = {
     404: ["not_found"],
-    409: ["invalid_transition", "operation_in_progress", "needs_review", "idempotency_key_in_use"],
+    409: [
+        "invalid_transition",
+        "not_supported",
+        "operation_in_progress",
+        "needs_review",
+        "idempotency_key_in_use",
+    ],
     422: ["idempotency_key_reused", "amount_mismatch"],
 }
 
@@ -212,7 +218,7 @@ authorize: Decorator = extend_schema(
             _ALWAYS,
             _POST,
             {
-                402: ["insufficient_funds", "card_expired", "invalid_card", "invalid_cvv"],
+                402: ["insufficient_funds", "card_expired", "invalid_card", "invalid_cvv", "declined"],
                 409: ["order_already_has_payment", "idempotency_key_in_use"],
             },
         ),

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from payments.domain.abilities import Abilities
 from payments.domain.cards import Card
-from payments.domain.money import Currency
 from payments.domain.replies import LookUp, Reply
 from payments.domain.states import Mode, OperationKind
 
@@ -29,7 +29,8 @@ class Bank(Protocol):
 
     name: str
     mode: Mode  # live money, or test payments that move none
-    currencies: frozenset[Currency]
+    abilities: Abilities
+    reference_prefixes: tuple[str, ...]  # how its references begin; its statements may leave them out
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         """Send one attempt and wait for its end, within `Timing.attempt` seconds.
@@ -42,7 +43,7 @@ class Bank(Protocol):
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
         """Ask what is stored under an authorize's key, in a way that cannot hold money. As `send`.
 
-        A stored answer comes back as an approval that is replayed; `invalid_card` where there is none.
+        A stored answer comes back as an approval that is replayed; INVALID_CARD is said where there is none.
         """
         ...
 

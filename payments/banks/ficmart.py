@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -20,17 +20,21 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from payments.banks.base import Instruction
 from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session, is_closed_in_order
+from payments.domain.abilities import Abilities, StatementFormat
 from payments.domain.cards import Card
-from payments.domain.money import Currency
 from payments.domain.replies import (
+    ISSUERS,
     Approval,
+    BankError,
+    Decline,
     Found,
     LookUp,
     Mismatch,
+    NotDone,
     NotSent,
     NotThere,
-    Refusal,
     Reply,
+    Said,
     Silence,
     Unclear,
 )
@@ -66,6 +70,26 @@ _MADE_AT = {
     OperationKind.REFUND: "refunded_at",
 }
 _PREFIXES = {OperationKind.AUTHORIZE: "auth_", OperationKind.CAPTURE: "cap_", OperationKind.REFUND: "ref_"}
+# The statuses with which the bank says no of its own judgement. The same code under another one (401, 403,
+# 404...) is somebody else's, and finishes nothing.
+_JUDGING = (400, 402)
+_TROUBLE = "internal_error"
+_WORDS = {
+    "insufficient_funds": Said.INSUFFICIENT_FUNDS,
+    "card_expired": Said.CARD_EXPIRED,
+    "invalid_card": Said.INVALID_CARD,
+    "invalid_cvv": Said.INVALID_CVV,
+    "authorization_expired": Said.AUTHORIZATION_EXPIRED,
+    "authorization_already_used": Said.ALREADY_USED,
+    "already_captured": Said.ALREADY_CAPTURED,
+    "already_voided": Said.ALREADY_VOIDED,
+    "already_refunded": Said.ALREADY_REFUNDED,
+}
+_OPERATIONS = frozenset(
+    {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
+)
+# It forgets stored answers after 24 to 25 hours, and would execute what is sent later as new.
+_KNOWS_KEYS_FOR = timedelta(hours=23)
 _ID = re.compile(r"(?:[a-z]+_)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _LOOK_UP_TRIES = 3  # one answer in twenty is the bank's weather
 _WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
@@ -85,12 +109,28 @@ class FicmartBank:
 
     name = "ficmart"
     mode = Mode.LIVE
-    currencies = frozenset({Currency.USD})
+    reference_prefixes = (*_PREFIXES.values(), "void_")
 
-    def __init__(self, url: str, timing: Timing, *, closes_when_finished: bool = False) -> None:
+    def __init__(
+        self, url: str, timing: Timing, *, closes_when_finished: bool = False, calls_in_flight: int = 48
+    ) -> None:
         """`closes_when_finished`: whether a connection that is closed in order proves that the bank has ended
         its work. So does FicMart's bank, where nothing that may give up earlier stands between.
         """
+        self.abilities = Abilities(
+            operations=_OPERATIONS,
+            currencies=frozenset({"USD"}),
+            captures_parts=False,
+            refunds_parts=False,
+            knows_keys_for=_KNOWS_KEYS_FOR,
+            probes_without_card=True,
+            looks_up=frozenset(_LOOK_UPS),
+            says_how_it_is=True,
+            voids_expired_holds=True,
+            statements=frozenset(StatementFormat),
+            calls_in_flight=calls_in_flight,
+            timing=timing,
+        )
         self._url = url
         self._timing = timing
         self._closes_when_finished = closes_when_finished
@@ -123,7 +163,8 @@ class FicmartBank:
 
     def _as_far_as_it_is_the_banks(self, reply: Reply) -> Reply:
         """What is no answer of the bank's own may be that of whoever stands between, who gave up waiting."""
-        if isinstance(reply, Silence) and not self._closes_when_finished:
+        is_its_own = isinstance(reply, Silence) and reply.reason == f"{reply.status} {_TROUBLE}"
+        if isinstance(reply, Silence) and not is_its_own and not self._closes_when_finished:
             return replace(reply, is_over=False)
         return reply
 
@@ -233,9 +274,22 @@ def read_answer(instruction: Instruction, status: int, headers: Any, content: by
     # may have given up on a call that the bank is still working on.
     if not isinstance(code, str) or not _CODE.fullmatch(code):
         return Silence("unreadable error", status, patience, is_over=status < 500)
-    if status >= 500 and (status, code) != (500, "internal_error"):
+    if status >= 500 and (status, code) != (500, _TROUBLE):
         return Silence("unexpected status", status, patience, is_over=False)
-    return Refusal(status, code, patience)
+    return _read_error(status, code, patience)
+
+
+def _read_error(status: int, code: str, patience: float | None) -> Reply:
+    """The bank's no, in our words. A 500 comes before anything is executed or after all was rolled back.
+
+    Below 500 `internal_error` proves nothing: it is what a failed commit says, and a database that is down.
+    """
+    if code == _TROUBLE and status < 500:
+        return Silence(f"{status} {code}", status, patience)
+    if status >= 500 or status == 429:
+        return NotDone(status, code, patience)
+    said = _WORDS.get(code, Said.BANK_ERROR) if status in _JUDGING else Said.BANK_ERROR
+    return Decline(said, status, code) if said in ISSUERS else BankError(said, status, code)
 
 
 def _without_card(reply: Reply, card: Card | None) -> Reply:

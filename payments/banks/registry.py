@@ -11,7 +11,10 @@ from payments.banks.sandbox import SandboxBank
 
 _MAKERS: dict[str, Callable[[], Bank]] = {
     FicmartBank.name: lambda: FicmartBank(
-        settings.BANK_URL, settings.BANK_TIMING, closes_when_finished=settings.BANK_CLOSES_WHEN_FINISHED
+        settings.BANK_URL,
+        settings.BANK_TIMING,
+        closes_when_finished=settings.BANK_CLOSES_WHEN_FINISHED,
+        calls_in_flight=settings.BANK_THREADS,
     ),
     SandboxBank.name: SandboxBank,
 }

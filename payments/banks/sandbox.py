@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from payments.banks.base import Instruction
+from payments.domain.abilities import ALWAYS, Abilities, StatementFormat
 from payments.domain.cards import Card
-from payments.domain.money import Currency
-from payments.domain.replies import Approval, LookUp, NotSent, Refusal, Reply, Unclear
+from payments.domain.replies import Approval, Decline, LookUp, NotSent, Reply, Said, Unclear
 from payments.domain.states import Mode, OperationKind
+from payments.domain.timing import Timing
 
 _NAMESPACE = UUID("5ca1ab1e-0000-4000-8000-000000000000")
 _HOLD_LASTS = timedelta(days=7)  # as the real bank's do
@@ -47,7 +48,21 @@ class SandboxBank:
 
     name = "sandbox"
     mode = Mode.TEST
-    currencies = frozenset({Currency.USD})
+    reference_prefixes = tuple(sorted(set(_PREFIXES.values())))
+    abilities = Abilities(
+        operations=frozenset(set(OperationKind) - {OperationKind.RELEASE}),
+        currencies=frozenset({"USD", "EUR", "GBP", "JPY"}),
+        captures_parts=True,
+        refunds_parts=True,
+        knows_keys_for=ALWAYS,
+        probes_without_card=True,
+        looks_up=frozenset(),  # it keeps no books
+        says_how_it_is=True,
+        voids_expired_holds=True,
+        statements=frozenset({StatementFormat.CSV}),
+        calls_in_flight=48,
+        timing=Timing(),
+    )
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         if not may_send():
@@ -58,12 +73,14 @@ class SandboxBank:
         now = datetime.now(UTC)
         decline = _decline(card, instruction.amount_minor, now)
         if decline:
-            return Refusal(402 if decline == "insufficient_funds" else 400, decline)
+            return Decline(decline, 402 if decline is Said.INSUFFICIENT_FUNDS else 400)
         return Approval(200, reference, replayed=False, expires_at=now + _HOLD_LASTS)
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
         """It keeps no books, so nothing is ever stored: an interrupted authorize has held nothing."""
-        return Refusal(400, "invalid_card") if may_send() else NotSent("the lease had no room for an attempt")
+        return (
+            Decline(Said.INVALID_CARD, 400) if may_send() else NotSent("the lease had no room for an attempt")
+        )
 
     def look_up(self, kind: OperationKind, reference: str) -> LookUp:
         return Unclear("the sandbox keeps no books")
@@ -72,12 +89,12 @@ class SandboxBank:
         return True
 
 
-def _decline(card: Card | None, amount_minor: int, now: datetime) -> str | None:
+def _decline(card: Card | None, amount_minor: int, now: datetime) -> Said | None:
     known = _TEST_CARDS.get(card.number) if card else None
     if card is None or known is None:
-        return "invalid_card"
+        return Said.INVALID_CARD
     if card.cvv != known.cvv:
-        return "invalid_cvv"
+        return Said.INVALID_CVV
     if (now.year, now.month) > known.expires:
-        return "card_expired"
-    return "insufficient_funds" if amount_minor > known.limit_minor else None
+        return Said.CARD_EXPIRED
+    return Said.INSUFFICIENT_FUNDS if amount_minor > known.limit_minor else None

@@ -11,6 +11,7 @@ from payments.domain.timing import Timing
 # For a bank that never forgets an instruction's key.
 ALWAYS = timedelta.max
 
+_LAST_ANSWER_IS_THERE = timedelta(hours=1)
 _INSTRUCTIONS = {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
 _HAVE_AN_ID = {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.REFUND}
 
@@ -75,6 +76,20 @@ class Abilities:
         Only then may what was perhaps executed be sent again.
         """
         return self.knows_keys_for is not None and age < self.knows_keys_for
+
+    @property
+    def answers_last(self) -> timedelta | None:
+        """How old a key may be, at most, for finding nothing under it to prove anything; None: for good.
+
+        An hour older than what is sent under it: the last answer is still there to be asked for.
+        """
+        if self.knows_keys_for is None:
+            return timedelta(0)
+        return None if self.knows_keys_for == ALWAYS else self.knows_keys_for + _LAST_ANSWER_IS_THERE
+
+    def may_have_forgotten(self, age: timedelta) -> bool:
+        """Whether a bank that finds nothing under a key so old proves nothing by it."""
+        return self.answers_last is not None and age >= self.answers_last
 
     def takes(self, kind: OperationKind, amount_minor: int, *, of_minor: int) -> bool:
         """Whether a capture or a refund may be of this amount.

@@ -4,9 +4,8 @@
 """
 
 from enum import Enum, auto
-from typing import assert_never
 
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence, is_refusing
+from payments.domain.replies import ALREADY_DONE, ISSUERS, Approval, Reply, Said
 from payments.domain.states import OperationKind
 
 
@@ -14,11 +13,11 @@ class Answer(Enum):
     """The rows: kinds of replies that mean the same."""
 
     APPROVED = auto()
-    APPROVED_ANEW_AFTER_SILENCE = auto()  # 200 without the replay header, after a silent attempt
+    APPROVED_ANEW_AFTER_SILENCE = auto()  # not the stored answer, after a silent attempt
     REPLAYED_AFTER_SILENCES = auto()  # one silent attempt made the stored answer, not the others
     DECLINED_BY_ISSUER = auto()
     INVALID_CARD = auto()  # also what a database that fails midway makes the bank say
-    TROUBLE = auto()  # 5xx, 429, 400 `internal_error`, timeouts, resets, what cannot be read
+    TROUBLE = auto()  # nothing readable, or the bank's proof that this request did nothing
     NOTHING_SENT = auto()
     AUTHORIZATION_EXPIRED = auto()
     ALREADY_USED_AFTER_SILENCE = auto()  # captured or voided, the bank does not say which
@@ -88,23 +87,30 @@ PROBE_MEANINGS = dict.fromkeys(Answer, Meaning.IN_DOUBT) | {
 }
 
 # What the issuer says of the card itself. Any other no may be about the money that an earlier attempt holds.
-ABOUT_THE_CARD = ("card_expired", "invalid_card", "invalid_cvv")
+ABOUT_THE_CARD = (Said.CARD_EXPIRED, Said.INVALID_CARD, Said.INVALID_CVV)
 # The issuer's no, and what the cardholder's side may be told of it.
-DECLINES = {
+DECLINES: dict[str, str] = {
     "insufficient_funds": "The card has insufficient funds.",
     "card_expired": "The card has expired.",
     "invalid_card": "The issuer does not know this card.",
     "invalid_cvv": "The card's security code (CVV) is wrong.",
+    "declined": "The issuer has declined the card.",
 }
-_ALREADY_DONE = {
-    "authorization_already_used": Answer.ALREADY_USED_AFTER_SILENCE,
-    "already_captured": Answer.ALREADY_CAPTURED_AFTER_SILENCE,
-    "already_voided": Answer.ALREADY_VOIDED_AFTER_SILENCE,
-    "already_refunded": Answer.ALREADY_REFUNDED_AFTER_SILENCE,
+_ROW_OF_WORD = {
+    Said.APPROVED: Answer.APPROVED,
+    **dict.fromkeys(ISSUERS, Answer.DECLINED_BY_ISSUER),
+    Said.INVALID_CARD: Answer.INVALID_CARD,
+    Said.AUTHORIZATION_EXPIRED: Answer.AUTHORIZATION_EXPIRED,
+    Said.ALREADY_USED: Answer.ALREADY_USED_AFTER_SILENCE,
+    Said.ALREADY_CAPTURED: Answer.ALREADY_CAPTURED_AFTER_SILENCE,
+    Said.ALREADY_VOIDED: Answer.ALREADY_VOIDED_AFTER_SILENCE,
+    Said.ALREADY_REFUNDED: Answer.ALREADY_REFUNDED_AFTER_SILENCE,
+    Said.BANK_ERROR: Answer.ANYTHING_ELSE,
+    Said.MISMATCH: Answer.ANYTHING_ELSE,
+    Said.NOT_DONE: Answer.TROUBLE,
+    Said.SILENCE: Answer.TROUBLE,
+    Said.NOT_SENT: Answer.NOTHING_SENT,
 }
-# The statuses with which a bank says no of its own judgement. The same word under another one (401, 403,
-# 404...) is somebody else's, and finishes nothing.
-_REFUSING = (400, 402)
 
 
 def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> Answer:
@@ -112,51 +118,35 @@ def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> An
 
     `may_be_ours`: one of them may have done what the bank says was done already.
     """
-    match reply:
-        case NotSent():
-            return Answer.NOTHING_SENT
-        case Silence():
-            return Answer.TROUBLE
-        case Approval(replayed=replayed):
-            if replayed:
-                return Answer.REPLAYED_AFTER_SILENCES if silent > 1 else Answer.APPROVED
-            return Answer.APPROVED_ANEW_AFTER_SILENCE if silent else Answer.APPROVED
-        case Refusal():
-            return _answer_of_refusal(reply, may_be_ours=may_be_ours)
-        case Mismatch():
-            return Answer.ANYTHING_ELSE
-        case _:
-            assert_never(reply)
-
-
-def meaning_of_refusal(kind: OperationKind, refusal: Refusal) -> Meaning:
-    """What a refusal says of an operation, where something sent before it may have done it."""
-    return MEANINGS[_answer_of_refusal(refusal, may_be_ours=True), kind]
-
-
-def says_already(reply: Reply) -> bool:
-    """Whether the bank says that something was done already: what was asked, or what excludes it."""
-    return isinstance(reply, Refusal) and reply.status in _REFUSING and reply.code in _ALREADY_DONE
-
-
-def says_done(kind: OperationKind, reply: Reply) -> bool:
-    """Whether the bank says that it has done it, now or earlier, by whomever it was asked."""
-    if isinstance(reply, Refusal):
-        return meaning_of_refusal(kind, reply) in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
-    return isinstance(reply, Approval)
-
-
-def _answer_of_refusal(refusal: Refusal, *, may_be_ours: bool) -> Answer:
-    if not is_refusing(refusal.status) or refusal.code == "internal_error":
-        return Answer.TROUBLE
-    if refusal.status not in _REFUSING:
+    if isinstance(reply, Approval):
+        if reply.replayed:
+            return Answer.REPLAYED_AFTER_SILENCES if silent > 1 else Answer.APPROVED
+        return Answer.APPROVED_ANEW_AFTER_SILENCE if silent else Answer.APPROVED
+    if reply.said in ALREADY_DONE and not may_be_ours:
         return Answer.ANYTHING_ELSE
-    if refusal.code == "invalid_card":
-        return Answer.INVALID_CARD
-    if refusal.code in DECLINES:
-        return Answer.DECLINED_BY_ISSUER
-    if refusal.code == "authorization_expired":
-        return Answer.AUTHORIZATION_EXPIRED
-    if refusal.code in _ALREADY_DONE and may_be_ours:
-        return _ALREADY_DONE[refusal.code]
-    return Answer.ANYTHING_ELSE
+    return _ROW_OF_WORD[reply.said]
+
+
+def meaning_of_word(kind: OperationKind, said: Said) -> Meaning:
+    """What a bank's word says of an operation, where something sent before it may have done it."""
+    return MEANINGS[_ROW_OF_WORD[said], kind]
+
+
+def says_already(said: str) -> bool:
+    """Whether the bank says that something was done already: what was asked, or what excludes it."""
+    return said in ALREADY_DONE
+
+
+def says_done(kind: OperationKind, said: Said) -> bool:
+    """Whether the bank says that it has done it, now or earlier, by whomever it was asked."""
+    return said is Said.APPROVED or says_done_already(kind, said)
+
+
+def says_done_already(kind: OperationKind, said: Said) -> bool:
+    """Whether the bank says that it was done before it was asked, by whomever."""
+    return meaning_of_word(kind, said) in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
+
+
+def words_for_done(kind: OperationKind) -> list[Said]:
+    """The words with which a bank says that it was done before it was asked."""
+    return [said for said in Said if says_done_already(kind, said)]

@@ -19,9 +19,10 @@ from payments.domain.meanings import (
 )
 from payments.domain.replies import (
     Approval,
+    NotDone,
     NotSent,
-    Refusal,
     Reply,
+    Said,
     Silence,
     call_is_over,
     describe,
@@ -70,7 +71,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The bank refused for a reason of its books that ends the payment's road."""
+    """The bank's error, for a reason of its books, that ends the payment's road."""
 
     code: str
 
@@ -132,7 +133,7 @@ class History:
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
             silent=self.silent + is_silent(reply),
             may_be_alive=self.may_be_alive or not call_is_over(reply),
-            done_by_others=self.done_by_others or (isinstance(outcome, InDoubt) and says_already(reply)),
+            done_by_others=self.done_by_others or (isinstance(outcome, InDoubt) and says_already(reply.said)),
         )
 
     @property
@@ -200,13 +201,13 @@ def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
             strays = history.silent - reply.replayed if is_awaiting else 0
             return Succeeded(reply.reference, strays, reply.expires_at)
         case Meaning.DECLINED:
-            return _outcome_of_decline(_code(reply), history)
+            return _outcome_of_decline(reply.said, history)
         case Meaning.DECLINED_IF_HEALTHY:
             if around.healthy_after:
-                return _outcome_of_decline(_code(reply), history)
+                return _outcome_of_decline(reply.said, history)
             return InDoubt("invalid_card from a bank in ill health", retry=True)
         case Meaning.REJECTED:
-            return Rejected(_code(reply))
+            return Rejected(reply.said.value)
         case Meaning.IN_DOUBT:
             # Beside a call that may still be alive there must not be a second one.
             retry = call_is_over(reply) and _may_be_sent_again(kind, reply, history, probe=probe)
@@ -234,11 +235,11 @@ def _may_be_sent_again(kind: OperationKind, reply: Reply, history: History, *, p
     return not carries_card or replace(history, silent=history.silent + is_silent(reply)).may_send_card
 
 
-def _outcome_of_decline(code: str, history: History) -> Outcome:
+def _outcome_of_decline(said: Said, history: History) -> Outcome:
     """A decline beside a call of ours that may be alive is none yet: its own hold may be the reason."""
-    if history.may_be_alive and code not in ABOUT_THE_CARD:
-        return InDoubt(f"{code} beside a call of ours", retry=False)
-    return Declined(code, strays_awaited=history.silent)
+    if history.may_be_alive and said not in ABOUT_THE_CARD:
+        return InDoubt(f"{said} beside a call of ours", retry=False)
+    return Declined(said.value, strays_awaited=history.silent)
 
 
 def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundings) -> Outcome:
@@ -276,8 +277,4 @@ def earlier_ones_decide(meaning: Meaning) -> bool:
 
 
 def _retry_after(reply: Reply) -> float | None:
-    return reply.retry_after if isinstance(reply, Silence | Refusal) else None
-
-
-def _code(reply: Reply) -> str:
-    return reply.code if isinstance(reply, Refusal) else ""
+    return reply.retry_after if isinstance(reply, Silence | NotDone) else None

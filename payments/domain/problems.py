@@ -66,6 +66,13 @@ NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
     (_KIND.REFUND, _STATE.DECLINED): _NOTHING_TAKEN,
     (_KIND.REFUND, _STATE.FAILED): _NOTHING_TAKEN,
 }
+# What to do instead where the payment's bank does not carry out the operation.
+NEXT_WITHOUT: dict[OperationKind, str] = {
+    _KIND.CAPTURE: "Nothing to do: this bank settles what is authorized by itself. Ship when the order's "
+    "`ready_to_ship` is true.",
+    _KIND.VOID: "Ask FicPay's staff to have the bank release the hold.",
+    _KIND.REFUND: "Ask FicPay's staff to have the bank give the money back.",
+}
 _WAIT = "Read the payment until its `pending_operation` is null, then decide again."
 # What to do now where the order has a live payment: by its state, while nothing of it is unfinished.
 ORDER_UNFINISHED = (
@@ -142,6 +149,13 @@ PROBLEMS: dict[str, Problem] = {
         "Ask the customer for the security code again and authorize with a new idempotency key: under the "
         f"old one this answer is repeated, whatever the code. {_NEW_CARD}",
     ),
+    "declined": Problem(
+        402,
+        "The card was declined",
+        DECLINES["declined"],
+        Again.NEW_KEY,
+        f"Ask the customer for another card and authorize with a new idempotency key. {_NEW_CARD}",
+    ),
     "permission_denied": Problem(
         403,
         "Permission denied",
@@ -201,6 +215,14 @@ PROBLEMS: dict[str, Problem] = {
         Again.LATER,
         "Nothing you send settles it: read the payment until its `pending_operation` is null, and do not "
         "ship before that.",
+    ),
+    "not_supported": Problem(
+        409,
+        "The payment's bank does not do this",
+        "Not every bank captures, voids and refunds. Nothing was recorded or sent.",
+        Again.NO,
+        "Settle it outside FicPay: `detail` names what the bank does not do.",
+        cases=tuple((f"{kind.capitalize()} at such a bank", text) for kind, text in NEXT_WITHOUT.items()),
     ),
     "authorization_expired": Problem(
         409,

@@ -1,12 +1,49 @@
-"""What a bank may say to one attempt, in our words. Adapters translate theirs into these.
+"""What a bank may say to one attempt, in our words. Adapters read theirs into these, and nobody else does.
 
-The distinction that matters is between "nothing was sent" (`NotSent`), "something may have been sent and
-nothing readable came back" (`Silence`), and an answer.
+Every reply has its word (`said`), which is stored on the attempt beside the bank's own status and code. The
+distinction that matters is between "nothing was sent" (`NotSent`), "something may have been sent and
+nothing readable came back" (`Silence`), and an answer. A bank's no to an instruction is a bank error, an
+issuer's no to a card is a decline; a refusal is always our own.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Said(StrEnum):
+    """What a bank has said to one attempt: one word, the same for every bank."""
+
+    APPROVED = "approved"  # executed: amount, currency and reference as sent
+    # The issuer's no to the card.
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CARD_EXPIRED = "card_expired"
+    INVALID_CARD = "invalid_card"  # also a probe's answer where nothing is stored under its key
+    INVALID_CVV = "invalid_cvv"
+    DECLINED = "declined"  # without a reason
+    # The bank's no to the instruction.
+    AUTHORIZATION_EXPIRED = "authorization_expired"  # and neither captured nor voided
+    ALREADY_USED = "already_used"  # captured or voided, the bank does not say which
+    ALREADY_CAPTURED = "already_captured"
+    ALREADY_VOIDED = "already_voided"
+    ALREADY_REFUNDED = "already_refunded"
+    BANK_ERROR = "bank_error"  # any other
+    # No answer to the instruction.
+    NOT_DONE = "not_done"  # the bank's proof that this request did nothing: it may be asked again
+    SILENCE = "silence"  # nothing that could be read, or nothing that proves anything
+    NOT_SENT = "not_sent"  # no byte left this machine
+    MISMATCH = "mismatch"  # an approval of something else than what was sent
+
+
+ISSUERS = frozenset(
+    {Said.INSUFFICIENT_FUNDS, Said.CARD_EXPIRED, Said.INVALID_CARD, Said.INVALID_CVV, Said.DECLINED}
+)
+ALREADY_DONE = frozenset(
+    {Said.ALREADY_USED, Said.ALREADY_CAPTURED, Said.ALREADY_VOIDED, Said.ALREADY_REFUNDED}
+)
+# A no after the bank, or the issuer, has looked at what was sent: it tells of the attempt.
+NOES = frozenset({*ISSUERS, *ALREADY_DONE, Said.AUTHORIZATION_EXPIRED, Said.BANK_ERROR})
 
 
 @dataclass(frozen=True)
@@ -14,19 +51,32 @@ class NotSent:
     """Proof that the bank has not been asked: no byte left this machine."""
 
     reason: str
+    said: ClassVar[Said] = Said.NOT_SENT
 
 
 @dataclass(frozen=True)
 class Silence:
     """The bank may have executed the instruction, and no readable answer says so.
 
-    Timeouts, resets, unreadable bodies, and 2xx, 3xx and 5xx that the contract does not know.
+    Timeouts, resets, unreadable bodies, statuses that the contract does not know, and errors that prove
+    nothing of what was done.
     """
 
     reason: str
     status: int | None = None  # HTTP status, where one was read
     retry_after: float | None = None  # seconds, where the bank asks for patience
     is_over: bool = True  # False where we gave up waiting: the bank may be working on it still
+    said: ClassVar[Said] = Said.SILENCE
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """The bank's proof that this request did nothing. It may be asked again."""
+
+    status: int
+    code: str = ""  # the bank's own
+    retry_after: float | None = None  # seconds, where the bank asks for patience
+    said: ClassVar[Said] = Said.NOT_DONE
 
 
 @dataclass(frozen=True)
@@ -37,15 +87,25 @@ class Approval:
     reference: str  # the bank's id of what it made
     replayed: bool  # the bank's stored answer to an earlier attempt with this key
     expires_at: datetime | None = None  # of a hold, UTC
+    said: ClassVar[Said] = Said.APPROVED
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """The bank answered with an error it names."""
+class Decline:
+    """The issuer's no to the card. `said` is one of ISSUERS, `code` the bank's own word, where it has one."""
 
+    said: Said
     status: int
-    code: str
-    retry_after: float | None = None  # seconds, where the bank asks for patience
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class BankError:
+    """The bank's no to the instruction. `said` is one of NOES that is not the issuer's."""
+
+    said: Said
+    status: int
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +114,10 @@ class Mismatch:
 
     status: int
     detail: str
+    said: ClassVar[Said] = Said.MISMATCH
 
 
-Reply = NotSent | Silence | Approval | Refusal | Mismatch
+Reply = NotSent | Silence | NotDone | Approval | Decline | BankError | Mismatch
 
 
 @dataclass(frozen=True)
@@ -90,38 +151,22 @@ def call_is_over(reply: Reply) -> bool:
     return not isinstance(reply, Silence) or reply.is_over
 
 
-def is_refusing(status: int) -> bool:
-    """Whether a status is a bank's no, given after it looked at what was sent, and not its own trouble."""
-    return 400 <= status < 500 and status != 429
-
-
 def is_silent(reply: Reply) -> bool:
     """Whether the attempt may have made a hold of which no answer tells.
 
-    That is so without a readable answer, and after a 400 `internal_error`: the bank's database was down.
     After an approval of something else, too: an approval of ours that follows it is perhaps the second.
     """
-    match reply:
-        case Silence() | Mismatch():
-            return True
-        case Refusal(status=status, code=code):
-            return status < 500 and code == "internal_error"
-        case NotSent() | Approval():
-            return False
-        case _:
-            assert_never(reply)
+    return isinstance(reply, Silence | Mismatch)
 
 
 def describe(reply: Reply) -> str:
-    """A reply in a few words, for events and logs. Holds nothing the bank wrote freely."""
+    """A reply in a few words, for events, logs and people. Holds nothing the bank wrote freely."""
     match reply:
         case NotSent(reason=reason) | Silence(reason=reason):
             return reason
         case Approval(status=status, replayed=replayed):
             return f"{status} replayed" if replayed else f"{status}"
-        case Refusal(status=status, code=code):
-            return f"{status} {code}".strip()
+        case Decline() | BankError() | NotDone():
+            return f"{reply.status} {reply.code or reply.said}"
         case Mismatch(status=status, detail=detail):
             return f"{status} {detail}"
-        case _:
-            assert_never(reply)

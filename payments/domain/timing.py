@@ -10,13 +10,8 @@ from datetime import timedelta
 # How evidence has to be spaced to count: not two glimpses of one bad moment.
 CONTRADICTIONS_APART = timedelta(seconds=30)
 NEGATIVE_PROBES_APART = timedelta(minutes=10)
-# When an authorize that was found not executed is probed again, from that moment on.
+# When an authorize that was found not executed is probed again, from that moment on, at a bank that can be.
 LATE_LOOKS = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=22))
-# The bank forgets stored answers after 24 to 25 hours. A card is not sent under a key older than 23 hours,
-# since it would be held a second time; and a probe later than 24 hours after an operation's first attempt
-# proves nothing by finding no stored answer.
-BANK_KEY_LASTS = timedelta(hours=23)
-STORED_ANSWERS_LAST = timedelta(hours=24)
 # How many attempts of an authorize may carry the card and stay silent: each may be a hold of its own.
 SILENT_ATTEMPTS_WITH_CARD = 2
 # How long a merchant's retry finds the first request's answer; what was asked and answered is kept as long.

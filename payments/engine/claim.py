@@ -24,8 +24,9 @@ from django.db.models import QuerySet
 
 from payments.domain.ids import new_id
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.domain.timing import BANK_KEY_LASTS, IDEMPOTENCY_KEYS_KEPT
+from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
 from payments.engine import answers, leases
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
 from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_for_receipts
@@ -246,7 +247,7 @@ def _claims(request: MerchantRequest) -> QuerySet[IdempotencyKey]:
 
 def _again(request: MerchantRequest, claimed: IdempotencyKey, now: datetime) -> Again:
     operation, retired = claimed.operation, claimed.bank_key_retired
-    is_old = bank_key_age(operation, now) >= BANK_KEY_LASTS
+    is_old = not abilities_of(operation.bank).knows_key(bank_key_age(operation, now))
     ordinal = operation.ordinal + (1 if retired or is_old else 0)
     return Again(request, operation.pk, ordinal, after_retired_key=retired)
 

@@ -12,9 +12,11 @@ from uuid import UUID
 from django.db.models import Exists
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
+from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
 from payments.engine import answers, claim
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
@@ -90,7 +92,7 @@ def conclude_by_hand(
     check_at_rest(operation)
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
-    if operation.attempts.filter(is_late=True, http_status=200).exclude(bank_reference="").exists():
+    if operation.attempts.filter(is_late=True, said=Said.APPROVED).exists():
         raise Outdated("The bank has answered late; the answer stands on the timeline. Ask again to take it.")
     # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
     operation.lease_epoch += 1
@@ -249,6 +251,8 @@ def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
 
 
 def next_look(operation: Operation, at: datetime) -> datetime | None:
-    """When a hold that was not found is looked for again, or None where it was often enough."""
+    """When a hold that was not found is looked for again, or None where it was often enough, or cannot be."""
+    if not abilities_of(operation.bank).probes_without_card:
+        return None
     found_at = operation.finished_at or at
     return next((found_at + look for look in LATE_LOOKS if found_at + look > at), None)

@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django_fsm import can_proceed
 
-from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED
+from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.engine import claim, leases, locked_rows
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.claim import (
     Again,
@@ -38,6 +39,7 @@ from payments.engine.refusals import (
     AuthorizationExpired,
     InvalidTransition,
     NeedsReview,
+    NotSupported,
     OperationInProgress,
     OrderAlreadyHasPayment,
     Overloaded,
@@ -151,8 +153,8 @@ def record_step(
 ) -> Lease | None:
     """The step's operation, committed, on a payment that allows it; None where somebody was quicker.
 
-    Raises PaymentNotFound, InvalidTransition, AuthorizationExpired, AmountMismatch, OperationInProgress
-    or NeedsReview, and what `intent` raises.
+    Raises PaymentNotFound, NotSupported, InvalidTransition, AuthorizationExpired, AmountMismatch,
+    OperationInProgress or NeedsReview, and what `intent` raises.
     """
     assert not isinstance(start, Continue)  # noqa: S101 - only an authorize needs its client to go on
     conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
@@ -160,6 +162,8 @@ def record_step(
     with intent(conflicts):
         operation_id = claim.claim(start)
         payment = _lock_payment(payment_id, start.command)
+        if not abilities_of(payment.bank).can(step.kind):
+            raise _not_supported(payment, step)
         if not can_proceed(step.transition(payment)):
             raise _refuse_transition(payment, step)
         _check_amount(payment, amount_minor)
@@ -255,6 +259,15 @@ def _check_amount(payment: Payment, amount_minor: int | None) -> None:
             f"The payment's amount is {payment.amount_minor} cents; {amount_minor} were asked for.",
             payment=payments_for_receipts().get(pk=payment.pk),
         )
+
+
+def _not_supported(payment: Payment, step: Step) -> Refused:
+    """That the payment's bank does not do it, and what to do instead."""
+    return NotSupported(
+        f"The bank of this payment carries out no {step.kind}.",
+        next_step=NEXT_WITHOUT[step.kind],
+        payment=payments_for_receipts().get(pk=payment.pk),
+    )
 
 
 def _refuse_transition(payment: Payment, step: Step) -> Refused:

@@ -19,16 +19,15 @@ from django.db.models.functions import Random
 from payments.banks.base import Instruction
 from payments.domain.meanings import says_already, says_done
 from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import Approval
+from payments.domain.replies import Approval, Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import (
-    BANK_KEY_LASTS,
     CONTRADICTIONS_APART,
     NEGATIVE_PROBES_APART,
     SILENT_ATTEMPTS_WITH_CARD,
-    STORED_ANSWERS_LAST,
     Timing,
 )
+from payments.engine.abilities import abilities_of
 from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.models.guards import database_is_away
@@ -148,11 +147,11 @@ def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
 def may_send_card(operation: Operation, at: datetime) -> bool:
     """Whether an authorize in doubt may be sent with the card once more. `at` is the database's time.
 
-    Not where two attempts were silent: each may be a hold of its own, so only probes go on. And not later
-    than 23 hours after the key's first use: the bank may have forgotten it, and would hold a second time.
+    Not where two attempts were silent: each may be a hold of its own, so only probes go on. And only while
+    the bank knows the key for certain: it would hold a second time under one that it has forgotten.
     """
-    return (
-        operation.silent_attempts < SILENT_ATTEMPTS_WITH_CARD and bank_key_age(operation, at) < BANK_KEY_LASTS
+    return operation.silent_attempts < SILENT_ATTEMPTS_WITH_CARD and abilities_of(operation.bank).knows_key(
+        bank_key_age(operation, at)
     )
 
 
@@ -288,7 +287,12 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
         return None
     # Later ones, too: what they were silent about may be a second hold.
     others = [one for one in attempts if one.number != answered.number]
-    reply = Approval(200, answered.bank_reference, bool(answered.is_replay), answered.hold_expires_at)
+    reply = Approval(
+        answered.http_status or 0,
+        answered.bank_reference,
+        bool(answered.is_replay),
+        answered.hold_expires_at,
+    )
     return LateAnswer(answered.number, reply, _history_of(operation, others, at, ends_at=at))
 
 
@@ -310,14 +314,14 @@ def _age(operation: Operation) -> timedelta:
 
 def _settles(attempt: Attempt) -> bool:
     """A late answer that an unfinished operation can be settled with. A probe's must be a stored one."""
-    known = attempt.is_late and attempt.http_status == 200 and attempt.bank_reference != ""
+    known = attempt.is_late and attempt.said == Said.APPROVED
     return known and (not attempt.is_probe or bool(attempt.is_replay))
 
 
 def _late_approvals(operation: OuterRef) -> QuerySet[Attempt]:
     """As `_settles` has it."""
-    late = Attempt.objects.filter(operation=operation, is_late=True, http_status=200)
-    return late.filter(Q(is_probe=False) | Q(is_replay=True)).exclude(bank_reference="")
+    late = Attempt.objects.filter(operation=operation, is_late=True, said=Said.APPROVED)
+    return late.filter(Q(is_probe=False) | Q(is_replay=True))
 
 
 def _lease(operation: Operation, *, attempt: int, taken_at: float, history: History) -> Lease:
@@ -356,17 +360,17 @@ def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, 
         done_by_others=_is_done_by_others(OperationKind(operation.kind), instructed),
         contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
         probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
-        may_be_forgotten=bool(instructed) and ends_at - instructed[0].started_at >= STORED_ANSWERS_LAST,
+        may_be_forgotten=bool(instructed)
+        and abilities_of(operation.bank).may_have_forgotten(ends_at - instructed[0].started_at),
     )
 
 
 def _is_done_by_others(kind: OperationKind, instructed: list[Attempt]) -> bool:
     """Whether the bank said "already" before any attempt was silent, or of what excludes the kind."""
     first_silent = next((one.number for one in instructed if one.is_silent), None)
-    said = [(one.number, one.refusal) for one in instructed if one.refusal and says_already(one.refusal)]
+    said = [(one.number, Said(one.said)) for one in instructed if says_already(one.said)]
     return any(
-        first_silent is None or number < first_silent or not says_done(kind, refusal)
-        for number, refusal in said
+        first_silent is None or number < first_silent or not says_done(kind, word) for number, word in said
     )
 
 

@@ -137,6 +137,7 @@ def _told(lease: Lease, reply: Reply) -> dict[str, Any]:
         "currency": sent.currency,
         "target": sent.target_reference,
         "bank_idempotency_key": sent.idempotency_key,
+        "said": reply.said.value,
         "reply": describe(reply),
     }
     if isinstance(reply, Approval):

@@ -36,7 +36,7 @@ from payments.domain.outcomes import (
     outcome_of,
 )
 from payments.domain.patience import hurried
-from payments.domain.replies import Approval, NotSent, Refusal, Reply, call_is_over, describe, is_silent
+from payments.domain.replies import NOES, Approval, NotSent, Reply, Said, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.engine import claim, leases, orphan_answers
 from payments.engine.conclude import Recorded, conclude, lock_at_once, name_success, next_look
@@ -257,7 +257,7 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     if (
         operation.state not in (OperationState.NOT_EXECUTED, OperationState.REJECTED)
         or operation.kind in (OperationKind.AUTHORIZE, OperationKind.RELEASE)
-        or not says_done(OperationKind(operation.kind), ended.reply)
+        or not says_done(OperationKind(operation.kind), ended.reply.said)
     ):
         return
     siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
@@ -380,7 +380,7 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
             if call_is_over(ended.reply):
                 held.lease_expires_at = at
             held.save(update_fields=["due_at", "lease_expires_at"])
-        elif isinstance(ended.reply, Refusal):
+        elif ended.reply.said in NOES:
             payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
             _contradict(payment, operation, lease, ended)
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
@@ -413,6 +413,7 @@ def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
         "result": result,
         "in_doubt": leaves_doubt(reply, ended.outcome),
         "is_over": call_is_over(reply),
+        "said": reply.said,
         "http_status": evidence.get("status"),
         "reply": evidence["reply"],
         "bank_reference": evidence.get("reference", ""),
@@ -431,6 +432,7 @@ def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
         ).update(
             ended_at=ClockTimestamp(),
             result=Attempt.Result.NOT_SENT,
+            said=Said.NOT_SENT,
             in_doubt=False,
             reply="its record was in doubt",
             duration_ms=0,
@@ -456,8 +458,8 @@ def _verdict(outcome: Outcome) -> Verdict | None:
 
 
 def _evidence(reply: Reply) -> dict[str, str | int | bool]:
-    """What the bank said, as far as it may be kept: its status, code and reference, not its prose."""
-    evidence: dict[str, str | int | bool] = {"reply": describe(reply)[:200]}
+    """What the bank said, as far as it may be kept: our word, its status, code, reference, not its prose."""
+    evidence: dict[str, str | int | bool] = {"said": reply.said.value, "reply": describe(reply)[:200]}
     if not isinstance(reply, NotSent) and reply.status is not None:
         evidence["status"] = reply.status
     if isinstance(reply, Approval):

@@ -60,6 +60,12 @@ class InvalidTransition(Refused):
     code = "invalid_transition"
 
 
+class NotSupported(Refused):
+    """The payment's bank does not carry out such an instruction."""
+
+    code = "not_supported"
+
+
 class AuthorizationExpired(Refused):
     code = "authorization_expired"
 

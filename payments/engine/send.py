@@ -23,7 +23,6 @@ from payments.banks.base import Bank
 from payments.banks.registry import bank_named
 from payments.domain import meanings
 from payments.domain.cards import Card
-from payments.domain.money import Currency
 from payments.domain.outcomes import (
     InDoubt,
     NotExecuted,
@@ -34,9 +33,10 @@ from payments.domain.outcomes import (
     meaning_of,
     outcome_of,
 )
-from payments.domain.replies import LookUp, NotSent, Reply, describe
-from payments.domain.states import Mode, OperationKind
+from payments.domain.replies import LookUp, NotSent, Reply, Unclear, describe
+from payments.domain.states import OperationKind
 from payments.engine import leases, record
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.bank_threads import Slot
 from payments.engine.conclude import Recorded
@@ -110,20 +110,25 @@ def look_late(lease: Lease) -> None:
 
 def look_up(bank: str, kind: OperationKind, reference: str) -> LookUp:
     """What a bank knows of a hold, a capture or a refund by its own id. Asks now, with no connection held."""
+    if kind not in abilities_of(bank).looks_up:
+        return Unclear("the bank has no look-up for this")
     _give_connection_back()
     return bank_named(bank).look_up(kind, reference)
 
 
-def banks_for(mode: Mode, currency: Currency) -> list[str]:
-    """The names of the banks that take this currency in this mode."""
-    banks = [bank_named(name) for name in registry.NAMES]
-    return sorted(bank.name for bank in banks if bank.mode is mode and currency in bank.currencies)
-
-
 def bank_health() -> dict[str, bool]:
-    """What each bank says of its own health, by its name. Asks them now, with no connection held."""
+    """What each bank says of its own health, by its name. Asks them now, with no connection held.
+
+    A bank that cannot be asked is not among them.
+    """
     _give_connection_back()
-    return {name: bank_named(name).is_healthy() for name in registry.NAMES}
+    said = {name: _health(bank_named(name)) for name in registry.NAMES}
+    return {name: is_healthy for name, is_healthy in said.items() if is_healthy is not None}
+
+
+def _health(bank: Bank) -> bool | None:
+    """What the bank says of itself; None where it does not, which proves nothing."""
+    return bank.is_healthy() if bank.abilities.says_how_it_is else None
 
 
 def _attempt(lease: Lease, card: Card | None) -> Ended:
@@ -136,7 +141,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     # While the breaker is open nothing is sent either, or the one call that finds out.
     was_open = pace_of(lease.bank).breaker.is_open
     asks_first = lease.by_recovery and not was_open
-    around = Surroundings(healthy_before=bank.is_healthy() if asks_first else None)
+    around = Surroundings(healthy_before=_health(bank) if asks_first else None)
     started = boot_clock()
     reply = _ask(bank, lease, card)
     duration_ms = round((boot_clock() - started) * 1000)
@@ -148,6 +153,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
         probe=lease.is_probe,
         number=lease.attempt,
         reply=describe(reply),
+        said=reply.said.value,
         outcome=type(outcome).__name__,
         ms=duration_ms,
     )
@@ -159,7 +165,7 @@ def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outc
     kind = lease.instruction.kind
     meaning = meaning_of(kind, reply, lease.history, probe=lease.is_probe)
     if health_decides(meaning, around):
-        around = replace(around, healthy_after=bank.is_healthy())
+        around = replace(around, healthy_after=_health(bank))
     if earlier_ones_decide(meaning):
         try:
             operation = Operation.objects.get(pk=lease.operation_id)

@@ -14,7 +14,7 @@ from django_fsm import FSMField, transition
 from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
 from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
 from payments.domain.outcomes import Verdict
-from payments.domain.replies import Refusal, is_refusing
+from payments.domain.replies import Said
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     UNFINISHED_OPERATIONS,
@@ -207,8 +207,11 @@ class Attempt(models.Model):
     result = models.CharField(max_length=8, choices=Result.choices, blank=True)
     in_doubt = models.BooleanField(null=True)  # whether the bank may have executed it; null is yes, too
     is_over = models.BooleanField(null=True)  # whether the bank has stopped working on it; null is unknown
-    http_status = models.PositiveSmallIntegerField(null=True)
-    reply = models.CharField(max_length=200, blank=True)  # the bank's code, or what went wrong
+    said = models.CharField(
+        max_length=24, choices=choices(Said), blank=True
+    )  # what the bank said, in our words
+    http_status = models.PositiveSmallIntegerField(null=True)  # the bank's own
+    reply = models.CharField(max_length=200, blank=True)  # the bank's own status and code, or what went wrong
     bank_reference = models.CharField(max_length=64, blank=True)
     is_replay = models.BooleanField(null=True)  # the bank's stored answer to an earlier attempt
     duration_ms = models.PositiveIntegerField(null=True)
@@ -242,6 +245,10 @@ class Attempt(models.Model):
             models.CheckConstraint(
                 condition=Q(result__in=["", "not_sent", "silent", "answered"]), name="attempt_result_known"
             ),
+            models.CheckConstraint(condition=Q(said="") | one_of("said", Said), name="attempt_word_known"),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) ^ ~Q(said=""), name="attempt_ended_with_word"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -253,18 +260,10 @@ class Attempt(models.Model):
 
         It has no readable answer or no recorded end; or it named its hold too late to be applied.
         """
-        is_heard = self.result == self.Result.ANSWERED and self.http_status != 200
+        is_heard = self.result == self.Result.ANSWERED and self.said != Said.APPROVED
         return not self.is_probe and self.result != self.Result.NOT_SENT and not is_heard
 
     @property
     def may_be_alive(self) -> bool:
         """Whether the bank may be working on it still."""
         return self.result in ("", self.Result.SILENT) and not self.is_over
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """The bank's error, as it was told; None where it gave another answer or none."""
-        status = self.http_status or 0
-        if self.result != self.Result.ANSWERED or not is_refusing(status):
-            return None
-        return Refusal(status, self.reply.removeprefix(f"{status} "))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Now
 
+from payments.domain.replies import Said
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     UNFINISHED_OPERATIONS,
@@ -78,14 +79,12 @@ def earlier_ones_answered(operation: Operation) -> bool:
     # A release may free another hold than its payment's, beside whatever that does meanwhile.
     is_release = operation.kind == OperationKind.RELEASE
     attempts = Attempt.objects.filter(operation=OuterRef("pk"))
-    approved = Q(Exists(attempts.filter(http_status=200, bank_reference=OuterRef("bank_reference"))))
-    refused = Q(
-        Exists(attempts.filter(result=Attempt.Result.ANSWERED, reply__endswith=OuterRef("outcome_code")))
-    )
+    approved = Q(Exists(attempts.filter(said=Said.APPROVED, bank_reference=OuterRef("bank_reference"))))
+    denied = Q(Exists(attempts.filter(said=OuterRef("outcome_code"))))
     never_sent = ~Q(Exists(attempts.exclude(result=Attempt.Result.NOT_SENT)))
     by_the_bank = (
         Q(state=OperationState.SUCCEEDED) & approved
-        | Q(state__in=[OperationState.DECLINED, OperationState.REJECTED]) & refused
+        | Q(state__in=[OperationState.DECLINED, OperationState.REJECTED]) & denied
         | Q(state=OperationState.NOT_EXECUTED) & never_sent
     )
     related = Operation.objects.filter(same_target if is_release else same_target | same_payment)

@@ -6,6 +6,7 @@ from uuid import UUID
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.bank_threads import bank_threads
 from payments.engine.claim import Start
@@ -53,12 +54,13 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
         case Rejected():
             payment = operation.claimed_payment
             payment.become_expired(at=at)
-            holds.request_release(
-                payment,
-                hold=payment.bank_authorization_id,
-                because=operation.public_id,
-                request_id=operation.request_id,
-            )
+            if abilities_of(payment.bank).voids_expired_holds:
+                holds.request_release(
+                    payment,
+                    hold=payment.bank_authorization_id,
+                    because=operation.public_id,
+                    request_id=operation.request_id,
+                )
             return Event.Type.PAYMENT_EXPIRED
         case Declined():
             raise conclude.ImpossibleOutcome(f"{operation}: {outcome}")

@@ -1,8 +1,8 @@
 """Expirations: holds that have run out end their payments, and are voided at the bank.
 
-The bank enforces the expiry on a capture only, and goes on blocking the cardholder's funds (its
-contract). A payment with an unfinished operation is left alone: a capture that was sent in the last
-minutes is the bank's to judge.
+A bank may enforce the expiry on a capture only, and go on blocking the cardholder's funds until the hold is
+voided. A payment with an unfinished operation is left alone: a capture that was sent in the last minutes is
+the bank's to judge.
 """
 
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from payments.domain.states import PaymentState
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import timestamp
 from payments.models import Discrepancy, Event, Payment, unfinished_operations
 from payments.models.clock import ClockTimestamp
@@ -72,5 +73,6 @@ def _expire(payment_id: UUID) -> bool:
             actor=SYSTEM_ACTOR,
             evidence={"hold_ended_at": timestamp(payment.authorization_expires_at)},
         )
-        holds.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
+        if abilities_of(payment.bank).voids_expired_holds:
+            holds.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
     return True

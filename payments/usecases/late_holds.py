@@ -9,7 +9,9 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
+from payments.engine.abilities import banks_that_can
 from payments.engine.passed_over import PASSED_OVER
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
@@ -36,10 +38,10 @@ def unclaimed() -> QuerySet[Attempt]:
         Attempt.objects.filter(
             Q(is_probe=False) | Q(is_replay=True),
             is_late=True,
-            http_status=200,
+            said=Said.APPROVED,
             operation__kind=OperationKind.AUTHORIZE,
+            operation__bank__in=banks_that_can(OperationKind.RELEASE),
         )
-        .exclude(bank_reference="")
         .filter(~Exists(claimed), ~Exists(released), ~Exists(may_claim))
         .select_related("operation__payment")
     )

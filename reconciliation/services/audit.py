@@ -4,13 +4,15 @@ Each rule is a sentence and a query for its violations. Most are guaranteed by a
 a transaction as well; the audit asks the rows all the same, whoever wrote them.
 """
 
+import json
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD, STORED_ANSWERS_LAST
+from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD
+from payments.engine.abilities import answers_last, banks_that_void_expired_holds
 from payments.models.patience import unhurried
 from reconciliation.services.audit_rules import RULES
 
@@ -37,7 +39,10 @@ def found_by(cursor: CursorWrapper) -> list[Violation]:
     bounds: dict[str, str | int] = {
         "attempt": f"{settings.BANK_TIMING.attempt} seconds",
         "patience": "10 minutes",  # what recovery has to notice something before it is called overdue
-        "answers_last": f"{STORED_ANSWERS_LAST.total_seconds()} seconds",
+        "answers_last": json.dumps(
+            {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in answers_last().items()}
+        ),
+        "banks_that_void_expired": json.dumps(banks_that_void_expired_holds()),
         "silent_with_card": SILENT_ATTEMPTS_WITH_CARD,
         "probes_apart": f"{NEGATIVE_PROBES_APART.total_seconds()} seconds",
     }

@@ -1,10 +1,16 @@
 """The audit's rules. Each query gives a row (subject, detail) for each violation.
 
-`%(attempt)s`, `%(patience)s`, `%(answers_last)s` and `%(probes_apart)s` are intervals,
-`%(silent_with_card)s` is a number.
+`%(attempt)s`, `%(patience)s` and `%(probes_apart)s` are intervals, `%(silent_with_card)s` is a number.
+`%(answers_last)s` is a JSON object, an interval for each bank that may forget a key, and
+`%(banks_that_void_expired)s` a JSON list.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from payments.domain.meanings import words_for_done
+from payments.domain.replies import ALREADY_DONE
+from payments.domain.states import OperationKind
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,20 @@ _PAYMENT = "'pay_' || replace(p.id::text, '-', '')"
 _OPERATION = "'op_' || replace(o.id::text, '-', '')"
 _UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
 _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
+
+
+def _words(words: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
+
+
+_SAID_DONE = (
+    "CASE o.kind "
+    + " ".join(
+        f"WHEN '{kind}' THEN a.said IN {_words(words_for_done(kind))}"
+        for kind in (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
+    )
+    + " END"
+)
 
 # What people want, or wanted; what came of it has an event of its own.
 _UNDECIDED = "('resolution.proposed', 'resolution.refused', 'resolution.outdated', 'resolution.failed')"
@@ -90,7 +110,8 @@ _STATES = [
         SELECT {_PAYMENT}, 'expired at ' || p.expired_at FROM payments_payment p WHERE p.state = 'EXPIRED' AND (
             NOT (p.authorization_expires_at <= p.expired_at OR EXISTS (SELECT 1 FROM payments_operation o
                 WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state = 'REJECTED'))
-            OR NOT EXISTS (SELECT 1 FROM payments_operation o WHERE o.payment_id = p.id
+            OR %(banks_that_void_expired)s::jsonb ? p.bank
+                AND NOT EXISTS (SELECT 1 FROM payments_operation o WHERE o.payment_id = p.id
                 AND o.kind = 'release' AND o.target_reference = p.bank_authorization_id))""",
     ),
     Rule(
@@ -115,14 +136,14 @@ _STATES = [
 _EVIDENCE = [
     Rule(
         "success_on_evidence",
-        "An operation SUCCEEDED because the bank said so: 200 with its reference, or `already` after a doubt.",
+        "An operation SUCCEEDED because the bank said so: with its reference, or that it was done already.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.bank_reference FROM payments_operation o
         WHERE o.state = 'SUCCEEDED' AND NOT {_BY_PEOPLE} AND NOT EXISTS (SELECT 1 FROM payments_attempt a
             WHERE a.operation_id = o.id AND (
-                o.bank_reference <> '' AND a.http_status = 200 AND a.bank_reference = o.bank_reference
+                o.bank_reference <> '' AND a.said = 'approved' AND a.bank_reference = o.bank_reference
                 OR o.bank_reference = '' AND o.kind IN ('void', 'refund', 'release')
-                    AND a.http_status = 400 AND a.reply LIKE '%%already%%'))""",
+                    AND a.said IN {_words(ALREADY_DONE)}))""",
     ),
     Rule(
         "refusal_on_evidence",
@@ -130,8 +151,7 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.outcome_code FROM payments_operation o
         WHERE o.state IN ('DECLINED', 'REJECTED') AND NOT EXISTS (SELECT 1 FROM payments_attempt a
-            WHERE a.operation_id = o.id AND a.http_status IN (400, 402)
-                AND a.reply = a.http_status || ' ' || o.outcome_code)""",
+            WHERE a.operation_id = o.id AND a.said = o.outcome_code)""",
     ),
     Rule(
         "not_executed_on_evidence",
@@ -157,10 +177,7 @@ _EVIDENCE = [
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
         WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND (
-                a.http_status = 200 AND a.bank_reference <> ''
-                OR a.is_late AND a.http_status = 400 AND a.reply ~ CASE o.kind
-                    WHEN 'capture' THEN 'already_(used|captured)$'
-                    WHEN 'void' THEN 'already_(used|voided)$' ELSE 'already_refunded$' END)
+                a.said = 'approved' OR a.is_late AND {_SAID_DONE})
             AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.payment_id = o.payment_id
                 AND s.kind = o.kind AND s.state = 'SUCCEEDED')
             AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
@@ -168,11 +185,11 @@ _EVIDENCE = [
     ),
     Rule(
         "late_answers_settle",
-        "A 200 of the bank's that came late has settled its operation, also one under review.",
+        "An approval of the bank's that came late has settled its operation, also one under review.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
-        WHERE o.state IN {_UNFINISHED} AND a.is_late AND a.http_status = 200 AND a.bank_reference <> ''
+        WHERE o.state IN {_UNFINISHED} AND a.is_late AND a.said = 'approved'
             AND (a.is_replay OR NOT a.is_probe)
             AND a.ended_at < clock_timestamp() - interval %(patience)s
             AND coalesce(o.due_at, a.ended_at) < clock_timestamp() - interval %(patience)s
@@ -263,7 +280,7 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, a.bank_reference FROM payments_attempt a
         JOIN payments_operation o ON o.id = a.operation_id AND o.kind = 'authorize'
-        WHERE a.http_status = 200 AND a.bank_reference <> '' AND (a.is_replay OR NOT a.is_probe)
+        WHERE a.said = 'approved' AND (a.is_replay OR NOT a.is_probe)
             AND a.ended_at < clock_timestamp() - interval %(patience)s
             AND NOT EXISTS (SELECT 1 FROM payments_payment p
                 WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)
@@ -295,7 +312,7 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
         WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
-            clock_timestamp() - interval %(answers_last)s - interval %(patience)s""",
+            clock_timestamp() - (%(answers_last)s::jsonb ->> o.bank)::interval - interval %(patience)s""",
     ),
 ]
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason, Verdict
+from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.domain.timing import STORED_ANSWERS_LAST
+from payments.engine.abilities import abilities_of
 from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
@@ -92,7 +93,7 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     sentences += _proposed(payment)
     for one in operations:
         if one.kind == OperationKind.RELEASE and one.state == OperationState.NOT_EXECUTED:
-            freed = any(attempt.http_status == 200 for attempt in one.attempts.all()) or _is_freed(one)
+            freed = any(attempt.said == Said.APPROVED for attempt in one.attempts.all()) or _is_freed(one)
             what = (
                 "was freed after all"
                 if freed
@@ -132,14 +133,25 @@ def _money(payment: Payment, open_ones: list[Operation]) -> str:
 
 def _possible(payment: Payment, now: datetime) -> list[str]:
     """What can be instructed, and until when."""
-    expires = payment.authorization_expires_at
+    expires, able = payment.authorization_expires_at, abilities_of(payment.bank)
     if payment.state == PaymentState.CAPTURED:
-        return ["It can be refunded."]
-    if payment.state != PaymentState.AUTHORIZED or expires is None:
+        return [
+            "It can be refunded." if able.can(OperationKind.REFUND) else "Its bank refunds nothing for us."
+        ]
+    if payment.state != PaymentState.AUTHORIZED:
         return []
+    left = [_DONE[kind] for kind in _DONE if able.can(kind)]
+    if not left:
+        return ["Its bank neither captures nor voids for us: it settles the payment by itself."]
+    if expires is None:
+        return []
+    freed = "and the hold is voided" if able.voids_expired_holds else "and its bank frees the hold"
     if expires <= now:
-        return [f"The hold ran out at {moment(expires)}: within a minute it expires, and the hold is voided."]
-    return [f"It can be captured or voided until {moment(expires)}; then it expires and the hold is voided."]
+        return [f"The hold ran out at {moment(expires)}: within a minute it expires, {freed}."]
+    return [f"It can be {' or '.join(left)} until {moment(expires)}; then it expires {freed}."]
+
+
+_DONE = {OperationKind.CAPTURE: "captured", OperationKind.VOID: "voided"}
 
 
 def _is_freed(release: Operation) -> bool:
@@ -242,6 +254,6 @@ def _what_next(operation: Operation, now: datetime) -> str:
     how = "asks the bank again"
     if operation.kind == OperationKind.AUTHORIZE:
         how = "probes the bank for it"
-        if now - operation.created_at >= STORED_ANSWERS_LAST:
+        if abilities_of(operation.bank).may_have_forgotten(now - operation.created_at):
             how = "probes the bank for it once more, and hands it over to people if nothing is found,"
     return f"{doubt}The {operation.kind} is in doubt: recovery {how} {when}."

@@ -69,7 +69,7 @@ class TestDashboard:
 
     def test_shows_how_the_banks_behave(self, support: Staff) -> None:
         operation = make_operation(make_payment())
-        make_attempt(operation, 1, http_status=503)
+        make_attempt(operation, 1, said="not_done")
         make_attempt(operation, 2)
         shown = support.read(PAGE)
         assert "ficmart Last hour 2 50.0% 1 0 0 120 ms 120 ms mostly failing" in shown

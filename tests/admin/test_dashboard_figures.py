@@ -174,8 +174,8 @@ class TestBanks:
         for number, (result, fields) in enumerate(
             [
                 (answered, {"duration_ms": 100}),
-                (answered, {"duration_ms": 300, "http_status": 503}),
-                (answered, {"duration_ms": 200, "http_status": 402}),
+                (answered, {"duration_ms": 300, "said": "not_done"}),
+                (answered, {"duration_ms": 200, "said": "declined"}),
                 (silent, {"duration_ms": 30_000}),
                 (not_sent, {"duration_ms": 1}),
                 (None, {}),
@@ -265,8 +265,8 @@ class TestSpeed:
             cursor.execute(
                 """INSERT INTO payments_attempt
                        (operation_id, number, epoch, started_at, ended_at, result, reply, bank_reference,
-                        is_probe, verdict, is_late, duration_ms, http_status)
-                   SELECT id, 1, 1, created_at, created_at, 'answered', '', '', false, '', false, 100, 200
+                        is_probe, verdict, is_late, duration_ms, said)
+                   SELECT id, 1, 1, created_at, created_at, 'answered', '', '', false, '', false, 100, 'approved'
                    FROM payments_operation"""
             )
             cursor.execute("ANALYZE payments_payment, payments_operation, payments_attempt")

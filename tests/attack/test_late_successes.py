@@ -63,7 +63,7 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
 
 def _wait_for_late_answer(verb: str) -> None:
     wait_for_bank_threads()
-    assert Attempt.objects.filter(operation__kind=verb, is_late=True, http_status=200).exists()
+    assert Attempt.objects.filter(operation__kind=verb, is_late=True, said="approved").exists()
 
 
 def test_a_200_that_lies_there_is_read_by_whoever_would_hand_the_operation_over(
@@ -105,7 +105,7 @@ def test_a_200_that_was_only_put_down_is_adopted_although_the_operation_is_under
             capture.save(update_fields=["state"])
         Discrepancy.objects.create(kind="contradiction", operation=capture, payment=capture.payment)
         Attempt.objects.filter(operation=capture).update(
-            ended_at=ClockTimestamp(), result="answered", http_status=200, reply="200", is_late=True,
+            ended_at=ClockTimestamp(), result="answered", said="approved", reply="200", is_late=True,
             bank_reference="cap_1", is_replay=False, in_doubt=False, duration_ms=1,
         )  # fmt: skip
         Operation.objects.filter(pk=capture.pk).update(due_at=None)

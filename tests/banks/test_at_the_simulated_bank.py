@@ -8,7 +8,17 @@ import pytest
 
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
-from payments.domain.replies import Approval, Mismatch, NotSent, Refusal, Reply, Silence
+from payments.domain.replies import (
+    Approval,
+    BankError,
+    Decline,
+    Mismatch,
+    NotDone,
+    NotSent,
+    Reply,
+    Said,
+    Silence,
+)
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.banks.instructions import CUT_SHORT, GAVE_UP, instruction
@@ -71,23 +81,23 @@ class TestMoney:
     @pytest.mark.parametrize("code", CARDS)
     def test_is_refused(self, bank: SimulatedBank, client: FicmartBank, code: str) -> None:
         status = 402 if code == "insufficient_funds" else 400
-        assert authorize(client, card=CARDS[code]) == Refusal(status, code)
+        assert authorize(client, card=CARDS[code]) == Decline(Said(code), status, code)
         assert bank.ledger() == []
 
     def test_of_a_hold_that_ran_out_is_not_taken(self, bank: SimulatedBank, client: FicmartBank) -> None:
         held = reference(authorize(client))
         bank.move_clock(seconds=timedelta(days=8).total_seconds())
         reply = follow_up(client, OperationKind.CAPTURE, held, "key-2")
-        assert reply == Refusal(400, "authorization_expired")
+        assert reply == BankError(Said.AUTHORIZATION_EXPIRED, 400, "authorization_expired")
 
 
 class TestTrouble:
     @pytest.mark.parametrize(
         ("scripted", "reply", "executed"),
         [
-            (("fail_before", {}), Refusal(500, "internal_error"), False),
-            (("fail_after", {}), Refusal(500, "internal_error"), True),
-            (("fail_before", TOO_MANY), Refusal(429, "slow_down", 3.0), False),
+            (("fail_before", {}), NotDone(500, "internal_error"), False),
+            (("fail_after", {}), NotDone(500, "internal_error"), True),
+            (("fail_before", TOO_MANY), NotDone(429, "slow_down", 3.0), False),
             (
                 ("fail_before", {"status": 503, "code": "away"}),
                 Silence("unexpected status", 503, is_over=False),
@@ -107,8 +117,8 @@ class TestTrouble:
             (("alter", {"amount": 1}), Mismatch(200, "another amount than sent"), True),
             (("alter", {"status": None}), Silence("incomplete answer", 200), True),
             (("dribble", {"interval_ms": 10}), CUT_SHORT, True),
-            (("database_down", {}), Refusal(400, "internal_error"), False),
-            (("database_fails_midway", {}), Refusal(400, "invalid_card"), False),
+            (("database_down", {}), Silence("400 internal_error", 400), False),
+            (("database_fails_midway", {}), Decline(Said.INVALID_CARD, 400, "invalid_card"), False),
         ],
         ids=lambda value: f"{value[0]} {value[1]}" if isinstance(value, tuple) else "",
     )

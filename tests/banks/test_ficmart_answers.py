@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from payments.banks.ficmart import FicmartBank
-from payments.domain.replies import Approval, Mismatch, Refusal, Reply, Silence
+from payments.domain.replies import (
+    Approval,
+    BankError,
+    Decline,
+    Mismatch,
+    NotDone,
+    Reply,
+    Said,
+    Silence,
+    call_is_over,
+    describe,
+)
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.banks.instructions import APPROVALS, AUTHORIZATION, CARD, MADE, instruction, send
@@ -306,22 +317,58 @@ class TestAnotherStatus:
 
 class TestAnError:
     @pytest.mark.parametrize(
-        ("status", "code"),
+        "reply",
         [
             *(
-                (400, "invalid_card"),
-                (400, "invalid_cvv"),
-                (400, "card_expired"),
-                (402, "insufficient_funds"),
+                Decline(Said(code), status, code)
+                for status in (400, 402)
+                for code in ("insufficient_funds", "card_expired", "invalid_card", "invalid_cvv")
             ),
-            *((400, "internal_error"), (500, "internal_error"), (400, "authorization_expired")),
-            *((400, "already_captured"), (404, "not_found"), (402, "a_word_of_its_own")),
-            *((401, "unauthorized"), (403, "forbidden"), (429, "slow_down"), (418, "teapot")),
+            BankError(Said.AUTHORIZATION_EXPIRED, 400, "authorization_expired"),
+            BankError(Said.ALREADY_USED, 400, "authorization_already_used"),
+            *(
+                BankError(Said(code), 400, code)
+                for code in ("already_captured", "already_voided", "already_refunded")
+            ),
+            *(
+                BankError(Said.BANK_ERROR, status, code)
+                for status, code in (
+                    *(
+                        (400, "authorization_not_found"),
+                        (400, "capture_not_found"),
+                        (400, "refund_not_found"),
+                    ),
+                    *((400, "amount_mismatch"), (400, "invalid_amount"), (400, "missing_idempotency_key")),
+                    *((402, "a_word_of_its_own"), (404, "not_found"), (401, "unauthorized"), (418, "teapot")),
+                )
+            ),
+            # The issuer's words, or the bank's, from somebody who is neither.
+            *(
+                BankError(Said.BANK_ERROR, status, code)
+                for status in (401, 403, 404, 409, 422)
+                for code in ("insufficient_funds", "invalid_card", "authorization_expired", "already_voided")
+            ),
+            NotDone(500, "internal_error"),
+            NotDone(429, "slow_down"),
+            NotDone(429, "insufficient_funds"),
+            # A failed commit says so, too, and a bank whose database is down.
+            Silence("400 internal_error", 400),
         ],
+        ids=describe,
     )
-    def test_is_told_by_its_code(self, timing: Timing, status: int, code: str) -> None:
+    def test_is_read_into_our_words_once(self, timing: Timing, reply: Reply) -> None:
+        status = reply.status
+        code = getattr(reply, "code", "internal_error")
         body = {"error": code, "message": f"No {CARD.number} here"}
-        assert reply_to(timing, status, body) == Refusal(status, code)
+        assert reply_to(timing, status, body) == reply
+
+    @pytest.mark.parametrize("closes_when_finished", [True, False])
+    def test_of_the_banks_own_database_ends_the_call_whoever_stands_between(
+        self, timing: Timing, closes_when_finished: bool
+    ) -> None:
+        with RawServer(answers(400, {"error": "internal_error"})) as server:
+            bank = FicmartBank(server.url, timing, closes_when_finished=closes_when_finished)
+            assert call_is_over(send(bank))
 
     @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 429, 500, 502, 503, 504])
     @pytest.mark.parametrize(
@@ -407,7 +454,7 @@ class TestPatience:
         self, timing: Timing, status: int, body: Any, header: str, seconds: float | None
     ) -> None:
         reply = reply_to(timing, status, body, headers=[header])
-        assert isinstance(reply, Refusal | Silence)
+        assert isinstance(reply, NotDone | Silence)
         assert reply.retry_after == seconds
 
 

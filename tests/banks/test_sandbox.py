@@ -13,7 +13,7 @@ from payments.banks.registry import bank_named
 from payments.banks.sandbox import SandboxBank
 from payments.domain.cards import Card
 from payments.domain.money import Currency
-from payments.domain.replies import Approval, NotSent, Refusal, Reply
+from payments.domain.replies import Approval, Decline, NotSent, Reply, Said
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.banks.instructions import AUTHORIZATION, instruction
@@ -58,13 +58,13 @@ class TestTheTestCards:
             assert isinstance(reply, Approval)
             assert reply.expires_at == NOW + timedelta(days=7)
         else:
-            assert reply == Refusal(402 if code == "insufficient_funds" else 400, code)
+            assert reply == Decline(Said(code), 402 if code == "insufficient_funds" else 400)
 
     def test_expire_by_the_banks_record_and_not_by_the_request(self, sandbox: SandboxBank) -> None:
         with time_machine.travel(datetime(2030, 12, 31, 23, 59, tzinfo=UTC)):
             assert isinstance(send(sandbox, card=Card(GOOD.number, 1, 2099, "123")), Approval)
         with time_machine.travel(datetime(2031, 1, 1, tzinfo=UTC)):
-            assert send(sandbox, card=Card(GOOD.number, 1, 2099, "123")) == Refusal(400, "card_expired")
+            assert send(sandbox, card=Card(GOOD.number, 1, 2099, "123")) == Decline(Said.CARD_EXPIRED, 400)
 
 
 class TestInstructions:
@@ -114,7 +114,7 @@ class TestTheRegistry:
         assert isinstance(bank_named("ficmart"), FicmartBank)
         assert isinstance(bank_named("sandbox"), SandboxBank)
         assert all(bank_named(name).name == name for name in registry.NAMES)
-        assert all(bank_named(name).currencies == {Currency.USD} for name in registry.NAMES)
+        assert all(Currency.USD in bank_named(name).abilities.currencies for name in registry.NAMES)
 
     def test_gives_everybody_the_same_one(self) -> None:
         assert bank_named("ficmart") is bank_named("ficmart")

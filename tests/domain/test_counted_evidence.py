@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from payments.domain.meanings import DECLINES
 from payments.domain.outcomes import (
     History,
     InDoubt,
@@ -19,13 +18,22 @@ from payments.domain.outcomes import (
     meaning_of,
     outcome_of,
 )
-from payments.domain.replies import Mismatch, NotSent, Refusal, Reply, Silence, describe
+from payments.domain.replies import (
+    NOES,
+    BankError,
+    Mismatch,
+    NotDone,
+    NotSent,
+    Reply,
+    Said,
+    Silence,
+    describe,
+)
 from payments.domain.states import OperationKind
 from tests.domain.test_outcomes import (
     AFTER_DOUBT,
     AFTER_SILENCE,
     AFTER_SILENCES,
-    ALREADY,
     APPROVED,
     DOUBT,
     EXPIRES_AT,
@@ -33,6 +41,7 @@ from tests.domain.test_outcomes import (
     KINDS,
     REPLAYED,
     SUCCEEDED,
+    says,
     spelled,
 )
 
@@ -46,7 +55,7 @@ NOT_HEALTHY = [
 
 
 class TestAContradiction:
-    DISAGREES = Refusal(400, "amount_mismatch")
+    DISAGREES = BankError(Said.BANK_ERROR, 400, "amount_mismatch")
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_from_a_bank_in_good_health_counts_and_may_be_repeated_after_30_seconds(
@@ -83,7 +92,7 @@ class TestAProbe:
 
     BEFORE = AFTER_SILENCE
     AGAIN = History(any_in_doubt=True, silent=1, probed_negative=True)
-    NO_SUCH_CARD = Refusal(400, "invalid_card")
+    NO_SUCH_CARD = says(Said.INVALID_CARD)
 
     def outcome(self, reply: Reply, history: History = BEFORE, around: Surroundings = HEALTHY) -> Outcome:
         return outcome_of(OperationKind.AUTHORIZE, reply, history, around, probe=True)
@@ -126,10 +135,8 @@ class TestAProbe:
     @pytest.mark.parametrize(
         "reply",
         [
-            *(Refusal(402, code) for code in DECLINES if code != "invalid_card"),
-            *(Refusal(400, code) for code in (*ALREADY, "authorization_expired", "amount_mismatch")),
-            *(Refusal(status, "invalid_card") for status in (401, 403, 404, 429, 500)),
-            *(Refusal(500, "internal_error"), Refusal(400, "internal_error"), Silence("timeout")),
+            *(says(said) for said in sorted(NOES - {Said.INVALID_CARD})),
+            *(NotDone(500, "internal_error"), Silence("400 internal_error", 400), Silence("timeout")),
             *(Mismatch(200, "another amount than sent"), NotSent("refused")),
         ],
         ids=describe,
@@ -143,7 +150,7 @@ class TestAProbe:
 
     @pytest.mark.parametrize("around", [HEALTHY, *NOT_HEALTHY])
     @pytest.mark.parametrize(
-        "reply", [NO_SUCH_CARD, Silence("timeout"), NotSent("refused"), Refusal(500, "internal_error")]
+        "reply", [NO_SUCH_CARD, Silence("timeout"), NotSent("refused"), NotDone(500, "internal_error")]
     )
     def test_that_finds_nothing_proves_nothing_once_the_bank_may_have_forgotten(
         self, reply: Reply, around: Surroundings
@@ -165,4 +172,4 @@ class TestAProbe:
             assert decides(reply, before=True)
             assert not decides(reply, before=False)
         assert not decides(REPLAYED, before=True)
-        assert not decides(Refusal(400, "amount_mismatch"), before=True)
+        assert not decides(BankError(Said.BANK_ERROR, 400, "amount_mismatch"), before=True)

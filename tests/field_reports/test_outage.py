@@ -152,9 +152,7 @@ class TestABankThatComesBackAfterAnHour:
         let_pass(timedelta(minutes=5), bank)
         authorize = Operation.objects.filter(idempotency_keys__key="k")
         with unguarded():
-            Operation.objects.filter(pk__in=authorize.values("pk")).update(
-                lease_epoch=5
-            )  # it rests
+            Operation.objects.filter(pk__in=authorize.values("pk")).update(lease_epoch=5)  # it rests
         Operation.objects.exclude(pk__in=authorize.values("pk")).update(due_at=clock_in(3600))
         outage.seconds += 60
         with ThreadPoolExecutor(1) as recovery, the_first_stalls(monkeypatch) as answered:

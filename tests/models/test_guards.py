@@ -196,10 +196,10 @@ class TestAnOutcome:
             operation = make_operation(make_payment())
             make_attempt(operation, result=result)
             make_attempt(operation, 2, Attempt.Result.NOT_SENT)
-            make_attempt(operation, 3, http_status=400, is_probe=True, verdict="negative_probe")
+            make_attempt(operation, 3, said="invalid_card", is_probe=True, verdict="negative_probe")
             with refuses("no evidence that it is NOT_EXECUTED"):
                 self._end(operation, "NOT_EXECUTED")
-            make_attempt(operation, 4, http_status=400, is_probe=True, verdict="negative_probe")
+            make_attempt(operation, 4, said="invalid_card", is_probe=True, verdict="negative_probe")
             assert self._end(operation, "NOT_EXECUTED") == 1
 
     def test_by_people_is_taken_when_it_is_decided(self) -> None:
@@ -216,9 +216,9 @@ class TestAnOutcome:
         operation = make_operation(make_payment())
         execute("CREATE TEMPORARY TABLE payments_attempt (LIKE public.payments_attempt)")
         execute(
-            "INSERT INTO pg_temp.payments_attempt (id, operation_id, result, http_status, bank_reference,"
+            "INSERT INTO pg_temp.payments_attempt (id, operation_id, result, said, bank_reference,"
             " number, epoch, reply, is_probe, verdict, is_late, started_at)"
-            " VALUES (1, %s, 'answered', 200, 'auth_1', 1, 1, '200', false, '', false, now())",
+            " VALUES (1, %s, 'answered', 'approved', 'auth_1', 1, 1, '200', false, '', false, now())",
             operation.pk,
         )
         try:
@@ -234,6 +234,11 @@ class TestAnOutcome:
             self._end(operation, "SUCCEEDED", bank_reference="auth_1")
 
 
+ANSWERED = {"ended_at": NOW, "result": "answered"}
+SILENT = {"ended_at": NOW, "result": "silent", "said": "silence"}
+NOT_SENT = {"ended_at": NOW, "result": "not_sent", "said": "not_sent"}
+
+
 class TestAnAttempt:
     def _insert(self, operation: Operation, number: int = 1, **fields: Any) -> Attempt:
         return Attempt.objects.create(operation=operation, number=number, **{"epoch": 1} | fields)
@@ -241,8 +246,9 @@ class TestAnAttempt:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"ended_at": NOW, "result": "answered", "http_status": 200, "bank_reference": "auth_1"},
+            {"ended_at": NOW, "result": "answered", "said": "approved", "bank_reference": "auth_1"},
             {"is_late": True},
+            {"said": "silence"},
             {"bank_reference": "auth_1"},
             {"verdict": "negative_probe"},
             {"in_doubt": False},
@@ -275,13 +281,14 @@ class TestAnAttempt:
         ("columns", "because"),
         [
             ({"reply": "200"}, "it changes when it ends"),
-            ({"ended_at": NOW, "result": "silent", "bank_reference": "x"}, "a reference comes with a 200"),
-            (
-                {"ended_at": NOW, "result": "answered", "http_status": 402, "bank_reference": "x"},
-                "a reference comes with a 200",
-            ),
-            ({"ended_at": NOW, "result": "silent", "in_doubt": False}, "silence leaves doubt"),
-            ({"ended_at": NOW, "result": "not_sent", "is_replay": True}, "only an answer is a replay"),
+            ({**SILENT, "bank_reference": "x"}, "a reference comes with an approval"),
+            ({**ANSWERED, "said": "declined", "bank_reference": "x"}, "a reference comes with an approval"),
+            ({**ANSWERED, "said": "approved"}, "a reference comes with an approval"),
+            ({**ANSWERED, "said": "silence"}, "its result is what the bank's word says"),
+            ({**SILENT, "said": "not_done"}, "its result is what the bank's word says"),
+            ({**SILENT, "in_doubt": False}, "silence leaves doubt"),
+            ({**NOT_SENT, "is_replay": True}, "only an answer is a replay"),
+            (ANSWERED, "attempt_ended_with_word"),
         ],
     )
     def test_ends_as_attempts_do(self, columns: dict[str, Any], because: str) -> None:

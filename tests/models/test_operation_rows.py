@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from payments.domain.replies import Said
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     OPERATION_EDGES,
@@ -49,7 +50,7 @@ def proof(operation: Operation, target: OperationState) -> None:
             make_attempt(operation, bank_reference="auth_1")
         case OperationState.DECLINED | OperationState.REJECTED:
             code = COMES_WITH[target]["outcome_code"]
-            make_attempt(operation, result=answered, http_status=402, reply=f"402 {code}", bank_reference="")
+            make_attempt(operation, result=answered, said=code, bank_reference="")
         case OperationState.NOT_EXECUTED | OperationState.NEEDS_REVIEW:
             make_attempt(operation, result=Attempt.Result.NOT_SENT)
 
@@ -145,7 +146,7 @@ class TestWhatAStateComesWith:
     @pytest.mark.parametrize("kind", [*FOLLOW_UPS, OperationKind.RELEASE])
     def test_of_what_only_proves_itself_the_reference_may_be_unknown(self, kind: OperationKind) -> None:
         operation = make_operation(make_payment(PaymentState.AUTHORIZED), kind)
-        make_attempt(operation, http_status=400, reply="400 already_done", bank_reference="")
+        make_attempt(operation, said="already_used", bank_reference="")
         assert update(operation, state="SUCCEEDED", finished_at=NOW) == 1
         with refuses("no evidence"):
             update(operation, bank_reference="learnt_later")
@@ -286,14 +287,17 @@ class TestValues:
 
 
 class TestAttempts:
-    @pytest.mark.parametrize("result", Attempt.Result)
-    def test_end_once(self, result: Attempt.Result) -> None:
+    @pytest.mark.parametrize(
+        ("result", "said"), [("not_sent", "not_sent"), ("silent", "silence"), ("answered", "not_done")]
+    )
+    def test_end_once(self, result: str, said: str) -> None:
         attempt = make_attempt(make_operation(make_payment()), result=None)
-        assert update(attempt, ended_at=NOW, result=result, in_doubt=True) == 1
+        assert update(attempt, ended_at=NOW, result=result, said=said, in_doubt=True) == 1
         for columns in (
             {"ended_at": None, "result": ""},
             {"result": "silent"},
             {"in_doubt": False},
+            {"said": "approved"},
             {"reply": "200"},
             {"bank_reference": "auth_1"},
         ):
@@ -307,10 +311,17 @@ class TestAttempts:
 
     def test_have_a_result_that_is_known(self) -> None:
         attempt = make_attempt(make_operation(make_payment()), result=None)
-        with refuses("attempt_result_known"):
-            update(attempt, ended_at=NOW, result="lost")
+        with refuses("attempt_result_known"), unguarded():
+            update(attempt, ended_at=NOW, result="lost", said="silence")
         for number, result in enumerate(Attempt.Result, start=2):
             assert make_attempt(attempt.operation, number, result).pk
+
+    def test_have_a_word_that_is_known(self) -> None:
+        operation = make_operation(make_payment())
+        with refuses("attempt_word_known"):
+            make_attempt(operation, said="authorization_already_used")
+        for number, said in enumerate(Said, start=1):
+            assert make_attempt(operation, number, said=said).pk
 
     @pytest.mark.parametrize(
         ("column", "value"), [("number", 9), ("epoch", 9), ("started_at", NOW), ("operation_id", "other")]

@@ -133,11 +133,11 @@ RECORDED_BY = {
 }
 # What the bank has said of it rules some of it out: what is left must be recordable still.
 SAYS = {
-    "400 authorization_already_used": ("captured", "voided"),
-    "400 already_captured": ("captured",),
-    "400 already_voided": ("voided",),
-    "400 already_refunded": ("refunded",),
-    "400 authorization_not_found": None,
+    "already_used": ("captured", "voided"),
+    "already_captured": ("captured",),
+    "already_voided": ("voided",),
+    "already_refunded": ("refunded",),
+    "bank_error": None,
 }
 
 
@@ -151,9 +151,7 @@ def test_every_true_outcome_of_every_operation_has_a_page_that_records_it() -> N
                 PaymentState.CAPTURED if kind == OperationKind.REFUND else PaymentState.AUTHORIZED
             )
             operation = make_operation(payment, kind, OperationState.NEEDS_REVIEW)
-            make_attempt(
-                operation, 1, result=Attempt.Result.ANSWERED, http_status=400, reply=said, in_doubt=True
-            )
+            make_attempt(operation, 1, result=Attempt.Result.ANSWERED, said=said, in_doubt=True)
             offered = [address.rstrip("/").rpartition("/")[2] for _, address in resolutions_of(operation)]
             assert page in offered, (kind, truth, said)
 
@@ -177,8 +175,7 @@ class TestThePaymentsPage:
             capture,
             1,
             result=Attempt.Result.ANSWERED,
-            http_status=400,
-            reply="400 already_captured",
+            said="already_captured",
             in_doubt=True,
         )
         assert "Record that the hold was voided" not in kim.read(PAGE, payment.pk)

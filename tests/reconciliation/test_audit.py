@@ -75,14 +75,14 @@ BROKEN = {
     "expired_with_reason_and_released": """
         UPDATE payments_operation SET target_reference = 'auth_other' WHERE kind = 'release'""",
     "operations_are_the_payments": "UPDATE payments_operation SET amount_minor = 1 WHERE kind = 'refund'",
-    "success_on_evidence": "UPDATE payments_attempt SET http_status = 500 WHERE http_status = 200",
-    "refusal_on_evidence": "UPDATE payments_attempt SET reply = '402 no' WHERE http_status = 402",
+    "success_on_evidence": "UPDATE payments_attempt SET said = 'bank_error' WHERE said = 'approved'",
+    "refusal_on_evidence": "UPDATE payments_attempt SET said = 'declined' WHERE said = 'insufficient_funds'",
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
     "no_answer_is_ignored": """
         UPDATE payments_operation SET state = 'NOT_EXECUTED' WHERE kind = 'refund'""",
     "late_answers_settle": """
         UPDATE payments_operation SET due_at = NULL WHERE state = 'NEEDS_REVIEW';
-        UPDATE payments_attempt SET is_late = true, http_status = 200, bank_reference = 'cap_1',
+        UPDATE payments_attempt SET is_late = true, said = 'approved', bank_reference = 'cap_1',
             is_replay = false, ended_at = now() - interval '1 day'
         WHERE operation_id IN (SELECT id FROM payments_operation WHERE state = 'NEEDS_REVIEW')""",
     "no_answer_is_an_orphan": """
@@ -94,7 +94,7 @@ BROKEN = {
     "one_call_in_flight": """
         UPDATE payments_attempt SET started_at = (
             SELECT min(one.started_at) FROM payments_attempt one
-            WHERE one.operation_id = payments_attempt.operation_id), ended_at = NULL, result = ''
+            WHERE one.operation_id = payments_attempt.operation_id), ended_at = NULL, result = '', said = ''
         WHERE operation_id IN (SELECT operation_id FROM payments_attempt WHERE number = 2)""",
     "the_card_is_sent_twice_in_silence_at_most": """
         UPDATE payments_attempt SET is_probe = false, result = 'silent'
@@ -103,7 +103,7 @@ BROKEN = {
         UPDATE payments_operation SET bank_idempotency_key = 'shared', bank = state
         WHERE kind IN ('capture', 'void') AND state = 'SUCCEEDED'""",
     "no_hold_is_forgotten": """
-        UPDATE payments_attempt SET bank_reference = 'auth_stray' WHERE http_status = 200
+        UPDATE payments_attempt SET bank_reference = 'auth_stray' WHERE said = 'approved'
         AND operation_id = (SELECT id FROM payments_operation WHERE kind = 'authorize' AND state = 'SUCCEEDED'
             ORDER BY created_at LIMIT 1)""",
     "no_live_hold_is_released": """

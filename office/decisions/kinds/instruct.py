@@ -11,6 +11,7 @@ from office.decisions.forms import ReasonForm
 from office.decisions.kinds.base import DecisionKind, Facts
 from office.decisions.permissions import INSTRUCT
 from payments.domain.money import display
+from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.intent import Step
 from payments.models import Discrepancy, Payment, Resolution
@@ -40,6 +41,8 @@ class Instruct(DecisionKind):
 
     def why_not(self, payment: Payment) -> str:
         """Why staff cannot instruct it now, in a sentence; empty where they can."""
+        if not abilities_of(payment.bank).can(self.step.kind):
+            return f"The payment's bank carries out no {self.kind.value}."
         if not can_proceed(self.step.transition(payment)):
             return f"A payment that is {payment.state} cannot be {self.step.done}."
         late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)

@@ -12,6 +12,7 @@ from payments.domain.money import display
 from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import claim, conclude
+from payments.engine.abilities import abilities_of
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
 from reconciliation.services.explain import moment
@@ -23,7 +24,7 @@ class CapturedForm(ReasonForm):
     reference = ReferenceField(
         label="The bank's reference of the capture",
         max_length=80,
-        help_text="As cap_…, or the bare id of a statement. The bank is asked for it first.",
+        help_text="As the bank writes it, or the bare id of a statement. The bank is asked for it first.",
     )
     field_order = ("reference", "reason")
 
@@ -45,8 +46,9 @@ class RecordCaptured(AboutOperation):
         return operation.kind == OperationKind.VOID
 
     def is_offered(self, operation: Operation) -> bool:
-        """Where a void that is not settled may have found the money taken."""
-        return self.is_about(operation) and not is_called_done(operation)
+        """Where a void that is not settled may have found the money taken, and its bank can be asked."""
+        can_be_asked = OperationKind.CAPTURE in abilities_of(operation.bank).looks_up
+        return self.is_about(operation) and can_be_asked and not is_called_done(operation)
 
     def verify(self, proposal: Proposal) -> Basis:
         operation = unfinished(proposal)

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from office.decisions.denials import (
-    LOOKED_UP,
+    HAVE_AN_ID,
     covered,
     denials,
     done_already,
@@ -31,6 +31,7 @@ from office.decisions.forms import ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.days import begin_of
 from payments.domain.outcomes import NotExecuted
+from payments.domain.replies import Said
 from payments.domain.states import OperationKind
 from payments.engine.conclude import Outdated
 from payments.models import Operation
@@ -170,12 +171,12 @@ class RecordNotExecuted(AboutOperation):
 
 def _check_not_called_done(operation: Operation) -> None:
     done = done_already(operation)
-    if done and operation.kind in LOOKED_UP:
+    if done and operation.kind in HAVE_AN_ID:
         raise CannotResolve(
             f"The bank has answered {done[-1].reply}: record the reference of the {operation.kind}"
             + (", or that the hold was voided." if operation.kind == OperationKind.CAPTURE else ".")
         )
-    if any(one.reply.endswith("already_voided") for one in done):
+    if any(one.said == Said.ALREADY_VOIDED for one in done):
         raise CannotResolve("The bank has answered that the hold is voided: record that.")
 
 

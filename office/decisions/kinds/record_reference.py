@@ -2,9 +2,18 @@
 
 from collections.abc import Callable
 
-from office.decisions.denials import LOOKED_UP
+from office.decisions.denials import HAVE_AN_ID
 from office.decisions.effects import Decided
-from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unchanged, unfinished
+from office.decisions.evidence import (
+    Basis,
+    CannotResolve,
+    Kind,
+    Proposal,
+    is_looked_up,
+    made_of,
+    unchanged,
+    unfinished,
+)
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.money import display
@@ -21,7 +30,7 @@ class ReferenceForm(ReasonForm):
     reference = ReferenceField(
         label="The bank's reference",
         max_length=80,
-        help_text="As cap_… or ref_…, or the bare id of a statement. The bank is asked for it before "
+        help_text="As the bank writes it, or the bare id of a statement. The bank is asked for it before "
         "anything changes.",
     )
     field_order = ("reference", "reason")
@@ -41,12 +50,12 @@ class RecordReference(AboutOperation):
         return ReferenceForm
 
     def is_about(self, operation: Operation) -> bool:
-        return operation.kind in LOOKED_UP
+        return is_looked_up(operation)
 
     def is_due(self, operation: Operation) -> bool:
         """Where it has succeeded and its reference, which can be looked up at the bank, is not known."""
         return (
-            operation.kind in LOOKED_UP
+            is_looked_up(operation)
             and operation.state == OperationState.SUCCEEDED
             and not operation.bank_reference
         )
@@ -55,7 +64,7 @@ class RecordReference(AboutOperation):
         operation = unchanged(proposal)
         if not self.is_due(operation):
             operation = unfinished(proposal)
-        if operation.kind not in LOOKED_UP:
+        if operation.kind not in HAVE_AN_ID:
             raise CannotResolve(
                 "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
                 "and a void cannot be looked up."

@@ -16,6 +16,7 @@ from payments.domain.states import (
     OperationState,
     PaymentState,
 )
+from payments.engine.abilities import banks_with_stray_holds
 from payments.models import Attempt, Operation, Payment, Resolution, Route
 from payments.models.clock import read_clock
 from payments.usecases import holds
@@ -30,14 +31,16 @@ class StrayHoldForm(ReasonForm):
 
     bank = forms.ChoiceField()
     reference = ReferenceField(
-        label="The hold's id", max_length=80, help_text="As auth_…, or bare as the bank's statement has it."
+        label="The hold's id",
+        max_length=80,
+        help_text="As the bank writes it, or bare as its statement has it.",
     )
     field_order = ("bank", "reference", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         bank: Any = self.fields["bank"]
-        routes = Route.objects.filter(mode=Mode.LIVE)
+        routes = Route.objects.filter(mode=Mode.LIVE, bank__in=banks_with_stray_holds())
         names = routes.order_by("bank").values_list("bank", flat=True).distinct()
         bank.choices = [(name, name) for name in names]
 
@@ -52,6 +55,8 @@ class VoidHold(Settling):
 
     def verify(self, proposal: Proposal) -> Basis:
         bank = proposal.bank
+        if bank not in banks_with_stray_holds():
+            raise CannotResolve("This bank cannot be asked for a hold, or does not void one.")
         found = looked_up(bank, OperationKind.AUTHORIZE, proposal.reference)
         reference = found.reference
         named = Attempt.objects.filter(

@@ -9,7 +9,7 @@ BEGIN
         FROM public.payments_operation WHERE id = NEW.operation_id;
     broken := CASE
         WHEN NEW.ended_at IS NOT NULL OR NEW.result <> '' OR NEW.in_doubt IS NOT NULL
-            OR NEW.http_status IS NOT NULL OR NEW.reply <> '' OR NEW.bank_reference <> ''
+            OR NEW.said <> '' OR NEW.http_status IS NOT NULL OR NEW.reply <> '' OR NEW.bank_reference <> ''
             OR NEW.is_replay IS NOT NULL OR NEW.duration_ms IS NOT NULL OR NEW.verdict <> '' OR NEW.is_late
             OR NEW.hold_expires_at IS NOT NULL
             THEN 'it begins without an end'
@@ -34,8 +34,10 @@ DECLARE
             IS DISTINCT FROM (NEW.id, NEW.operation_id, NEW.number, NEW.epoch, NEW.started_at, NEW.is_probe)
             THEN 'what it began with stays'
         WHEN NEW.ended_at IS NULL THEN 'it changes when it ends'
-        WHEN NEW.bank_reference <> '' AND (NEW.result, NEW.http_status) IS DISTINCT FROM ('answered', 200)
-            THEN 'a reference comes with a 200'
+        WHEN (NEW.bank_reference <> '') <> (NEW.said = 'approved') THEN 'a reference comes with an approval'
+        WHEN NEW.result <> CASE NEW.said
+            WHEN 'not_sent' THEN 'not_sent' WHEN 'silence' THEN 'silent' WHEN 'mismatch' THEN 'silent'
+            ELSE 'answered' END THEN 'its result is what the bank''s word says'
         WHEN NEW.result <> 'answered' AND NEW.is_replay THEN 'only an answer is a replay'
         WHEN NEW.result = 'silent' AND NEW.in_doubt IS NOT TRUE THEN 'silence leaves doubt'
     END;

@@ -69,9 +69,10 @@ BEGIN
             )
             -- With a reference the bank has named it; without one it has called it done already.
             WHEN 'SUCCEEDED' THEN EXISTS (
-                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.result = 'answered'
-                AND CASE NEW.bank_reference WHEN '' THEN a.http_status <> 200
-                    ELSE a.http_status = 200 AND a.bank_reference = NEW.bank_reference END
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
+                AND CASE NEW.bank_reference
+                    WHEN '' THEN a.said IN ('already_used', 'already_voided', 'already_refunded')
+                    ELSE a.said = 'approved' AND a.bank_reference = NEW.bank_reference END
             )
             -- Silence is never a decline: either nothing was left in doubt, or two probes have found nothing.
             WHEN 'NOT_EXECUTED' THEN NOT EXISTS (
@@ -82,8 +83,8 @@ BEGIN
                 AND a.verdict = 'negative_probe'
             )
             ELSE EXISTS (
-                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.result = 'answered'
-                AND a.http_status <> 200 AND a.reply LIKE '%' || NEW.outcome_code
+                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
+                AND a.said = NEW.outcome_code AND a.said <> 'approved'
             )
         END)
         AND NOT (NEW.state <> 'NEEDS_REVIEW' AND EXISTS (

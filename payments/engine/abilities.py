@@ -1,0 +1,52 @@
+"""What the banks can do, for whoever asks: by a bank's name, or of all banks."""
+
+from datetime import timedelta
+
+from payments.banks import registry
+from payments.banks.registry import bank_named
+from payments.domain.abilities import Abilities
+from payments.domain.money import Currency
+from payments.domain.states import Mode, OperationKind
+
+
+def abilities_of(bank: str) -> Abilities:
+    """What the bank of that name can do. Raises KeyError for a name nobody registered."""
+    return bank_named(bank).abilities
+
+
+def banks_for(mode: Mode, currency: Currency) -> list[str]:
+    """The names of the banks that take this currency in this mode."""
+    banks = [bank_named(name) for name in registry.NAMES]
+    return sorted(bank.name for bank in banks if bank.mode is mode and currency in bank.abilities.currencies)
+
+
+def banks_that_can(kind: OperationKind) -> list[str]:
+    """The names of the banks that carry out this instruction."""
+    return [name for name in registry.NAMES if abilities_of(name).can(kind)]
+
+
+def banks_that_void_expired_holds() -> list[str]:
+    """The names of the banks where an expired hold is voided, which frees the cardholder's money."""
+    return [name for name in registry.NAMES if abilities_of(name).voids_expired_holds]
+
+
+def banks_with_stray_holds() -> list[str]:
+    """The names of the banks where a hold that no payment has can be looked up and voided."""
+    return [
+        name
+        for name in banks_that_can(OperationKind.RELEASE)
+        if OperationKind.AUTHORIZE in abilities_of(name).looks_up
+    ]
+
+
+def answers_last() -> dict[str, timedelta]:
+    """For how long a bank that finds nothing under a key proves something by it, where it may forget one."""
+    lasting = {name: abilities_of(name).answers_last for name in registry.NAMES}
+    return {name: lasts for name, lasts in lasting.items() if lasts is not None}
+
+
+def reference_prefixes() -> tuple[str, ...]:
+    """How the banks' references begin."""
+    return tuple(
+        sorted({prefix for name in registry.NAMES for prefix in bank_named(name).reference_prefixes})
+    )
