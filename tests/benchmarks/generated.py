@@ -176,8 +176,8 @@ _ATTEMPTS = """
         operation_id, number, epoch, started_at, ended_at, result, in_doubt, said, http_status, reply,
         bank_reference, is_replay, duration_ms, is_probe, verdict, is_late
     )
-    SELECT o.id, 1, 1, o.created_at, o.created_at, 'answered', false, 'approved', 200, '200', o.bank_reference, false,
-        120, false, '', false
+    SELECT o.id, 1, 1, o.created_at, o.created_at, 'answered', false, 'approved', 200, '200',
+        o.bank_reference, false, 120, false, '', false
     FROM payments_operation o JOIN payments_payment p ON p.id = o.payment_id
     WHERE p.created_at BETWEEN timestamptz '2025-01-01 00:00Z' + %(first)s * interval '30 s'
                            AND timestamptz '2025-01-01 00:00Z' + %(last)s * interval '30 s'

@@ -319,7 +319,7 @@ class TestAttempts:
     def test_have_a_word_that_is_known(self) -> None:
         operation = make_operation(make_payment())
         with refuses("attempt_word_known"):
-            make_attempt(operation, said="authorization_already_used")
+            make_attempt(operation, said="done_by_itself")
         for number, said in enumerate(Said, start=1):
             assert make_attempt(operation, number, said=said).pk
 
