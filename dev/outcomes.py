@@ -1,15 +1,21 @@
-"""Writes docs/outcomes.md: what every answer of the bank means, each with a link to its test.
+"""Writes docs/outcomes.md: what every answer of every bank means, each with a link to its test.
 
-The table is `payments.domain.meanings`, the tests are tests/engine/test_outcome_table.py. They are read,
-not imported: a cell is the line of a dictionary whose key names it.
+How a bank says a word its adapter tells (`reads`), what the word means `payments.domain.meanings`. The tests
+are tests/engine/test_outcome_table.py. They are read, not imported: a cell is the line of a dictionary whose
+key names it.
 """
 
 import ast
 import sys
 from pathlib import Path
 
-from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Answer, Meaning
+from payments.banks.base import Bank
+from payments.banks.ficmart import FicmartBank
+from payments.banks.sandbox import SandboxBank
+from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, ROW_OF_WORD, Answer, Meaning
+from payments.domain.replies import Said
 from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
 
 PROJECT = Path(__file__).resolve().parent.parent
 TESTS = "tests/engine/test_outcome_table.py"
@@ -21,28 +27,27 @@ SILENT, NOT_OURS, UNWELL = "AFTER_SILENCE", "NOT_OURS_FOR_CERTAIN", "IN_ILL_HEAL
 
 Lines = dict[tuple[str, str, str], int]  # by the dictionary's name, the answer's and the column
 
-ANSWERS = {
-    Answer.APPROVED: "200, amount, currency and reference as sent",
-    Answer.APPROVED_ANEW_AFTER_SILENCE: "200 without the replay header, after a silent attempt",
-    Answer.REPLAYED_AFTER_SILENCES: "200 with the replay header, after several silent attempts",
-    Answer.DECLINED_BY_ISSUER: "`insufficient_funds`, `invalid_cvv`, `card_expired`",
-    Answer.INVALID_CARD: "`invalid_card`",
-    Answer.TROUBLE: (
-        "5xx, 429, 400 `internal_error`, timeout, reset, any other 2xx or 3xx, an unreadable answer"
+BANKS: tuple[Bank, ...] = (FicmartBank("", Timing()), SandboxBank())
+# What happened before, where a row is about that, too.
+BEFORE = {
+    Answer.APPROVED_ANEW_AFTER_SILENCE: "but not the stored answer, after a silent attempt",
+    Answer.REPLAYED_AFTER_SILENCES: "the stored answer, after several silent attempts",
+    **dict.fromkeys(
+        (
+            Answer.ALREADY_USED_AFTER_SILENCE,
+            Answer.ALREADY_CAPTURED_AFTER_SILENCE,
+            Answer.ALREADY_VOIDED_AFTER_SILENCE,
+            Answer.ALREADY_REFUNDED_AFTER_SILENCE,
+        ),
+        "after a silent attempt",
     ),
-    Answer.NOTHING_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
-    Answer.AUTHORIZATION_EXPIRED: "`authorization_expired`",
-    Answer.ALREADY_USED_AFTER_SILENCE: "`authorization_already_used`, after a silent attempt",
-    Answer.ALREADY_CAPTURED_AFTER_SILENCE: "`already_captured`, after a silent attempt",
-    Answer.ALREADY_VOIDED_AFTER_SILENCE: "`already_voided`, after a silent attempt",
-    Answer.ALREADY_REFUNDED_AFTER_SILENCE: "`already_refunded`, after a silent attempt",
-    Answer.ANYTHING_ELSE: "everything else",
 }
+APPROVALS = (Answer.APPROVED_ANEW_AFTER_SILENCE, Answer.REPLAYED_AFTER_SILENCES)
 MEANS = {
     Meaning.SUCCEEDED: "SUCCEEDED",
     Meaning.SUCCEEDED_AWAITING_STATEMENT: "SUCCEEDED, awaiting statement",
     Meaning.DECLINED: "DECLINED",
-    Meaning.DECLINED_IF_HEALTHY: "DECLINED if `/health` is 200 right after",
+    Meaning.DECLINED_IF_HEALTHY: "DECLINED if the bank is healthy right after",
     Meaning.REJECTED: "REJECTED; payment EXPIRED, its hold is released",
     Meaning.IN_DOUBT: "in doubt, replay",
     Meaning.NOT_SENT: "retry, then NOT_EXECUTED",
@@ -65,25 +70,26 @@ INTRODUCTION = """\
 
 <!-- Written by `make outcomes` from payments/domain/meanings.py and its tests. Do not edit. -->
 
-A row is what the bank may say to an attempt, a column what it was asked. A cell says what is known of the
-operation then, and links to the line of the test that plays it at the simulated bank and looks at what is
-left: the operation's state, the payment's state, whether the bank's statement is awaited, and what people are
-asked to look at. `make check` fails when this page is not what the code and the tests say.
+There is a table for each bank. A row is what the bank may say to an attempt, as its adapter reads it into our
+words; a column is what it was asked. A cell says what is known of the operation then, and links to the line
+of the test that plays it at a simulated bank and looks at what is left: the operation's state, the payment's
+state, whether the bank's statement is awaited, and what people are asked to look at. `make check` fails when
+this page is not what the code and the tests say.
 
 An attempt without a recorded end, or ended by an in-doubt answer, is **in doubt**. It was **silent** if no
-readable answer came, or a 400 `internal_error`. An operation in doubt stays OPEN: nothing is ever marked
-failed because nobody answered.
+answer came that proves anything. An operation in doubt stays OPEN: nothing is ever marked failed because
+nobody answered.
 """
 NOTES = """\
 **A.** A decline after a silent attempt is no proof that there is no hold (the first hold may be what used up
 the funds): DECLINED, awaiting statement. While the bank may still be working on a call of ours, the hold of
-that call may be the very reason: then only a word about the card itself (`card_expired`, `invalid_card`,
-`invalid_cvv`) is a decline, and any other leaves the doubt.
+that call may be the very reason: then only a word about the card itself (expired, unknown, a wrong CVV) is a
+decline, and any other leaves the doubt.
 
 **B.** Deduced only if every other operation on this authorization ended by the bank's own answer; otherwise
-NEEDS_REVIEW. And only if a silent attempt came before the bank first said so: a 500 of its own proves that
-nothing was done, so what is done already after it was done by somebody else. That counts as a contradiction.
-All of this goes by the order of the rows, not by clocks.
+NEEDS_REVIEW. And only if a silent attempt came before the bank first said so: where the bank has proven that
+nothing was done, what is done already was done by somebody else. That counts as a contradiction. All of this
+goes by the order of the rows, not by clocks.
 
 **Silent attempts**: each may have made a hold, and the bank's stored answer is to one of them. The operation
 counts those of which no answer tells; each awaits the statement. A probe is not among them: it holds nothing.
@@ -92,7 +98,7 @@ After two silent attempts of an authorize the card is not sent again: only probe
 **Nothing sent** means NOT_EXECUTED only while no attempt is in doubt; otherwise the operation stays in doubt.
 
 **Contradiction**: the bank disagrees with our books. It counts only when repeated at least 30 s apart by a
-bank whose `/health` is 200 before and after; until then the operation stays OPEN. Then NEEDS_REVIEW with a
+bank that is healthy before and after; until then the operation stays OPEN. Then NEEDS_REVIEW with a
 discrepancy (a row in the review queue). Never a guess. Recovery counts them; an authorize it does not repeat,
 but probes.
 
@@ -100,11 +106,12 @@ but probes.
 for it: where nothing could be sent it stays open until the hold is freed.
 
 **Probe**: recovery has no card, so it asks about an authorize in doubt under the same key with a card that
-cannot exist. A stored answer comes back and is adopted. A **negative probe** (`invalid_card` from a bank
-whose `/health` is 200 before and after) counts when a second one follows at least 10 minutes later:
+cannot exist. A stored answer comes back and is adopted. A **negative probe** (no such card, says a bank
+that is healthy before and after) counts when a second one follows at least 10 minutes later:
 NOT_EXECUTED, payment FAILED, awaiting statement. A 200 that is not a stored answer contradicts our books:
-nobody holds money on a card that does not exist. Every other answer leaves the doubt. 24 hours after the
-first attempt the bank may have forgotten its answer, so a probe that finds none proves nothing: NEEDS_REVIEW.
+nobody holds money on a card that does not exist. Every other answer leaves the doubt. Once the bank may have
+forgotten its answer (an hour after it stops knowing the key for certain), a probe that finds none proves
+nothing: NEEDS_REVIEW.
 """
 
 
@@ -113,17 +120,45 @@ class CellNotTested(Exception):
 
 
 def document(tests: str) -> str:
-    """The page, made from the table and the source of its tests. Raises CellNotTested."""
+    """The page, made from the adapters, the table and the source of its tests. Raises CellNotTested."""
     lines = lines_of_cells(tests)
-    rows = [
-        "| answer | " + " | ".join(COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
+    return "\n".join([INTRODUCTION, *(line for bank in BANKS for line in _table(lines, bank)), NOTES])
+
+
+def _table(lines: Lines, bank: Bank) -> list[str]:
+    columns = columns_of(bank)
+    return [
+        f"## {bank.name}",
+        "",
+        "| answer | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
         *(
-            f"| {ANSWERS[answer]} | " + " | ".join(_cell(lines, answer, column) for column in COLUMNS) + " |"
-            for answer in Answer
+            f"| {says} | " + " | ".join(_cell(lines, answer, column) for column in columns) + " |"
+            for answer, says in rows_of(bank).items()
         ),
+        "",
     ]
-    return "\n".join([INTRODUCTION, *rows, "", NOTES])
+
+
+def columns_of(bank: Bank) -> list[str]:
+    """What the bank can be asked."""
+    kinds = [kind.value for kind in OperationKind if bank.abilities.can(kind)]
+    return [*kinds, PROBE] if bank.abilities.probes_without_card else kinds
+
+
+def rows_of(bank: Bank) -> dict[Answer, str]:
+    """What the bank may answer, in its own words. Without silence nothing depends on what was before."""
+    rows: dict[Answer, list[str]] = {answer: [] for answer in Answer}
+    for said in Said:
+        if said in bank.reads:
+            rows[ROW_OF_WORD[said]].append(bank.reads[said])
+    if Said.SILENCE in bank.reads:
+        rows |= {answer: [bank.reads[Said.APPROVED]] for answer in APPROVALS}
+    return {
+        answer: ", ".join([*says, BEFORE[answer]] if answer in BEFORE else says)
+        for answer, says in rows.items()
+        if says
+    }
 
 
 def lines_of_cells(tests: str) -> Lines:

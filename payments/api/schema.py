@@ -70,7 +70,8 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         description = (
-            "`Authorization: Bearer sk_test_...` for the sandbox bank, `sk_live_...` for the real one. "
+            "`Authorization: Bearer sk_test_...` for test payments, which move no money, `sk_live_...` for "
+            "real ones. "
             "A key belongs to a merchant and a mode, which never see another's data."
         )
         return {"type": "http", "scheme": "bearer", "description": description}

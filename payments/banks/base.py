@@ -3,13 +3,13 @@
 A bank states what it can do; the engine asks for the ability, never for the bank's name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from payments.domain.abilities import Abilities
 from payments.domain.cards import Card
-from payments.domain.replies import LookUp, Reply
+from payments.domain.replies import LookUp, Reply, Said
 from payments.domain.states import Mode, OperationKind
 
 
@@ -30,6 +30,7 @@ class Bank(Protocol):
     name: str
     mode: Mode  # live money, or test payments that move none
     abilities: Abilities
+    reads: Mapping[Said, str]  # how it says each word, for docs/outcomes.md; what it never says is left out
     reference_prefixes: tuple[str, ...]  # how its references begin; its statements may leave them out
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,6 +85,15 @@ _WORDS = {
     "already_voided": Said.ALREADY_VOIDED,
     "already_refunded": Said.ALREADY_REFUNDED,
 }
+_READS: Mapping[Said, str] = {
+    Said.APPROVED: "200, amount, currency and reference as sent",
+    **{said: f"`{code}`" for code, said in _WORDS.items()},
+    Said.BANK_ERROR: "every other error",
+    Said.MISMATCH: "a 200 of something else",
+    Said.NOT_DONE: "500 `internal_error`, 429",
+    Said.SILENCE: "400 `internal_error`, timeout, reset, any other 5xx, 2xx or 3xx, an unreadable answer",
+    Said.NOT_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
+}
 _OPERATIONS = frozenset(
     {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
 )
@@ -109,6 +118,7 @@ class FicmartBank:
 
     name = "ficmart"
     mode = Mode.LIVE
+    reads: Mapping[Said, str] = _READS
     reference_prefixes = (*_PREFIXES.values(), "void_")
 
     def __init__(

@@ -5,9 +5,10 @@ is named after the bank key, so a repeated instruction gets the same answer. The
 machine is what a test exercises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID, uuid5
 
 from payments.banks.base import Instruction
@@ -48,6 +49,16 @@ class SandboxBank:
 
     name = "sandbox"
     mode = Mode.TEST
+    reads: Mapping[Said, str] = MappingProxyType(
+        {
+            Said.APPROVED: "a test card that is good for the amount; every capture, void and refund",
+            Said.INSUFFICIENT_FUNDS: "a test card with less than the amount",
+            Said.CARD_EXPIRED: "a test card that has expired",
+            Said.INVALID_CVV: "a test card with another CVV",
+            Said.INVALID_CARD: "any other card; a probe",
+            Said.NOT_SENT: "nothing sent: the lease had no room for an attempt",
+        }
+    )
     reference_prefixes = tuple(sorted(set(_PREFIXES.values())))
     abilities = Abilities(
         operations=frozenset(set(OperationKind) - {OperationKind.RELEASE}),

@@ -96,7 +96,8 @@ DECLINES: dict[str, str] = {
     "invalid_cvv": "The card's security code (CVV) is wrong.",
     "declined": "The issuer has declined the card.",
 }
-_ROW_OF_WORD = {
+# What a word says for itself; the history of the operation tells the other rows apart.
+ROW_OF_WORD = {
     Said.APPROVED: Answer.APPROVED,
     **dict.fromkeys(ISSUERS, Answer.DECLINED_BY_ISSUER),
     Said.INVALID_CARD: Answer.INVALID_CARD,
@@ -124,12 +125,12 @@ def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> An
         return Answer.APPROVED_ANEW_AFTER_SILENCE if silent else Answer.APPROVED
     if reply.said in ALREADY_DONE and not may_be_ours:
         return Answer.ANYTHING_ELSE
-    return _ROW_OF_WORD[reply.said]
+    return ROW_OF_WORD[reply.said]
 
 
 def meaning_of_word(kind: OperationKind, said: Said) -> Meaning:
     """What a bank's word says of an operation, where something sent before it may have done it."""
-    return MEANINGS[_ROW_OF_WORD[said], kind]
+    return MEANINGS[ROW_OF_WORD[said], kind]
 
 
 def says_already(said: str) -> bool:

@@ -266,8 +266,8 @@ class TestSpeed:
                 """INSERT INTO payments_attempt
                        (operation_id, number, epoch, started_at, ended_at, result, reply, bank_reference,
                         is_probe, verdict, is_late, duration_ms, said)
-                   SELECT id, 1, 1, created_at, created_at, 'answered', '', '', false, '', false, 100, 'approved'
-                   FROM payments_operation"""
+                   SELECT id, 1, 1, created_at, created_at, 'answered', '', '', false, '', false, 100,
+                       'approved' FROM payments_operation"""
             )
             cursor.execute("ANALYZE payments_payment, payments_operation, payments_attempt")
         assert Payment.objects.filter(merchant=merchant).count() == copies + 1

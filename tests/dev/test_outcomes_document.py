@@ -4,23 +4,40 @@ import re
 
 import pytest
 
-from dev.outcomes import ANSWERS, COLUMNS, MEANS, PROJECT, TESTS, CellNotTested, document
+from dev.outcomes import BANKS, MEANS, PROJECT, TESTS, CellNotTested, columns_of, document, rows_of
+from payments.banks.base import Bank
 from payments.domain.meanings import Answer, Meaning
 
 PAGE = PROJECT / "docs" / "outcomes.md"
 LINK = re.compile(r"\[[^\]]+\]\(\.\./([^#)]+)#L(\d+)\)")
 
 
-def cells() -> list[tuple[Answer, str, str]]:
-    """Every cell of the page: its row, its column and its Markdown."""
-    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    assert rows[0] == ["answer", *COLUMNS]
+def cells(bank: Bank) -> list[tuple[Answer, str, str]]:
+    """Every cell of the bank's table: its row, its column and its Markdown."""
+    section = PAGE.read_text().partition(f"## {bank.name}\n\n")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["answer", *columns_of(bank)]
     found = {row[0]: row[1:] for row in rows[1:]}
     return [
         (answer, column, cell)
-        for answer in Answer
-        for column, cell in zip(COLUMNS, found[ANSWERS[answer]], strict=True)
+        for answer, says in rows_of(bank).items()
+        for column, cell in zip(columns_of(bank), found[says], strict=True)
     ]
+
+
+@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.name)
+class TestEachBanksTable:
+    def test_has_cells_that_link_to_lines_that_are_about_them(self, bank: Bank) -> None:
+        for answer, column, cell in cells(bank):
+            links = LINK.findall(cell)
+            assert links, (answer, column)
+            for path, line in links:
+                linked = (PROJECT / path).read_text().splitlines()[int(line) - 1]
+                assert f"(Answer.{answer.name}, {column.upper()}):" in linked
+
+    def test_has_a_line_for_each_cell(self, bank: Bank) -> None:
+        first = {LINK.findall(cell)[0] for _, _, cell in cells(bank)}
+        assert len(first) == len(rows_of(bank)) * len(columns_of(bank))
 
 
 class TestDocument:
@@ -28,19 +45,8 @@ class TestDocument:
         generated = document((PROJECT / TESTS).read_text())
         assert PAGE.read_text() == generated, "docs/outcomes.md is not current: make outcomes"
 
-    def test_each_cell_links_to_lines_that_are_about_it(self) -> None:
-        for answer, column, cell in cells():
-            links = LINK.findall(cell)
-            assert links, (answer, column)
-            for path, line in links:
-                linked = (PROJECT / path).read_text().splitlines()[int(line) - 1]
-                assert f"(Answer.{answer.name}, {column.upper()}):" in linked
-
-    def test_each_cell_has_a_line_of_its_own(self) -> None:
-        assert len({LINK.findall(cell)[0] for _, _, cell in cells()}) == len(Answer) * len(COLUMNS)
-
     def test_there_are_words_for_everything(self) -> None:
-        assert set(ANSWERS) == set(Answer)
+        assert {answer for bank in BANKS for answer in rows_of(bank)} == set(Answer)
         assert set(MEANS) == set(Meaning)
 
     def test_cannot_be_written_without_a_test_of_each_cell(self) -> None:
