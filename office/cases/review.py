@@ -67,7 +67,7 @@ _WHY: dict[str, tuple[str, str]] = {
         "Show the bank the timeline; ask again when it has mended its books.",
     ),
     ReviewReason.TOO_OLD_TO_ASK: (
-        "An authorize in doubt for 24 hours; the bank may have forgotten it.",
+        "An authorize in doubt for so long that the bank may have forgotten it.",
         "Wait for the statement of that day. If it shows no hold, record that it was not executed; "
         "if it shows one, void that hold, then record it on the bank's written word.",
     ),
@@ -130,7 +130,7 @@ class Orphan:
 
 _ORPHAN_ADVICE = {
     OperationKind.AUTHORIZE: (
-        "The merchant's retry under the same idempotency key finds it. After 25 hours nobody claims it any "
+        "The merchant's retry under the same idempotency key finds it. Later nobody claims it any "
         "more: void the hold."
     ),
     OperationKind.RELEASE: "Void the hold again: the bank says that it is done.",

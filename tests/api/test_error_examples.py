@@ -15,11 +15,14 @@ from django.test import Client
 from ficpay.intake import FAULT, LATE
 from payments.api import examples
 from payments.api.problem_examples import problem
+from payments.banks import ficmart
 from payments.domain.problems import PROBLEMS
+from payments.domain.replies import Said
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.domain.timing import Timing
 from payments.engine.bank_threads import bank_threads
 from payments.models import Merchant
+from tests.abilities import can_only
 from tests.api_client import CARDS, ApiAnswer, ApiClient
 from tests.factories import make_operation, make_payment
 from tests.simulated_bank import SimulatedBank
@@ -98,6 +101,17 @@ def captured_late(scene: Scene) -> ApiAnswer:
     return scene.client.post(f"{address}/capture")
 
 
+def captured_at_a_bank_that_does_not(scene: Scene) -> ApiAnswer:
+    address = scene.authorized()
+    can_only(scene.patch, "ficmart", OperationKind.AUTHORIZE)
+    return scene.client.post(f"{address}/capture")
+
+
+def declined_without_a_reason(scene: Scene) -> ApiAnswer:
+    scene.patch.setitem(ficmart._WORDS, "insufficient_funds", Said.DECLINED)
+    return scene.with_card(**CARDS["no-funds"])
+
+
 def authorized_twice(scene: Scene) -> ApiAnswer:
     scene.authorized()
     return scene.client.post("/payments", BODY)
@@ -167,6 +181,7 @@ SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
     "card_expired": lambda scene: scene.with_card(**CARDS["expired"]),
     "invalid_card": lambda scene: scene.with_card(number="4012888888881881"),
     "invalid_cvv": lambda scene: scene.with_card(cvv="999"),
+    "declined": declined_without_a_reason,
     "permission_denied": not_active,
     "not_found": lambda scene: scene.client.post(NOWHERE),
     "method_not_allowed": lambda scene: scene.client.call("DELETE", "/payments"),
@@ -174,6 +189,7 @@ SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
     "invalid_transition": captured_twice,
     "operation_in_progress": lambda scene: scene.unfinished(OperationState.OPEN),
     "needs_review": lambda scene: scene.unfinished(OperationState.NEEDS_REVIEW),
+    "not_supported": captured_at_a_bank_that_does_not,
     "authorization_expired": captured_late,
     "order_already_has_payment": authorized_twice,
     "idempotency_key_in_use": asked_again_at_once,

@@ -9,6 +9,7 @@ from office.decisions.effects import Decided
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, looked_up
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import Facts, Settling
+from payments.domain.replies import Found
 from payments.domain.states import (
     UNFINISHED_OPERATIONS,
     Mode,
@@ -16,14 +17,15 @@ from payments.domain.states import (
     OperationState,
     PaymentState,
 )
-from payments.engine.abilities import banks_with_stray_holds
+from payments.engine.abilities import abilities_of, banks_with_stray_holds
 from payments.models import Attempt, Operation, Payment, Resolution, Route
 from payments.models.clock import read_clock
 from payments.usecases import holds
 from payments.usecases.holds import Hold
 
-# A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to.
-STRAY_AFTER = timedelta(hours=25)
+# A hold known only from a statement is nobody's once the bank has forgotten every key it can belong to: this
+# much later than its answers last at least.
+_FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 class StrayHoldForm(ReasonForm):
@@ -50,7 +52,7 @@ class VoidHold(Settling):
 
     kind = Kind.VOID_HOLD
     title = "Void a hold that no payment has"
-    needs = "A hold at least 25 hours old that the bank's statement shows and nobody claims."
+    needs = "A hold that the bank's statement shows and nobody claims, so old that nobody can any more."
     form = StrayHoldForm
 
     def verify(self, proposal: Proposal) -> Basis:
@@ -70,8 +72,7 @@ class VoidHold(Settling):
         if payments.exclude(state=PaymentState.EXPIRED).exists():
             raise CannotResolve(f"{reference} is a payment's hold: void that payment.")
         check_not_released(bank, reference)
-        if read_clock() - found.made_at < STRAY_AFTER:
-            raise CannotResolve("The hold is not 25 hours old yet: a payment may still come to claim it.")
+        _check_forgotten(found, bank)
         open_ones = Operation.objects.filter(
             bank=bank,
             kind=OperationKind.AUTHORIZE,
@@ -105,6 +106,22 @@ class VoidHold(Settling):
             request_id=decided.staff.request_id,
         )
         return "recorded. Recovery sends it within seconds; search for the hold to see what came of it."
+
+
+def _check_forgotten(hold: Found, bank: str) -> None:
+    """Raises CannotResolve where the bank may still know a key to which the hold belongs."""
+    needed = stray_after(bank)
+    if needed is None:
+        raise CannotResolve("This bank forgets no key: a payment may still come to claim the hold.")
+    if read_clock() - hold.made_at < needed:
+        hours = round(needed.total_seconds() / 3600)
+        raise CannotResolve(f"The hold is not {hours} hours old yet: a payment may still come to claim it.")
+
+
+def stray_after(bank: str) -> timedelta | None:
+    """How old a hold at this bank has to be for nobody to claim it any more; None: somebody always may."""
+    lasts = abilities_of(bank).answers_last
+    return None if lasts is None else lasts + _FORGOTTEN_AFTER
 
 
 def check_not_released(bank: str, reference: str) -> None:
