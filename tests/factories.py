@@ -65,7 +65,8 @@ def make_payment(
 
     `fields` are the model's, `created_at` included. `at` dates the transitions (now, UTC). Bank references
     are made up unless `bank_authorization_id`, `bank_capture_id`, `bank_void_id` or `bank_refund_id` are
-    given, and a decline is `insufficient_funds` unless `decline_code` is.
+    given, all of it is captured unless `captured_minor` says how much, `refunded_minor` is given back of what
+    is CAPTURED, and a decline is `insufficient_funds` unless `decline_code` is.
     """
     reached = {name: fields.pop(name, None) for name in _SET_BY_TRANSITIONS}
     payment_id = new_id()
@@ -186,7 +187,7 @@ _ROADS: dict[PaymentState, tuple[PaymentState, ...]] = {
 }
 _SET_BY_TRANSITIONS = (
     *("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id"),
-    *("decline_code", "authorization_expires_at"),
+    *("decline_code", "authorization_expires_at", "captured_minor", "refunded_minor"),
 )
 
 
@@ -228,7 +229,11 @@ def _move(payment: Payment, state: PaymentState, given: dict[str, Any], at: date
                 )
             case PaymentState.CAPTURED:
                 reference = given["bank_capture_id"] or bank_reference(OperationKind.CAPTURE)
-                payment.become_captured(reference=reference, at=at)
+                amount = given["captured_minor"] or payment.amount_minor
+                payment.become_captured(amount_minor=amount, reference=reference, at=at)
+                if part := given["refunded_minor"]:
+                    refund = given["bank_refund_id"] or bank_reference(OperationKind.REFUND)
+                    payment.refund_part(amount_minor=part, reference=refund)
             case PaymentState.REFUNDED:
                 reference = given["bank_refund_id"] or bank_reference(OperationKind.REFUND)
                 payment.become_refunded(reference=reference, at=at)

@@ -9,6 +9,7 @@ _TIMES = ("authorized", "captured", "refunded", "voided", "expired", "declined",
 ID = "pay_6f1d2c3b4a594837a6b5c4d3e2f10a9b"
 _AUTHORIZATION = "auth_0b7c6f1e-52a3-4c0e-9d57-2f6a1c3b9e41"
 _CAPTURE = "cap_9d1e7a42-6c58-4b9f-8f0a-7b3c2d1e5f60"
+_REFUND = "ref_2c4e6a80-1b3d-4f5a-9c7e-8d0f2a4b6c8e"
 
 AUTHORIZE: dict[str, Any] = {
     "order_id": "order-1001",
@@ -38,6 +39,7 @@ def _payment(state: str, **changes: Any) -> dict[str, Any]:
         "decline": None,
         "captured_amount": 0,
         "refunded_amount": 0,
+        "refunds": [],
         "description": "Two mugs",
         "customer_email": None,
         "metadata": {"cart": "c-55"},
@@ -81,8 +83,17 @@ REFUNDED = _payment(
     | {
         **_ended("refund", _REFUNDED_AT),
         "refunded_amount": 5000,
+        "refunds": [
+            {
+                "id": "op_8b1d3f5a7c9e4b2d8f6a0c2e4a6b8d0f",
+                "amount": 5000,
+                "reason": None,
+                "bank_reference": _REFUND,
+                "refunded_at": _REFUNDED_AT,
+            }
+        ],
         "refunded_at": _REFUNDED_AT,
-        "bank": _TAKEN["bank"] | {"refund_id": "ref_2c4e6a80-1b3d-4f5a-9c7e-8d0f2a4b6c8e"},
+        "bank": _TAKEN["bank"] | {"refund_id": _REFUND},
     },
 )
 VOIDED = _payment(
@@ -108,6 +119,7 @@ EVENTS = {
             "at": "2026-11-21T09:30:00.123456Z",
             "actor": "merchant",
             "operation_id": "op_5e6f7a8b9c0d4e1f8a2b3c4d5e6f7a8b",
+            "amount": 5000,
             "request_id": REQUEST_ID,
             "reason": None,
         },
@@ -117,6 +129,7 @@ EVENTS = {
             "at": "2026-11-21T09:30:01.204518Z",
             "actor": "merchant",
             "operation_id": "op_5e6f7a8b9c0d4e1f8a2b3c4d5e6f7a8b",
+            "amount": 5000,
             "request_id": REQUEST_ID,
             "reason": None,
         },

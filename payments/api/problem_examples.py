@@ -18,8 +18,8 @@ _CASES: dict[str, dict[str, Any]] = {
             {
                 "field": "amount",
                 "code": "invalid",
-                "detail": "Must be an integer in cents from 1 to 99999999, without quotes or a decimal "
-                "point: 5000 is 50.00.",
+                "detail": "Must be an integer in the currency's minor unit from 1 to 99999999, without "
+                "quotes or a decimal point: 5000 is $50.00, and ¥5,000.",
             },
             {
                 "field": "card.number",
@@ -104,7 +104,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": "This Idempotency-Key was first used for another request, or too long ago to be compared."
     },
     "amount_mismatch": {
-        "detail": "The payment's amount is 5000 cents; 4999 were asked for.",
+        "detail": "This payment can only be captured in full: $50.00; $49.99 was asked for.",
         "payment": examples.AUTHORIZED,
     },
     "internal_error": {"detail": "FicPay failed to answer. The error is recorded under this request id."},

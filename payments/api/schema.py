@@ -227,7 +227,8 @@ authorize: Decorator = extend_schema(
 )
 capture: Decorator = _operation(
     "capture",
-    description="Take the money that was held, in full, when the goods ship. Only an AUTHORIZED payment.",
+    description="Take the money that was held, when the goods ship. Only an AUTHORIZED payment, once; of "
+    "less than was held where its bank can, and the rest of the hold is released.",
     state="CAPTURED: the money is taken",
     conflicts=["authorization_expired"],
     example=examples.CAPTURED,
@@ -241,7 +242,8 @@ void: Decorator = _operation(
 )
 refund: Decorator = _operation(
     "refund",
-    description="Give captured money back, in full, after a return. Only a CAPTURED payment.",
+    description="Give captured money back, after a return. Only a CAPTURED payment; in parts where its bank "
+    "can, until nothing is left: then it is REFUNDED.",
     state="REFUNDED: the money is given back",
     conflicts=[],
     example=examples.REFUNDED,

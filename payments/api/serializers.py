@@ -83,8 +83,8 @@ class AmountField(StrictIntegerField):
         super().__init__(
             min_value=MIN_AMOUNT_MINOR,
             max_value=MAX_AMOUNT_MINOR,
-            remedy=f"Must be an integer in cents from {MIN_AMOUNT_MINOR} to {MAX_AMOUNT_MINOR}, without "
-            "quotes or a decimal point: 5000 is 50.00.",
+            remedy=f"Must be an integer in the currency's minor unit from {MIN_AMOUNT_MINOR} to "
+            f"{MAX_AMOUNT_MINOR}, without quotes or a decimal point: 5000 is $50.00, and ¥5,000.",
             **kwargs,
         )
 
@@ -128,7 +128,7 @@ class AuthorizeSerializer(StrictSerializer):
         help_text="Yours: 1 to 64 visible characters, not `.` or `..`. An order has one live payment."
     )
     customer_id = IdField(help_text="Yours: 1 to 64 visible characters, not `.` or `..`.")
-    amount = AmountField(help_text="In cents: 5000 is $50.00.")
+    amount = AmountField(help_text="In the currency's minor unit: 5000 is $50.00, and ¥5,000.")
     currency = CurrencyField(help_text="ISO 4217; one that you have a route for.")
     card = CardSerializer()
     description = TextField(required=False, allow_null=True, allow_blank=True, max_length=500)
@@ -166,11 +166,13 @@ class AuthorizeSerializer(StrictSerializer):
 
 
 class OperationSerializer(StrictSerializer):
-    """A capture, void or refund of the whole payment; an empty body will do."""
+    """A capture, void or refund; an empty body will do."""
 
     amount = AmountField(
         required=False,
-        help_text="In cents. Must equal the payment's amount; may be left out.",
+        help_text="In the currency's minor unit; left out, all that is left. A capture may be of less, once "
+        "(the rest of the hold is released), and refunds may be several, where the payment's bank can. A "
+        "void's is the payment's.",
     )
     reason = WrittenField(
         required=False,
@@ -254,7 +256,7 @@ class BankReferencesSerializer(serializers.Serializer[Any]):
     authorization_id = serializers.CharField(allow_null=True)
     capture_id = serializers.CharField(allow_null=True)
     void_id = serializers.CharField(allow_null=True)
-    refund_id = serializers.CharField(allow_null=True)
+    refund_id = serializers.CharField(allow_null=True, help_text="The latest refund's.")
 
 
 class DeclineSerializer(serializers.Serializer[Any]):
@@ -278,8 +280,23 @@ class LastOperationSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(help_text="When the outcome was recorded.")
 
 
+class RefundSerializer(serializers.Serializer[Any]):
+    """Money given back by one refund."""
+
+    id = serializers.CharField(help_text="The operation's, as its events have it.")
+    amount = serializers.IntegerField()
+    reason = serializers.CharField(allow_null=True, help_text="The caller's, where one was given.")
+    bank_reference = serializers.CharField(
+        allow_null=True, help_text="Null where the bank's id is not known."
+    )
+    refunded_at = serializers.DateTimeField()
+
+
 class ReceiptSerializer(serializers.Serializer[Any]):
-    """A payment as FicPay knows it: the source of truth. Amounts in cents, times RFC 3339 in UTC."""
+    """A payment as FicPay knows it: the source of truth.
+
+    Amounts are in the currency's minor unit, times RFC 3339 in UTC.
+    """
 
     id = serializers.RegexField(PAYMENT_ID_PATTERN)
     livemode = serializers.BooleanField(help_text="True: real money. False: made with a test key.")
@@ -290,9 +307,9 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(
         choices=[state.value for state in PaymentState],
         help_text="`PENDING`: an authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
-        "`CAPTURED`: it is taken. `REFUNDED`: it is given back. `VOIDED`: the hold was released. "
-        "`EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. `FAILED`: not executed; "
-        "`last_operation.code` says why.",
+        "`CAPTURED`: it is taken; a part of it may be given back. `REFUNDED`: all of it is. "
+        "`VOIDED`: the hold was released. `EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. "
+        "`FAILED`: not executed; `last_operation.code` says why.",
     )
     pending_operation = serializers.ChoiceField(
         choices=MERCHANT_OPERATIONS,
@@ -312,8 +329,9 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     card = CardShownSerializer()
     bank = BankReferencesSerializer()
     decline = DeclineSerializer(allow_null=True)
-    captured_amount = serializers.IntegerField()
-    refunded_amount = serializers.IntegerField()
+    captured_amount = serializers.IntegerField(help_text="May be less than `amount`: the rest is released.")
+    refunded_amount = serializers.IntegerField(help_text="The sum of `refunds`.")
+    refunds = RefundSerializer(many=True, help_text="Oldest first.")
     description = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
@@ -358,6 +376,7 @@ class EventSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     actor = serializers.ChoiceField(choices=ACTORS)
     operation_id = serializers.CharField(allow_null=True)
+    amount = serializers.IntegerField(allow_null=True, help_text="The operation's.")
     request_id = serializers.CharField(allow_null=True)
     reason = serializers.CharField(allow_null=True, help_text="The caller's, where one was given.")
 

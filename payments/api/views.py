@@ -148,6 +148,7 @@ def _shown_event(event: Event) -> dict[str, Any]:
         "at": answers.timestamp(event.at),
         "actor": {"api_key": "merchant", "staff": "staff"}.get(actor, "system"),
         "operation_id": public_id(OPERATION_PREFIX, operation.pk) if operation else None,
+        "amount": operation.amount_minor if operation else None,
         "request_id": event.request_id or None,
         "reason": (operation.reason or None) if operation else None,
     }

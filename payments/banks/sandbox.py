@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from payments.banks.base import Instruction
 from payments.domain.abilities import ALWAYS, Abilities, StatementFormat
 from payments.domain.cards import Card
+from payments.domain.money import Currency
 from payments.domain.replies import Approval, Decline, LookUp, NotSent, Reply, Said, Unclear
 from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
@@ -62,7 +63,7 @@ class SandboxBank:
     reference_prefixes = tuple(sorted(set(_PREFIXES.values())))
     abilities = Abilities(
         operations=frozenset(set(OperationKind) - {OperationKind.RELEASE}),
-        currencies=frozenset({"USD", "EUR", "GBP", "JPY"}),
+        currencies=frozenset(Currency),
         captures_parts=True,
         refunds_parts=True,
         knows_keys_for=ALWAYS,

@@ -96,5 +96,17 @@ class Abilities:
 
         `of_minor` is what is left to capture or to refund. All of it always may be.
         """
-        in_parts = self.captures_parts if kind is OperationKind.CAPTURE else self.refunds_parts
-        return 0 < amount_minor <= of_minor if in_parts else 0 < amount_minor == of_minor
+        return 0 < amount_minor <= of_minor if self.takes_parts(kind) else 0 < amount_minor == of_minor
+
+    def takes_parts(self, kind: OperationKind) -> bool:
+        """Whether an instruction of this kind may be of less than what is left. A hold is voided whole."""
+        return {OperationKind.CAPTURE: self.captures_parts, OperationKind.REFUND: self.refunds_parts}.get(
+            kind, False
+        )
+
+    def does_once(self, kind: OperationKind) -> bool:
+        """Whether "done already" can be about one instruction only, however often that was tried.
+
+        Where refunds come in parts, the bank may mean another one.
+        """
+        return kind is not OperationKind.REFUND or not self.refunds_parts

@@ -16,6 +16,9 @@ class Currency(StrEnum):
     """The currencies the books can hold. Which of them a merchant may use, its bank says."""
 
     USD = "USD"
+    EUR = "EUR"
+    GBP = "GBP"
+    JPY = "JPY"
 
 
 @dataclass(frozen=True)

@@ -280,10 +280,10 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "amount_mismatch": Problem(
         422,
-        "The amount is not the payment's",
-        "The bank captures and refunds full amounts only.",
+        "The amount is not possible",
+        "More than is left was asked for, or a part of it at a bank that takes full amounts only.",
         Again.CORRECTED,
-        "Send the payment's full amount, or leave `amount` out.",
+        "Leave `amount` out: that is all that is left.",
     ),
     "internal_error": Problem(
         500,

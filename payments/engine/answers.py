@@ -8,13 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+from uuid import UUID
 
+from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.meanings import DECLINES
 from payments.domain.problems import PROBLEMS, type_of
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.engine.refusals import Refused
-from payments.models import Operation, Payment, ended_operations
+from payments.models import Operation, Payment, ended_operations, refunds_made
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -28,6 +30,50 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RefundMade:
+    """Money given back by one refund, in minor units of the payment's currency."""
+
+    id: UUID
+    amount_minor: int
+    reason: str
+    reference: str  # empty where the bank's id is not known
+    at: datetime
+
+    @classmethod
+    def all_of(cls, payment: Payment) -> list[Self]:
+        """Of a payment as it was changed just now, the oldest first."""
+        if payment.refunded_minor == 0:
+            return []
+        rows = refunds_made().filter(payment=payment)
+        return [cls(*row) for row in rows.values_list(*cls._COLUMNS)]
+
+    _COLUMNS: ClassVar = ("id", "amount_minor", "reason", "bank_reference", "finished_at")
+
+    @classmethod
+    def read_with(cls, payment: Payment) -> list[Self]:
+        """Of a payment read by `payments_for_receipts`."""
+        return [
+            cls(
+                UUID(one["id"]),
+                one["amount"],
+                one["reason"],
+                one["reference"],
+                datetime.fromisoformat(one["at"]),
+            )
+            for one in vars(payment)["refunds"]
+        ]
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "id": public_id(OPERATION_PREFIX, self.id),
+            "amount": self.amount_minor,
+            "reason": self.reason or None,
+            "bank_reference": self.reference or None,
+            "refunded_at": timestamp(self.at),
+        }
 
 
 @dataclass(frozen=True)
@@ -63,14 +109,16 @@ class Ended:
 
 def receipt_of(payment: Payment) -> dict[str, Any]:
     """The receipt of a payment read by `payments_for_receipts`."""
-    return receipt(payment, payment.pending_kind, Ended.last_of(payment))
+    return receipt(payment, payment.pending_kind, Ended.last_of(payment), RefundMade.read_with(payment))
 
 
-def receipt(payment: Payment, pending: str | None, last: Ended | None) -> dict[str, Any]:
-    """The payment as the API shows it. Amounts in cents, times RFC 3339 in UTC.
+def receipt(
+    payment: Payment, pending: str | None, last: Ended | None, refunds: list[RefundMade]
+) -> dict[str, Any]:
+    """The payment as the API shows it. Amounts in the currency's minor unit, times RFC 3339 in UTC.
 
     `pending` is the kind of the payment's unfinished operation, if it has one; `last` is how the latest
-    finished one ended.
+    finished one ended; `refunds` are those that the bank has made, the oldest first.
     """
     return {
         "id": payment.public_id,
@@ -96,8 +144,9 @@ def receipt(payment: Payment, pending: str | None, last: Ended | None) -> dict[s
             "refund_id": payment.bank_refund_id or None,
         },
         "decline": _decline(payment),
-        "captured_amount": payment.captured_amount_minor,
-        "refunded_amount": payment.refunded_amount_minor,
+        "captured_amount": payment.captured_minor,
+        "refunded_amount": payment.refunded_minor,
+        "refunds": [one.shown() for one in refunds],
         "description": payment.description or None,
         "customer_email": payment.customer_email or None,
         "metadata": payment.metadata,
@@ -129,7 +178,8 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
             return Answer(status, _json(_as_it_ended(payment, operation)), _headers(JSON, payment))
         case OperationState.OPEN | OperationState.NEEDS_REVIEW:
             headers = _headers(JSON, payment) | {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            shown = receipt(payment, operation.kind, _ended_before(operation))
+            refunds = RefundMade.all_of(payment)
+            shown = receipt(payment, operation.kind, _ended_before(operation), refunds)
             return Answer(202, _json(shown), headers)
         case OperationState.DECLINED:
             return _unsuccessful(
@@ -233,7 +283,7 @@ def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: 
 
 
 def _as_it_ended(payment: Payment, operation: Operation) -> dict[str, Any]:
-    return receipt(payment, None, Ended.of(operation))
+    return receipt(payment, None, Ended.of(operation), RefundMade.all_of(payment))
 
 
 def _ended_before(operation: Operation) -> Ended | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
-from django.db.models import Exists
+from django.db.models import Exists, Q, QuerySet
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.replies import Said
@@ -18,7 +18,7 @@ from payments.domain.timing import LATE_LOOKS
 from payments.engine import answers, claim
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
-from payments.models import Discrepancy, Event, Operation, Payment
+from payments.models import Discrepancy, Event, Operation, Payment, refunds_made
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 
@@ -126,7 +126,10 @@ def name_success(payment: Payment | None, operation: Operation, reference: str) 
     operation.bank_reference = reference
     operation.save(update_fields=["bank_reference"])
     field = _REFERENCE_FIELDS.get(OperationKind(operation.kind))
-    if payment is not None and field is not None:
+    if payment is None or field is None:
+        return
+    # A payment names its latest refund.
+    if operation.kind != OperationKind.REFUND or refunds_made().filter(payment=payment).last() == operation:
         setattr(payment, field, reference)
         payment.save(update_fields=[field])
 
@@ -162,8 +165,7 @@ def conclude(
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
     if payment is not None and vars(operation)["contradicted"] and isinstance(outcome, Succeeded):
         # It has brought into our books what the bank had done in spite of them.
-        late = Discrepancy.objects.filter(kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind)
-        late.filter(closed_at=None).update(closed_at=at)
+        _brought_in(payment, operation).update(closed_at=at)
     Event.objects.create(
         payment=payment,
         operation=operation,
@@ -185,11 +187,27 @@ def _possible(executed_at: datetime, payment: Payment | None, at: datetime) -> d
     return min(max(executed_at, begun), at)
 
 
+def _brought_in(payment: Payment, operation: Operation) -> QuerySet[Discrepancy]:
+    """What the bank had done in spite of our books, and this success has brought into them.
+
+    Where the bank does its kind of instruction several times, only what it has done under the same key, or
+    calls by the same id.
+    """
+    late = Discrepancy.objects.filter(
+        kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind, closed_at=None
+    )
+    if abilities_of(operation.bank).does_once(OperationKind(operation.kind)):
+        return late
+    same = Q(operation__bank_idempotency_key=operation.bank_idempotency_key)
+    return late.filter(same | Q(evidence__reference=operation.bank_reference))
+
+
 _OUTCOME_FIELDS = [
     *("state", "bank_reference", "outcome_code", "strays_awaited", "look_again_at", "finished_at"),
 ]
 _PAYMENT_FIELDS = [
-    *("state", "bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
+    *("state", "captured_minor", "refunded_minor"),
+    *("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id", "decline_code"),
     *("authorization_expires_at", "authorized_at", "captured_at", "refunded_at", "voided_at", "expired_at"),
     *("declined_at", "failed_at"),
 ]

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Sum
 from django_fsm import can_proceed
 
+from payments.domain.money import display
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.engine import claim, leases, locked_rows
@@ -47,12 +49,14 @@ from payments.engine.refusals import (
     Refused,
 )
 from payments.models import (
+    Discrepancy,
     Event,
     Operation,
     Payment,
     payments_for_receipts,
     unfinished_operations,
 )
+from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import is_locked, violated_constraint
 
 P = ParamSpec("P")
@@ -146,6 +150,7 @@ class Step:
     done: str  # the participle of its verb, as `captured`
     transition: Callable[[Payment], Callable[..., None]]
     target: Callable[[Payment], str]  # the bank reference that the instruction names
+    left: Callable[[Payment], int]  # of how much it may be, in minor units; for a void, of how much it is
 
 
 def record_step(
@@ -166,12 +171,12 @@ def record_step(
             raise _not_supported(payment, step)
         if not can_proceed(step.transition(payment)):
             raise _refuse_transition(payment, step)
-        _check_amount(payment, amount_minor)
         lease = write_ahead(
             start,
             operation_id,
             payment=payment,
             kind=step.kind,
+            amount_minor=_amount_of(step, payment, amount_minor, start),
             event=step.requested,
             reason=reason,
             target=step.target(payment),
@@ -185,6 +190,7 @@ def write_ahead(
     *,
     payment: Payment,
     kind: OperationKind,
+    amount_minor: int,
     event: Event.Type,
     target: str = "",
     reason: str = "",
@@ -196,13 +202,13 @@ def write_ahead(
     operation already.
     """
     command = start.command
-    ordinal, bank_key = _bank_key(start, kind, payment.bank)
+    ordinal, bank_key = _bank_key(start, kind, payment.bank, amount_minor)
     operation = Operation(
         id=operation_id,
         payment=payment,
         kind=kind,
         bank=payment.bank,
-        amount_minor=payment.amount_minor,
+        amount_minor=amount_minor,
         currency=payment.currency,
         target_reference=target,
         bank_idempotency_key=bank_key,
@@ -222,16 +228,21 @@ def write_ahead(
     return lease
 
 
-def _bank_key(start: New | Again, kind: OperationKind, bank: str) -> tuple[int, str]:
+def _ordinal(start: New | Again) -> int:
+    return start.ordinal if isinstance(start, Again) else 0
+
+
+def _bank_key(start: New | Again, kind: OperationKind, bank: str, amount_minor: int) -> tuple[int, str]:
     """The ordinal and the bank key, which no other instruction has had.
 
     One of a merchant's key that has been forgotten since may have: even what was not executed then is not
     run again now. What starts again shares its key with what it runs again, which was not executed.
     """
-    ordinal = start.ordinal if isinstance(start, Again) else 0
+    ordinal = _ordinal(start)
     others = Operation.objects.filter(bank=bank)
     if isinstance(start, Again):
-        others = others.exclude(state=OperationState.NOT_EXECUTED)
+        # All that is left may be another amount by now: that is another instruction.
+        others = others.exclude(state=OperationState.NOT_EXECUTED, amount_minor=amount_minor)
     while others.filter(bank_idempotency_key=(key := start.command.bank_key(kind, ordinal))).exists():
         ordinal += 1
     return ordinal, key
@@ -252,13 +263,39 @@ def _lock_payment(payment_id: UUID, command: Command) -> Payment:
     return payment
 
 
-def _check_amount(payment: Payment, amount_minor: int | None) -> None:
-    """Full amounts only: the bank's contract. Raises AmountMismatch."""
-    if amount_minor is not None and amount_minor != payment.amount_minor:
+def _amount_of(step: Step, payment: Payment, asked: int | None, start: New | Again) -> int:
+    """What the operation is about, in minor units: all that is left, unless less was asked for.
+
+    Raises AmountMismatch where that is more than is left, or a part at a bank that takes none.
+    """
+    abilities = abilities_of(payment.bank)
+    left = step.left(payment)
+    if not abilities.does_once(step.kind):
+        left = max(0, left - _spent_beside_our_books(step, payment, start))
+    amount = left if asked is None else asked
+    if abilities.takes(step.kind, amount, of_minor=left):
+        return amount
+    shown = payments_for_receipts().get(pk=payment.pk)
+    possible = display(left, payment.currency)
+    asked_for = f"{display(amount, payment.currency)} was asked for"
+    if amount > left:
         raise AmountMismatch(
-            f"The payment's amount is {payment.amount_minor} cents; {amount_minor} were asked for.",
-            payment=payments_for_receipts().get(pk=payment.pk),
+            f"No more than {possible} can be {step.done}; {asked_for}.",
+            next_step=f"Send an `amount` of at most {left}, or leave it out for all of it.",
+            payment=shown,
         )
+    raise AmountMismatch(
+        f"This payment can only be {step.done} in full: {possible}; {asked_for}.", payment=shown
+    )
+
+
+def _spent_beside_our_books(step: Step, payment: Payment, start: New | Again) -> int:
+    """What the bank has done in spite of our books, in minor units; asked under its own key it comes in."""
+    late = Discrepancy.objects.filter(
+        kind=LATE_ANSWER, payment=payment, operation__kind=step.kind, closed_at=None
+    ).exclude(operation__bank_idempotency_key=start.command.bank_key(step.kind, _ordinal(start)))
+    spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
+    return spent or 0
 
 
 def _not_supported(payment: Payment, step: Step) -> Refused:

@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from payments.domain.meanings import says_done
 from payments.domain.outcomes import (
@@ -138,9 +138,9 @@ def _record(lease: Lease, ended: Ended) -> Recorded:
             case _:
                 assert_never(ended.outcome)
     except IntegrityError as error:
-        if violated_constraint(error) != "one_payment_per_hold":
+        if violated_constraint(error) not in ("one_payment_per_hold", "one_operation_per_reference"):
             raise
-        # The bank names a hold that another payment has. That is no slip to be asked about again.
+        # The bank names what another payment or operation has. That is no slip to be asked about again.
         review = NeedsReview(ReviewReason.CONTRADICTION)
         return _hand_over(lease, replace(ended, outcome=review), review)
 
@@ -261,6 +261,10 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     ):
         return
     siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
+    if isinstance(ended.reply, Approval):
+        # It names what it has made: in our books only where that very thing is, or one whose id is not known.
+        same = Q(bank_reference__in=["", ended.reply.reference])
+        siblings = siblings.filter(same | Q(bank_idempotency_key=operation.bank_idempotency_key))
     known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
     if siblings.exists() or known.exists():
         return

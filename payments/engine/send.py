@@ -169,7 +169,9 @@ def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outc
     if earlier_ones_decide(meaning):
         try:
             operation = Operation.objects.get(pk=lease.operation_id)
-            around = replace(around, earlier_answered=earlier_ones_answered(operation))
+            # Where the bank refunds in parts, "already" may be about any of them.
+            proves = bank.abilities.does_once(kind) and earlier_ones_answered(operation)
+            around = replace(around, earlier_answered=proves)
         except ObjectDoesNotExist:
             return InDoubt("our own books have lost it", retry=False)
         except (DatabaseError, InterfaceError) as error:

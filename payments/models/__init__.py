@@ -16,6 +16,7 @@ from payments.models.queries import (
     operations_in_doubt,
     payments_for_receipts,
     payments_with_pending,
+    refunds_made,
     sharing_bank_key,
     unfinished_operations,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "outdated_proposals",
     "payments_for_receipts",
     "payments_with_pending",
+    "refunds_made",
     "sharing_bank_key",
     "standing_proposals",
     "unfinished_operations",

@@ -77,6 +77,12 @@ class Operation(models.Model):
                 condition=~Q(state=OperationState.NOT_EXECUTED),
                 name="one_operation_per_bank_key",
             ),
+            # What a bank has captured or refunded once is the work of one operation.
+            models.UniqueConstraint(
+                fields=["bank", "kind", "bank_reference"],
+                condition=Q(kind__in=[OperationKind.CAPTURE, OperationKind.REFUND]) & ~Q(bank_reference=""),
+                name="one_operation_per_reference",
+            ),
             # Nobody begins to free a hold that is being freed.
             models.UniqueConstraint(
                 fields=["bank", "target_reference"],
@@ -129,6 +135,13 @@ class Operation(models.Model):
                 fields=["created_at"],
                 condition=one_of("state", UNFINISHED_OPERATIONS) | Q(awaiting_statement=True),
                 name="operation_unsettled",
+            ),
+            # What was refunded in a period, for the back office's first page.
+            models.Index(
+                fields=["finished_at"],
+                include=["payment", "currency", "amount_minor"],
+                condition=Q(kind=OperationKind.REFUND, state=OperationState.SUCCEEDED),
+                name="operation_refunded_when",
             ),
             # All that were sent under one bank key: a re-run shares it.
             models.Index(fields=["bank_idempotency_key"], name="operation_by_bank_key"),

@@ -1,8 +1,8 @@
 """Payments: one customer's money for one order.
 
 What a row may become is said three times on purpose: by `payments.domain.states` (the edges), by the
-transitions below (the FSM) and by the database's guards, whoever asks. Full amounts only: what is captured
-or refunded follows from the state.
+transitions below (the FSM) and by the database's guards, whoever asks. What is captured and refunded is what
+its operations have brought about; the audit proves it.
 """
 
 from datetime import datetime
@@ -26,7 +26,7 @@ _BANK_REFERENCES = {
     "bank_authorization_id": PaymentState.AUTHORIZED,
     "bank_capture_id": PaymentState.CAPTURED,
     "bank_void_id": PaymentState.VOIDED,
-    "bank_refund_id": PaymentState.REFUNDED,
+    "bank_refund_id": PaymentState.CAPTURED,  # the latest refund's, of a part at least
 }
 # When each state was reached. Every payment has been PENDING, since `created_at`.
 _DATES = {state: f"{state.lower()}_at" for state in PaymentState if state is not PaymentState.PENDING}
@@ -45,6 +45,8 @@ class Payment(models.Model):
     order_id = models.CharField(max_length=64)
     customer_id = models.CharField(max_length=64)
     amount_minor = models.PositiveIntegerField()
+    captured_minor = models.PositiveIntegerField(default=0, db_default=0)
+    refunded_minor = models.PositiveIntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3, choices=choices(Currency))
     state = FSMField(
         max_length=16, default=PaymentState.PENDING.value, choices=choices(PaymentState), protected=True
@@ -84,6 +86,23 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(amount_minor__gte=MIN_AMOUNT_MINOR, amount_minor__lte=MAX_AMOUNT_MINOR),
                 name="payment_amount_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__lte=F("captured_minor"), captured_minor__lte=F("amount_minor")),
+                name="payment_totals_in_range",
+            ),
+            models.CheckConstraint(
+                condition=one_of("state", since(PaymentState.CAPTURED)) ^ Q(captured_minor=0),
+                name="payment_captured_in_state",
+            ),
+            # REFUNDED is what has nothing left; what is refunded in part stays CAPTURED.
+            models.CheckConstraint(
+                condition=Q(state=PaymentState.REFUNDED)
+                ^ (Q(captured_minor=0) | Q(refunded_minor__lt=F("captured_minor"))),
+                name="payment_refunded_in_full",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gt=0) | Q(bank_refund_id=""), name="payment_refund_id_in_part"
             ),
             models.CheckConstraint(condition=one_of("currency", Currency), name="payment_currency_known"),
             models.CheckConstraint(condition=one_of("state", PaymentState), name="payment_state_known"),
@@ -131,15 +150,16 @@ class Payment(models.Model):
                 condition=Q(state=PaymentState.AUTHORIZED),
                 name="payment_hold_ends",
             ),
-            # What was authorized, captured and refunded in a period, for the back office's first page.
+            # What was authorized and captured in a period, for the back office's first page. Refunds come in
+            # parts: see the operations.
             *(
                 models.Index(
                     fields=["mode", f"{state.lower()}_at"],
-                    include=["merchant", "currency", "amount_minor"],
+                    include=["merchant", "currency", "amount_minor", "captured_minor"],
                     condition=Q(**{f"{state.lower()}_at__isnull": False}),
                     name=f"payment_{state.lower()}_when",
                 )
-                for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
+                for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED)
             ),
             # The back office's search and filters, across merchants, newest first: what thousands share (a
             # guest's customer id, $50.00) is read from its newest on and never sorted.
@@ -189,12 +209,9 @@ class Payment(models.Model):
         return kind
 
     @property
-    def captured_amount_minor(self) -> int:
-        return self.amount_minor if self.state in (PaymentState.CAPTURED, PaymentState.REFUNDED) else 0
-
-    @property
-    def refunded_amount_minor(self) -> int:
-        return self.amount_minor if self.state == PaymentState.REFUNDED else 0
+    def refundable_minor(self) -> int:
+        """What is captured and not given back yet."""
+        return self.captured_minor - self.refunded_minor
 
     @transition(field=state, source=PaymentState.PENDING, target=PaymentState.AUTHORIZED)
     def become_authorized(self, *, reference: str, expires_at: datetime | None, at: datetime) -> None:
@@ -212,7 +229,8 @@ class Payment(models.Model):
         self.failed_at = at
 
     @transition(field=state, source=PaymentState.AUTHORIZED, target=PaymentState.CAPTURED)
-    def become_captured(self, *, reference: str, at: datetime) -> None:
+    def become_captured(self, *, amount_minor: int, reference: str, at: datetime) -> None:
+        self.captured_minor = amount_minor
         self.bank_capture_id = reference
         self.captured_at = at
 
@@ -227,5 +245,12 @@ class Payment(models.Model):
 
     @transition(field=state, source=PaymentState.CAPTURED, target=PaymentState.REFUNDED)
     def become_refunded(self, *, reference: str, at: datetime) -> None:
+        """By the refund that gives back all that is left."""
+        self.refunded_minor = self.captured_minor
         self.bank_refund_id = reference
         self.refunded_at = at
+
+    def refund_part(self, *, amount_minor: int, reference: str) -> None:
+        """By a refund that leaves something: the state stays."""
+        self.refunded_minor += amount_minor
+        self.bank_refund_id = reference

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Now
 
@@ -43,11 +44,21 @@ def ended_operations() -> QuerySet[Operation]:
     return ended.order_by("-finished_at", "-created_at")
 
 
+def refunds_made() -> QuerySet[Operation]:
+    """Refunds that the bank has made, the oldest first."""
+    made = Operation.objects.filter(kind=OperationKind.REFUND, state=OperationState.SUCCEEDED)
+    return made.order_by("finished_at", "created_at")
+
+
 def payments_for_receipts() -> QuerySet[Payment]:
-    """All that a receipt shows, in one statement: how the last operation ended, too."""
+    """All that a receipt shows, in one statement: how the last operation ended and the refunds, too."""
     facts = JSONObject(kind="kind", state="state", code="outcome_code", at="finished_at")
     last = ended_operations().filter(payment=OuterRef("pk")).annotate(facts=facts).values("facts")[:1]
-    return payments_with_pending().annotate(last_ended=Subquery(last))
+    refund = JSONObject(
+        id="id", amount="amount_minor", reason="reason", reference="bank_reference", at="finished_at"
+    )
+    refunds = refunds_made().filter(payment=OuterRef("pk")).annotate(facts=refund).values("facts")
+    return payments_with_pending().annotate(last_ended=Subquery(last), refunds=ArraySubquery(refunds))
 
 
 def sharing_bank_key(operation: Operation) -> QuerySet[Operation]:

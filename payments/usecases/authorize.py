@@ -20,7 +20,7 @@ from payments.models import Event, Operation, Payment
 class Order:
     """What is to be paid, as validated, and the bank that its route names.
 
-    `amount_minor` is in cents of `currency`.
+    `amount_minor` is in the minor unit of `currency`.
     """
 
     order_id: str
@@ -78,6 +78,7 @@ def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
             operation_id,
             payment=payment,
             kind=OperationKind.AUTHORIZE,
+            amount_minor=order.amount_minor,
             event=Event.Type.PAYMENT_CREATED,
         )
     return lease  # noqa: RET504 - None where the block was left at once

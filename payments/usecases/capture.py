@@ -19,6 +19,7 @@ CAPTURE = intent.Step(
     done="captured",
     transition=lambda payment: payment.become_captured,
     target=lambda payment: payment.bank_authorization_id,
+    left=lambda payment: payment.amount_minor,
 )
 
 
@@ -26,11 +27,11 @@ CAPTURE = intent.Step(
 def capture_payment(
     start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str
 ) -> Answer | None:
-    """Capture an authorized payment in full: 200, 409 expired, 503 not executed, or 202 in doubt.
+    """Capture an authorized payment: 200, 409 expired, 503 not executed, or 202 in doubt.
 
-    `amount_minor`, where it is given, must be the payment's; `reason` is for its history. Raises
-    Refused: no such payment, another state or amount, an unfinished operation, a key used for something
-    else, or too many calls in flight.
+    `amount_minor` may be less than the hold where the bank can: the rest is released. None is all of it.
+    `reason` is for the payment's history. Raises Refused: no such payment, another state, an amount that the
+    bank does not take, an unfinished operation, a key used for something else, or too many calls in flight.
     """
     with bank_threads().reserve() as slot:  # before any intent
         lease = intent.record_step(  # 1. committed, or refused
@@ -44,7 +45,9 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
     """What a capture's outcome does to its payment."""
     match outcome:
         case Succeeded(reference=reference):
-            operation.claimed_payment.become_captured(reference=reference, at=at)
+            operation.claimed_payment.become_captured(
+                amount_minor=operation.amount_minor, reference=reference, at=at
+            )
             return Event.Type.PAYMENT_CAPTURED
         case NotExecuted(hold_voided=True):
             operation.claimed_payment.become_voided(reference="", at=at)

@@ -17,16 +17,17 @@ REFUND = intent.Step(
     done="refunded",
     transition=lambda payment: payment.become_refunded,
     target=lambda payment: payment.bank_capture_id,
+    left=lambda payment: payment.refundable_minor,
 )
 
 
 @intent.until_recorded
 def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
-    """Refund a captured payment in full: 200, 503 not executed, or 202 in doubt.
+    """Refund a captured payment, or a part of it where the bank can: 200, 503 not executed, 202 in doubt.
 
-    `amount_minor`, where it is given, must be the payment's; `reason` is for its history. Raises
-    Refused: no such payment, another state or amount, an unfinished operation, a key used for something
-    else, or too many calls in flight.
+    `amount_minor` None is all that is left. `reason` is for the payment's history. Raises Refused: no such
+    payment, another state, an amount that is more than is left or that the bank does not take, an unfinished
+    operation, a key used for something else, or too many calls in flight.
     """
     with bank_threads().reserve() as slot:  # before any intent
         lease = intent.record_step(  # 1. committed, or refused
@@ -40,7 +41,11 @@ def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.
     """What a refund's outcome does to its payment."""
     match outcome:
         case Succeeded(reference=reference):
-            operation.claimed_payment.become_refunded(reference=reference, at=at)
+            payment = operation.claimed_payment
+            if operation.amount_minor == payment.refundable_minor:
+                payment.become_refunded(reference=reference, at=at)
+            else:
+                payment.refund_part(amount_minor=operation.amount_minor, reference=reference)
             return Event.Type.PAYMENT_REFUNDED
         case NotExecuted():
             return Event.Type.REFUND_NOT_EXECUTED

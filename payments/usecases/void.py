@@ -17,6 +17,7 @@ VOID = intent.Step(
     done="voided",
     transition=lambda payment: payment.become_voided,
     target=lambda payment: payment.bank_authorization_id,
+    left=lambda payment: payment.amount_minor,
 )
 
 

@@ -100,8 +100,44 @@ _STATES = [
         for kind, states, column in (
             ("capture", ("CAPTURED", "REFUNDED"), "bank_capture_id"),
             ("void", ("VOIDED",), "bank_void_id"),
-            ("refund", ("REFUNDED",), "bank_refund_id"),
         )
+    ),
+    Rule(
+        "totals_follow_from_the_operations",
+        "What a payment has captured and refunded is what its operations have; it is REFUNDED when nothing is "
+        "left, and names its latest refund.",
+        f"""
+        SELECT {_PAYMENT}, p.state || ', captured ' || p.captured_minor || ' and refunded ' || p.refunded_minor
+            || ', with ' || coalesce(o.captured, 0) || ' and ' || coalesce(o.refunded, 0) || ' by its operations'
+        FROM payments_payment p LEFT JOIN (
+            SELECT payment_id, sum(amount_minor) FILTER (WHERE kind = 'capture') AS captured,
+                sum(amount_minor) FILTER (WHERE kind = 'refund') AS refunded,
+                (array_agg(bank_reference ORDER BY finished_at DESC, created_at DESC)
+                    FILTER (WHERE kind = 'refund'))[1] AS latest
+            FROM payments_operation WHERE state = 'SUCCEEDED' GROUP BY payment_id
+        ) o ON o.payment_id = p.id
+        WHERE p.captured_minor <> coalesce(o.captured, 0) OR p.refunded_minor <> coalesce(o.refunded, 0)
+            OR (p.state = 'REFUNDED') <> (p.captured_minor > 0 AND p.refunded_minor = p.captured_minor)
+            OR p.bank_refund_id <> coalesce(o.latest, '')""",
+    ),
+    Rule(
+        "no_more_is_given_back_than_was_captured",
+        "What is refunded, in flight or in doubt is no more than what was captured, and that no more than the "
+        "hold.",
+        f"""
+        SELECT {_PAYMENT}, coalesce(sum(o.amount_minor), 0) || ' given back of ' || p.captured_minor
+        FROM payments_payment p LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.kind = 'refund'
+            AND o.state IN ('OPEN', 'NEEDS_REVIEW', 'SUCCEEDED')
+        GROUP BY p.id
+        HAVING coalesce(sum(o.amount_minor), 0) > p.captured_minor OR p.captured_minor > p.amount_minor""",
+    ),
+    Rule(
+        "a_bank_reference_is_one_operation",
+        "No capture and no refund of a bank stands for two operations.",
+        """
+        SELECT bank_reference, count(*) || ' ' || kind || 's' FROM payments_operation
+        WHERE kind IN ('capture', 'refund') AND bank_reference <> ''
+        GROUP BY bank, kind, bank_reference HAVING count(*) > 1""",
     ),
     Rule(
         "expired_with_reason_and_released",
@@ -116,11 +152,13 @@ _STATES = [
     ),
     Rule(
         "operations_are_the_payments",
-        "An operation is about its payment's full amount, at its bank, and names its hold or its capture.",
+        "An operation is about its payment, at its bank, and names its hold or its capture: the whole amount, but "
+        "for captures and refunds.",
         f"""
         SELECT {_OPERATION}, o.kind || ' of ' || o.amount_minor || ' for ' || o.target_reference
         FROM payments_operation o JOIN payments_payment p ON p.id = o.payment_id
-        WHERE o.amount_minor <> p.amount_minor OR o.currency <> p.currency OR o.bank <> p.bank
+        WHERE o.amount_minor <> p.amount_minor AND o.kind NOT IN ('capture', 'refund')
+            OR o.amount_minor > p.amount_minor OR o.currency <> p.currency OR o.bank <> p.bank
             OR o.kind IN ('capture', 'void') AND o.target_reference <> p.bank_authorization_id
             OR o.kind = 'refund' AND o.target_reference <> p.bank_capture_id""",
     ),
@@ -179,7 +217,9 @@ _EVIDENCE = [
         WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND (
                 a.said = 'approved' OR a.is_late AND {_SAID_DONE})
             AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.payment_id = o.payment_id
-                AND s.kind = o.kind AND s.state = 'SUCCEEDED')
+                AND s.kind = o.kind AND s.state = 'SUCCEEDED' AND (a.bank_reference = ''
+                    OR s.bank_reference IN ('', a.bank_reference)
+                    OR s.bank_idempotency_key = o.bank_idempotency_key))
             AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
                 WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
     ),
@@ -194,7 +234,9 @@ _EVIDENCE = [
             AND a.ended_at < clock_timestamp() - interval %(patience)s
             AND coalesce(o.due_at, a.ended_at) < clock_timestamp() - interval %(patience)s
             AND NOT EXISTS (SELECT 1 FROM payments_payment p
-                WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)""",
+                WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)
+            AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.bank = o.bank AND s.kind = o.kind
+                AND s.bank_reference = a.bank_reference AND s.id <> o.id)""",
     ),
     Rule(
         "no_answer_is_an_orphan",
@@ -206,19 +248,22 @@ _EVIDENCE = [
     ),
     Rule(
         "every_change_has_its_event",
-        "Every state a payment has reached has exactly one event.",
+        "Every state a payment has reached has exactly one event; every refund has one.",
         " UNION ALL ".join(
             f"""
             SELECT {_PAYMENT}, count(e.id) || ' events {event}' FROM payments_payment p
             LEFT JOIN payments_event e ON e.payment_id = p.id AND e.type = '{event}'
-            GROUP BY p.id HAVING count(e.id) <> CASE WHEN {reached} THEN 1 ELSE 0 END"""
+            GROUP BY p.id HAVING count(e.id) <> {reached}"""
             for event, reached in (
-                ("payment.created", "true"),
+                ("payment.created", "1"),
+                (
+                    "payment.refunded",
+                    "(SELECT count(*) FROM payments_operation o WHERE o.payment_id = p.id"
+                    " AND o.kind = 'refund' AND o.state = 'SUCCEEDED')",
+                ),
                 *(
-                    (f"payment.{state}", f"p.{state}_at IS NOT NULL")
-                    for state in (
-                        *("authorized", "captured", "voided", "refunded", "expired", "declined", "failed"),
-                    )
+                    (f"payment.{state}", f"(p.{state}_at IS NOT NULL)::int")
+                    for state in (*("authorized", "captured", "voided", "expired", "declined", "failed"),)
                 ),
             )
         ),

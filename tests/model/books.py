@@ -60,7 +60,7 @@ class Books:
         doubts: "Counter[tuple[object, str]]",
     ) -> list[str]:
         kept = (capture.amount if capture else 0) - (refund.amount if refund else 0)
-        told = payment.captured_amount_minor - payment.refunded_amount_minor
+        told = payment.captured_minor - payment.refunded_minor
         in_doubt = doubts[payment.pk, "capture"] + doubts[payment.pk, "refund"]
         return (
             [f"{payment} tells of {told} cents, the bank has {kept}"] if kept != told and not in_doubt else []

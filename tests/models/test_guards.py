@@ -73,11 +73,37 @@ def apply(resolution: Resolution) -> None:
 
 
 class TestAnInstruction:
-    @pytest.mark.parametrize("other", [{"amount_minor": 1}, {"bank": "sandbox"}])
-    def test_of_another_amount_than_its_payments_is_refused(self, other: dict[str, Any]) -> None:
+    @pytest.mark.parametrize("other", [{"currency": "EUR"}, {"bank": "sandbox"}])
+    def test_at_another_bank_or_in_another_currency_is_refused(self, other: dict[str, Any]) -> None:
         payment = make_payment(PaymentState.AUTHORIZED, bank_authorization_id="auth_1")
-        with refuses("its bank, amount and currency are its payment's"):
+        with refuses("its bank and currency are its payment's"):
             new_operation(payment, OperationKind.CAPTURE, target_reference="auth_1", **other)
+
+    @pytest.mark.parametrize(
+        ("kind", "amount", "because"),
+        [
+            (OperationKind.VOID, 4999, "it is about its payment's whole amount"),
+            (OperationKind.VOID, 5001, "it is about its payment's whole amount"),
+            (OperationKind.CAPTURE, 5001, "no more is captured than was authorized"),
+            (OperationKind.REFUND, 3371, "no more is refunded than is left"),
+        ],
+    )
+    def test_of_more_than_there_is_is_refused(self, kind: OperationKind, amount: int, because: str) -> None:
+        state = PaymentState.CAPTURED if kind is OperationKind.REFUND else PaymentState.AUTHORIZED
+        payment = make_payment(state, captured_minor=4370, refunded_minor=1000)
+        target = payment.bank_capture_id or payment.bank_authorization_id
+        with refuses(because):
+            new_operation(payment, kind, target_reference=target, amount_minor=amount)
+        if kind is not OperationKind.VOID:
+            assert new_operation(payment, kind, target_reference=target, amount_minor=amount - 1).pk
+
+    def test_under_another_instructions_bank_key_is_refused(self) -> None:
+        payment = make_payment(PaymentState.CAPTURED, bank_capture_id="cap_1")
+        known = {"bank_idempotency_key": "k", "target_reference": "cap_1"}
+        make_operation(payment, OperationKind.REFUND, OperationState.NOT_EXECUTED, **known)
+        with refuses("its bank key is another instruction's"):
+            new_operation(payment, OperationKind.REFUND, **known, amount_minor=4999)
+        assert new_operation(payment, OperationKind.REFUND, **known).pk
 
     @pytest.mark.parametrize(
         ("kind", "state", "target"),
@@ -477,13 +503,21 @@ class TestAnEvent:
             with refuses("its operation is another payment's"):
                 self._insert(payment, "note.added", operation=make_operation(make_payment()))
 
-    @pytest.mark.parametrize("state", [state for state in PaymentState if state != "PENDING"])
+    @pytest.mark.parametrize("state", [one for one in PaymentState if one not in ("PENDING", "REFUNDED")])
     def test_of_a_state_that_was_not_reached_then_is_refused(self, state: PaymentState) -> None:
         event = f"payment.{state.lower()}"
         for payment in (make_payment(), make_payment(state, at=NOW)):
             with refuses("its payment did not come to this state then"):
                 self._insert(payment, event, at=LATER)
         assert self._insert(make_payment(state, at=NOW), event, at=NOW).pk
+
+    def test_of_a_refund_is_that_of_one_that_was_made_then(self) -> None:
+        payment = make_payment(PaymentState.CAPTURED, at=NOW)
+        refund = make_operation(payment, OperationKind.REFUND, SUCCEEDED, finished_at=NOW)
+        for operation, at in ((None, NOW), (refund, LATER)):
+            with refuses("its operation gave nothing back then"):
+                self._insert(payment, "payment.refunded", operation=operation, at=at)
+        assert self._insert(payment, "payment.refunded", operation=refund, at=NOW).pk
 
     @pytest.mark.parametrize(
         ("event", "state"),

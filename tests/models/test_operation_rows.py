@@ -266,7 +266,7 @@ class TestValues:
         [
             ({"amount_minor": 0}, "operation_amount_in_range"),
             ({"amount_minor": 100_000_000}, "operation_amount_in_range"),
-            ({"currency": "EUR"}, "operation_currency_known"),
+            ({"currency": "CHF"}, "operation_currency_known"),
             ({"kind": "charge"}, "operation_kind_known"),
             ({"kind": "capture", "target_reference": ""}, "operation_with_target"),
             ({"kind": "void", "target_reference": ""}, "operation_with_target"),

@@ -26,8 +26,8 @@ LATER = NOW + timedelta(days=1)
 # What a row has to say of itself in the state it comes to.
 COMES_WITH: dict[PaymentState, dict[str, Any]] = {
     PaymentState.AUTHORIZED: {"bank_authorization_id": "auth_1", "authorized_at": NOW},
-    PaymentState.CAPTURED: {"bank_capture_id": "cap_1", "captured_at": NOW},
-    PaymentState.REFUNDED: {"bank_refund_id": "ref_1", "refunded_at": NOW},
+    PaymentState.CAPTURED: {"bank_capture_id": "cap_1", "captured_minor": 5000, "captured_at": NOW},
+    PaymentState.REFUNDED: {"bank_refund_id": "ref_1", "refunded_minor": 5000, "refunded_at": NOW},
     PaymentState.VOIDED: {"bank_void_id": "void_1", "voided_at": NOW},
     PaymentState.EXPIRED: {"expired_at": NOW},
     PaymentState.DECLINED: {"decline_code": "insufficient_funds", "declined_at": NOW},
@@ -49,6 +49,15 @@ ILLEGAL = [
     for target in PaymentState
     if source is not target and (source, target) not in PAYMENT_EDGES
 ]
+
+
+# What a column has that says nothing, by the last word of its name.
+_EMPTY: dict[str, Any] = {"at": None, "minor": 0}
+
+
+def _another(column: str) -> Any:
+    """A value that is not in COMES_WITH."""
+    return {"at": LATER, "minor": 4999}.get(column.rpartition("_")[2], "another")
 
 
 def state_of(payment: Payment) -> str:
@@ -109,11 +118,12 @@ class TestTransitions:
     def test_of_many_rows_at_once_are_refused_for_one_that_would_jump(self) -> None:
         held = [make_payment(PaymentState.AUTHORIZED) for _ in range(3)]
         for payment in held:
-            cause(payment, PaymentState.CAPTURED)
+            cause(payment, PaymentState.CAPTURED, bank_reference=f"cap_{payment.order_id}")
         make_payment(PaymentState.PENDING)
         with refuses("no way leads from PENDING to CAPTURED"):
             execute(
-                "UPDATE payments_payment SET state = 'CAPTURED', captured_at = %s, bank_capture_id = 'cap_1'",
+                "UPDATE payments_payment SET state = 'CAPTURED', captured_at = %s, captured_minor = 5000,"
+                " bank_capture_id = 'cap_' || order_id",
                 NOW,
             )
         assert {state_of(payment) for payment in held} == {"AUTHORIZED"}
@@ -178,7 +188,7 @@ class TestWhatAStateComesWith:
         for column, value in columns.items():
             if getattr(payment, column):
                 continue  # reached, and written once
-            with refuses("_dated|_in_state|_with_code"), unguarded():
+            with refuses("_dated|_in_state|_with_code|_in_range|_in_full|_in_part"), unguarded():
                 update(payment, **{column: value})
 
 
@@ -204,9 +214,9 @@ class TestWhatIsFixed:
     def test_with_a_state_stays(self, state: PaymentState, columns: dict[str, Any]) -> None:
         payment = make_payment(state, at=NOW)
         for column, value in columns.items():
-            for other in (LATER, None) if column.endswith("_at") else ("another", ""):
+            for other in (_another(column), _EMPTY.get(column.rpartition("_")[2], "")):
                 assert other != value
-                with refuses("written once"):
+                with refuses("written once|its totals are not|_in_state|_in_full|_in_part"):
                     update(payment, **{column: other})
 
     def test_a_holds_end_stays(self) -> None:
@@ -268,8 +278,8 @@ class TestACause:
         payment = make_payment(source, authorization_expires_at=datetime.now(UTC) + timedelta(days=1))
         cause(payment, target)
         for column in COMES_WITH[target]:
-            other = {column: LATER if column.endswith("_at") else "another"}
-            with refuses(f"no operation has made it {target}"):
+            other = {column: _another(column)}
+            with refuses(f"no operation has made it {target}|its totals are not"):
                 update(payment, state=target, **COMES_WITH[target] | other)
 
     def test_of_an_expiry_may_be_that_the_hold_has_run_out(self) -> None:
@@ -284,6 +294,48 @@ class TestACause:
             update(payment, bank_capture_id="cap_1")
         cause(payment, PaymentState.CAPTURED)
         assert update(payment, bank_capture_id="cap_1") == 1
+
+
+class TestTotals:
+    """What is captured and refunded is what operations have done, and never more than there was."""
+
+    def _captured(self, **fields: Any) -> Payment:
+        payment = make_payment(PaymentState.CAPTURED, at=NOW, bank_capture_id="cap_1", **fields)
+        cause(payment, PaymentState.CAPTURED, amount_minor=payment.captured_minor)
+        return payment
+
+    def test_change_by_a_part_that_an_operation_has_given_back(self) -> None:
+        payment = self._captured(captured_minor=4370)
+        for amount, refunded in ((1370, 1370), (1000, 2370)):
+            with refuses("its totals are not"):
+                update(payment, refunded_minor=refunded)
+            refund = make_operation(
+                payment, OperationKind.REFUND, OperationState.SUCCEEDED, amount_minor=amount
+            )
+            with refuses("its totals are not"):
+                update(payment, refunded_minor=refunded + 1)
+            assert update(payment, refunded_minor=refunded, bank_refund_id=refund.bank_reference) == 1
+
+    def test_name_a_refund_of_their_own(self) -> None:
+        payment = self._captured()
+        make_operation(payment, OperationKind.REFUND, OperationState.SUCCEEDED, amount_minor=10)
+        with refuses("its totals are not"):
+            update(payment, refunded_minor=10, bank_refund_id="ref_of_another")
+
+    @pytest.mark.parametrize(
+        ("columns", "because"),
+        [
+            ({"captured_minor": 5001}, "payment_totals_in_range"),
+            ({"captured_minor": 0}, "payment_captured_in_state"),
+            ({"refunded_minor": 4371}, "payment_totals_in_range|payment_refunded_in_full"),
+            ({"refunded_minor": -1}, "refunded_minor"),
+            ({"refunded_minor": 4370}, "payment_refunded_in_full"),
+            ({"bank_refund_id": "ref_1"}, "payment_refund_id_in_part"),
+        ],
+    )
+    def test_in_no_order_of_their_own(self, columns: dict[str, Any], because: str) -> None:
+        with refuses(because), unguarded():
+            update(make_payment(PaymentState.CAPTURED, captured_minor=4370), **columns)
 
 
 class TestOneLivePaymentPerOrder:
@@ -329,7 +381,7 @@ class TestValues:
             ({"amount_minor": 100_000_000}, "payment_amount_in_range"),
             ({"amount_minor": 2**31}, "out of range"),
             ({"amount_minor": None}, "null value"),
-            ({"currency": "EUR"}, "payment_currency_known"),
+            ({"currency": "CHF"}, "payment_currency_known"),
             ({"currency": "usd"}, "payment_currency_known"),
             ({"currency": ""}, "payment_currency_known"),
             ({"mode": "prod"}, "payment_mode_known"),

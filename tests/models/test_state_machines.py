@@ -29,7 +29,10 @@ PAYMENT_TRANSITIONS: dict[PaymentState, tuple[str, dict[str, Any]]] = {
         "become_authorized",
         {"reference": "auth_1", "expires_at": EXPIRES_AT, "at": NOW},
     ),
-    PaymentState.CAPTURED: ("become_captured", {"reference": "cap_1", "at": NOW}),
+    PaymentState.CAPTURED: (
+        "become_captured",
+        {"amount_minor": 4300, "reference": "cap_1", "at": NOW},
+    ),
     PaymentState.REFUNDED: ("become_refunded", {"reference": "ref_1", "at": NOW}),
     PaymentState.VOIDED: ("become_voided", {"reference": "void_1", "at": NOW}),
     PaymentState.EXPIRED: ("become_expired", {"at": NOW}),
@@ -73,16 +76,16 @@ class TestAPayment:
         assert (payment.bank_authorization_id, payment.authorization_expires_at) == ("auth_1", EXPIRES_AT)
         assert (payment.bank_capture_id, payment.bank_refund_id) == ("cap_1", "ref_1")
 
-    def test_says_what_was_captured_and_refunded(self) -> None:
-        amounts = {
-            state: (payment.captured_amount_minor, payment.refunded_amount_minor)
-            for state in PaymentState
-            if (payment := Payment(state=state, amount_minor=5000))
-        }
-        assert {state: amount for state, amount in amounts.items() if amount != (0, 0)} == {
-            PaymentState.CAPTURED: (5000, 0),
-            PaymentState.REFUNDED: (5000, 5000),
-        }
+    def test_counts_what_was_captured_and_given_back_in_parts(self) -> None:
+        payment = Payment(amount_minor=5000)
+        for target in (PaymentState.AUTHORIZED, PaymentState.CAPTURED):
+            transition(payment, target)()
+        assert (payment.captured_minor, payment.refundable_minor) == (4300, 4300)
+        payment.refund_part(amount_minor=1300, reference="ref_0")
+        assert (payment.state, payment.refunded_minor, payment.refundable_minor) == ("CAPTURED", 1300, 3000)
+        transition(payment, PaymentState.REFUNDED)()
+        assert (payment.refunded_minor, payment.refundable_minor) == (4300, 0)
+        assert payment.bank_refund_id == "ref_1"
 
     def test_is_not_told_its_state_directly(self) -> None:
         payment = Payment()

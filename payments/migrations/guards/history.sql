@@ -7,13 +7,17 @@ DECLARE
     reached timestamptz;
     broken text;
 BEGIN
-    SELECT payment_id, state, finished_at INTO o FROM public.payments_operation WHERE id = NEW.operation_id;
-    IF NEW.type LIKE 'payment.%' THEN
-        SELECT authorized_at, captured_at, refunded_at, voided_at, expired_at, declined_at, failed_at
+    SELECT payment_id, kind, state, finished_at INTO o FROM public.payments_operation WHERE id = NEW.operation_id;
+    IF NEW.type = 'payment.refunded' THEN  -- in part, too: each refund has its own
+        IF (o.kind, o.state, o.finished_at) IS DISTINCT FROM ('refund', 'SUCCEEDED', NEW.at) THEN
+            broken := 'its operation gave nothing back then';
+        END IF;
+    ELSIF NEW.type LIKE 'payment.%' THEN
+        SELECT authorized_at, captured_at, voided_at, expired_at, declined_at, failed_at
             INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
         reached := CASE NEW.type
             WHEN 'payment.authorized' THEN p.authorized_at WHEN 'payment.captured' THEN p.captured_at
-            WHEN 'payment.refunded' THEN p.refunded_at WHEN 'payment.voided' THEN p.voided_at
+            WHEN 'payment.voided' THEN p.voided_at
             WHEN 'payment.expired' THEN p.expired_at WHEN 'payment.declined' THEN p.declined_at
             WHEN 'payment.failed' THEN p.failed_at ELSE NEW.at
         END;

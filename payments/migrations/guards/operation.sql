@@ -5,7 +5,10 @@ DECLARE
     p record;
     broken text;
 BEGIN
-    SELECT merchant_id, mode, bank, amount_minor, currency, state, bank_authorization_id, bank_capture_id
+    -- What is left to refund is judged after whoever is changing it.
+    PERFORM FROM public.payments_payment WHERE id = NEW.payment_id AND NEW.kind = 'refund' FOR NO KEY UPDATE;
+    SELECT merchant_id, mode, bank, amount_minor, captured_minor, refunded_minor, currency, state,
+        bank_authorization_id, bank_capture_id
         INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
     broken := CASE
         WHEN NEW.state <> 'OPEN' THEN 'it begins as OPEN'
@@ -13,9 +16,13 @@ BEGIN
             OR NEW.look_again_at IS NOT NULL THEN 'it begins without an outcome'
         WHEN NEW.lease_epoch <> CASE NEW.kind WHEN 'release' THEN 0 ELSE 1 END
             THEN 'its lease begins with the first epoch'
-        WHEN NEW.payment_id IS NOT NULL
-            AND (NEW.bank, NEW.amount_minor, NEW.currency) IS DISTINCT FROM (p.bank, p.amount_minor, p.currency)
-            THEN 'its bank, amount and currency are its payment''s'
+        WHEN NEW.payment_id IS NOT NULL AND (NEW.bank, NEW.currency) IS DISTINCT FROM (p.bank, p.currency)
+            THEN 'its bank and currency are its payment''s'
+        WHEN NEW.payment_id IS NOT NULL AND NEW.kind IN ('authorize', 'void', 'release')
+            AND NEW.amount_minor <> p.amount_minor
+            THEN 'it is about its payment''s whole amount'
+        WHEN NEW.kind = 'capture' AND NEW.amount_minor > p.amount_minor
+            THEN 'no more is captured than was authorized'
         WHEN NEW.kind = 'authorize' AND (p.state <> 'PENDING' OR NEW.target_reference <> '')
             THEN 'only a PENDING payment is authorized'
         WHEN NEW.kind IN ('capture', 'void')
@@ -24,6 +31,14 @@ BEGIN
         WHEN NEW.kind = 'refund'
             AND (p.state, p.bank_capture_id) IS DISTINCT FROM ('CAPTURED', NEW.target_reference)
             THEN 'only the capture of a CAPTURED payment is refunded'
+        WHEN NEW.kind = 'refund' AND NEW.amount_minor > p.captured_minor - p.refunded_minor
+            THEN 'no more is refunded than is left'
+        WHEN EXISTS (
+            SELECT FROM public.payments_operation o
+            WHERE (o.bank, o.bank_idempotency_key) = (NEW.bank, NEW.bank_idempotency_key)
+            AND (o.kind, o.amount_minor, o.currency, o.target_reference)
+                IS DISTINCT FROM (NEW.kind, NEW.amount_minor, NEW.currency, NEW.target_reference)
+        ) THEN 'its bank key is another instruction''s'
         WHEN EXISTS (
             SELECT FROM public.payments_idempotencykey k WHERE k.operation_id = NEW.id
             AND (k.merchant_id, k.mode) IS DISTINCT FROM (p.merchant_id, p.mode)

@@ -5,6 +5,7 @@ DECLARE
     broken text := CASE
         WHEN NEW.state <> 'PENDING' THEN 'it begins as PENDING'
         WHEN NEW.authorization_expires_at IS NOT NULL THEN 'its hold is not made yet'
+        WHEN (NEW.captured_minor, NEW.refunded_minor) <> (0, 0) THEN 'nothing is captured yet'
     END;
 BEGIN
     IF broken IS NOT NULL THEN
@@ -34,7 +35,7 @@ DECLARE
         WHEN OLD.bank_authorization_id NOT IN ('', NEW.bank_authorization_id)
             OR OLD.bank_capture_id NOT IN ('', NEW.bank_capture_id)
             OR OLD.bank_void_id NOT IN ('', NEW.bank_void_id)
-            OR OLD.bank_refund_id NOT IN ('', NEW.bank_refund_id)
+            OR OLD.bank_refund_id NOT IN ('', NEW.bank_refund_id) AND OLD.refunded_minor = NEW.refunded_minor
             THEN 'a bank reference is written once'
         WHEN OLD.decline_code NOT IN ('', NEW.decline_code)
             OR coalesce(OLD.authorized_at, NEW.authorized_at) IS DISTINCT FROM NEW.authorized_at
@@ -52,9 +53,9 @@ DECLARE
 BEGIN
     -- A state has a cause: the operation that ended at that moment, with the reference that it brought.
     IF broken IS NULL AND (
-        OLD.state, OLD.bank_authorization_id, OLD.bank_capture_id, OLD.bank_void_id, OLD.bank_refund_id
+        OLD.state, OLD.bank_authorization_id, OLD.bank_capture_id, OLD.bank_void_id
     ) IS DISTINCT FROM (
-        NEW.state, NEW.bank_authorization_id, NEW.bank_capture_id, NEW.bank_void_id, NEW.bank_refund_id
+        NEW.state, NEW.bank_authorization_id, NEW.bank_capture_id, NEW.bank_void_id
     ) THEN
         at := CASE NEW.state
             WHEN 'AUTHORIZED' THEN NEW.authorized_at WHEN 'CAPTURED' THEN NEW.captured_at
@@ -99,6 +100,21 @@ BEGIN
         ) THEN
             broken := format('no operation has made it %s', NEW.state);
         END IF;
+    END IF;
+    -- Its totals are what its operations have done, and it names one of its refunds.
+    IF broken IS NULL AND (
+        OLD.captured_minor <> NEW.captured_minor AND NEW.captured_minor <> (
+            SELECT coalesce(sum(o.amount_minor), 0) FROM public.payments_operation o
+            WHERE o.payment_id = NEW.id AND o.kind = 'capture' AND o.state = 'SUCCEEDED'
+        ) OR OLD.refunded_minor <> NEW.refunded_minor AND NEW.refunded_minor <> (
+            SELECT coalesce(sum(o.amount_minor), 0) FROM public.payments_operation o
+            WHERE o.payment_id = NEW.id AND o.kind = 'refund' AND o.state = 'SUCCEEDED'
+        ) OR OLD.bank_refund_id <> NEW.bank_refund_id AND NOT EXISTS (
+            SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id AND o.kind = 'refund'
+            AND o.state = 'SUCCEEDED' AND o.bank_reference = NEW.bank_refund_id
+        )
+    ) THEN
+        broken := 'its totals are not what its operations have done';
     END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'A change of payment % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';
