@@ -52,8 +52,13 @@ BANK_TIMING = Timing()
 RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
 # --- Staff -----------------------------------------------------------------------------------
-# What members of staff decide about more than this needs a second person (cents).
-FOUR_EYES_ABOVE_CENTS = env.int("FICPAY_FOUR_EYES_ABOVE_CENTS", 50_000)
+# What members of staff decide about more than this needs a second person: minor units by currency. In a
+# currency that is not named, everything does.
+FOUR_EYES_ABOVE: dict[str, int] = env.dict(
+    "FICPAY_FOUR_EYES_ABOVE",
+    {"USD": 50_000, "EUR": 50_000, "GBP": 50_000, "JPY": 50_000},
+    subcast_values=int,
+)
 
 # --- The database ----------------------------------------------------------------------------
 # Connections a process keeps. 0 means none kept in a pool, which forking workers need.

@@ -1,7 +1,7 @@
 """What the first page counts: payments, money, declines, doubts and the banks' behaviour.
 
 Every figure is one statement that an index bounds: to the period by when something happened, or to what is
-unsettled. Modes never mix. Amounts in cents, times UTC.
+unsettled. Modes never mix, currencies are never added. Amounts in minor units, times UTC.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from payments.models.discrepancies import LATE_HOLD
 MONEY_STATES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
 NOT_TAKEN_ON = (PaymentState.DECLINED, PaymentState.FAILED)
 _UNANSWERED = (PaymentState.PENDING, PaymentState.FAILED)
-Amounts = dict[str, int]  # cents by currency
+Amounts = dict[str, int]  # minor units by currency
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def payments_made(scope: Scope) -> Made:
         Payment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
         .annotate(begin=truncate("created_at", tzinfo=UTC))
         .values_list("begin", "state", "decline_code", "currency")
-        .annotate(count=Count("pk"), cents=Sum("amount_minor"))
+        .annotate(count=Count("pk"), total=Sum("amount_minor"))
         .order_by()
     )
     return Made([Group(begin, PaymentState(state), *rest) for begin, state, *rest in rows])
@@ -142,26 +142,47 @@ class Reached:
 
 def money(scope: Scope) -> dict[PaymentState, Reached]:
     """What was authorized, captured and refunded in the period."""
-    first, *others = (_that_reached(state, scope) for state in MONEY_STATES)
+    first, *others = (
+        _that_reached(PaymentState.AUTHORIZED, "amount_minor", scope),
+        _that_reached(PaymentState.CAPTURED, "captured_minor", scope),
+        _refunds(scope),
+    )
     rows = list(first.union(*others, all=True))
     return {
         state: Reached(
             count=sum(count for reached, _, count, _ in rows if reached == state),
-            amounts=added((currency, cents) for reached, currency, _, cents in rows if reached == state),
+            amounts=added((currency, total) for reached, currency, _, total in rows if reached == state),
         )
         for state in MONEY_STATES
     }
 
 
-def _that_reached(state: PaymentState, scope: Scope) -> QuerySet[Payment, Any]:
+def _refunds(scope: Scope) -> QuerySet[Operation, Any]:
+    """What refunds have given back in the period, in parts or all of it."""
+    made = Operation.objects.filter(
+        scope.through("payment"),
+        kind=OperationKind.REFUND,
+        state=OperationState.SUCCEEDED,
+        finished_at__gte=scope.begin,
+        finished_at__lt=scope.end,
+    )
+    return (
+        made.values_list("currency")
+        .annotate(count=Count("payment", distinct=True), total=Sum("amount_minor"))
+        .order_by()
+        .values_list(Value(PaymentState.REFUNDED.value), "currency", "count", "total")
+    )
+
+
+def _that_reached(state: PaymentState, amount: str, scope: Scope) -> QuerySet[Payment, Any]:
     at = f"{state.lower()}_at"
     period = {f"{at}__gte": scope.begin, f"{at}__lt": scope.end}
     return (
         Payment.objects.filter(scope.payments, **period)
         .values_list("currency")
-        .annotate(count=Count("pk"), cents=Sum("amount_minor"))
+        .annotate(count=Count("pk"), total=Sum(amount))
         .order_by()
-        .values_list(Value(state.value), "currency", "count", "cents")
+        .values_list(Value(state.value), "currency", "count", "total")
     )
 
 
@@ -304,8 +325,8 @@ def _behaviour_in(row: dict[str, Any], name: str) -> Behaviour:
 
 
 def added(amounts: Iterable[tuple[str, int]]) -> Amounts:
-    """Sums of cents, one a currency."""
+    """Sums of minor units, one a currency."""
     sums: Counter[str] = Counter()
-    for currency, cents in amounts:
-        sums[currency] += cents
+    for currency, amount in amounts:
+        sums[currency] += amount
     return dict(sorted(sums.items()))

@@ -155,10 +155,10 @@ def percent(part: int, whole: int) -> str:
 
 
 def shown(amounts: Amounts) -> str:
-    """`$50.00`; of several currencies one after another."""
+    """`$50.00`; of several currencies one after another: they are never added."""
     if not amounts:
         return display(0, Currency.USD)
-    return " + ".join(display(cents, currency) for currency, cents in amounts.items())
+    return " and ".join(display(amount, currency) for currency, amount in amounts.items())
 
 
 def counted(count: int, one: str, several: str) -> str:

@@ -19,6 +19,7 @@ from payments.usecases.holds import Hold
 
 Kind, Evidence = Resolution.Kind, Resolution.Evidence
 
+INSTRUCTED = (Kind.CAPTURE, Kind.VOID, Kind.REFUND)
 ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
 
 
@@ -38,6 +39,7 @@ class Proposal:
     operation: Operation | None = None
     payment: Payment | None = None
     seen_epoch: int | None = None
+    amount_minor: int | None = None  # to capture or to refund; None: all that is left
     seen_attempt: int | None = None  # the number of the last one, as the page showed it; None: not asked
     reference: str = ""
     bank: str = ""
@@ -96,12 +98,12 @@ def last_attempt(operation: Operation) -> int:
 
 
 def made_of(operation: Operation, kind: OperationKind, typed: str) -> Basis:
-    """That the bank knows it by this id, as made of what the operation is about, in full."""
+    """That the bank knows it by this id, as made of what the operation is about, to its amount."""
     found = looked_up(operation.bank, kind, typed)
     reference = found.reference
-    column = "bank_capture_id" if kind == OperationKind.CAPTURE else "bank_refund_id"
-    if Payment.objects.filter(bank=operation.bank, **{column: reference}).exists():
-        raise CannotResolve(f"{reference} belongs to another payment.")
+    others = Operation.objects.filter(bank=operation.bank, kind=kind, bank_reference=reference)
+    if others.exclude(pk=operation.pk).exists():
+        raise CannotResolve(f"{reference} belongs to another {kind}.")
     if found.target_reference != operation.target_reference:
         raise CannotResolve(
             f"The bank says that {reference} belongs to {found.target_reference}, not to "
@@ -159,6 +161,7 @@ def proposal_of(
         reason=resolution.reason,
         operation=resolution.operation,
         payment=resolution.payment,
+        amount_minor=resolution.amount_minor if resolution.kind in INSTRUCTED else None,
         seen_epoch=resolution.seen_epoch if seen_epoch is None else seen_epoch,
         seen_attempt=seen_attempt,
         reference=resolution.reference,

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from payments.domain.cards import people_wrote_card_number
+from payments.domain.money import DENOMINATIONS, display, read_amount
 
 
 class NoCardNumbers(forms.Form):
@@ -27,6 +28,43 @@ class ReasonForm(NoCardNumbers):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="For the log, and for whoever looks at this next.",
     )
+
+
+class AmountField(forms.CharField):
+    """An amount as it is shown, in one currency: `100.00`, `$100.00`, `¥5,000`. Cleaned to minor units.
+
+    Digits alone would be minor units elsewhere: here an amount has its currency's decimals.
+    """
+
+    def __init__(self, *, most_minor: int, currency: str, **kwargs: Any) -> None:
+        self._most, self._currency = most_minor, currency
+        super().__init__(
+            max_length=40,
+            help_text=f"At most {display(most_minor, currency)}; empty for all of it.",
+            required=False,
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value).strip()
+        if not text:
+            return None
+        has_decimals = DENOMINATIONS[self._currency].exponent > 0
+        typed = None if has_decimals and text.isdigit() else read_amount(text)
+        if typed is None or self._currency not in typed.currencies:
+            raise forms.ValidationError(f"Write an amount like {display(self._most, self._currency)}.")
+        if not 0 < typed.amount_minor <= self._most:
+            raise forms.ValidationError(f"At most {display(self._most, self._currency)} is left.")
+        return typed.amount_minor
+
+
+class PartForm(ReasonForm):
+    """How much to capture or to refund, where the bank takes parts."""
+
+    def __init__(self, *args: Any, most_minor: int, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["amount_minor"] = AmountField(label="Amount", most_minor=most_minor, currency=currency)
+        self.order_fields(["amount_minor", "reason"])
 
 
 class ReferenceField(forms.CharField):

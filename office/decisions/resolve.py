@@ -24,6 +24,7 @@ from office.decisions.kinds.instruct import INSTRUCTIONS
 from office.decisions.kinds.void_hold import check_not_released
 from office.log.staff import Staff, log_action
 from payments.domain.ids import new_id
+from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine import claim, conclude
 from payments.engine.bank_threads import bank_threads
@@ -40,7 +41,10 @@ log = structlog.get_logger("payments.resolutions")
 _CONFLICTS = dict.fromkeys(
     ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
     "There is a proposal for this already: decide on that one.",
-) | {"one_release_per_hold": "The hold is being released already."}
+) | {
+    "one_release_per_hold": "The hold is being released already.",
+    "one_operation_per_reference": "This reference belongs to another operation.",
+}
 
 
 class NotKnown(Exception):
@@ -64,7 +68,9 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
     """
     with _failure_logged(staff, proposal):
         hold = kinds.verify(proposal)
-        proposal = replace(proposal, reference=hold.reference)  # as the bank writes it
+        # As the bank writes it; and what was shown is what is done, whatever is left by then.
+        amount = hold.amount_minor if proposal.kind in INSTRUCTIONS else None
+        proposal = replace(proposal, reference=hold.reference, amount_minor=amount)
         if not kinds.needs_second(proposal, hold):
             return _carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
@@ -209,7 +215,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
     try:
         # An operation's reason is shown to the merchant; this one is for the log.
         answer = INSTRUCTIONS[proposal.kind].use_case(
-            New(instruction), payment_id=payment.pk, amount_minor=None, reason=""
+            New(instruction), payment_id=payment.pk, amount_minor=proposal.amount_minor, reason=""
         )
     except Refused as refused:
         if refused.money_moved != "no":
@@ -310,8 +316,11 @@ def _check_still_so(proposal: Proposal) -> None:
             raise has_ended(operation)
     elif proposal.kind == Kind.VOID_HOLD:
         check_not_released(proposal.bank, proposal.reference)
-    elif payment is not None and proposal.payment is not None and payment.state != proposal.payment.state:
-        raise Outdated(f"The payment is {payment.state} by now.")
+    elif payment is not None and proposal.payment is not None:
+        was = proposal.payment
+        if (payment.state, payment.refunded_minor) != (was.state, was.refunded_minor):
+            refunded = display(payment.refunded_minor, payment.currency)
+            raise Outdated(f"The payment is {payment.state} by now, with {refunded} refunded.")
 
 
 @contextmanager

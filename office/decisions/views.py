@@ -142,7 +142,7 @@ class Decisions(Approvals):
             lambda given: Proposal(kind.kind, payment=payment, **given),
             title=kind.title,
             about=about_payment(payment),
-            form=kind.form,
+            form=kind.form(payment),
             back=back,
         )
 

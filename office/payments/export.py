@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from office.payments.search import Search
+from payments.domain.money import DENOMINATIONS
 from payments.models import Payment
 
 BATCH = 1000
@@ -36,7 +37,7 @@ _FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;|\t\r\n])(?=\s*[=+@-]))")
 # What support needs to compare. Email, description and metadata stay where they are read one by one.
 COLUMNS = (
     *("payment", "created_at (UTC)", "order", "customer", "merchant", "mode", "state", "pending"),
-    *("amount", "amount (cents)", "currency", "card", "decline", "bank"),
+    *("amount", "amount (minor units)", "currency", "captured", "refunded", "card", "decline", "bank"),
     *("authorization", "capture", "void", "refund"),
     *("authorized_at (UTC)", "captured_at (UTC)", "voided_at (UTC)", "refunded_at (UTC)"),
 )
@@ -45,7 +46,7 @@ COLUMNS = (
 def as_csv(payments: QuerySet[Payment], search: Search) -> Iterator[str]:
     """A line of headings and a line for each payment of the queryset that the search finds, newest first.
 
-    Amounts are plain numbers, in dollars and in cents, to be added up; times are in UTC.
+    Amounts are plain numbers, to be added up where the currency beside them is the same; times are in UTC.
     """
     yield _BEGIN_OF_UTF8 + _lines([COLUMNS])
     rows = 0
@@ -80,7 +81,10 @@ def _newest(payments: QuerySet[Payment], search: Search) -> list[Payment]:
 
 
 def _row(payment: Payment) -> tuple[str, ...]:
-    whole, cents = divmod(payment.amount_minor, 100)
+    amount, captured, refunded = (
+        DENOMINATIONS[payment.currency].number(minor)
+        for minor in (payment.amount_minor, payment.captured_minor, payment.refunded_minor)
+    )
     return (
         payment.public_id,
         _utc(payment.created_at),
@@ -90,9 +94,7 @@ def _row(payment: Payment) -> tuple[str, ...]:
         payment.mode,
         payment.state,
         payment.pending_kind or "",
-        f"{whole}.{cents:02}",
-        str(payment.amount_minor),
-        payment.currency,
+        *(amount, str(payment.amount_minor), payment.currency, captured, refunded),
         # In one cell, because 0042 alone would become 42.
         f"{payment.card_brand} {payment.card_last4}",
         *map(_text, (payment.decline_code, payment.bank)),

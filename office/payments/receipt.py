@@ -25,8 +25,9 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
 
     `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
     """
-    shown = answers.receipt(payment, payment.pending_kind, last=None)
-    moved, captured, refunded = _still_open(payment, operations)
+    refunds = answers.RefundMade.all_of(payment)
+    shown = answers.receipt(payment, payment.pending_kind, None, refunds)
+    moved, captured, refunded = _still_open(operations)
     decline = shown["decline"]
     return [
         (
@@ -45,8 +46,9 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
             [
                 ("Amount", display(payment.amount_minor, payment.currency)),
                 ("Money moved", moved or shown["money_moved"]),
-                ("Captured", display(payment.captured_amount_minor, payment.currency) + captured),
-                ("Refunded", display(payment.refunded_amount_minor, payment.currency) + refunded),
+                ("Captured", display(payment.captured_minor, payment.currency) + captured),
+                ("Refunded", display(payment.refunded_minor, payment.currency) + refunded),
+                *((("Refunds", _refunds(payment, refunds)),) if len(refunds) > 1 else ()),
                 ("Card", f"{payment.card_brand} •••• {payment.card_last4}"),
                 ("Card expires", f"{payment.card_expiry_month:02}/{payment.card_expiry_year}"),
                 ("Decline", f"{decline['message']} ({decline['code']})" if decline else NOTHING),
@@ -66,10 +68,10 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
     ]
 
 
-def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str, str]:
+def _still_open(operations: list[Operation]) -> tuple[str, str, str]:
     """What is not settled: of whether money moved, and behind what is recorded as captured and refunded."""
-    amount = display(payment.amount_minor, payment.currency)
     for one in operations:
+        amount = display(one.amount_minor, one.currency)
         is_late = has_late_answer(one)
         if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
             continue
@@ -86,6 +88,15 @@ def _still_open(payment: Payment, operations: list[Operation]) -> tuple[str, str
             case _:
                 return f"unknown ({one.kind}: {done})", "", ""
     return "", "", ""
+
+
+def _refunds(payment: Payment, refunds: list[answers.RefundMade]) -> SafeString:
+    """Each with its amount, time and reference; the oldest first."""
+    lines = (
+        (display(one.amount_minor, payment.currency), utc(one.at), one.reference or NOTHING)
+        for one in refunds
+    )
+    return format_html_join("", "<div>{} at {}: {}</div>", lines)
 
 
 def _times(payment: Payment) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from django.db.models.functions import Lower
 
 from office.payments.typed import Amount, Typed
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
-from payments.domain.money import Currency, display
+from payments.domain.money import Currency
 from payments.engine.abilities import reference_prefixes
 from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
 from payments.models.words import Words, having_all
@@ -72,7 +72,7 @@ class Search:
             said.append(f"the last four digits {money.last_four}")
         if money.amount:
             written = " (digits alone)" if money.amount.other else ""
-            said.append(f"the amount {_shown(money.amount)}{written}")
+            said.append(f"the amount {money.amount.read}{written}")
         return said
 
     @property
@@ -88,7 +88,7 @@ class Search:
         if money.last_four and money.amount and not money.together:
             found += [
                 Other(f"only the card •••• {money.last_four}", f"•••• {money.last_four}"),
-                _only(money.amount.cents),
+                _only(money.amount),
             ]
         return found
 
@@ -181,14 +181,20 @@ def _having(words: SearchQuery) -> list[UUID]:
 def _by_money(typed: Typed) -> list[Q]:
     money = typed.money
     last_four = Q(card_last4=money.last_four) if money.last_four else None
-    amount = None
-    if money.amount:
-        amount = Q(amount_minor=money.amount.cents)
-        if money.amount.currency:
-            amount &= Q(currency=money.amount.currency)
-    if money.together and last_four and amount:
-        return [last_four & amount]
-    return [each for each in (last_four, amount) if each]
+    amounts = _in_minor_units(money.amount) if money.amount else []
+    if money.together and last_four:
+        return [last_four & amount for amount in amounts]
+    return [*([last_four] if last_four else []), *amounts]
+
+
+def _in_minor_units(amount: Amount) -> list[Q]:
+    """A comparison for each number, so that each reads its index in order."""
+    currencies: dict[int, list[str]] = {}
+    for currency, minor in amount.minor.items():
+        currencies.setdefault(minor, []).append(currency)
+    if len(currencies) == 1 and len(amount.minor) == len(Currency):
+        return [Q(amount_minor=minor) for minor in currencies]
+    return [Q(amount_minor=minor, currency__in=those) for minor, those in currencies.items()]
 
 
 def _payments_of_operations(typed: Typed) -> list[UUID]:
@@ -235,10 +241,6 @@ def _references(typed: Typed) -> list[str]:
     return sorted(found)
 
 
-def _shown(amount: Amount) -> str:
-    return display(amount.cents, amount.currency or Currency.USD)
-
-
-def _only(cents: int, last_four: str = "") -> Other:
-    shown = " ".join(filter(None, (display(cents, Currency.USD), last_four)))
+def _only(amount: Amount, last_four: str = "") -> Other:
+    shown = " ".join(filter(None, (amount.shown, last_four)))
     return Other(f"only {shown}", shown)

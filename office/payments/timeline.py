@@ -21,6 +21,7 @@ from office.pages.words import (
     utc,
     utc_to_the_millisecond,
 )
+from payments.domain.money import display
 from payments.domain.states import OperationState
 from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operation, Payment
 
@@ -124,6 +125,7 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
         label=state_label(operation.state),
         facts=_known(
             ("Operation", operation.public_id),
+            ("Amount", display(operation.amount_minor, operation.currency)),
             ("Concerns", operation.target_reference),
             ("Bank reference", operation.bank_reference),
             ("Code", operation.outcome_code),

@@ -5,13 +5,15 @@ No database here. Ids are visible ASCII (the API refuses others), so whatever do
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
 
-from payments.domain.money import MAX_AMOUNT_MINOR, Currency
+from payments.domain.money import DENOMINATIONS, MAX_AMOUNT_MINOR, Denomination, display
 
-_SHOWN_IN = {"$": Currency.USD, "US$": Currency.USD} | {str(one): one for one in Currency}
+_SHOWN_IN = {"US$": DENOMINATIONS["USD"]} | {
+    name: one for one in DENOMINATIONS.values() for name in (one.symbol, one.code)
+}
 _CURRENCY = "|".join(map(re.escape, sorted(_SHOWN_IN, key=len, reverse=True)))
 # `50`, `50.5`, `50,00`, `1,234.56`, `1.234,56`, `1 234`
 _NUMBER = (
@@ -22,10 +24,11 @@ _AMOUNTS = (
     re.compile(rf"(?:(?P<currency>{_CURRENCY}) ?)?{_NUMBER}"),
     re.compile(rf"{_NUMBER} ?(?P<currency>{_CURRENCY})"),
 )
-_ELSEWHERE = re.compile(r"^(?:EUR|GBP|JPY|CHF|[€£¥])|(?:EUR|GBP|JPY|CHF|[€£¥])$")
-# Digits alone are dollars up to 999, and cents, as the API and the bank have them, from four digits on:
-# hardly anybody looks for less than ten dollars in cents. The page offers the other reading.
-_DIGITS_OF_CENTS = 4
+_OTHERS = "AUD|CAD|CHF|CNY|DKK|INR|NOK|SEK"
+_ELSEWHERE = re.compile(rf"^(?:{_OTHERS})|(?:{_OTHERS})$")
+# Digits alone are whole units up to 999, and minor units, as the API and the bank have them, from four digits
+# on: hardly anybody looks for less than ten dollars in cents. The page offers the other reading.
+_DIGITS_OF_MINOR_UNITS = 4
 _BRANDS = "VISA|MASTERCARD|AMEX|DISCOVER|DINERS|JCB|UNIONPAY|MAESTRO|CARD|ENDING|IN"
 _MASK = r"(?:[0-9]{4}[0-9 -]{0,6})?(?:[ -]*[*\u2022\u00b7\u25cfX.]){2,}[ -]*"
 _LAST_FOUR = re.compile(rf"(?:(?:{_BRANDS}) )*(?:{_MASK})?([0-9]{{4}})")
@@ -46,11 +49,29 @@ _WORDS_AT_MOST = 12
 
 @dataclass(frozen=True)
 class Amount:
-    """In cents, and in a currency if one was named. `other` is the second reading of digits alone."""
+    """In minor units, by the currencies that it may be in. `other` is the second reading of digits alone."""
 
-    cents: int
-    currency: Currency | None = None
-    other: int | None = None
+    minor: dict[str, int]
+    other: "Amount | None" = None
+
+    @property
+    def shown(self) -> str:
+        """As it may be typed to mean this: `$50.00`, or `50.00` where no currency was named."""
+        return self._texts[0]
+
+    @property
+    def read(self) -> str:
+        """What it is read as: `$50.00`, or `50.00 or 5,000 in any currency` where none was named."""
+        return " or ".join(self._texts) + (" in any currency" if len(self.minor) > 1 else "")
+
+    @property
+    def _texts(self) -> list[str]:
+        texts = {
+            display(minor, currency): DENOMINATIONS[currency].symbol for currency, minor in self.minor.items()
+        }
+        if len(texts) == 1:
+            return list(texts)
+        return list(dict.fromkeys(text.removeprefix(symbol) for text, symbol in texts.items()))
 
 
 @dataclass(frozen=True)
@@ -149,28 +170,29 @@ class Typed:
         return words if any(len(word) >= _LETTERS_FROM for word in words) else []
 
 
-def amount_minor(text: str) -> int | None:
-    """The amount that the text is read as, in cents."""
-    amount = Typed(text).money.amount
-    return amount.cents if amount else None
-
-
 def _amount(text: str) -> Amount | None:
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _AMOUNTS)), None)
     if found is None:
         return None
-    whole = int(re.sub(r"[^0-9]", "", found["whole"]))
-    if text.isdigit():
-        dollars, cents = _in_range(whole * 100), _in_range(whole)
-        first, second = (cents, dollars) if len(text) >= _DIGITS_OF_CENTS else (dollars, cents)
-        return Amount(first, other=second) if first else None
-    total = _in_range(whole * 100 + int((found["part"] or "").ljust(2, "0")))
-    currency = found["currency"]
-    return Amount(total, _SHOWN_IN[currency] if currency else None) if total else None
+    whole, part = re.sub(r"[^0-9]", "", found["whole"]), found["part"] or ""
+    named = found["currency"]
+    units = _read(whole, part, [_SHOWN_IN[named]] if named else list(DENOMINATIONS.values()))
+    if not text.isdigit():
+        return units
+    minor = Amount(dict.fromkeys(DENOMINATIONS, int(whole))) if 0 < int(whole) <= MAX_AMOUNT_MINOR else None
+    first, second = (minor, units) if len(text) >= _DIGITS_OF_MINOR_UNITS else (units, minor)
+    return replace(first, other=second) if first else None
 
 
-def _in_range(cents: int) -> int | None:
-    return cents if 0 < cents <= MAX_AMOUNT_MINOR else None
+def _read(whole: str, part: str, denominations: list[Denomination]) -> Amount | None:
+    """So many whole units and a part of one, in those of the denominations that have such parts."""
+    minor = {
+        one.code: int(whole + part.ljust(one.exponent, "0"))
+        for one in denominations
+        if len(part) <= one.exponent
+    }
+    possible = {code: amount for code, amount in minor.items() if 0 < amount <= MAX_AMOUNT_MINOR}
+    return Amount(possible) if possible else None
 
 
 def _last_four(text: str) -> str:

@@ -31,9 +31,17 @@ class Denomination:
 
     def display(self, amount_minor: int) -> str:
         """`$50.00`, `¥5,000`; a difference `-$1.50`."""
-        whole, minor = divmod(abs(amount_minor), 10**self.exponent)
-        fraction = f".{minor:0{self.exponent}d}" if self.exponent else ""
+        whole, fraction = self._parts(abs(amount_minor))
         return f"{'-' if amount_minor < 0 else ''}{self.symbol}{whole:,}{fraction}"
+
+    def number(self, amount_minor: int) -> str:
+        """As programs read it, from 0 on: `1234.50`, `5000`."""
+        whole, fraction = self._parts(amount_minor)
+        return f"{whole}{fraction}"
+
+    def _parts(self, amount_minor: int) -> tuple[int, str]:
+        whole, minor = divmod(amount_minor, 10**self.exponent)
+        return whole, f".{minor:0{self.exponent}d}" if self.exponent else ""
 
 
 DENOMINATIONS = {

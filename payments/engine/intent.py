@@ -268,34 +268,41 @@ def _amount_of(step: Step, payment: Payment, asked: int | None, start: New | Aga
 
     Raises AmountMismatch where that is more than is left, or a part at a bank that takes none.
     """
-    abilities = abilities_of(payment.bank)
-    left = step.left(payment)
-    if not abilities.does_once(step.kind):
-        left = max(0, left - _spent_beside_our_books(step, payment, start))
+    own_key = start.command.bank_key(step.kind, _ordinal(start))
+    left = left_to(step, payment, bank_key=own_key)
     amount = left if asked is None else asked
-    if abilities.takes(step.kind, amount, of_minor=left):
-        return amount
-    shown = payments_for_receipts().get(pk=payment.pk)
-    possible = display(left, payment.currency)
-    asked_for = f"{display(amount, payment.currency)} was asked for"
-    if amount > left:
-        raise AmountMismatch(
-            f"No more than {possible} can be {step.done}; {asked_for}.",
-            next_step=f"Send an `amount` of at most {left}, or leave it out for all of it.",
-            payment=shown,
+    if no := why_not_of(step, payment, amount, left=left):
+        shown = payments_for_receipts().get(pk=payment.pk)
+        most = (
+            f"Send an `amount` of at most {left}, or leave it out for all of it." if amount > left > 0 else ""
         )
-    raise AmountMismatch(
-        f"This payment can only be {step.done} in full: {possible}; {asked_for}.", payment=shown
-    )
+        raise AmountMismatch(no, next_step=most, payment=shown)
+    return amount
 
 
-def _spent_beside_our_books(step: Step, payment: Payment, start: New | Again) -> int:
-    """What the bank has done in spite of our books, in minor units; asked under its own key it comes in."""
+def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
+    """How much may still be captured or refunded, in minor units.
+
+    What the bank has done in spite of our books is spent, unless it is asked for again under its own key.
+    """
+    left = step.left(payment)
+    if abilities_of(payment.bank).does_once(step.kind):
+        return left
     late = Discrepancy.objects.filter(
         kind=LATE_ANSWER, payment=payment, operation__kind=step.kind, closed_at=None
-    ).exclude(operation__bank_idempotency_key=start.command.bank_key(step.kind, _ordinal(start)))
+    ).exclude(operation__bank_idempotency_key=bank_key)
     spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
-    return spent or 0
+    return max(0, left - (spent or 0))
+
+
+def why_not_of(step: Step, payment: Payment, amount_minor: int, *, left: int) -> str:
+    """Why the payment's bank cannot be told this amount, in a sentence; empty where it can."""
+    if abilities_of(payment.bank).takes(step.kind, amount_minor, of_minor=left):
+        return ""
+    possible, asked = (display(one, payment.currency) for one in (left, amount_minor))
+    if amount_minor > left:
+        return f"No more than {possible} can be {step.done}; {asked} was asked for."
+    return f"This payment can only be {step.done} in full: {possible}; {asked} was asked for."
 
 
 def _not_supported(payment: Payment, step: Step) -> Refused:

@@ -64,6 +64,12 @@ def _changed_at() -> Case:
         operation__state=OperationState.SUCCEEDED,
         operation__bank_reference="",
     )
+    refunded = Operation.objects.filter(
+        kind=OperationKind.REFUND,
+        payment=OuterRef("payment"),
+        state=OperationState.SUCCEEDED,
+        finished_at__gt=OuterRef("proposed_at"),
+    ).order_by("finished_at")
     never: Any = Value(None, output_field=DateTimeField())
     return Case(
         When(
@@ -71,6 +77,8 @@ def _changed_at() -> Case:
             then=left_authorized,
         ),
         When(Q(kind=_Kind.REFUND) & ~Q(payment__state=PaymentState.CAPTURED), then="payment__refunded_at"),
+        # A part that was given back since: less is left than whoever proposed it saw.
+        When(kind=_Kind.REFUND, then=Subquery(refunded.values("finished_at")[:1])),
         When(kind=_Kind.SETTLE_LATE_ANSWER, then=Subquery(late.values("closed_at")[:1])),
         When(
             kind=_Kind.VOID_HOLD,

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from office.payments.typed import Typed, amount_minor
+from office.payments.typed import Typed
 from payments.domain.cards import passes_luhn
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import IdempotencyKey, Operation, Payment
@@ -74,8 +74,9 @@ class TestPaymentSearch:
         make_payment(order_id="costs $42.42", amount_minor=4242, card_last4="9999")
         assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
         shown = superuser.payments(q="4242")
-        assert "4242 is read as the last four digits 4242 or as the amount $42.42 (digits alone)" in shown
-        assert "Search instead: only $4,242.00 · only the card •••• 4242 · only $42.42" in shown
+        read = "the last four digits 4242 or as the amount 42.42 or 4,242 in any currency (digits alone)"
+        assert f"4242 is read as {read}" in shown
+        assert "Search instead: only 4,242.00 · only the card •••• 4242 · only 42.42" in shown
         assert superuser.found(q="•••• 4242") == ["order-1"]
         assert superuser.found(q="$42.42") == ["costs $42.42"]
 
@@ -113,7 +114,8 @@ class TestPaymentSearch:
     def test_reads_dollars_with_a_sign_or_a_point_and_cents_without(
         self, typed: str, cents: int | None
     ) -> None:
-        assert amount_minor(typed) == cents
+        amount = Typed(typed).money.amount
+        assert (amount.minor["USD"] if amount else None) == cents
 
     @pytest.mark.parametrize("part", ["order", "rder-1", "ki", "42", "auth_", "%", "_"])
     def test_compares_ids_whole(self, superuser: Staff, part: str) -> None:
@@ -279,8 +281,8 @@ class TestAmounts:
     @pytest.mark.parametrize(
         ("typed", "found", "read", "other", "instead"),
         [
-            ("50", "costs 5000", "$50.00", "$0.50", "costs 50"),
-            ("5000", "costs 5000", "$50.00", "$5,000.00", "costs 500000"),
+            ("50", "costs 5000", "50.00 or 50", "0.50", "costs 50"),
+            ("5000", "costs 5000", "50.00 or 5,000", "5,000.00", "costs 500000"),
         ],
     )
     def test_as_digits_alone_say_how_they_were_read_with_the_other_reading_a_click_away(
@@ -291,7 +293,7 @@ class TestAmounts:
             reverse("admin:payments_payment_changelist"), {"q": typed, "state": "PENDING"}
         )
         shown = text_of(response.content.decode())
-        assert f"the amount {read} (digits alone)" in shown
+        assert f"the amount {read} in any currency (digits alone)" in shown
         assert f"Search instead: only {other}" in shown
         [address] = [link for text, link in response.context["cl"].other_readings if text == f"only {other}"]
         again = superuser.client.get(reverse("admin:payments_payment_changelist") + address)
@@ -307,14 +309,31 @@ class TestAmounts:
         make_payment(order_id="card only", amount_minor=5100, card_last4="1111")
         assert superuser.found(q=typed) == ["both"]
         read = "the last four digits 1111 together with the amount $50.00"
-        assert read in superuser.payments(q=typed)
+        assert read.replace("$", "" if typed.startswith("50,") else "$") in superuser.payments(q=typed)
 
     def test_beside_a_card_have_two_readings_where_they_are_digits_alone(self, superuser: Staff) -> None:
-        assert "Search instead: only $0.50 1111" in superuser.payments(q="50 1111")
+        assert "Search instead: only 0.50 1111" in superuser.payments(q="50 1111")
 
-    @pytest.mark.parametrize("typed", ["€50", "EUR 50", "50,00 EUR"])
+    @pytest.mark.parametrize("typed", ["€81.50", "EUR 81.5", "81,50 EUR"])
+    def test_in_a_currency_are_not_found_in_another(self, superuser: Staff, typed: str) -> None:
+        make_payment(order_id="in euros", amount_minor=8150, currency="EUR", card_last4="9999")
+        assert superuser.found(q=typed) == ["in euros"]
+
+    def test_are_searched_for_as_they_are_shown(self, superuser: Staff) -> None:
+        make_payment(order_id="in yen", amount_minor=5000, currency="JPY", card_last4="9999")
+        make_payment(order_id="in pounds", amount_minor=5000, currency="GBP", card_last4="9998")
+        make_payment(order_id="a lot of yen", amount_minor=500_000, currency="JPY", card_last4="9997")
+        assert superuser.found(q="¥5,000") == ["in yen"]
+        assert superuser.found(q="£50.00") == ["in pounds"]
+        assert superuser.found(q="50.00") == ["in pounds"]
+        assert superuser.found(q="¥50.00") == []
+        assert superuser.found(q="5,000") == ["in yen"]
+
+    @pytest.mark.parametrize("typed", ["CHF 50", "50,00 CHF"])
     def test_in_another_currency_say_which_there_are(self, superuser: Staff, typed: str) -> None:
-        assert "No payment is in this currency: amounts are in USD." in superuser.payments(q=typed)
+        assert "No payment is in this currency: amounts are in USD, EUR, GBP, JPY." in superuser.payments(
+            q=typed
+        )
 
     def test_are_read_in_time_whatever_is_pasted(self) -> None:
         for pasted in ("." * 255, "*." * 127, "1 " * 127, "12345678 " * 28, "1,234" * 51, "visa " * 51):

@@ -78,7 +78,7 @@ class TestADecision:
     def test_that_was_made_leads_back_to_the_payment(
         self, payment: Payment, kim: Member, settings: Any
     ) -> None:
-        settings.FOUR_EYES_ABOVE_CENTS = 0
+        settings.FOUR_EYES_ABOVE = {"USD": 0}
         preview = kim.client.post(instruct(payment), {"reason": "returned"})["Location"]
         assert "This will happen" in kim.client.get(preview).content.decode()
         done = kim.client.post(preview, {"reason": "returned", "confirmed": "yes"})

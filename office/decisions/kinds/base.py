@@ -30,7 +30,8 @@ class DecisionKind(ABC):
 
     def needs_second(self, proposal: Proposal, basis: Basis) -> bool:
         """Whether somebody else has to approve it: for its amount, or for how little proves it."""
-        return basis.amount_minor > settings.FOUR_EYES_ABOVE_CENTS or self.is_weak(proposal)
+        limit = settings.FOUR_EYES_ABOVE.get(basis.currency, 0)
+        return basis.amount_minor > limit or self.is_weak(proposal)
 
     def is_weak(self, proposal: Proposal) -> bool:
         """Whether so little proves it that somebody else has to approve it, whatever the amount."""

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from django_fsm import can_proceed
 
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, minute
-from office.decisions.forms import ReasonForm
+from office.decisions.forms import PartForm, ReasonForm
 from office.decisions.kinds.base import DecisionKind, Facts
 from office.decisions.permissions import INSTRUCT
 from payments.domain.money import display
+from payments.engine import intent
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.intent import Step
@@ -31,9 +33,9 @@ class Instruct(DecisionKind):
     use_case: Callable[..., Answer]
     becomes: str  # the payment's state then
     moves: str  # what happens to the amount
+    rest: str = ""  # what happens to the rest, where it is a part
 
     permission: ClassVar[str] = INSTRUCT
-    form: ClassVar = ReasonForm
 
     @property
     def title(self) -> str:
@@ -60,13 +62,31 @@ class Instruct(DecisionKind):
         payment = Payment.objects.get(pk=proposal.payment.pk)
         if no := self.why_not(payment):
             raise CannotResolve(no)
-        return Basis(payment.bank, "", payment.amount_minor, payment.currency)
+        left = intent.left_to(self.step, payment)
+        amount = left if proposal.amount_minor is None else proposal.amount_minor
+        if no := intent.why_not_of(self.step, payment, amount, left=left):
+            raise CannotResolve(no)
+        return Basis(payment.bank, "", amount, payment.currency)
+
+    def form(self, payment: Payment) -> Callable[..., ReasonForm]:
+        """How much, where the bank takes parts; and why."""
+        if not abilities_of(payment.bank).takes_parts(self.step.kind):
+            return ReasonForm
+        return partial(PartForm, most_minor=intent.left_to(self.step, payment), currency=payment.currency)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
-        state = proposal.payment.state if proposal.payment else ""
+        payment = proposal.payment
+        left = intent.left_to(self.step, payment) if payment else basis.amount_minor
+        rest = left - basis.amount_minor
+        state = payment.state if payment else ""
+        stays = rest and self.kind == Kind.REFUND
+        then = f"The payment stays {state}" if stays else f"{state} becomes {self.becomes}"
+        money = f"{display(basis.amount_minor, basis.currency)} {self.moves}"
+        if rest:
+            money += f"; {self.rest.format(display(rest, basis.currency))}"
         return [
-            ("State", f"{state} becomes {self.becomes}, once the bank has said so."),
-            ("Money", f"{display(basis.amount_minor, basis.currency)} {self.moves}."),
+            ("State", f"{then}, once the bank has said so."),
+            ("Money", f"{money}."),
             ("Merchant", "Sees it on the payment's receipt and in its events."),
         ]
 
@@ -78,8 +98,22 @@ class Instruct(DecisionKind):
 INSTRUCTIONS: dict[str, Instruct] = {
     one.kind: one
     for one in (
-        Instruct(Kind.CAPTURE, CAPTURE, capture_payment, "CAPTURED", "is taken from the card"),
+        Instruct(
+            Kind.CAPTURE,
+            CAPTURE,
+            capture_payment,
+            "CAPTURED",
+            "is taken from the card",
+            "the other {} of the hold is released",
+        ),
         Instruct(Kind.VOID, VOID, void_payment, "VOIDED", "is no longer held on the card"),
-        Instruct(Kind.REFUND, REFUND, refund_payment, "REFUNDED", "goes back to the card"),
+        Instruct(
+            Kind.REFUND,
+            REFUND,
+            refund_payment,
+            "REFUNDED",
+            "goes back to the card",
+            "{} can be refunded later",
+        ),
     )
 }

@@ -78,14 +78,16 @@ class RecordReference(AboutOperation):
         done, how = _DONE[OperationKind(operation.kind)]
         at = f" at {moment(basis.executed_at)}, as the bank says" if basis.executed_at else ""
         moved = f"{amount} {how} already{at}"
-        if payment.state == done:
+        if operation.state == OperationState.SUCCEEDED:
             return [
-                ("State", f"{payment.state} it stays, with {reference}."),
+                ("State", f"The payment stays {payment.state}, with {reference}."),
                 ("Money", f"{moved}; none moves now."),
                 ("Merchant", "Sees it on the payment's receipt. What was answered before stays as it was."),
             ]
+        is_part = operation.kind == OperationKind.REFUND and operation.amount_minor < payment.refundable_minor
+        then = f"The payment stays {payment.state}" if is_part else f"{payment.state} becomes {done}"
         return [
-            ("State", f"{payment.state} becomes {done}, with {reference}."),
+            ("State", f"{then}, with {reference}."),
             ("Money", f"{moved}; none moves now."),
             ("Merchant", "A retry of the request is answered 200 with the receipt."),
         ]

@@ -72,6 +72,8 @@ DECLARE
         WHEN OLD.bank_reference NOT IN ('', NEW.bank_reference) THEN 'the bank''s reference is written once'
         WHEN NEW.bank_reference <> '' AND NEW.state <> 'SUCCEEDED'
             THEN 'only what has succeeded has a bank''s reference'
+        WHEN OLD.state = NEW.state AND NEW.strays_awaited NOT IN (OLD.strays_awaited, OLD.strays_awaited - 1)
+            THEN 'strays come with the end, and are ruled out one by one'
         WHEN NEW.lease_epoch NOT IN (OLD.lease_epoch, OLD.lease_epoch + 1)
             THEN 'the lease''s epoch grows by one'
     END;
