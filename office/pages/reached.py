@@ -5,7 +5,8 @@ from django.http import HttpRequest
 
 from office.dashboard.figures import MONEY_STATES
 from office.pages.fields import FieldsFilter, WrongFilter, on_days
-from payments.models import Payment
+from payments.domain.states import PaymentState
+from payments.models import Payment, refunds_made
 
 
 class ReachedFilter(FieldsFilter):
@@ -27,6 +28,10 @@ class ReachedFilter(FieldsFilter):
             return rows
         if state not in MONEY_STATES:
             raise WrongFilter("What is reached is AUTHORIZED, CAPTURED or REFUNDED.")
+        if state == PaymentState.REFUNDED:  # in part, too
+            made = refunds_made().order_by().filter(payment__isnull=False)
+            made = on_days(request, made, "finished_at", first, last)  # type: ignore[assignment]
+            return rows.filter(pk__in=made.values("payment"))
         field = f"{state.lower()}_at"
         return on_days(request, rows.filter(**{f"{field}__isnull": False}), field, first, last)
 

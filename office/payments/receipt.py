@@ -11,7 +11,7 @@ from office.decisions.denials import done_already, is_called_captured
 from office.decisions.kinds.settle_late_answer import has_late_answer
 from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, PaymentState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.engine import answers
 from payments.models import Operation, Payment
 
@@ -25,7 +25,10 @@ def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
 
     `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
     """
-    refunds = answers.RefundMade.all_of(payment)
+    made = [
+        one for one in operations if (one.kind, one.state) == (OperationKind.REFUND, OperationState.SUCCEEDED)
+    ]
+    refunds = sorted(map(answers.RefundMade.of, made), key=lambda one: one.at)
     shown = answers.receipt(payment, payment.pending_kind, None, refunds)
     moved, captured, refunded = _still_open(operations)
     decline = shown["decline"]

@@ -122,7 +122,7 @@ Reply = NotSent | Silence | NotDone | Approval | Decline | BankError | Mismatch
 
 @dataclass(frozen=True)
 class Found:
-    """What the bank knows of an object that was looked up by its own id. `amount_minor` in cents."""
+    """What the bank knows of an object that was looked up by its own id."""
 
     reference: str
     amount_minor: int

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from uuid import UUID
 
 from payments.domain.ids import OPERATION_PREFIX, public_id
@@ -43,14 +43,19 @@ class RefundMade:
     at: datetime
 
     @classmethod
+    def of(cls, operation: Operation) -> Self:
+        """Raises ValueError for one that is unfinished."""
+        if operation.finished_at is None:
+            raise ValueError(f"{operation} is unfinished")
+        reference = operation.bank_reference
+        return cls(operation.id, operation.amount_minor, operation.reason, reference, operation.finished_at)
+
+    @classmethod
     def all_of(cls, payment: Payment) -> list[Self]:
         """Of a payment as it was changed just now, the oldest first."""
-        if payment.refunded_minor == 0:
-            return []
-        rows = refunds_made().filter(payment=payment)
-        return [cls(*row) for row in rows.values_list(*cls._COLUMNS)]
-
-    _COLUMNS: ClassVar = ("id", "amount_minor", "reason", "bank_reference", "finished_at")
+        return (
+            [cls.of(one) for one in refunds_made().filter(payment=payment)] if payment.refunded_minor else []
+        )
 
     @classmethod
     def read_with(cls, payment: Payment) -> list[Self]:
@@ -283,7 +288,9 @@ def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: 
 
 
 def _as_it_ended(payment: Payment, operation: Operation) -> dict[str, Any]:
-    return receipt(payment, None, Ended.of(operation), RefundMade.all_of(payment))
+    is_only_one = operation.kind == OperationKind.REFUND and operation.amount_minor == payment.refunded_minor
+    refunds = [RefundMade.of(operation)] if is_only_one else RefundMade.all_of(payment)
+    return receipt(payment, None, Ended.of(operation), refunds)
 
 
 def _ended_before(operation: Operation) -> Ended | None:

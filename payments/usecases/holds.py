@@ -19,7 +19,7 @@ SYSTEM_ACTOR = "system"
 
 @dataclass(frozen=True)
 class Hold:
-    """Money held at a bank under the bank's own id. `amount_minor` in cents."""
+    """Money held at a bank under the bank's own id. `amount_minor` in minor units of the currency."""
 
     bank: str
     reference: str

@@ -12,7 +12,7 @@ from payments.models.clock import read_clock
 
 @dataclass(frozen=True)
 class Doubt:
-    """An operation whose outcome nobody knows. Amounts in cents, times UTC."""
+    """An operation whose outcome nobody knows. Amounts in minor units, times UTC."""
 
     operation_id: UUID
     operation: str

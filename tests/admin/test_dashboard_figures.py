@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from office.dashboard import figures
+from office.dashboard import figures, rows
 from office.dashboard.charts import Point, stacked_columns
 from office.dashboard.figures import Reached, Scope, Unsettled
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
@@ -83,13 +83,28 @@ class TestMoney:
         assert figures.money(TODAY)[PaymentState.CAPTURED] == Reached(1, {"USD": 1000})
 
     def test_a_refund_takes_nothing_from_what_was_captured(self) -> None:
-        make_payment(PaymentState.REFUNDED, at=NOON, amount_minor=700)
+        payment = make_payment(PaymentState.REFUNDED, at=NOON, amount_minor=900, captured_minor=700)
+        for amount in (300, 400):
+            make_operation(
+                payment,
+                OperationKind.REFUND,
+                OperationState.SUCCEEDED,
+                amount_minor=amount,
+                bank_reference=f"ref_{amount}",
+                finished_at=NOON,
+            )
         make_payment(PaymentState.AUTHORIZED, at=NOON, amount_minor=50)
         assert figures.money(TODAY) == {
-            PaymentState.AUTHORIZED: Reached(2, {"USD": 750}),
+            PaymentState.AUTHORIZED: Reached(2, {"USD": 950}),
             PaymentState.CAPTURED: Reached(1, {"USD": 700}),
             PaymentState.REFUNDED: Reached(1, {"USD": 700}),
         }
+
+    def test_adds_no_two_currencies(self) -> None:
+        for currency, amount in (("USD", 700), ("JPY", 70), ("USD", 1)):
+            make_payment(PaymentState.CAPTURED, at=NOON, amount_minor=amount, currency=currency)
+        assert figures.money(TODAY)[PaymentState.CAPTURED] == Reached(3, {"JPY": 70, "USD": 701})
+        assert rows.shown({"JPY": 7000, "USD": 701}) == "¥7,000 and $7.01"
 
     def test_ends_with_the_utc_day(self) -> None:
         for at in (MIDNIGHT - TICK, MIDNIGHT, MIDNIGHT + DAY - TICK, MIDNIGHT + DAY):

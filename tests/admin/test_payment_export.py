@@ -58,7 +58,7 @@ class TestTheFile:
         make_operation(payment, OperationKind.REFUND)
         (row,) = exported(accountant)
         assert row["payment"] == payment.public_id
-        assert (row["amount"], row["amount (cents)"], row["currency"]) == ("1234.56", "123456", "USD")
+        assert (row["amount"], row["amount (minor units)"], row["currency"]) == ("1234.56", "123456", "USD")
         assert row["created_at (UTC)"] == "2026-11-21 09:30:00"
         assert (row["state"], row["pending"], row["card"]) == ("CAPTURED", "refund", "visa 0042")
         assert row["capture"] == payment.bank_capture_id

@@ -94,6 +94,7 @@ _THESE = f"""
         SELECT n, at, {_STATE} AS state, md5('payment' || n)::uuid AS payment FROM numbered
     )
 """
+_AMOUNT = "CASE WHEN n %% 5 = 0 THEN 5000 ELSE 100 + n * 7919 %% 100000 END"
 _HELD = "state IN ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
 _TAKEN = "state IN ('CAPTURED', 'REFUNDED')"
 
@@ -101,7 +102,7 @@ _PAYMENTS = f"""
     {_THESE}
     INSERT INTO payments_payment (
         id, merchant_id, mode, bank, order_id, customer_id, amount_minor, currency, state,
-        card_brand, card_last4, card_expiry_month, card_expiry_year, description, customer_email, metadata,
+        captured_minor, refunded_minor, card_brand, card_last4, card_expiry_month, card_expiry_year, description, customer_email, metadata,
         bank_authorization_id, bank_capture_id, bank_void_id, bank_refund_id, decline_code, created_at,
         authorization_expires_at, authorized_at, captured_at, refunded_at, voided_at, expired_at,
         declined_at, failed_at
@@ -111,7 +112,8 @@ _PAYMENTS = f"""
         CASE WHEN n %% 50 = 2 THEN 'test' ELSE 'live' END,
         'ficmart', 'order-' || n,
         CASE WHEN n %% 5 = 0 THEN 'guest' ELSE 'customer-' || n * 7919 %% 200000 END,
-        CASE WHEN n %% 5 = 0 THEN 5000 ELSE 100 + n * 7919 %% 100000 END, 'USD', state,
+        {_AMOUNT}, 'USD', state,
+        CASE WHEN {_TAKEN} THEN {_AMOUNT} ELSE 0 END, CASE WHEN state = 'REFUNDED' THEN {_AMOUNT} ELSE 0 END,
         'visa', CASE WHEN n %% 5 = 0 THEN '1111' ELSE lpad((n * 7919 %% 10000)::text, 4, '0') END, 12, 2030,
         CASE WHEN n %% 5 = 0 THEN 'Shoes' ELSE 'Mug ' || n * 7919 %% 100000 END,
         CASE WHEN n %% 5 = 0 THEN 'guest@example.org' ELSE 'Kim-' || n || '@example.org' END,
