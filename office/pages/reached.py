@@ -30,7 +30,7 @@ class ReachedFilter(FieldsFilter):
             raise WrongFilter("What is reached is AUTHORIZED, CAPTURED or REFUNDED.")
         if state == PaymentState.REFUNDED:  # in part, too
             made = refunds_made().order_by().filter(payment__isnull=False)
-            made = on_days(request, made, "finished_at", first, last)  # type: ignore[assignment]
+            made = on_days(request, made, "finished_at", first, last)
             return rows.filter(pk__in=made.values("payment"))
         field = f"{state.lower()}_at"
         return on_days(request, rows.filter(**{f"{field}__isnull": False}), field, first, last)

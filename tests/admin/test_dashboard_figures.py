@@ -260,6 +260,7 @@ class TestSpeed:
                         "created_at": "%(at)s",
                         "order_id": "n::text",
                         "state": "'CAPTURED'",
+                        "captured_minor": "amount_minor",
                         "authorized_at": "%(at)s",
                         "captured_at": "%(at)s",
                         "bank_authorization_id": "'auth_' || n",

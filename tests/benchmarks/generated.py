@@ -102,7 +102,8 @@ _PAYMENTS = f"""
     {_THESE}
     INSERT INTO payments_payment (
         id, merchant_id, mode, bank, order_id, customer_id, amount_minor, currency, state,
-        captured_minor, refunded_minor, card_brand, card_last4, card_expiry_month, card_expiry_year, description, customer_email, metadata,
+        captured_minor, refunded_minor,
+        card_brand, card_last4, card_expiry_month, card_expiry_year, description, customer_email, metadata,
         bank_authorization_id, bank_capture_id, bank_void_id, bank_refund_id, decline_code, created_at,
         authorization_expires_at, authorized_at, captured_at, refunded_at, voided_at, expired_at,
         declined_at, failed_at

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from office.decisions import resolve
-from office.decisions.evidence import CannotResolve, Kind, Proposal
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, needs_second
 from office.log.staff import Staff
 from payments.engine.pacing import pace_of
 from payments.models import Event, Operation, Payment, Resolution
@@ -43,6 +43,45 @@ class TestInstructingForTheMerchant:
         assert live.receipt(receipt["id"])["state"] == "CAPTURED"
         resolve.approve(lee, proposed.pk, reason="right")
         assert live.receipt(receipt["id"])["state"] == "REFUNDED"
+
+    def test_in_parts_takes_the_amount_that_was_shown_and_judges_the_limit_by_it(
+        self, test_mode: ApiClient, kim: Staff
+    ) -> None:
+        receipt = test_mode.authorized(amount=90_000)
+        payment = Payment.objects.get()
+        capture = Proposal(Kind.CAPTURE, "shipped", payment=payment, amount_minor=43_700)
+        assert resolve.propose(kim, capture).is_done
+        payment = Payment.objects.get()
+        for amount, refunded in ((10_000, 10_000), (None, 43_700)):
+            done = resolve.propose(kim, Proposal(Kind.REFUND, "x", payment=payment, amount_minor=amount))
+            assert (done.is_done, done.resolution.amount_minor) == (True, amount or 33_700)
+            assert test_mode.receipt(receipt["id"])["refunded_amount"] == refunded
+            payment = Payment.objects.get()
+
+    def test_of_a_part_that_the_bank_does_not_take_is_refused_and_says_why(
+        self, live: ApiClient, bank: SimulatedBank, kim: Staff
+    ) -> None:
+        payment = Payment.objects.get(order_id=live.captured()["order_id"])
+        part = Proposal(Kind.REFUND, "x", payment=payment, amount_minor=4999)
+        with pytest.raises(CannotResolve, match=r"only be refunded in full: \$50.00; \$49.99 was asked"):
+            resolve.propose(kim, part)
+
+    def test_a_proposed_refund_of_what_was_refunded_in_part_meanwhile_is_outdated(
+        self, test_mode: ApiClient, kim: Staff, lee: Staff
+    ) -> None:
+        receipt = test_mode.captured(amount=60_000)
+        payment = Payment.objects.get()
+        proposed = resolve.propose(kim, Proposal(Kind.REFUND, "returned", payment=payment)).resolution
+        assert test_mode.post(f"/payments/{receipt['id']}/refund", {"amount": 1}).status == 200
+        with pytest.raises(CannotResolve, match="This proposal is outdated"):
+            resolve.approve(lee, proposed.pk, reason="right")
+        assert test_mode.receipt(receipt["id"])["refunded_amount"] == 1
+
+    @pytest.mark.parametrize(("currency", "needs"), [("USD", False), ("JPY", True), ("GBP", True)])
+    def test_has_a_limit_in_each_currency(self, settings: Any, currency: str, needs: bool) -> None:
+        settings.FOUR_EYES_ABOVE = {"USD": 5000, "JPY": 4999}
+        basis = Basis("sandbox", "", 5000, currency)
+        assert needs_second(Proposal(Kind.REFUND, "x"), basis) == needs
 
     def test_that_the_state_does_not_allow_is_refused_and_says_why(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff

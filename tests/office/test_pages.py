@@ -123,6 +123,29 @@ class TestThePaymentsPage:
             assert "looks like a card number" in text_of(refused.content.decode()), parted
         assert Event.objects.filter(type="note.added").count() == 1
 
+    def test_shows_the_amounts_of_parts_before_and_after(self, test_mode: ApiClient, kim: Member) -> None:
+        test_mode.captured(amount=50_000)
+        payment = Payment.objects.get()
+        address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
+        shown = {
+            typed: text_of(
+                kim.client.post(address, {"amount_minor": typed, "reason": "x"}, follow=True).content.decode()
+            )
+            for typed in ("100.00", "$100.00", "100", "500.01", "€100.00")
+        }
+        for typed in ("100.00", "$100.00"):
+            assert "CAPTURED it stays, once the bank has said so." in shown[typed]
+            assert "$100.00 goes back to the card; $400.00 can be refunded later." in shown[typed]
+        assert "Write an amount like $500.00." in shown["100"]
+        assert "Write an amount like $500.00." in shown["€100.00"]
+        assert "At most $500.00 is left." in shown["500.01"]
+        kim.decide("admin:payments_instruct", payment.pk, "refund", amount_minor="100.00", reason="x")
+        kim.decide("admin:payments_instruct", payment.pk, "refund", amount_minor="50.00", reason="x")
+        page = kim.read("admin:payments_payment_change", payment.pk)
+        assert "Refunded $150.00" in page
+        assert "$100.00 at" in page
+        assert "$50.00 at" in page
+
     def test_says_what_waits_for_a_second_person(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:

@@ -75,7 +75,7 @@ class SettleLateAnswer(AboutOperation):
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
         payment = proposal.about.claimed_payment
         return [
-            ("State", f"{payment.state} it stays; the case is closed."),
+            ("State", f"The payment stays {payment.state}; the case is closed."),
             ("Money", "None moves by this. What the bank has done, it must have undone, or agreed to."),
             ("Merchant", f"May be told again that the order of {payment.public_id} is ready, if it is."),
         ]
