@@ -297,7 +297,7 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
 
 def left_in_parts(step: Step, payment: Payment) -> int:
     """Of how much a part may be captured or refunded; 0 where the payment's bank takes all or nothing."""
-    takes_parts = bank_named(payment.bank).abilities.takes_parts(step.kind)
+    takes_parts = abilities_of(payment.bank).takes_parts(step.kind)
     return left_to(step, payment) if takes_parts else 0
 
 

@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('authorize', 'authorize'), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('release', 'release')], max_length=16)),
                 ('bank', models.CharField(max_length=32)),
                 ('amount_minor', models.PositiveIntegerField()),
-                ('currency', models.CharField(choices=[('USD', 'USD')], max_length=3)),
+                ('currency', models.CharField(choices=[('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY')], max_length=3)),
                 ('target_reference', models.CharField(blank=True, max_length=64)),
                 ('bank_idempotency_key', models.CharField(max_length=64)),
                 ('ordinal', models.PositiveIntegerField(default=0)),
@@ -93,7 +93,9 @@ class Migration(migrations.Migration):
                 ('order_id', models.CharField(max_length=64)),
                 ('customer_id', models.CharField(max_length=64)),
                 ('amount_minor', models.PositiveIntegerField()),
-                ('currency', models.CharField(choices=[('USD', 'USD')], max_length=3)),
+                ('captured_minor', models.PositiveIntegerField(db_default=0, default=0)),
+                ('refunded_minor', models.PositiveIntegerField(db_default=0, default=0)),
+                ('currency', models.CharField(choices=[('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY')], max_length=3)),
                 ('state', django_fsm.FSMField(choices=[('PENDING', 'PENDING'), ('AUTHORIZED', 'AUTHORIZED'), ('CAPTURED', 'CAPTURED'), ('REFUNDED', 'REFUNDED'), ('VOIDED', 'VOIDED'), ('EXPIRED', 'EXPIRED'), ('DECLINED', 'DECLINED'), ('FAILED', 'FAILED')], default='PENDING', max_length=16, protected=True)),
                 ('card_brand', models.CharField(max_length=16)),
                 ('card_last4', models.CharField(max_length=4)),
@@ -208,7 +210,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('mode', models.CharField(choices=[('live', 'live'), ('test', 'test')], max_length=4)),
-                ('currency', models.CharField(choices=[('USD', 'USD')], max_length=3)),
+                ('currency', models.CharField(choices=[('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY')], max_length=3)),
                 ('bank', models.CharField(max_length=32)),
                 ('changed_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='payments.merchant')),
@@ -266,6 +268,7 @@ class Migration(migrations.Migration):
                 ('result', models.CharField(blank=True, choices=[('not_sent', 'Not sent'), ('silent', 'Silent'), ('answered', 'Answered')], max_length=8)),
                 ('in_doubt', models.BooleanField(null=True)),
                 ('is_over', models.BooleanField(null=True)),
+                ('said', models.CharField(blank=True, choices=[('approved', 'approved'), ('insufficient_funds', 'insufficient_funds'), ('card_expired', 'card_expired'), ('invalid_card', 'invalid_card'), ('invalid_cvv', 'invalid_cvv'), ('declined', 'declined'), ('authorization_expired', 'authorization_expired'), ('already_used', 'already_used'), ('already_captured', 'already_captured'), ('already_voided', 'already_voided'), ('already_refunded', 'already_refunded'), ('bank_error', 'bank_error'), ('not_done', 'not_done'), ('silence', 'silence'), ('not_sent', 'not_sent'), ('mismatch', 'mismatch')], max_length=24)),
                 ('http_status', models.PositiveSmallIntegerField(null=True)),
                 ('reply', models.CharField(blank=True, max_length=200)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
@@ -279,7 +282,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('is_late', True)), fields=['operation'], name='attempt_late'), models.Index(condition=models.Q(('bank_reference', ''), _negated=True), fields=['bank_reference'], name='attempt_search_reference'), models.Index(fields=['started_at'], name='attempt_by_start')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('verdict', ''), ('verdict__in', ['contradiction', 'negative_probe']), _connector='OR'), name='attempt_verdict_known'), models.UniqueConstraint(fields=('operation', 'number'), name='attempt_numbered_once'), models.CheckConstraint(condition=models.Q(('ended_at__isnull', True), models.Q(('result', ''), _negated=True), _connector='XOR'), name='attempt_ended_with_result'), models.CheckConstraint(condition=models.Q(('result__in', ['', 'not_sent', 'silent', 'answered'])), name='attempt_result_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('verdict', ''), ('verdict__in', ['contradiction', 'negative_probe']), _connector='OR'), name='attempt_verdict_known'), models.UniqueConstraint(fields=('operation', 'number'), name='attempt_numbered_once'), models.CheckConstraint(condition=models.Q(('ended_at__isnull', True), models.Q(('result', ''), _negated=True), _connector='XOR'), name='attempt_ended_with_result'), models.CheckConstraint(condition=models.Q(('result__in', ['', 'not_sent', 'silent', 'answered'])), name='attempt_result_known'), models.CheckConstraint(condition=models.Q(('said', ''), ('said__in', ['approved', 'insufficient_funds', 'card_expired', 'invalid_card', 'invalid_cvv', 'declined', 'authorization_expired', 'already_used', 'already_captured', 'already_voided', 'already_refunded', 'bank_error', 'not_done', 'silence', 'not_sent', 'mismatch']), _connector='OR'), name='attempt_word_known'), models.CheckConstraint(condition=models.Q(('ended_at__isnull', True), models.Q(('said', ''), _negated=True), _connector='XOR'), name='attempt_ended_with_word')],
             },
         ),
         migrations.AddIndex(
@@ -304,15 +307,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('authorized_at__isnull', False)), fields=['mode', 'authorized_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_authorized_when'),
+            index=models.Index(condition=models.Q(('authorized_at__isnull', False)), fields=['mode', 'authorized_at'], include=('merchant', 'currency', 'amount_minor', 'captured_minor'), name='payment_authorized_when'),
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('captured_at__isnull', False)), fields=['mode', 'captured_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_captured_when'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('refunded_at__isnull', False)), fields=['mode', 'refunded_at'], include=('merchant', 'currency', 'amount_minor'), name='payment_refunded_when'),
+            index=models.Index(condition=models.Q(('captured_at__isnull', False)), fields=['mode', 'captured_at'], include=('merchant', 'currency', 'amount_minor', 'captured_minor'), name='payment_captured_when'),
         ),
         migrations.AddIndex(
             model_name='payment',
@@ -380,7 +379,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD'])), name='payment_currency_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__lte', models.F('amount_minor')), ('refunded_minor__lte', models.F('captured_minor'))), name='payment_totals_in_range'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('captured_minor', 0), _connector='XOR'), name='payment_captured_in_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('state', payments.domain.states.PaymentState['REFUNDED']), models.Q(('captured_minor', 0), ('refunded_minor__lt', models.F('captured_minor')), _connector='OR'), _connector='XOR'), name='payment_refunded_in_full'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gt', 0), ('bank_refund_id', ''), _connector='OR'), name='payment_refund_id_in_part'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='payment_currency_known'),
         ),
         migrations.AddConstraint(
             model_name='payment',
@@ -416,7 +431,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['REFUNDED']), ('bank_refund_id', ''), _connector='OR'), name='payment_refund_id_in_state'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('bank_refund_id', ''), _connector='OR'), name='payment_refund_id_in_state'),
         ),
         migrations.AddConstraint(
             model_name='payment',
@@ -460,6 +475,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='operation',
+            index=models.Index(condition=models.Q(('kind', payments.domain.states.OperationKind['REFUND']), ('state', payments.domain.states.OperationState['SUCCEEDED'])), fields=['finished_at'], include=('payment', 'currency', 'amount_minor'), name='operation_refunded_when'),
+        ),
+        migrations.AddIndex(
+            model_name='operation',
             index=models.Index(fields=['bank_idempotency_key'], name='operation_by_bank_key'),
         ),
         migrations.AddIndex(
@@ -488,6 +507,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='operation',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', [payments.domain.states.OperationKind['CAPTURE'], payments.domain.states.OperationKind['REFUND']]), models.Q(('bank_reference', ''), _negated=True)), fields=('bank', 'kind', 'bank_reference'), name='one_operation_per_reference'),
+        ),
+        migrations.AddConstraint(
+            model_name='operation',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', payments.domain.states.OperationKind['RELEASE']), ('state__in', ['OPEN', 'NEEDS_REVIEW'])), fields=('bank', 'target_reference'), name='one_release_per_hold'),
         ),
         migrations.AddConstraint(
@@ -496,7 +519,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD'])), name='operation_currency_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='operation_currency_known'),
         ),
         migrations.AddConstraint(
             model_name='operation',
@@ -600,7 +623,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='route',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD'])), name='route_currency_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='route_currency_known'),
         ),
         # What the database refuses, whoever asks: a function per table and event that names each rule of the
         # row. They name tables with their schema, so that no temporary table can stand for one.
