@@ -30,6 +30,11 @@ def is_called_captured(operation: Operation) -> bool:
     return any(one.said == Said.ALREADY_CAPTURED for one in operation.attempts.all())
 
 
+def is_called_voided(operation: Operation) -> bool:
+    """Whether the bank has said that the hold is voided, and not only that it is used."""
+    return any(one.reply.endswith("already_voided") for one in operation.attempts.all())
+
+
 def told(attempt: Attempt) -> str:
     """What the bank has said to an attempt, in a sentence without a full stop. Needs `attempt.operation`."""
     kind = OperationKind(attempt.operation.kind)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from office.decisions.denials import done_already, is_called_captured
+from office.decisions.denials import done_already, is_called_captured, is_called_voided
 from office.decisions.kinds.settle_late_answer import has_late_answer
 from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
@@ -88,6 +88,12 @@ def _still_open(operations: list[Operation]) -> tuple[str, str, str]:
                 return f"unknown (refund: {done})", "", beside
             case OperationKind.VOID if is_called_captured(one):
                 return "unknown (void: captured, says the bank)", f" recorded; {amount} {_AT_THE_BANK}", ""
+            case OperationKind.VOID if says_done and not (is_late or is_called_voided(one)):
+                return (
+                    "unknown (void: captured or voided, says the bank)",
+                    f" recorded; {amount} in doubt",
+                    "",
+                )
             case _:
                 return f"unknown ({one.kind}: {done})", "", ""
     return "", "", ""

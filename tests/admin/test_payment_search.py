@@ -127,6 +127,12 @@ class TestPaymentSearch:
         assert "Ids are compared whole" in shown
         assert "Clear the search and the filters" in shown
 
+    def test_does_not_deny_an_id_that_the_filters_leave_out(self, superuser: Staff) -> None:
+        """`No id is order-1`, it said of an order that is there, in another state."""
+        shown = superuser.payments(q="order-1", state="VOIDED")
+        assert "Among these payments no id is order-1" in shown
+        assert "Asked for: state VOIDED" in shown
+
     def test_survives_what_no_database_can_hold(self, superuser: Staff) -> None:
         assert "Null characters are not allowed" in superuser.payments(q="\x00")
 
