@@ -32,7 +32,7 @@ def is_called_captured(operation: Operation) -> bool:
 
 def is_called_voided(operation: Operation) -> bool:
     """Whether the bank has said that the hold is voided, and not only that it is used."""
-    return any(one.reply.endswith("already_voided") for one in operation.attempts.all())
+    return any(one.said == Said.ALREADY_VOIDED for one in operation.attempts.all())
 
 
 def told(attempt: Attempt) -> str:
