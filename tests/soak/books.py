@@ -14,7 +14,7 @@ from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
 from payments.usecases import heartbeats
 from reconciliation.services.audit import violations
-from tests.bank_books import disagreements, stray_holds
+from tests.bank_books import disagreements, stray_holds, uncounted_strays
 from tests.gateway_server import PROJECT
 from tests.model.books import Books
 from tests.simulated_bank import SimulatedBank
@@ -61,10 +61,9 @@ def close(bank: SimulatedBank, tally: Tally, logs: Sequence[Path]) -> int:
     print("Still in doubt:", listed(Counter(f"{one.kind} {one.state}" for one in unfinished)))
     print(f"Lost: {len(lost)}")
     awaited = Operation.objects.aggregate(all=Sum("strays_awaited"))["all"] or 0
-    print(f"Doubled: {len(wrong)} unnoticed")
-    print(
-        f"Strays: {len(strays)} holds that no receipt names, each counted; {awaited} awaited of the statement"
-    )
+    print(f"Doubled or disagreeing: {len(wrong)}")
+    print(f"Strays: {len(strays)} holds that no receipt names, {awaited} awaited of the statement")
+    print(f"Not counted: {len(uncounted_strays(strays))} keys with more strays than their operations await")
     print(f"Audit: {len(broken)} violations; {len(tally.wrong)} wrong answers")
     is_well = not (lost or wrong or broken or tally.wrong)
     if not is_well:
