@@ -77,7 +77,7 @@ class TestTheKeyOfALateHold:
         send.look_late(lease)  # the hold is known, its release not yet recorded
 
         recorded, may_commit, ended = threading.Event(), threading.Event(), threading.Event()
-        record, unclaimed = send.record, late_holds.unclaimed
+        record, unclaimed = leases.open_lease, late_holds.unclaimed
 
         def slow_record(*args: Any, **kwargs: Any) -> Any:
             made = record(*args, **kwargs)
@@ -93,7 +93,7 @@ class TestTheKeyOfALateHold:
             seen.append(1)
             return unclaimed()
 
-        monkeypatch.setattr(send, "record", slow_record)
+        monkeypatch.setattr(leases, "open_lease", slow_record)
         monkeypatch.setattr(late_holds, "unclaimed", slow_unclaimed)
         bank.stop()
         waiting = InBackground(lambda: again(live))

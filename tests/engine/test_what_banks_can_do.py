@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from office.decisions.actions import resolutions_of
-from office.decisions.evidence import why_not
+from office.decisions.kinds.instruct import INSTRUCTIONS
 from payments.domain.problems import NEXT_WITHOUT
 from payments.domain.replies import Unclear
 from payments.domain.states import OperationKind, OperationState, PaymentState
@@ -43,9 +43,13 @@ class TestAnInstructionThatTheBankDoesNotCarryOut:
 
     def test_is_offered_to_nobody(self, live: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
         payment = make_payment(PaymentState.AUTHORIZED)
-        assert not why_not(payment, Resolution.Kind.CAPTURE)
+        capture = INSTRUCTIONS[Resolution.Kind.CAPTURE]
+        assert not capture.why_not(payment)
         can_only(monkeypatch, "ficmart", AUTHORIZE)
-        assert why_not(payment, Resolution.Kind.CAPTURE) == "The payment's bank carries out no capture."
+        assert (
+            INSTRUCTIONS[Resolution.Kind.CAPTURE].why_not(payment)
+            == "The payment's bank carries out no capture."
+        )
         assert "Its bank neither captures nor voids for us" in explain(payment)[-1]
         assert "voided" not in explain(payment)[-1]
 
