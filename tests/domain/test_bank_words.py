@@ -29,15 +29,15 @@ OUR_WORDS = {*Said, *DECLINES, *PROBLEMS}
 CODES = {
     *(set(ficmart._WORDS) - OUR_WORDS),
     *("authorization_not_found", "capture_not_found", "refund_not_found", "missing_idempotency_key"),
-    *("invalid_amount", "authorization_code", "error_message", "X-Idempotent-Replayed"),
+    *("invalid_amount", "X-Idempotent-Replayed"),
 }
 PREFIXES = [*{prefix for name in registry.NAMES for prefix in registry.bank_named(name).reference_prefixes}]
 FORBIDDEN = {
     "a bank's name": re.compile(rf"\b({'|'.join(registry.NAMES)}|acquirer)\b"),
-    "a bank's code": re.compile("|".join(map(re.escape, sorted(CODES)))),
-    # `auth_` and what follows it in an id, or nothing: not a column as `void_id`.
-    "a reference's prefix": re.compile(rf"\b({'|'.join(PREFIXES)})(?![a-z]*[g-z_])"),
-    "a bank's status, compared": re.compile(r"http_status\W*(=|<|>|\bIN\b|\bNOT\b|__)\W*[0-9(]"),
+    "a bank's code": re.compile(rf"\b({'|'.join(map(re.escape, sorted(CODES)))})\b"),
+    # `auth_` and what follows it in an id, or nothing: not a column as `void_id`, nor an address of Django's.
+    "a reference's prefix": re.compile(rf"(?<!admin:)\b({'|'.join(PREFIXES)})(?![a-z]*[g-z_])"),
+    "a bank's status, compared": re.compile(r"http_status\W*(=|<|>|\bIN\b|\bNOT\b|__[a-z]+)\W*[0-9(]"),
     "a reply that is read": re.compile(r"\breply(\.|__|\W+)(startswith|endswith|removeprefix|LIKE|~)"),
 }
 

@@ -83,7 +83,7 @@ class TestAQuestionThatTheBankDoesNotAnswer:
 class TestAnExpiredHold:
     @pytest.mark.parametrize("is_voided", [True, False])
     def test_is_released_where_that_frees_the_money(
-        self, live: ApiClient, monkeypatch: pytest.MonkeyPatch, is_voided: bool
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch, is_voided: bool
     ) -> None:
         live.authorized()
         has_abilities(monkeypatch, "ficmart", voids_expired_holds=is_voided)
