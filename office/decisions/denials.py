@@ -9,6 +9,7 @@ from payments.domain.outcomes import Verdict
 from payments.domain.replies import NOES, Said
 from payments.domain.states import OperationKind
 from payments.domain.timing import CONTRADICTIONS_APART
+from payments.engine.abilities import abilities_of
 from payments.models import Attempt, Operation
 
 # What is known by the bank's own id; whether a bank can be asked for it is its ability.
@@ -77,8 +78,10 @@ def denials(operation: Operation) -> list[Attempt]:
 
 
 def done_already(operation: Operation) -> list[Attempt]:
-    """Attempts that the bank answered as done already, by whomever."""
+    """Attempts that the bank answered as done already, by whomever: none where it may mean another refund."""
     kind = OperationKind(operation.kind)
+    if not abilities_of(operation.bank).does_once(kind):
+        return []
     attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
     return [
         one

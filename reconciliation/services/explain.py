@@ -135,9 +135,15 @@ def _possible(payment: Payment, now: datetime) -> list[str]:
     """What can be instructed, and until when."""
     expires, able = payment.authorization_expires_at, abilities_of(payment.bank)
     if payment.state == PaymentState.CAPTURED:
-        return [
-            "It can be refunded." if able.can(OperationKind.REFUND) else "Its bank refunds nothing for us."
-        ]
+        if not able.can(OperationKind.REFUND):
+            return ["Its bank refunds nothing for us."]
+        if payment.refunded_minor == 0:
+            return ["It can be refunded."]
+        refunded, captured, refundable = (
+            display(one, payment.currency)
+            for one in (payment.refunded_minor, payment.captured_minor, payment.refundable_minor)
+        )
+        return [f"{refunded} of {captured} is refunded; {refundable} can be."]
     if payment.state != PaymentState.AUTHORIZED:
         return []
     left = [_DONE[kind] for kind in _DONE if able.can(kind)]
@@ -179,7 +185,8 @@ def _chain(operation: Operation, now: datetime) -> list[str]:
     target = f" of {operation.target_reference}" if operation.target_reference else ""
     recorded = (
         f"{moment(operation.created_at)}: {operation.kind}{target} was recorded as {operation.public_id} "
-        f"{by}, under the bank key {operation.bank_idempotency_key}."
+        f"{by}, for {display(operation.amount_minor, operation.currency)}, under the bank key "
+        f"{operation.bank_idempotency_key}."
     )
     attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
     return [recorded, *(_attempt(attempt) for attempt in attempts), _ending(operation, now)]

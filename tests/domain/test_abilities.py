@@ -72,6 +72,12 @@ class TestAbilities:
             assert PARTS.takes(kind, amount, of_minor=50000) == in_parts
         assert not FULL_AMOUNTS.takes(kind, 0, of_minor=0)
 
+    def test_a_hold_is_voided_whole_and_done_already_is_about_one_unless_refunds_come_in_parts(self) -> None:
+        assert not PARTS.takes(VOID, 1, of_minor=2)
+        assert PARTS.takes(VOID, 2, of_minor=2)
+        assert all(FULL_AMOUNTS.does_once(kind) for kind in OperationKind)
+        assert [kind for kind in OperationKind if not PARTS.does_once(kind)] == [REFUND]
+
     def test_captures_and_refunds_in_parts_are_two_abilities(self) -> None:
         captures = replace(FULL_AMOUNTS, captures_parts=True)
         assert captures.takes(CAPTURE, 1, of_minor=2)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from office.decisions.denials import is_called_done
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
@@ -127,6 +128,8 @@ class TestWhatIsInDoubt:
         assert Operation.objects.get(kind="refund").state == "NEEDS_REVIEW"
         assert Discrepancy.objects.get().kind == "not_deducible"
         assert test_mode.get(path).json["refunded_amount"] == 0
+        # Nor are people told that it is done, or kept from recording the contrary.
+        assert not is_called_done(Operation.objects.get(kind="refund"))
 
 
 class TestWhatWasNotExecuted:

@@ -70,11 +70,15 @@ BROKEN = {
         WHERE kind = 'capture' AND state = 'SUCCEEDED'""",
     "state_follows_from_the_void": """
         UPDATE payments_payment SET bank_void_id = 'void_x' WHERE state = 'VOIDED'""",
-    "state_follows_from_the_refund": """
-        UPDATE payments_payment SET state = 'REFUNDED', refunded_at = now() WHERE state = 'CAPTURED'""",
+    "totals_follow_from_the_operations": """
+        UPDATE payments_payment SET captured_minor = captured_minor - 1 WHERE state = 'CAPTURED'""",
+    "no_more_is_given_back_than_was_captured": """
+        UPDATE payments_operation SET amount_minor = amount_minor + 1 WHERE kind = 'refund'""",
+    "a_bank_reference_is_one_operation": """
+        UPDATE payments_operation SET bank_reference = 'cap_other' WHERE kind = 'capture'""",
     "expired_with_reason_and_released": """
         UPDATE payments_operation SET target_reference = 'auth_other' WHERE kind = 'release'""",
-    "operations_are_the_payments": "UPDATE payments_operation SET amount_minor = 1 WHERE kind = 'refund'",
+    "operations_are_the_payments": "UPDATE payments_operation SET amount_minor = 1 WHERE kind = 'void'",
     "success_on_evidence": "UPDATE payments_attempt SET said = 'bank_error' WHERE said = 'approved'",
     "refusal_on_evidence": "UPDATE payments_attempt SET said = 'declined' WHERE said = 'insufficient_funds'",
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
@@ -131,7 +135,10 @@ def test_each_rule_finds_what_breaks_it(books: None) -> None:
             )
             for (drop,) in cursor.fetchall():
                 cursor.execute(drop)
-            cursor.execute("DROP INDEX one_open_operation_per_payment, one_operation_per_bank_key")
+            cursor.execute(
+                "DROP INDEX one_open_operation_per_payment, one_operation_per_bank_key,"
+                " one_operation_per_reference"
+            )
             cursor.execute(broken)
             assert cursor.rowcount > 0, rule
             found = {one.rule for one in found_by(cursor)}
