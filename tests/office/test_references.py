@@ -44,7 +44,7 @@ class TestRecordingTheBanksReference:
     ) -> None:
         other = live.captured()
         operation = lost_capture(live, bank)
-        with pytest.raises(CannotResolve, match="belongs to another payment"):
+        with pytest.raises(CannotResolve, match="belongs to another capture"):
             resolve.propose(kim, recording(operation, other["bank"]["capture_id"]))
         with unguarded(), connection.cursor() as cursor:
             cursor.execute("UPDATE payments_payment SET bank_capture_id = 'x' WHERE state = 'CAPTURED'")
