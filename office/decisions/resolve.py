@@ -29,7 +29,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine import claim, conclude
 from payments.engine.bank_threads import bank_threads
 from payments.engine.claim import Command, New
-from payments.engine.conclude import Outdated, has_ended
+from payments.engine.conclude import Locked, Outdated, has_ended
 from payments.engine.refusals import Refused
 from payments.models import Attempt, Event, Operation, Payment, Resolution
 from payments.models.clock import ClockTimestamp
@@ -296,31 +296,32 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
         raise
 
 
-def _lock(proposal: Proposal) -> tuple[Payment | None, Operation | None]:
+def _lock(proposal: Proposal) -> Locked | Payment | None:
     """What it is about, before the resolution: in this order, whoever proposes or decides."""
     if proposal.operation is not None:
         return conclude.lock(proposal.operation.pk, proposal.operation.payment_id)
     if proposal.payment is not None:
-        return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk), None
-    return None, None  # nothing of ours, until it is released
+        return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk)
+    return None  # a hold that no payment has has no row, until it is released
 
 
 def _check_still_so(proposal: Proposal) -> None:
     """That what it is about is as it was verified, locked until the proposal stands. Raises Outdated."""
-    payment, operation = _lock(proposal)
-    if operation is not None and proposal.operation is not None:
+    locked = _lock(proposal)
+    if isinstance(locked, Locked):
+        operation = locked.operation
         if operation.state in UNFINISHED_OPERATIONS:
-            conclude.check_at_rest(operation)
+            conclude.check_at_rest(locked)
             evidence.check_seen(proposal, operation)
         elif kinds.due(operation) is None:
             raise has_ended(operation)
     elif proposal.kind == Kind.VOID_HOLD:
         check_not_released(proposal.bank, proposal.reference)
-    elif payment is not None and proposal.payment is not None:
+    elif locked is not None and proposal.payment is not None:
         was = proposal.payment
-        if (payment.state, payment.refunded_minor) != (was.state, was.refunded_minor):
-            refunded = display(payment.refunded_minor, payment.currency)
-            raise Outdated(f"The payment is {payment.state} by now, with {refunded} refunded.")
+        if (locked.state, locked.refunded_minor) != (was.state, was.refunded_minor):
+            refunded = display(locked.refunded_minor, locked.currency)
+            raise Outdated(f"The payment is {locked.state} by now, with {refunded} refunded.")
 
 
 @contextmanager

@@ -47,6 +47,16 @@ class Recorded:
         return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
 
 
+@dataclass(frozen=True)
+class Locked:
+    """An operation and its payment, locked until the transaction ends, with what was read beside them."""
+
+    payment: Payment | None
+    operation: Operation
+    at: datetime  # the database's clock
+    contradicted: bool  # whether the bank has done what our books call not executed
+
+
 class Outdated(Exception):
     """What somebody wanted to record was found out for another state of things."""
 
@@ -56,13 +66,10 @@ def has_ended(operation: Operation) -> Outdated:
     return Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
 
 
-def check_at_rest(operation: Operation) -> None:
-    """That no call about it is under way, whose outcome nobody can know. `operation` as `lock` gives it.
-
-    Raises Outdated.
-    """
-    if operation.lease_expires_at > vars(operation)["at"]:
-        raise Outdated(f"The bank is being asked about the {operation.kind} at this moment.")
+def check_at_rest(locked: Locked) -> None:
+    """That no call about it is under way, whose outcome nobody can know. Raises Outdated."""
+    if locked.operation.lease_expires_at > locked.at:
+        raise Outdated(f"The bank is being asked about the {locked.operation.kind} at this moment.")
 
 
 class ImpossibleOutcome(Exception):
@@ -85,11 +92,11 @@ def conclude_by_hand(
     Raises Outdated where the operation is not as they saw it any more, or is being asked about.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
-    payment, operation = lock(operation_id, payment_id)
-    at: datetime = vars(operation)["at"]
+    locked = lock(operation_id, payment_id)
+    operation = locked.operation
     if operation.state not in UNFINISHED_OPERATIONS:
         raise has_ended(operation)
-    check_at_rest(operation)
+    check_at_rest(locked)
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
     if operation.attempts.filter(is_late=True, said=Said.APPROVED).exists():
@@ -98,10 +105,8 @@ def conclude_by_hand(
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
     return conclude(
-        payment,
-        operation,
+        locked,
         outcome,
-        at,
         evidence=evidence,
         actor=actor,
         request_id=request_id,
@@ -115,7 +120,8 @@ def fill_in_reference(operation_id: UUID, reference: str) -> None:
     Raises Outdated where it is known by now. The answers that merchants were given stay as they are.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
-    payment, operation = lock(operation_id, payment_id)
+    locked = lock(operation_id, payment_id)
+    payment, operation = locked.payment, locked.operation
     if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
         raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
     name_success(payment, operation, reference)
@@ -142,17 +148,16 @@ _REFERENCE_FIELDS = {
 
 
 def conclude(
-    payment: Payment | None,
-    operation: Operation,
+    locked: Locked,
     outcome: Final,
-    at: datetime,
     *,
     evidence: dict[str, Any],
     actor: str = "",
     request_id: str = "",
     executed_at: datetime | None = None,
 ) -> Recorded:
-    """The transition with its event and its stored answer; both rows are locked."""
+    """The transition with its event and its stored answer."""
+    payment, operation, at = locked.payment, locked.operation, locked.at
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
     done_at = at if executed_at is None else _possible(executed_at, payment, at)
@@ -163,7 +168,7 @@ def conclude(
         payment.save(update_fields=_PAYMENT_FIELDS)
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
-    if payment is not None and vars(operation)["contradicted"] and isinstance(outcome, Succeeded):
+    if payment is not None and locked.contradicted and isinstance(outcome, Succeeded):
         # It has brought into our books what the bank had done in spite of them.
         _brought_in(payment, operation).update(closed_at=at)
     Event.objects.create(
@@ -213,17 +218,12 @@ _PAYMENT_FIELDS = [
 ]
 
 
-def lock(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
-    """Both rows until the transaction ends, always in this order.
-
-    The operation with the time as `at`, and what is known of its payment, which was locked first: whether the
-    bank has done what our books call not executed (`contradicted`).
-    Raises DoesNotExist where one of them is gone.
-    """
+def lock(operation_id: UUID, payment_id: UUID | None) -> Locked:
+    """Both rows until the transaction ends, always in this order. Raises DoesNotExist where one is gone."""
     return _lock(operation_id, payment_id, nowait=False)
 
 
-def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment | None, Operation]:
+def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> Locked:
     """Likewise; raises OperationalError (`is_locked`) where another transaction has one of them.
 
     Whoever waited for it here would hold one of the few connections meanwhile.
@@ -231,7 +231,7 @@ def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> tuple[Payment |
     return _lock(operation_id, payment_id, nowait=True)
 
 
-def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> tuple[Payment | None, Operation]:
+def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> Locked:
     payment = None
     if payment_id is not None:
         payment = Payment.objects.select_for_update(no_key=True, nowait=nowait).get(pk=payment_id)
@@ -240,7 +240,8 @@ def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> tuple
         at=ClockTimestamp(),
         contradicted=Exists(late),
     )
-    return payment, operations.get(pk=operation_id)
+    operation = operations.get(pk=operation_id)
+    return Locked(payment, operation, operation.at, operation.contradicted)
 
 
 def _apply(operation: Operation, outcome: Final, at: datetime) -> None:

@@ -173,7 +173,8 @@ def take_late_look(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease |
         if operation is None:
             return None
         taken.append(operation.pk)
-        return _next_attempt(operation, list(operation.attempts.order_by("number")), now, timing)
+        attempts = list(operation.attempts.order_by("number"))
+        return _next_attempt(operation, attempts, now, timing, at=operation.at)
 
 
 def make_due(bank: str, *, within: timedelta) -> int:
@@ -227,12 +228,13 @@ def _take_over(
             return None
         taken.append(operation.pk)
         attempts = list(operation.attempts.order_by("number"))
-        late = late_answer_among(operation, attempts, vars(operation)["at"])
+        at = operation.at
+        late = late_answer_among(operation, attempts, at)
         if late is not None:
-            return _to_adopt(operation, late, now, timing)
-        if not (by_recovery or may_send_card(operation, vars(operation)["at"])):
+            return _to_adopt(operation, late, now, timing, at=at)
+        if not (by_recovery or may_send_card(operation, at)):
             return None
-        return _next_attempt(operation, attempts, now, timing, by_recovery=by_recovery)
+        return _next_attempt(operation, attempts, now, timing, at=at, by_recovery=by_recovery)
 
 
 @contextmanager
@@ -251,12 +253,17 @@ def _naming_the_row() -> Iterator[list[UUID]]:
 
 
 def _next_attempt(
-    operation: Operation, attempts: list[Attempt], now: float, timing: Timing, *, by_recovery: bool = True
+    operation: Operation,
+    attempts: list[Attempt],
+    now: float,
+    timing: Timing,
+    *,
+    at: datetime,
+    by_recovery: bool = True,
 ) -> Lease:
-    """Take the operation for another attempt, which is recorded."""
-    _extend(operation, timing)
+    """Take the operation, at that time by the database's clock, for another attempt, which is recorded."""
+    _extend(operation, timing, at)
     number = attempts[-1].number + 1 if attempts else 1
-    at: datetime = vars(operation)["at"]
     history = _history_of(operation, attempts, at, ends_at=at + timedelta(seconds=timing.lease))
     lease = _lease(operation, attempt=number, taken_at=now, history=history)
     lease = replace(lease, by_recovery=by_recovery)
@@ -266,9 +273,9 @@ def _next_attempt(
     return lease
 
 
-def _to_adopt(operation: Operation, late: LateAnswer, now: float, timing: Timing) -> Lease:
+def _to_adopt(operation: Operation, late: LateAnswer, now: float, timing: Timing, *, at: datetime) -> Lease:
     """Take the operation to record the answer that has come already."""
-    _extend(operation, timing)
+    _extend(operation, timing, at)
     return replace(
         _lease(operation, attempt=late.attempt, taken_at=now, history=late.history),
         late_answer=late.reply,
@@ -296,20 +303,15 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
     return LateAnswer(answered.number, reply, _history_of(operation, others, at, ends_at=at))
 
 
-def _extend(operation: Operation, timing: Timing) -> None:
+def _extend(operation: Operation, timing: Timing, at: datetime) -> None:
     """The next epoch's lease, inside the caller's transaction, which has locked the row."""
     operation.lease_epoch += 1
     Operation.objects.filter(pk=operation.pk).update(
         lease_epoch=operation.lease_epoch,
         lease_expires_at=clock_in(timing.lease),
         # Where its new holder cannot record an end either, it rests all the same.
-        due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch, _age(operation))),
+        due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch, at - operation.created_at)),
     )
-
-
-def _age(operation: Operation) -> timedelta:
-    at: datetime = vars(operation)["at"]
-    return at - operation.created_at
 
 
 def _settles(attempt: Attempt) -> bool:

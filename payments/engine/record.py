@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, assert_never
 
@@ -39,7 +39,7 @@ from payments.domain.patience import hurried
 from payments.domain.replies import NOES, Approval, NotSent, Reply, Said, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.engine import claim, leases, orphan_answers
-from payments.engine.conclude import Recorded, conclude, lock_at_once, name_success, next_look
+from payments.engine.conclude import Locked, Recorded, conclude, lock_at_once, name_success, next_look
 from payments.engine.leases import LateAnswer, Lease, boot_clock
 from payments.engine.refusals import ServiceUnavailable
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
@@ -195,33 +195,32 @@ def _let_go(lease: Lease, reply: Reply) -> None:
 def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
     """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
     with transaction.atomic(durable=True):
-        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
-        at: datetime = vars(operation)["at"]
-        if not _still_held(operation, lease):
+        locked = lock_at_once(lease.operation_id, lease.payment_id)
+        if not _still_held(locked.operation, lease):
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
-            return _record_late(payment, operation, lease, ended)
+            return _record_late(locked, lease, ended)
         _end_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
-            late = leases.late_answer_of(operation, at)
+            late = leases.late_answer_of(locked.operation, locked.at)
             if late is not None:
-                return _adopt(payment, operation, late)
+                return _adopt(locked, late)
         evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
-        return conclude(payment, operation, outcome, at, evidence=evidence)
+        return conclude(locked, outcome, evidence=evidence)
 
 
-def _record_late(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> Recorded:
-    """The end of an attempt whose sender has lost the operation; both rows are locked.
+def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
+    """The end of an attempt whose sender has lost the operation.
 
     It stands on its attempt for whoever holds the operation. Where nobody does, and a 200 settles it, it is
     applied here: an operation under review is nobody's to take.
     """
     _end_attempt(lease, ended, is_late=True)
-    at: datetime = vars(operation)["at"]
-    is_nobodys = operation.lease_expires_at <= at or operation.state == OperationState.NEEDS_REVIEW
+    payment, operation = locked.payment, locked.operation
+    is_nobodys = operation.lease_expires_at <= locked.at or operation.state == OperationState.NEEDS_REVIEW
     if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
-        late = leases.late_answer_of(operation, at)
+        late = leases.late_answer_of(operation, locked.at)
         if late is not None:
-            return _adopt(payment, operation, late)
+            return _adopt(locked, late)
     if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
         if not operation.bank_reference:
             name_success(payment, operation, ended.reply.reference)
@@ -232,8 +231,9 @@ def _record_late(payment: Payment | None, operation: Operation, lease: Lease, en
     return Recorded(operation, payment, claim.stored_answer(operation))
 
 
-def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer) -> Recorded:
-    """Settle an unfinished operation with the bank's 200 that has come late; both rows are locked."""
+def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
+    """Settle an unfinished operation with the bank's 200 that has come late."""
+    operation = locked.operation
     kind = OperationKind(operation.kind)
     outcome = outcome_of(kind, late.reply, late.history, Surroundings())
     assert isinstance(outcome, Succeeded)  # noqa: S101 - a 200 with what was sent
@@ -242,7 +242,7 @@ def _adopt(payment: Payment | None, operation: Operation, late: LateAnswer) -> R
     operation.save(update_fields=["lease_epoch"])
     log.info("late_answer_adopted", operation=operation.pk.hex, reference=late.reply.reference)
     evidence = {"attempt": late.attempt, **_evidence(late.reply)}
-    return conclude(payment, operation, outcome, vars(operation)["at"], evidence=evidence)
+    return conclude(locked, outcome, evidence=evidence)
 
 
 def _still_held(operation: Operation, lease: Lease) -> bool:
@@ -283,31 +283,31 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
 def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
     """The machine's last word on an operation: people, or a statement, settle it."""
     with transaction.atomic(durable=True):
-        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+        locked = lock_at_once(lease.operation_id, lease.payment_id)
+        payment, operation = locked.payment, locked.operation
         if not _still_held(operation, lease):
-            return _record_late(payment, operation, lease, ended)
+            return _record_late(locked, lease, ended)
         _end_attempt(lease, ended)
-        late = leases.late_answer_of(operation, vars(operation)["at"])
+        late = leases.late_answer_of(operation, locked.at)
         if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
-            return _adopt(payment, operation, late)
+            return _adopt(locked, late)
         operation.payment = payment
         if call_is_over(ended.reply):
-            operation.lease_expires_at = vars(operation)["at"]
+            operation.lease_expires_at = locked.at
             operation.save(update_fields=["lease_expires_at"])
         if _is_news(operation, review):
-            _open_review(payment, operation, lease, ended, review)
+            _open_review(locked, lease, ended, review)
     log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
     return Recorded(operation, payment, None)
 
 
-def _open_review(
-    payment: Payment | None, operation: Operation, lease: Lease, ended: Ended, review: NeedsReview
-) -> None:
+def _open_review(locked: Locked, lease: Lease, ended: Ended, review: NeedsReview) -> None:
+    payment, operation = locked.payment, locked.operation
     evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
     if operation.state == OperationState.OPEN:
         operation.become_needs_review()
         operation.save(update_fields=["state"])
-    _reviews_of(operation).update(closed_at=vars(operation)["at"])
+    _reviews_of(operation).update(closed_at=locked.at)
     Discrepancy.objects.create(
         kind=review.reason.value, operation=operation, payment=payment, evidence=evidence
     )
@@ -315,7 +315,7 @@ def _open_review(
         payment=payment,
         operation=operation,
         type=Event.Type.OPERATION_NEEDS_REVIEW,
-        at=vars(operation)["at"],
+        at=locked.at,
         actor=operation.actor,
         request_id=operation.request_id,
         evidence=evidence,
@@ -349,16 +349,16 @@ def _record_look(lease: Lease, ended: Ended) -> Recorded:
     found = isinstance(ended.outcome, Succeeded)
     is_certain = _verdict(ended.outcome) is not None or isinstance(ended.outcome, NeedsReview)
     with transaction.atomic(durable=True):
-        payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
+        locked = lock_at_once(lease.operation_id, lease.payment_id)
+        operation, at = locked.operation, locked.at
         _end_attempt(lease, ended, is_late=found)
         if operation.lease_epoch == lease.epoch:
-            at: datetime = vars(operation)["at"]
             pause = settings.BANK_TIMING.pause_after(lease.epoch, at - operation.created_at)
             again = next_look(operation, at) if is_certain else at + timedelta(seconds=pause)
             Operation.objects.filter(pk=operation.pk).update(
                 look_again_at=None if found else again, lease_expires_at=ClockTimestamp()
             )
-    return Recorded(operation, payment)
+    return Recorded(operation, locked.payment)
 
 
 def _leave_open(lease: Lease, ended: Ended) -> Recorded:
@@ -376,7 +376,7 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
             .first()
         )
         if held is not None:
-            at: datetime = vars(held)["at"]
+            at = held.at
             has_answer = leases.late_answer_of(held, at) is not None  # whoever takes it next reads it
             held.due_at = (
                 at if has_answer else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
@@ -385,8 +385,8 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
                 held.lease_expires_at = at
             held.save(update_fields=["due_at", "lease_expires_at"])
         elif ended.reply.said in NOES:
-            payment, operation = lock_at_once(lease.operation_id, lease.payment_id)
-            _contradict(payment, operation, lease, ended)
+            locked = lock_at_once(lease.operation_id, lease.payment_id)
+            _contradict(locked.payment, locked.operation, lease, ended)
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return _read(lease)
 

@@ -63,7 +63,7 @@ def _expire(payment_id: UUID) -> bool:
         payment = locked.annotate(at=ClockTimestamp()).first()
         if payment is None or not expired_holds().filter(pk=payment_id).exists():
             return False
-        at = vars(payment)["at"]
+        at = payment.at
         payment.become_expired(at=at)
         payment.save(update_fields=["state", "expired_at"])
         Event.objects.create(
