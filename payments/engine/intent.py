@@ -72,7 +72,7 @@ def until_recorded(
     """
 
     @functools.wraps(use_case)
-    def answer(start: Start, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+    def run(start: Start, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
         begun = locked_rows.now()
         while True:
             try:
@@ -91,7 +91,7 @@ def until_recorded(
                 return _answer_to(decided)
             start = decided
 
-    return answer
+    return run
 
 
 def _answer_there_is(start: Start) -> Answer | None:

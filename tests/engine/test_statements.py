@@ -36,7 +36,7 @@ class TestStatementsPerRequest:
             assert live.post(f"/payments/{payment['id']}/refund").status == 200
         assert (len(counted.sent), counted.transactions) == (15, 2), counted
 
-    def test_a_replay_takes_two_and_claims_nothing(self, live: ApiClient) -> None:
+    def test_a_replay_looks_its_key_up_once_and_claims_nothing(self, live: ApiClient) -> None:
         body = order()
         assert live.post("/payments", body, key="k").status == 201
         with counted_statements() as counted:
