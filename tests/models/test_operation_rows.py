@@ -181,9 +181,12 @@ class TestWhatIsFixed:
             update(operation, **{column: value})
 
     @pytest.mark.parametrize("state", OperationState)
-    def test_the_strays_awaited_may_be_counted_and_found_at_any_time(self, state: OperationState) -> None:
-        operation = make_operation(make_payment(), state=state)
-        for strays in (2, 1, 0):
+    def test_the_strays_awaited_are_ruled_out_one_by_one(self, state: OperationState) -> None:
+        operation = make_operation(make_payment(), state=state, strays_awaited=2)
+        for wrong in (0, 3):
+            with refuses("strays come with the end, and are ruled out one by one"):
+                update(operation, strays_awaited=wrong)
+        for strays in (1, 0):
             assert update(operation, strays_awaited=strays) == 1
             assert Operation.objects.get(pk=operation.pk).awaiting_statement is (strays > 0)
 
