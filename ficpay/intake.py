@@ -70,7 +70,7 @@ class Intake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, fault = await _read_body(receive)
         environ = environ_of(scope, body)
-        fault = fault or _repeated_header(scope["headers"])
+        fault = fault or _repeated_header(scope["headers"]) or _unclear_length(scope["headers"])
         if fault is not None:
             environ[FAULT] = fault
         loop, gone = asyncio.get_running_loop(), asyncio.ensure_future(receive())
@@ -162,6 +162,13 @@ def _repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
             detail = f"The header {shown} must stand once."
             return Fault("validation_error", detail)
         seen.add(name)
+    return None
+
+
+def _unclear_length(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
+    """Where a proxy and the server could disagree about where the body ends."""
+    if {name for name, _ in headers} >= {b"content-length", b"transfer-encoding"}:
+        return Fault("validation_error", "Content-Length and Transfer-Encoding must not stand together.")
     return None
 
 

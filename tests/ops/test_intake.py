@@ -57,6 +57,11 @@ def part(body: bytes, *, more: bool) -> Message:
 
 
 class TestBodies:
+    def test_with_two_lengths_are_refused(self) -> None:
+        lengths = ((b"content-length", b"2"), (b"transfer-encoding", b"chunked"))
+        environ, _ = taken_in([part(b"{}", more=False)], *lengths)
+        assert environ[FAULT].code == "validation_error"
+
     def test_are_put_together(self) -> None:
         environ, _ = taken_in([part(b'{"a', more=True), part(b'":1}', more=False)])
         assert (environ["wsgi.input"].read(), environ["CONTENT_LENGTH"]) == (b'{"a":1}', "7")
