@@ -14,7 +14,7 @@ from payments.banks import registry
 from payments.banks.base import Instruction
 from payments.banks.sandbox import SandboxBank
 from payments.domain.cards import Card
-from payments.domain.replies import Approval, NotSent, Refusal, Reply, Silence
+from payments.domain.replies import Approval, BankError, NotSent, Reply, Said, Silence
 from payments.domain.states import OperationKind
 from payments.engine.pacing import pace_of
 
@@ -30,14 +30,14 @@ class PartsBank(SandboxBank):
         self.asked_too_much: list[Instruction] = []
         self._stored: dict[str, Approval] = {}
         self.silent = self.unsent = 0
-        self.refused: list[str] = []
+        self.refused: list[Said] = []
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         if self.unsent:
             self.unsent -= 1
             return NotSent("connection refused")
         if self.refused:
-            return Refusal(400, self.refused.pop())
+            return BankError(self.refused.pop(), 400)
         with self._lock:
             return self._carry_out(instruction, card, may_send)
 
@@ -47,7 +47,7 @@ class PartsBank(SandboxBank):
         if not isinstance(reply, Approval):
             return reply
         if key not in self._stored and not self._book(instruction, reply.reference):
-            return Refusal(400, "already_refunded")
+            return BankError(Said.ALREADY_REFUNDED, 400)
         self._stored[key] = Approval(200, reply.reference, replayed=True, expires_at=reply.expires_at)
         if self.silent:
             self.silent -= 1

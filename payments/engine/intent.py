@@ -295,12 +295,6 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
     return max(0, left - (spent or 0))
 
 
-def left_in_parts(step: Step, payment: Payment) -> int:
-    """Of how much a part may be captured or refunded; 0 where the payment's bank takes all or nothing."""
-    takes_parts = abilities_of(payment.bank).takes_parts(step.kind)
-    return left_to(step, payment) if takes_parts else 0
-
-
 def why_not_of(step: Step, payment: Payment, amount_minor: int, *, left: int) -> str:
     """Why the payment's bank cannot be told this amount, in a sentence; empty where it can."""
     if abilities_of(payment.bank).takes(step.kind, amount_minor, of_minor=left):

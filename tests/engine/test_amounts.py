@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from office.decisions.denials import is_called_done
+from payments.domain.replies import Said
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
@@ -122,7 +123,7 @@ class TestWhatIsInDoubt:
         no_answer_of(parts)
         assert refund(test_mode, path, 40000).status == 202
         no_answer_of(parts, 0)
-        parts.refused = ["already_refunded"]
+        parts.refused = [Said.ALREADY_REFUNDED]
         let_pass(5 * MINUTES)
         recover_due(within=timedelta(seconds=1))
         assert Operation.objects.get(kind="refund").state == "NEEDS_REVIEW"

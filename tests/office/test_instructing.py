@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 
 from office.decisions import resolve
-from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, needs_second
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal
+from office.decisions.kinds import needs_second
 from office.log.staff import Staff
 from payments.engine.pacing import pace_of
 from payments.models import Event, Operation, Payment, Resolution
