@@ -20,7 +20,7 @@ from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
 from payments.domain.replies import Approval, Reply
-from payments.engine import record
+from payments.engine import conclude, record
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
 
@@ -105,16 +105,21 @@ class Senders:
             lambda: MortalBank(settings.BANK_URL, settings.BANK_TIMING, self),
         )
         monkeypatch.setattr(record, "_finish", self._mortal(record._finish))
+        for kind, effect in list(conclude.EFFECTS.items()):
+            monkeypatch.setitem(conclude.EFFECTS, kind, self._and_die(effect))
+
+    def _and_die(self, effect: conclude.Effect) -> conclude.Effect:
+        def mortal(*args: Any) -> Any:
+            event = effect(*args)
+            if self.struck_by(Fate.IN_THE_OUTCOME):
+                raise self.death()
+            return event
+
+        return mortal
 
     def _mortal(self, finish: Callable[..., Any]) -> Callable[..., Any]:
-        def mortal(lease: Any, ended: Any, outcome: Any, settle: Any) -> Any:
-            def settle_and_die(*args: Any) -> Any:
-                event = settle(*args)
-                if self.struck_by(Fate.IN_THE_OUTCOME):
-                    raise self.death()
-                return event
-
-            recorded = finish(lease, ended, outcome, settle_and_die)
+        def mortal(*args: Any) -> Any:
+            recorded = finish(*args)
             if self.struck_by(Fate.AFTER_THE_OUTCOME):
                 raise self.death()
             if self.struck_by(Fate.ECHO_LOST):
