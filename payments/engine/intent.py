@@ -285,13 +285,15 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
 
     What the bank has done in spite of our books is spent, unless it is asked for again under its own key.
     """
-    left = step.left(payment)
-    if abilities_of(payment.bank).does_once(step.kind):
+    left, abilities = step.left(payment), abilities_of(payment.bank)
+    if not abilities.takes_parts(step.kind):
         return left
     late = Discrepancy.objects.filter(
         kind=LATE_ANSWER, payment=payment, operation__kind=step.kind, closed_at=None
     ).exclude(operation__bank_idempotency_key=bank_key)
     spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
+    if spent and abilities.does_once(step.kind):
+        return 0  # the rest of the hold is released
     return max(0, left - (spent or 0))
 
 

@@ -36,6 +36,17 @@ def refund(shop: ApiClient, path: str, amount: int | None = None, key: str = "")
     return shop.post(f"{path}/refund", None if amount is None else {"amount": amount}, key=key)
 
 
+def executed_at_the_bank(operation: Operation, reference: str) -> None:
+    """As a late answer tells it of what our books call not executed."""
+    with unguarded():
+        Discrepancy.objects.create(
+            kind="late_answer",
+            operation=operation,
+            payment=operation.payment,
+            evidence={"reference": reference},
+        )
+
+
 def no_answer_of(parts: PartsBank, times: int = 1000) -> None:
     parts.silent = times
 
@@ -161,13 +172,7 @@ class TestASibling:
         parts.unsent = 0
         operation = Operation.objects.get(kind="refund")
         parts.refunds["ref_late"] = 10000
-        with unguarded():
-            Discrepancy.objects.create(
-                kind="late_answer",
-                operation=operation,
-                payment=operation.payment,
-                evidence={"reference": "ref_late"},
-            )
+        executed_at_the_bank(operation, "ref_late")
         return path
 
     def test_that_was_found_late_is_spent_and_not_settled_by_another(
@@ -182,6 +187,19 @@ class TestASibling:
         self, test_mode: ApiClient, parts: PartsBank, found_late: str
     ) -> None:
         assert refund(test_mode, found_late, 10000, key="late").status == 200
+        assert Discrepancy.objects.get().closed_at is not None
+
+    def test_capture_that_was_found_late_leaves_nothing_to_another(
+        self, test_mode: ApiClient, parts: PartsBank
+    ) -> None:
+        path = f"/payments/{test_mode.authorized(amount=50000)['id']}"
+        parts.unsent = 1000
+        assert test_mode.post(f"{path}/capture", {"amount": 43700}, key="late").status == 503
+        parts.unsent = 0
+        executed_at_the_bank(Operation.objects.get(kind="capture"), "cap_late")
+        for amount in (50000, 6300):
+            assert test_mode.post(f"{path}/capture", {"amount": amount}).status == 422
+        assert test_mode.post(f"{path}/capture", {"amount": 43700}, key="late").status == 200
         assert Discrepancy.objects.get().closed_at is not None
 
 
