@@ -57,8 +57,12 @@ def _changed_at() -> Case:
     late = Discrepancy.objects.filter(operation=OuterRef("operation"), kind=LATE_ANSWER)
     late = late.order_by(F("closed_at").desc(nulls_first=True))
     releases = Operation.objects.filter(
-        kind=OperationKind.RELEASE, bank=OuterRef("bank"), target_reference=OuterRef("reference")
-    ).exclude(state=OperationState.NOT_EXECUTED)
+        ~Q(state=OperationState.NOT_EXECUTED),
+        ~Q(target_reference=""),  # as its index has it
+        kind=OperationKind.RELEASE,
+        bank=OuterRef("bank"),
+        target_reference=OuterRef("reference"),
+    )
     needs_reference = Q(
         kind=_Kind.RECORD_REFERENCE,
         operation__state=OperationState.SUCCEEDED,

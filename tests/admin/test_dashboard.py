@@ -20,7 +20,7 @@ from tests.factories import make_attempt, make_merchant, make_operation, make_pa
 PAGE = "/admin/"
 # Session, user, her own and her groups' permissions, merchants, the database's clock; payments, money,
 # operations, late holds, banks.
-STATEMENTS = 14
+STATEMENTS = 15
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 

@@ -17,7 +17,7 @@ from tests.factories import make_attempt, make_event, make_operation, make_payme
 
 # Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
 # duplicates, what waits for a second person. However long its history is.
-STATEMENTS = 19
+STATEMENTS = 20
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
