@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from office.decisions import resolve
@@ -304,7 +305,9 @@ class TestAProposalIsOutdatedWithWhatItIsAbout:
             hold = {"target_reference": "auth_stray", "bank": "ficmart"}
             release = make_operation(None, OperationKind.RELEASE, OperationState.OPEN, **hold)
             Payment.objects.filter(pk=held.pk).update(state="VOIDED", voided_at=ClockTimestamp())
-            Payment.objects.filter(pk=taken.pk).update(state="REFUNDED", refunded_at=ClockTimestamp())
+            Payment.objects.filter(pk=taken.pk).update(
+                state="REFUNDED", refunded_at=ClockTimestamp(), refunded_minor=F("captured_minor")
+            )
         assert list(standing_proposals()) == all_of_them[:1]
         assert list(outdated_proposals().order_by("pk")) == all_of_them[1:]
         assert [why_outdated(one) for one in outdated_proposals().order_by("pk")] == [
