@@ -254,7 +254,10 @@ class _Instruction(Command):
         self.decided[:] = [self.decide()]
 
     def bank_key(self, kind: OperationKind, ordinal: int) -> str:
-        return claim.derived_bank_key("staff", self.key, kind.value, ordinal)
+        payment = self.proposal.payment
+        assert payment is not None  # noqa: S101 - verified
+        # A resolution's number alone is no other's in this database only; the bank may outlive it.
+        return claim.derived_bank_key("staff", payment.public_id, self.key, kind.value, ordinal)
 
 
 class _EndedAsOutdated(CannotResolve):
