@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 
 from payments.domain.timing import Timing
+from payments.engine import send
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
@@ -61,15 +63,21 @@ class TestAuthorize:
         assert len(attempts()) > 2
         assert {in_doubt for _, _, in_doubt in attempts()} == {False}
 
-    def test_never_connected_after_a_5xx_is_no_proof(self, live: ApiClient, bank: SimulatedBank) -> None:
+    def test_never_connected_after_a_5xx_is_no_proof(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         bank.script("authorizations", "fail_before")
-        bank.hold("authorizations")
-        first_failed = threading.Thread(target=lambda: (_wait_for_attempts(1), bank.kill()))
-        first_failed.start()
-        bank.release()
-        bank.script("authorizations", "fail_before", times=1000)
+        pauses: list[float] = []
+
+        def pause(seconds: float) -> None:
+            """The bank goes away between the first attempt and the second."""
+            if not pauses:
+                bank.kill()
+            pauses.append(seconds)
+
+        monkeypatch.setattr(send, "time", SimpleNamespace(sleep=pause))
         answer = live.post("/payments", order())
-        first_failed.join()
+        monkeypatch.undo()
         bank.restart()
         assert answer.status == 202
         assert Payment.objects.get().state == "PENDING"
@@ -156,14 +164,6 @@ class TestAuthorize:
         answer = live.post("/payments", order())
         assert answer.status in (201, 202)
         assert all((attempt.duration_ms or 0) < 1900 for attempt in Attempt.objects.all())
-
-
-def _wait_for_attempts(ended: int) -> None:
-    try:
-        while Attempt.objects.exclude(ended_at=None).count() < ended:
-            pass
-    finally:
-        connection.close()
 
 
 class TestCaptureVoidAndRefund:
