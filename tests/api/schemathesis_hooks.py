@@ -20,11 +20,18 @@ _NUMBERS = st.from_regex(r"[0-9]{12,18}", fullmatch=True).map(_with_check_digit)
 _KNOWN = st.sampled_from(["4111111111111111", "4242424242424242", "5555555555554444"])
 schemathesis.openapi.format("card-number", _KNOWN | _NUMBERS)
 
+_WITHOUT_ROUTE = ("EUR", "GBP", "JPY")
+
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """To JSON Schema 5000.0 is an integer; and a card of years ago is well-formed, but refused."""
+    """To JSON Schema 5000.0 is an integer; and a card of years ago is well-formed, but refused.
+
+    So is a currency of which the merchant has no route.
+    """
     body = _without_fractions_of_nothing(body)
+    if isinstance(body, dict) and body.get("currency") in _WITHOUT_ROUTE:
+        body = body | {"currency": "USD"}
     card = body.get("card") if isinstance(body, dict) else None
     if isinstance(card, dict):
         year = card.get("expiry_year")

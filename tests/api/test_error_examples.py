@@ -28,7 +28,7 @@ from tests.factories import make_operation, make_payment
 from tests.simulated_bank import SimulatedBank
 
 _UNEVEN = (
-    (re.compile(r"pay_[0-9a-f]{32}"), "pay_x"),
+    (re.compile(r"(pay|op)_[0-9a-f]{32}"), r"\1_x"),
     (re.compile(r"(auth|cap|void|ref)_[0-9a-f-]{36}"), r"\1_x"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"), "at"),
     (re.compile(r'"request_id": "[^"]*"'), '"request_id": "x"'),
