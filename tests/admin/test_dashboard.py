@@ -12,8 +12,8 @@ import pytest
 
 from office.dashboard import links
 from office.pages.words import age
-from payments.domain.states import Mode, OperationState, PaymentState
-from payments.models import Merchant
+from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.models import Merchant, Payment
 from tests.admin.conftest import Staff
 from tests.factories import make_attempt, make_merchant, make_operation, make_payment
 
@@ -43,6 +43,17 @@ def counted(staff: Staff, link: str) -> int:
     """How many payments the list behind a link has."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     return len(staff.found(**query))
+
+
+def refund(payment: Payment, at: datetime) -> None:
+    make_operation(
+        payment,
+        OperationKind.REFUND,
+        OperationState.SUCCEEDED,
+        amount_minor=payment.amount_minor,
+        bank_reference=f"ref_{payment.pk}",
+        finished_at=at,
+    )
 
 
 class TestDashboard:
@@ -132,9 +143,11 @@ class TestLinks:
         for day in (0, 1, 6, 7):
             at = now - timedelta(days=day)
             for state in PaymentState:
-                make_payment(state, created_at=at, at=at)
-                make_payment(state, created_at=at, at=at, mode=Mode.TEST)
-            make_payment(PaymentState.REFUNDED, created_at=at, at=now, merchant=other)
+                for mode in Mode:
+                    paid = make_payment(state, created_at=at, at=at, mode=mode)
+                    if state == PaymentState.REFUNDED:
+                        refund(paid, at)
+            refund(make_payment(PaymentState.REFUNDED, created_at=at, at=now, merchant=other), now)
             make_payment(PaymentState.DECLINED, created_at=at, decline_code="card_expired", merchant=other)
         return other
 

@@ -17,9 +17,10 @@ RESERVED = {"fraud_suspected", "rate_limited"}  # until their rules exist
 CODES = {
     *("validation_error", "idempotency_key_missing", "idempotency_key_invalid"),
     *("authentication_failed", "permission_denied", "not_found", "rate_limited"),
-    *("insufficient_funds", "card_expired", "invalid_card", "invalid_cvv", "fraud_suspected"),
+    *("insufficient_funds", "card_expired", "invalid_card", "invalid_cvv", "declined", "fraud_suspected"),
     *("invalid_transition", "operation_in_progress", "authorization_expired", "idempotency_key_in_use"),
-    *("order_already_has_payment", "needs_review", "idempotency_key_reused", "amount_mismatch"),
+    *("order_already_has_payment", "needs_review", "not_supported", "idempotency_key_reused"),
+    "amount_mismatch",
     *(
         "request_timeout",
         "method_not_allowed",

@@ -69,9 +69,9 @@ class TestOrdersWithAPayment:
 
 
 class TestSentences:
-    def test_another_card_is_asked_for_only_where_the_card_is_at_fault(self) -> None:
+    def test_another_card_is_asked_for_only_where_the_issuer_refused_this_one(self) -> None:
         asked = {code for code, known in PROBLEMS.items() if "another card" in known.next}
-        assert asked == {"insufficient_funds", "card_expired", "invalid_card"}
+        assert asked == {"insufficient_funds", "card_expired", "invalid_card", "declined"}
 
     def test_what_may_have_moved_money_is_sent_again_with_the_same_key(self) -> None:
         for code, known in PROBLEMS.items():
