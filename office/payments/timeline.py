@@ -159,7 +159,7 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
         title=f"{plain(operation.kind)}, {'probe' if attempt.is_probe else 'attempt'} {attempt.number}",
         label=_result_of(attempt),
         facts=_known(
-            ("Said", attempt.said and plain(attempt.said).lower()),
+            ("Said", attempt.http_status and attempt.said and plain(attempt.said).lower()),
             ("Reply", attempt.reply),
             ("HTTP status", attempt.http_status),
             ("Bank reference", attempt.bank_reference),

@@ -134,7 +134,7 @@ class TestThePaymentsPage:
             for typed in ("100.00", "$100.00", "100", "500.01", "€100.00")
         }
         for typed in ("100.00", "$100.00"):
-            assert "CAPTURED it stays, once the bank has said so." in shown[typed]
+            assert "The payment stays CAPTURED, once the bank has said so." in shown[typed]
             assert "$100.00 goes back to the card; $400.00 can be refunded later." in shown[typed]
         assert "Write an amount like $500.00." in shown["100"]
         assert "Write an amount like $500.00." in shown["€100.00"]
