@@ -99,7 +99,7 @@ class TestAVoidThatTheBankHadCaptured:
         other = live.captured()
         void = void_of_what_the_bank_had_captured(live, bank)
         for reference, no in (
-            (other["bank"]["capture_id"], "belongs to another payment"),
+            (other["bank"]["capture_id"], "belongs to another capture"),
             ("cap_00000000-0000-4000-8000-000000000000", "knows no capture"),
         ):
             proposal = Proposal(
