@@ -37,17 +37,21 @@ BANK_KEY_SECRET = secrets.read(env, "FICPAY_BANK_KEY_SECRET", production=not DEB
 # `id:secret` pairs, the first signs; the others are kept for as long as their fingerprints (30 days).
 FINGERPRINT_KEYS = secrets.read_keyring(env, "FICPAY_FINGERPRINT_KEYS", production=not DEBUG)
 
-# --- The bank --------------------------------------------------------------------------------
+# --- The banks -------------------------------------------------------------------------------
 BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
 # Whether a connection closed without an answer proves that the bank has ended its work. Then it may be asked
 # again at once; otherwise only when the lease has run out. True where nothing stands between us and it.
 BANK_CLOSES_WHEN_FINISHED = env.bool("BANK_CLOSES_WHEN_FINISHED", False)
-# Requests a web process works on at once; most of the time they wait for the bank.
-REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 64)
-# Bank calls one process may have in flight. Below its request threads, so that a stalled bank leaves
-# threads for reads.
+ACQUIRER_URL = env.str("ACQUIRER_URL", "http://localhost:8080").rstrip("/")
+# Requests a web process works on at once; most of the time they wait for a bank.
+REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 112)
+# Calls one process may have in flight at each bank, and at those that differ, as `acquirer=16,ficmart=64`.
+# Together below its request threads, so that banks that stall leave threads for reads.
 BANK_THREADS = env.int("FICPAY_BANK_THREADS", 48)
+BANK_THREADS_OF: dict[str, int] = env.dict("FICPAY_BANK_THREADS_OF", {}, subcast_values=int)
+# The bounds of calls to each bank, and of those that differ, by the bank's name.
 BANK_TIMING = Timing()
+BANK_TIMINGS: dict[str, Timing] = {}
 # Operations in doubt that the process of recovery asks about at the same time.
 RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
@@ -270,7 +274,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The routes of a new merchant: the bank that serves a currency in a mode. `manage.py route` changes them.
-ROUTES = {"live": {"USD": "ficmart"}, "test": {"USD": "sandbox"}}
+ROUTES = {
+    "live": {"USD": "ficmart", "EUR": "acquirer", "GBP": "acquirer"},
+    "test": {"USD": "sandbox", "EUR": "sandbox", "GBP": "sandbox", "JPY": "sandbox"},
+}
 
 # --- The worker ------------------------------------------------------------------------------
 # Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.

@@ -10,11 +10,11 @@ import pytest
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
+from payments.banks import registry
 from payments.banks.registry import bank_named
 from payments.domain.states import Mode
 from payments.domain.timing import Timing
-from payments.engine.bank_threads import bank_threads
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.api_client import ApiClient
@@ -83,8 +83,7 @@ def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
     bank_process.reset()
     settings.BANK_URL = bank_process.url
     bank_named.cache_clear()
-    bank_threads.cache_clear()
-    pace_of.cache_clear()
+    capacity_of.cache_clear()
     yield bank_process
     bank_process.release()
     wait_for_bank_threads()
@@ -98,18 +97,36 @@ def acquirer_process() -> Iterator[SimulatedAcquirer]:
 
 
 @pytest.fixture
-def acquirer(acquirer_process: SimulatedAcquirer) -> SimulatedAcquirer:
-    """The simulated acquirer, with empty books and in fair weather."""
+def acquirer(acquirer_process: SimulatedAcquirer, settings: Any) -> Iterator[SimulatedAcquirer]:
+    """The simulated acquirer, with empty books and in fair weather, behind the gateway's `acquirer`."""
     acquirer_process.reset()
-    return acquirer_process
+    settings.ACQUIRER_URL = acquirer_process.url
+    bank_named.cache_clear()
+    capacity_of.cache_clear()
+    yield acquirer_process
+    acquirer_process.release()
+    wait_for_bank_threads()
+    bank_named.cache_clear()
 
 
 def wait_for_bank_threads(seconds: float = 10) -> None:
     """Until no bank thread works any more: what one test left running must not reach into the next."""
     deadline = time.monotonic() + seconds
-    while bank_threads().busy and time.monotonic() < deadline:
+    while any_bank_thread_works() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not bank_threads().busy
+    assert not any_bank_thread_works()
+
+
+def any_bank_thread_works() -> bool:
+    return any(capacity_of(name).threads.busy for name in registry.NAMES)
+
+
+def forget_pace() -> None:
+    """As in a new process: no breaker is open, and no retry is spent."""
+    for name in registry.NAMES:
+        capacity = capacity_of(name)
+        capacity.breaker.__init__()  # type: ignore[misc]
+        capacity.retries.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture

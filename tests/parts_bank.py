@@ -16,13 +16,14 @@ from payments.banks.sandbox import SandboxBank
 from payments.domain.cards import Card
 from payments.domain.replies import Approval, BankError, NotSent, Reply, Said, Silence
 from payments.domain.states import OperationKind
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 
 
 class PartsBank(SandboxBank):
     """So many `silent` answers are lost after the execution, and so many requests are `unsent`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self.refunds: dict[str, int] = {}  # minor units by reference
         self.captured: dict[str, int] = {}
@@ -74,7 +75,7 @@ def parts_bank(monkeypatch: pytest.MonkeyPatch) -> Iterator[PartsBank]:
     bank = PartsBank()
     monkeypatch.setitem(registry._MAKERS, "sandbox", lambda: bank)
     registry.bank_named.cache_clear()
-    pace_of.cache_clear()
+    capacity_of.cache_clear()
     yield bank
     registry.bank_named.cache_clear()
-    pace_of.cache_clear()
+    capacity_of.cache_clear()

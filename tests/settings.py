@@ -36,7 +36,13 @@ os.environ |= {
     "FICPAY_FINGERPRINT_KEYS": "new:of-the-tests-only-" + "f" * 50 + ",old:of-the-tests-only-" + "o" * 50,
     "FICPAY_LOG_FORMAT": "json",
 }
-for name in ("DATABASE_OWNER_URL", "FICPAY_DB_POOL", "FICPAY_BANK_THREADS", "DJANGO_ALLOWED_HOSTS"):
+for name in (
+    "DATABASE_OWNER_URL",
+    "FICPAY_DB_POOL",
+    "FICPAY_BANK_THREADS",
+    "FICPAY_BANK_THREADS_OF",
+    "DJANGO_ALLOWED_HOSTS",
+):
     os.environ.pop(name, None)
 
 from ficpay.settings import *  # noqa: E402, F403

@@ -71,6 +71,12 @@ _WHY: dict[str, tuple[str, str]] = {
         "Wait for the statement of that day. If it shows no hold, record that it was not executed; "
         "if it shows one, void that hold, then record it on the bank's written word.",
     ),
+    ReviewReason.CANNOT_ASK: (
+        "The bank may have executed it, and cannot be asked: it knows no keys. Nothing is sent again.",
+        "Look in the bank's own books or its settlement report for an authorization of this amount, card and "
+        "time. If there is none, record that it was not executed, and quote what shows it. If there is one, "
+        "have the bank release it and record that: a hold known only from a report is nobody's.",
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from payments.domain.replies import Found, NotThere, Unclear
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine import send
 from payments.engine.abilities import abilities_of
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.engine.conclude import Outdated, has_ended
 from payments.models import Operation, Payment, Resolution
 from payments.usecases.holds import Hold
@@ -133,7 +133,7 @@ def may_be_asked_again(operation: Operation) -> bool:
 
 def looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
     """On a bank thread, as every call: a bank that stalls must not hold the back office's threads."""
-    with bank_threads().reserve() as slot:
+    with capacity_of(bank).threads.reserve() as slot:
         asked = slot.submit(lambda: send.look_up(bank, kind, reference))
     try:
         found = asked.result(timeout=ASKING_TAKES)

@@ -27,7 +27,7 @@ from payments.domain.ids import new_id
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine import claim, conclude
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.engine.claim import Command, New
 from payments.engine.conclude import Locked, Outdated, has_ended
 from payments.engine.refusals import Refused
@@ -151,7 +151,7 @@ def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
     operation = Operation.objects.select_related("payment").get(pk=operation_id)
     if operation.state not in UNFINISHED_OPERATIONS:
         raise CannotResolve(f"The {operation.kind} has ended: it is {operation.state}.")
-    with bank_threads().reserve() as slot:
+    with capacity_of(operation.bank).threads.reserve() as slot:
         log_action(
             staff,
             Event.Type.OPERATION_ASKED_AGAIN,

@@ -61,7 +61,7 @@ _CASES: dict[str, dict[str, Any]] = {
     },
     "declined": {
         "detail": DECLINES["declined"],
-        "payment": examples.declined("declined", brand="mastercard", last4="4444", month=9),
+        "payment": examples.declined("declined", brand="visa", last4="4242", month=6) | {"currency": "EUR"},
     },
     "permission_denied": {"detail": "This merchant is not active."},
     "not_found": {"detail": "There is no such payment."},
@@ -113,7 +113,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "payment": examples.FAILED,
     },
     "service_unavailable": {"detail": "FicPay cannot reach its database."},
-    "overloaded": {"detail": "FicPay waits for as many bank answers as it can."},
+    "overloaded": {"detail": "FicPay waits for as many answers of this bank as it can."},
 }
 
 

@@ -6,20 +6,13 @@ only if amount, currency and reference are those that were sent.
 
 import json
 import re
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import requests
-import structlog
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import TimeoutError as HTTPTimeout
-
 from payments.banks.base import Instruction
-from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session, is_closed_in_order
+from payments.banks.guarded_http import Answered, Line, holds_number, json_object
 from payments.domain.abilities import Abilities, StatementFormat
 from payments.domain.cards import Card
 from payments.domain.replies import (
@@ -31,7 +24,6 @@ from payments.domain.replies import (
     LookUp,
     Mismatch,
     NotDone,
-    NotSent,
     NotThere,
     Reply,
     Said,
@@ -40,8 +32,6 @@ from payments.domain.replies import (
 )
 from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
-
-log = structlog.get_logger("payments.banks.ficmart")
 
 _PATHS = {
     OperationKind.AUTHORIZE: "/api/v1/authorizations",
@@ -100,13 +90,17 @@ _OPERATIONS = frozenset(
 # It forgets stored answers after 24 to 25 hours, and would execute what is sent later as new.
 _KNOWS_KEYS_FOR = timedelta(hours=23)
 _ID = re.compile(r"(?:[a-z]+_)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
+_OPERATIONS = frozenset(
+    {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
+)
+# It forgets stored answers after 24 to 25 hours, and would execute what is sent later as new.
+_KNOWS_KEYS_FOR = timedelta(hours=23)
 _LOOK_UP_TRIES = 3  # one answer in twenty is the bank's weather
 _WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
 _REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 _CODE = re.compile(r"[a-z_]{1,64}")  # no digits: what is kept of an answer holds no card number
 # A card that passes the bank's form and cannot exist: no network's numbers begin with 99 or are this long.
 _NO_CARD = Card("9999999999999999998", 12, 2099, "000")
-_LARGEST_ANSWER = 64 * 1024
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -141,34 +135,20 @@ class FicmartBank:
             calls_in_flight=calls_in_flight,
             timing=timing,
         )
-        self._url = url
+        self._line = Line(url, timing)
         self._timing = timing
         self._closes_when_finished = closes_when_finished
-        self._threads = threading.local()
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         body = json.dumps(_request_body(instruction, card)).encode()
-        headers = {"Content-Type": "application/json", "Idempotency-Key": instruction.idempotency_key}
-        exchange = Exchange(self._timing.attempt, self._with_time_to_read(may_send))
-        try:
-            with (
-                exchange,
-                self._session().post(
-                    self._url + _PATHS[instruction.kind],
-                    data=body,
-                    headers=headers,
-                    timeout=(self._timing.connect, self._timing.read),
-                    allow_redirects=False,
-                    stream=True,  # so that an endless answer is not read to its end
-                ) as response,
-            ):
-                content = _read(response)
-            reply = read_answer(instruction, response.status_code, response.headers, content)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
-            # The exception's text, and its request, may hold what was sent: only its kind is told.
-            if not isinstance(error, SendingForbidden | requests.RequestException | HTTPError | OSError):
-                log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
-            reply = _reply_of_failure(error, exchange)
+        headers = {"Idempotency-Key": instruction.idempotency_key}
+        reply = self._line.post(
+            _PATHS[instruction.kind],
+            body,
+            headers=headers,
+            may_send=may_send,
+            read=lambda answer: read_answer(instruction, answer),
+        )
         return self._as_far_as_it_is_the_banks(_without_card(reply, card))
 
     def _as_far_as_it_is_the_banks(self, reply: Reply) -> Reply:
@@ -205,27 +185,8 @@ class FicmartBank:
 
     def _get(self, path: str, seconds: float) -> tuple[int | None, dict[str, Any] | None]:
         """Status and JSON of a question that moves no money; None for what did not come or is none."""
-        try:
-            with (
-                Exchange(seconds, lambda: True),
-                self._session().get(
-                    self._url + path, timeout=seconds, allow_redirects=False, stream=True
-                ) as response,
-            ):
-                return response.status_code, _json_object(_read(response))
-        except Exception:  # noqa: BLE001 - whatever it was, the bank has not answered
-            return None, None
-
-    def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
-        """Not asked either where finding and connecting took so long that the bound would cut the read."""
-        last_start = time.monotonic() + self._timing.attempt - self._timing.read
-        return lambda: time.monotonic() < last_start and may_send()
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._threads, "session", None)
-        if session is None:
-            session = self._threads.session = guarded_session()
-        return session
+        answer = self._line.get(path, seconds)
+        return (answer.status, json_object(answer.content)) if answer is not None else (None, None)
 
 
 def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]:
@@ -248,30 +209,9 @@ def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]
             return {"capture_id": instruction.target_reference, "amount": instruction.amount_minor}
 
 
-def _reply_of_failure(error: Exception, exchange: Exchange) -> Reply:
-    if isinstance(error, SendingForbidden) and not exchange.cut_short:
-        return NotSent("there was no room for an attempt")
-    gave_up = exchange.cut_short or isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout)
-    if exchange.cut_short:
-        reason = "no answer within the bound of an attempt"
-    elif gave_up:
-        reason = "timeout"
-    else:
-        reason = "connection lost" if exchange.sent else "connection failed"
-    # Only a connection closed in order can prove that the bank's work is over. Our giving up does not, nor
-    # does a reset: a process killed in its commit leaves the commit to its database.
-    return Silence(reason, is_over=is_closed_in_order(error)) if exchange.sent else NotSent(reason)
-
-
-def _read(response: requests.Response) -> bytes:
-    """The body, or an empty one where it is too long to be an answer."""
-    content: bytes = response.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
-    return content if len(content) <= _LARGEST_ANSWER else b""
-
-
-def read_answer(instruction: Instruction, status: int, headers: Any, content: bytes) -> Reply:
+def read_answer(instruction: Instruction, answer: Answered) -> Reply:
     """The bank's answer in our words; what cannot be read is silence, whatever its status."""
-    body = _json_object(content)
+    status, headers, body = answer.status, answer.headers, json_object(answer.content)
     if status == 200:
         if body is None:
             return Silence("unreadable answer", status)
@@ -304,7 +244,7 @@ def _read_error(status: int, code: str, patience: float | None) -> Reply:
 
 def _without_card(reply: Reply, card: Card | None) -> Reply:
     """The reply, unless the bank gave the card's number back as its own reference: that is none to keep."""
-    if card is not None and isinstance(reply, Approval) and card.number in re.sub(r"\D", "", reply.reference):
+    if card is not None and isinstance(reply, Approval) and holds_number(reply.reference, card):
         return Silence("answer without a reference", reply.status)
     return reply
 
@@ -356,14 +296,6 @@ def _read_look_up(kind: OperationKind, reference: str, body: dict[str, Any] | No
     ):
         return Found(reference, amount, currency, target, made_at)
     return Unclear("its answer could not be read")
-
-
-def _json_object(content: bytes) -> dict[str, Any] | None:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _is_replay(headers: Any) -> bool:

@@ -9,10 +9,13 @@ is used again, or have been dead for a while: then nobody knows whether the requ
 saving has become a doubt about money. What a peer sent too much stays with the exchange it was sent in.
 """
 
+import json
 import logging
+import re
 import socket
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import RemoteDisconnected
@@ -21,10 +24,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+import structlog
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HTTPTimeout
 
+from payments.domain.cards import Card
+from payments.domain.replies import NotSent, Reply, Silence
+from payments.domain.timing import Timing
+
+log = structlog.get_logger("payments.banks")
+_LARGEST_ANSWER = 64 * 1024
 _current = threading.local()
 # It quotes what it cannot parse: the other side's words, which may hold ours.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -166,3 +178,117 @@ def guarded_session() -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back: not read yet. The body is None where it is too long to be an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes | None
+
+
+class Line:
+    """One bank's address, called within its bounds. Safe to use from many threads: each has its own session.
+
+    Nothing it raises, answers or logs holds what was sent.
+    """
+
+    def __init__(self, url: str, timing: Timing) -> None:
+        self._url = url
+        self._timing = timing
+        self._threads = threading.local()
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        may_send: Callable[[], bool],
+        read: Callable[[Answered], Reply],
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send JSON once and wait for the end, within `Timing.attempt` seconds. Raises nothing.
+
+        `may_send` is asked after connecting and before the first byte; where it says no, nothing is sent.
+        `read` puts an answer into our words.
+        """
+        exchange = Exchange(self._timing.attempt, self._with_time_to_read(may_send))
+        try:
+            with (
+                exchange,
+                self._session().post(
+                    self._url + path,
+                    data=body,
+                    headers={"Content-Type": "application/json", **(headers or {})},
+                    timeout=(self._timing.connect, self._timing.read),
+                    allow_redirects=False,
+                    stream=True,  # so that an endless answer is not read to its end
+                ) as response,
+            ):
+                answered = Answered(response.status_code, response.headers, _body(response))
+            return read(answered)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
+            # The exception's text, and its request, may hold what was sent: only its kind is told.
+            if not isinstance(error, SendingForbidden | requests.RequestException | HTTPError | OSError):
+                log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
+            return _failure(error, exchange)
+
+    def get(self, path: str, seconds: float) -> Answered | None:
+        """A question that moves no money; None where no answer came."""
+        try:
+            with (
+                Exchange(seconds, lambda: True),
+                self._session().get(
+                    self._url + path, timeout=seconds, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                return Answered(response.status_code, response.headers, _body(response))
+        except Exception:  # noqa: BLE001 - whatever it was, the bank has not answered
+            return None
+
+    def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
+        """Not asked either where finding and connecting took so long that the bound would cut the read."""
+        last_start = time.monotonic() + self._timing.attempt - self._timing.read
+        return lambda: time.monotonic() < last_start and may_send()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = self._threads.session = guarded_session()
+        return session
+
+
+def json_object(content: bytes | None) -> dict[str, Any] | None:
+    """The object that a body holds, or None where it holds something else."""
+    try:
+        body = json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def holds_number(reference: str, card: Card) -> bool:
+    """Whether what a bank calls its own reference is the number it was sent: that is none to keep."""
+    return card.number in re.sub(r"\D", "", reference)
+
+
+def _body(response: requests.Response) -> bytes | None:
+    content: bytes = response.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
+    return content if len(content) <= _LARGEST_ANSWER else None
+
+
+def _failure(error: Exception, exchange: Exchange) -> NotSent | Silence:
+    if isinstance(error, SendingForbidden) and not exchange.cut_short:
+        return NotSent("there was no room for an attempt")
+    gave_up = exchange.cut_short or isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout)
+    if exchange.cut_short:
+        reason = "no answer within the bound of an attempt"
+    elif gave_up:
+        reason = "timeout"
+    else:
+        reason = "connection lost" if exchange.sent else "connection failed"
+    # Only a connection closed in order can prove that the bank's work is over. Our giving up does not, nor
+    # does a reset: a process killed in its commit leaves the commit to its database.
+    return Silence(reason, is_over=is_closed_in_order(error)) if exchange.sent else NotSent(reason)

@@ -5,18 +5,27 @@ from functools import cache
 
 from django.conf import settings
 
+from payments.banks.acquirer import AcquirerBank
 from payments.banks.base import Bank
 from payments.banks.ficmart import FicmartBank
 from payments.banks.sandbox import SandboxBank
+from payments.domain.timing import Timing
 
 _MAKERS: dict[str, Callable[[], Bank]] = {
     FicmartBank.name: lambda: FicmartBank(
         settings.BANK_URL,
-        settings.BANK_TIMING,
+        timing_of(FicmartBank.name),
         closes_when_finished=settings.BANK_CLOSES_WHEN_FINISHED,
-        calls_in_flight=settings.BANK_THREADS,
+        calls_in_flight=calls_in_flight_of(FicmartBank.name),
     ),
-    SandboxBank.name: SandboxBank,
+    AcquirerBank.name: lambda: AcquirerBank(
+        settings.ACQUIRER_URL,
+        timing_of(AcquirerBank.name),
+        calls_in_flight=calls_in_flight_of(AcquirerBank.name),
+    ),
+    SandboxBank.name: lambda: SandboxBank(
+        timing_of(SandboxBank.name), calls_in_flight=calls_in_flight_of(SandboxBank.name)
+    ),
 }
 NAMES = tuple(_MAKERS)
 
@@ -25,3 +34,15 @@ NAMES = tuple(_MAKERS)
 def bank_named(name: str) -> Bank:
     """The bank of that name, one object a process. Raises KeyError for a name nobody registered."""
     return _MAKERS[name]()
+
+
+def timing_of(name: str) -> Timing:
+    """The bounds of calls to the bank of that name."""
+    timing: Timing = settings.BANK_TIMINGS.get(name, settings.BANK_TIMING)
+    return timing
+
+
+def calls_in_flight_of(name: str) -> int:
+    """How many calls to the bank of that name one process may have in flight."""
+    calls: int = settings.BANK_THREADS_OF.get(name, settings.BANK_THREADS)
+    return calls

@@ -36,6 +36,7 @@ _TEST_CARDS = {
     "5555555555554444": _TestCard("789", (2030, 9), 0),
     "5105105105105100": _TestCard("321", (2020, 3), 500_000),
 }
+_TIMING = Timing()
 _PREFIXES = {
     OperationKind.AUTHORIZE: "auth_",
     OperationKind.CAPTURE: "cap_",
@@ -61,20 +62,22 @@ class SandboxBank:
         }
     )
     reference_prefixes = tuple(sorted(set(_PREFIXES.values())))
-    abilities = Abilities(
-        operations=frozenset(set(OperationKind) - {OperationKind.RELEASE}),
-        currencies=frozenset(Currency),
-        captures_parts=True,
-        refunds_parts=True,
-        knows_keys_for=ALWAYS,
-        probes_without_card=True,
-        looks_up=frozenset(),  # it keeps no books
-        says_how_it_is=True,
-        voids_expired_holds=True,
-        statements=frozenset({StatementFormat.CSV}),
-        calls_in_flight=48,
-        timing=Timing(),
-    )
+
+    def __init__(self, timing: Timing = _TIMING, *, calls_in_flight: int = 48) -> None:
+        self.abilities = Abilities(
+            operations=frozenset(_PREFIXES) - {OperationKind.RELEASE},
+            currencies=frozenset(Currency),
+            captures_parts=True,
+            refunds_parts=True,
+            knows_keys_for=ALWAYS,
+            probes_without_card=True,
+            looks_up=frozenset(),  # it keeps no books
+            says_how_it_is=True,
+            voids_expired_holds=True,
+            statements=frozenset({StatementFormat.CSV}),
+            calls_in_flight=calls_in_flight,
+            timing=timing,
+        )
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         if not may_send():

@@ -78,6 +78,11 @@ class Abilities:
         return self.knows_keys_for is not None and age < self.knows_keys_for
 
     @property
+    def knows_keys(self) -> bool:
+        """Whether it knows an instruction by its key at all; else nothing follows a doubt there."""
+        return self.knows_keys_for is not None
+
+    @property
     def answers_last(self) -> timedelta | None:
         """How old a key may be, at most, for finding nothing under it to prove anything; None: for good.
 

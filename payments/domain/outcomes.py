@@ -19,6 +19,8 @@ from payments.domain.meanings import (
 )
 from payments.domain.replies import (
     Approval,
+    BankError,
+    Decline,
     NotDone,
     NotSent,
     Reply,
@@ -46,6 +48,7 @@ class ReviewReason(StrEnum):
     NOT_DEDUCIBLE = "not_deducible"  # done already, perhaps by an earlier operation without an answer
     CONTRADICTION = "contradiction"  # the bank disagrees with our books, and has said so twice
     TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten it, so its silence proves nothing
+    CANNOT_ASK = "cannot_ask"  # the bank may have executed it, and knows no keys to ask by
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class History:
     contradicted: bool = False  # long enough ago for a repetition to count
     probed_negative: bool = False  # likewise, and nothing was sent since
     may_be_forgotten: bool = False  # so old that no stored answer proves nothing any more
+    cannot_ask: bool = False  # the bank knows no keys: what it may have executed is never sent again
 
     def after(self, reply: Reply, outcome: Outcome) -> "History":
         """The history that the next attempt has, this one included."""
@@ -186,7 +190,16 @@ def outcome_of(
     outcome = _outcome_of(kind, reply, history, around, probe=probe)
     if probe and history.may_be_forgotten and not isinstance(outcome, Succeeded):
         return NeedsReview(ReviewReason.TOO_OLD_TO_ASK)
+    if history.cannot_ask and isinstance(outcome, InDoubt):
+        return _outcome_of_doubt_without_keys(reply, history)
     return outcome
+
+
+def _outcome_of_doubt_without_keys(reply: Reply, history: History) -> Outcome:
+    """At a bank that knows no keys nothing follows a doubt. Its no, or its proof, leaves none."""
+    if history.any_in_doubt or not isinstance(reply, NotDone | Decline | BankError):
+        return NeedsReview(ReviewReason.CANNOT_ASK)
+    return NotExecuted(describe(reply), code="not_taken_by_bank")
 
 
 def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell

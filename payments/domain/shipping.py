@@ -22,7 +22,10 @@ def readiness(
     now: datetime,
     contradicted: bool = False,
 ) -> Readiness:
-    """May goods be shipped on a payment in this state? Any doubt means no. Times are aware."""
+    """May goods be shipped on a payment in this state? Any doubt means no. Times are aware.
+
+    `expires_at` is the hold's end, None where its bank names none.
+    """
     if pending is not None:
         return Readiness(False, f"The payment's {pending} is unfinished.")
     if contradicted:
@@ -30,7 +33,9 @@ def readiness(
     if state is PaymentState.CAPTURED:
         return Readiness(True, "The payment is CAPTURED.")
     if state is PaymentState.AUTHORIZED:
-        if expires_at is not None and expires_at > now:
+        if expires_at is None:
+            return Readiness(True, "The payment is AUTHORIZED.")
+        if expires_at > now:
             until = expires_at.astimezone(UTC)
             return Readiness(True, f"The payment is AUTHORIZED until {until:%Y-%m-%dT%H:%M:%SZ}.")
         return Readiness(False, "The payment's authorization has run out.")

@@ -39,6 +39,11 @@ def banks_with_stray_holds() -> list[str]:
     ]
 
 
+def banks_without_keys() -> list[str]:
+    """The names of the banks that know no instruction by its key, so that nothing is sent there again."""
+    return [name for name in registry.NAMES if not abilities_of(name).knows_keys]
+
+
 def answers_last() -> dict[str, timedelta]:
     """For how long a bank that finds nothing under a key proves something by it, where it may forget one."""
     lasting = {name: abilities_of(name).answers_last for name in registry.NAMES}

@@ -212,6 +212,7 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
 # By the code of a NotExecuted outcome.
 WHY_NOT_EXECUTED = {
     "bank_unavailable": "The bank could not be reached, so the {} was not executed.",
+    "not_taken_by_bank": "The bank did not take the {}, so it was not executed.",
     "not_found_at_bank": "The bank, asked twice, knows nothing of the {}: it was not executed.",
     "found_by_people": "FicPay's staff have found, on evidence, that the {} was not executed.",
 }

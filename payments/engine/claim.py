@@ -28,6 +28,7 @@ from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
 from payments.engine import answers, leases
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
+from payments.engine.capacity import timing_of
 from payments.engine.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
 from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_for_receipts
 from payments.models.clock import ClockTimestamp, clock_in
@@ -254,7 +255,7 @@ def _again(request: MerchantRequest, claimed: IdempotencyKey, now: datetime) -> 
 
 def _may_be_awaited(operation: Operation, now: datetime) -> bool:
     """Whether the first request's client may still wait for its answer."""
-    return now - operation.created_at < timedelta(seconds=settings.BANK_TIMING.client_wait)
+    return now - operation.created_at < timedelta(seconds=timing_of(operation.bank).client_wait)
 
 
 def _in_use(operation: Operation) -> IdempotencyKeyInUse:

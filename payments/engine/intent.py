@@ -6,12 +6,11 @@ one use per idempotency key); what it refuses is explained here, after the trans
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Sum
 from django_fsm import can_proceed
@@ -22,6 +21,7 @@ from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState,
 from payments.engine import claim, leases, locked_rows
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
+from payments.engine.capacity import Slot, capacity_of
 from payments.engine.claim import (
     Again,
     Command,
@@ -153,35 +153,41 @@ class Step:
     left: Callable[[Payment], int]  # of how much it may be, in minor units; for a void, of how much it is
 
 
-def record_step(
+@contextmanager
+def recorded_step(
     start: Start, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
-) -> Lease | None:
-    """The step's operation, committed, on a payment that allows it; None where somebody was quicker.
+) -> Iterator[tuple[Slot, Lease] | None]:
+    """The step's operation, committed, on a payment that allows it, with a slot at the payment's bank.
 
-    Raises PaymentNotFound, NotSupported, InvalidTransition, AuthorizationExpired, AmountMismatch,
-    OperationInProgress or NeedsReview, and what `intent` raises.
+    None where somebody was quicker. Raises PaymentNotFound, NotSupported, InvalidTransition,
+    AuthorizationExpired, AmountMismatch, OperationInProgress, NeedsReview or Overloaded, and what `intent`
+    raises: then nothing is recorded.
     """
     assert not isinstance(start, Continue)  # noqa: S101 - only an authorize needs its client to go on
     conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
-    lease = None
-    with intent(conflicts):
-        operation_id = claim.claim(start)
-        payment = _lock_payment(payment_id, start.command)
-        if not abilities_of(payment.bank).can(step.kind):
-            raise _not_supported(payment, step)
-        if not can_proceed(step.transition(payment)):
-            raise _refuse_transition(payment, step)
-        lease = write_ahead(
-            start,
-            operation_id,
-            payment=payment,
-            kind=step.kind,
-            amount_minor=_amount_of(step, payment, amount_minor, start),
-            event=step.requested,
-            reason=reason,
-            target=step.target(payment),
-        )
-    return lease  # noqa: RET504 - None where the block was left at once
+    recorded = None
+    with ExitStack() as held:
+        with intent(conflicts):
+            operation_id = claim.claim(start)
+            payment = _lock_payment(payment_id, start.command)
+            if not abilities_of(payment.bank).can(step.kind):
+                raise _not_supported(payment, step)
+            if not can_proceed(step.transition(payment)):
+                raise _refuse_transition(payment, step)
+            amount = _amount_of(step, payment, amount_minor, start)
+            slot = held.enter_context(capacity_of(payment.bank).threads.reserve())
+            lease = write_ahead(
+                start,
+                operation_id,
+                payment=payment,
+                kind=step.kind,
+                amount_minor=amount,
+                event=step.requested,
+                reason=reason,
+                target=step.target(payment),
+            )
+            recorded = slot, lease
+        yield recorded
 
 
 def write_ahead(
@@ -217,7 +223,7 @@ def write_ahead(
         request_id=command.request_id,
         reason=reason,
     )
-    lease = leases.open_lease(operation, settings.BANK_TIMING)
+    lease = leases.open_lease(operation)
     Event.objects.create(
         payment=payment,
         operation=operation,

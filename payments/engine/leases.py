@@ -19,15 +19,15 @@ from django.db.models.functions import Random
 from payments.banks.base import Instruction
 from payments.domain.meanings import says_already, says_done
 from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import Approval, Said
+from payments.domain.replies import ISSUERS, NOES, Approval, BankError, Decline, Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import (
     CONTRADICTIONS_APART,
     NEGATIVE_PROBES_APART,
     SILENT_ATTEMPTS_WITH_CARD,
-    Timing,
 )
 from payments.engine.abilities import abilities_of
+from payments.engine.capacity import timing_of
 from payments.models import Attempt, Operation, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.models.guards import database_is_away
@@ -49,18 +49,19 @@ class Lease:
     # Nobody waits for the answer, and there is no card: an authorize can only be probed.
     by_recovery: bool = False
     # The bank's answer to `attempt`, recorded when its sender had no lease any more. Nothing is left to ask.
-    late_answer: Approval | None = None
+    late_answer: Approval | Decline | BankError | None = None
 
     @property
     def is_probe(self) -> bool:
         return self.by_recovery and self.instruction.kind is OperationKind.AUTHORIZE
 
-    def ends_at(self, timing: Timing) -> float:
-        return self.renewed_at + timing.lease
+    @property
+    def ends_at(self) -> float:
+        return self.renewed_at + timing_of(self.bank).lease
 
-    def fits_attempt(self, timing: Timing) -> bool:
+    def fits_attempt(self) -> bool:
         """Whether a full attempt still ends before the lease does. Asked right before the first byte."""
-        return boot_clock() + timing.attempt <= self.ends_at(timing)
+        return boot_clock() + timing_of(self.bank).attempt <= self.ends_at
 
 
 class CannotTake(Exception):
@@ -73,10 +74,13 @@ class CannotTake(Exception):
 
 @dataclass(frozen=True)
 class LateAnswer:
-    """The bank's 200 to an attempt, not applied when it came, and what the other attempts have left."""
+    """The bank's answer to an attempt, not applied when it came, and what the other attempts have left.
+
+    A 200, or the no of a bank that cannot be asked for it again.
+    """
 
     attempt: int
-    reply: Approval
+    reply: Approval | Decline | BankError
     history: History
 
 
@@ -86,16 +90,21 @@ def boot_clock() -> float:
     return time.clock_gettime(clock)
 
 
-def open_lease(operation: Operation, timing: Timing) -> Lease:
+def open_lease(operation: Operation) -> Lease:
     """Insert a new operation with its lease and its first attempt, inside the caller's transaction."""
     now = boot_clock()
-    operation.lease_expires_at = clock_in(timing.lease)
+    operation.lease_expires_at = clock_in(timing_of(operation.bank).lease)
     operation.save(force_insert=True)
     Attempt.objects.create(operation=operation, number=1, epoch=operation.lease_epoch)
-    return _lease(operation, attempt=1, taken_at=now, history=History())
+    return _lease(
+        operation,
+        attempt=1,
+        taken_at=now,
+        history=History(cannot_ask=not abilities_of(operation.bank).knows_keys),
+    )
 
 
-def renew(lease: Lease, timing: Timing) -> Lease | None:
+def renew(lease: Lease) -> Lease | None:
     """Record the next attempt and renew the lease for it, inside the caller's transaction.
 
     None where the operation is no longer this holder's: then nothing more may be sent.
@@ -103,7 +112,7 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     now = boot_clock()
     renewed = Operation.objects.filter(
         pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
-    ).update(lease_expires_at=clock_in(timing.lease))
+    ).update(lease_expires_at=clock_in(timing_of(lease.bank).lease))
     if not renewed:
         return None
     number = lease.attempt + 1
@@ -113,49 +122,52 @@ def renew(lease: Lease, timing: Timing) -> Lease | None:
     return replace(lease, attempt=number, renewed_at=now)
 
 
-def take_due(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
+def take_due(*, besides: Collection[UUID] = ()) -> Lease | None:
     """Take over one operation for recovery whose lease has run out, or None where none is due.
 
     Any number of processes may ask at the same time: each gets another one. One transaction. Raises
     CannotTake; what is named in `besides` is passed over.
     """
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
-    return _take_over(due, timing, by_recovery=True)
+    return _take_over(due, by_recovery=True)
 
 
-def take_answered(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
+def take_answered(*, besides: Collection[UUID] = ()) -> Lease | None:
     """Take over one operation under review that a late 200 of the bank's settles. Like `take_due`."""
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
     answered = due.filter(Exists(_late_approvals(OuterRef("pk"))))
-    return _take_over(answered, timing, by_recovery=True, states=(OperationState.NEEDS_REVIEW,))
+    return _take_over(answered, by_recovery=True, states=(OperationState.NEEDS_REVIEW,))
 
 
-def take_for_recovery(operation_id: UUID, timing: Timing) -> Lease | None:
+def take_for_recovery(operation_id: UUID) -> Lease | None:
     """Take over this operation for recovery, due or not, under review or not. Otherwise like `take_over`."""
     chosen = Operation.objects.filter(pk=operation_id)
-    return _take_over(chosen, timing, by_recovery=True, states=UNFINISHED_OPERATIONS)
+    return _take_over(chosen, by_recovery=True, states=UNFINISHED_OPERATIONS)
 
 
-def take_over(operation_id: UUID, timing: Timing) -> Lease | None:
+def take_over(operation_id: UUID) -> Lease | None:
     """Take over this operation for a merchant's retry, which has the card.
 
     None where it has ended, its lease still runs, or the card must not be sent. One transaction.
     """
-    return _take_over(Operation.objects.filter(pk=operation_id), timing, by_recovery=False)
+    return _take_over(Operation.objects.filter(pk=operation_id), by_recovery=False)
 
 
 def may_send_card(operation: Operation, at: datetime) -> bool:
     """Whether an authorize in doubt may be sent with the card once more. `at` is the database's time.
 
     Not where two attempts were silent: each may be a hold of its own, so only probes go on. And only while
-    the bank knows the key for certain: it would hold a second time under one that it has forgotten.
+    the bank knows the key for certain: it would hold a second time under one that it has forgotten. At one
+    that knows no keys, only where it is certain that nothing was executed.
     """
+    if not abilities_of(operation.bank).knows_keys:
+        return not any(_may_have_done_it(one) for one in operation.attempts.all())
     return operation.silent_attempts < SILENT_ATTEMPTS_WITH_CARD and abilities_of(operation.bank).knows_key(
         bank_key_age(operation, at)
     )
 
 
-def take_late_look(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease | None:
+def take_late_look(*, besides: Collection[UUID] = ()) -> Lease | None:
     """Take an authorize that was found not executed, to probe it once more, or None where none is due.
 
     It stays finished; its lease keeps others from looking at the same time. Otherwise like `take_due`.
@@ -174,7 +186,7 @@ def take_late_look(timing: Timing, *, besides: Collection[UUID] = ()) -> Lease |
             return None
         taken.append(operation.pk)
         attempts = list(operation.attempts.order_by("number"))
-        return _next_attempt(operation, attempts, now, timing, at=operation.at)
+        return _next_attempt(operation, attempts, now, at=operation.at)
 
 
 def make_due(bank: str, *, within: timedelta) -> int:
@@ -210,7 +222,6 @@ def locked_by_others(*, since: timedelta, at_most: int) -> list[UUID]:
 
 def _take_over(
     operations: QuerySet[Operation],
-    timing: Timing,
     *,
     by_recovery: bool,
     states: Collection[OperationState] = (OperationState.OPEN,),
@@ -231,10 +242,10 @@ def _take_over(
         at = operation.at
         late = late_answer_among(operation, attempts, at)
         if late is not None:
-            return _to_adopt(operation, late, now, timing, at=at)
+            return _to_adopt(operation, late, now, at=at)
         if not (by_recovery or may_send_card(operation, at)):
             return None
-        return _next_attempt(operation, attempts, now, timing, at=at, by_recovery=by_recovery)
+        return _next_attempt(operation, attempts, now, at=at, by_recovery=by_recovery)
 
 
 @contextmanager
@@ -256,15 +267,15 @@ def _next_attempt(
     operation: Operation,
     attempts: list[Attempt],
     now: float,
-    timing: Timing,
     *,
     at: datetime,
     by_recovery: bool = True,
 ) -> Lease:
     """Take the operation, at that time by the database's clock, for another attempt, which is recorded."""
-    _extend(operation, timing, at)
+    _extend(operation, at)
     number = attempts[-1].number + 1 if attempts else 1
-    history = _history_of(operation, attempts, at, ends_at=at + timedelta(seconds=timing.lease))
+    ends_at = at + timedelta(seconds=timing_of(operation.bank).lease)
+    history = _history_of(operation, attempts, at, ends_at=ends_at)
     lease = _lease(operation, attempt=number, taken_at=now, history=history)
     lease = replace(lease, by_recovery=by_recovery)
     Attempt.objects.create(
@@ -273,9 +284,9 @@ def _next_attempt(
     return lease
 
 
-def _to_adopt(operation: Operation, late: LateAnswer, now: float, timing: Timing, *, at: datetime) -> Lease:
+def _to_adopt(operation: Operation, late: LateAnswer, now: float, *, at: datetime) -> Lease:
     """Take the operation to record the answer that has come already."""
-    _extend(operation, timing, at)
+    _extend(operation, at)
     return replace(
         _lease(operation, attempt=late.attempt, taken_at=now, history=late.history),
         late_answer=late.reply,
@@ -283,7 +294,7 @@ def _to_adopt(operation: Operation, late: LateAnswer, now: float, timing: Timing
 
 
 def late_answer_of(operation: Operation, at: datetime) -> LateAnswer | None:
-    """The bank's 200 that has come late and settles the operation, unfinished at the database's time `at`."""
+    """The answer that has come late and settles the operation, unfinished at the database's time `at`."""
     return late_answer_among(operation, list(operation.attempts.order_by("number")), at)
 
 
@@ -291,7 +302,7 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
     """Likewise, of all attempts of an operation in their order."""
     answered = next((one for one in attempts if _settles(one)), None)
     if answered is None:
-        return None
+        return None if abilities_of(operation.bank).knows_keys else _late_no_among(operation, attempts, at)
     # Later ones, too: what they were silent about may be a second hold.
     others = [one for one in attempts if one.number != answered.number]
     reply = Approval(
@@ -303,8 +314,21 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
     return LateAnswer(answered.number, reply, _history_of(operation, others, at, ends_at=at))
 
 
-def _extend(operation: Operation, timing: Timing, at: datetime) -> None:
+def _late_no_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
+    """The no that has come late from a bank which cannot be asked for it again."""
+    answered = next((one for one in attempts if one.is_late and one.said in NOES), None)
+    if answered is None:
+        return None
+    others = [one for one in attempts if one.number != answered.number]
+    history = _history_of(operation, others, at, ends_at=at)
+    said = Said(answered.said)
+    no = (Decline if said in ISSUERS else BankError)(said, answered.http_status or 0)
+    return None if history.any_in_doubt else LateAnswer(answered.number, no, history)
+
+
+def _extend(operation: Operation, at: datetime) -> None:
     """The next epoch's lease, inside the caller's transaction, which has locked the row."""
+    timing = timing_of(operation.bank)
     operation.lease_epoch += 1
     Operation.objects.filter(pk=operation.pk).update(
         lease_epoch=operation.lease_epoch,
@@ -352,7 +376,10 @@ def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, 
     Judged by the order of its attempts. Clocks say only how far apart repeated evidence is, and how old the
     first attempt is at `ends_at`, when the next one ends.
     """
+    abilities = abilities_of(operation.bank)
     instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
+    if not abilities.knows_keys:
+        instructed = [one for one in instructed if _may_have_done_it(one)]
     last = max((one.number for one in instructed), default=0)
     since = [one for one in attempts if one.number > last]
     return History(
@@ -363,8 +390,14 @@ def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, 
         contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
         probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
         may_be_forgotten=bool(instructed)
-        and abilities_of(operation.bank).may_have_forgotten(ends_at - instructed[0].started_at),
+        and abilities.may_have_forgotten(ends_at - instructed[0].started_at),
+        cannot_ask=not abilities.knows_keys,
     )
+
+
+def _may_have_done_it(attempt: Attempt) -> bool:
+    """Whether the bank may have executed it: it has no end, or none that says the contrary."""
+    return not attempt.is_probe and attempt.in_doubt is not False
 
 
 def _is_done_by_others(kind: OperationKind, instructed: list[Attempt]) -> bool:

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, assert_never
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -39,6 +38,7 @@ from payments.domain.patience import hurried
 from payments.domain.replies import NOES, Approval, NotSent, Reply, Said, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.engine import claim, leases, orphan_answers
+from payments.engine.capacity import timing_of
 from payments.engine.conclude import Locked, Recorded, conclude, lock_at_once, name_success, next_look
 from payments.engine.leases import LateAnswer, Lease, boot_clock
 from payments.engine.refusals import ServiceUnavailable
@@ -72,7 +72,7 @@ def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     """Record an attempt's end and the next one before it is sent; None where the lease is lost."""
     with transaction.atomic(durable=True):
         _end_attempt(lease, ended)
-        renewed = leases.renew(lease, settings.BANK_TIMING)
+        renewed = leases.renew(lease)
     if renewed is None:
         log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
         return None
@@ -113,7 +113,7 @@ def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) 
             if is_stuck and boot_clock() - begun > _LOCK_PATIENCE and _put_down(lease, ended):
                 return read(lease)
             pause = _LOCK_PAUSE * random.uniform(0.5, 2) if is_stuck else _DATABASE_PAUSE  # noqa: S311
-            if boot_clock() + pause >= lease.ends_at(settings.BANK_TIMING):
+            if boot_clock() + pause >= lease.ends_at:
                 _orphan(lease, ended, record)
                 raise ServiceUnavailable(_AWAY) from error
             if not is_stuck:
@@ -162,11 +162,13 @@ def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
 def _put_down(lease: Lease, ended: Ended) -> bool:
     """Record the end on the attempt alone; whether that went. Whoever takes the operation next goes on.
 
-    A 200 is read there and needs no bank; after anything else the bank is asked again.
+    A 200 is read there and needs no bank; after anything else the bank is asked again, where it can be.
     """
+    is_last_word = lease.history.cannot_ask and ended.reply.said in NOES
+    is_kept = isinstance(ended.reply, Approval) or is_last_word
     try:
         with transaction.atomic(durable=True):
-            _end_attempt(lease, ended, is_late=isinstance(ended.reply, Approval))
+            _end_attempt(lease, ended, is_late=is_kept)
             is_there = Attempt.objects.filter(operation=lease.operation_id, number=lease.attempt).exists()
     except (DatabaseError, InterfaceError):
         connection.close()
@@ -185,7 +187,7 @@ def _let_go(lease: Lease, reply: Reply) -> None:
             Operation.objects.filter(
                 pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch
             ).update(
-                due_at=clock_in(settings.BANK_TIMING.pause_after(lease.epoch)),
+                due_at=clock_in(timing_of(lease.bank).pause_after(lease.epoch)),
                 **({"lease_expires_at": ClockTimestamp()} if call_is_over(reply) else {}),
             )
     except (DatabaseError, InterfaceError):
@@ -232,15 +234,15 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
 
 
 def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
-    """Settle an unfinished operation with the bank's 200 that has come late."""
+    """Settle an unfinished operation with an answer that has come late."""
     operation = locked.operation
     kind = OperationKind(operation.kind)
     outcome = outcome_of(kind, late.reply, late.history, Surroundings())
-    assert isinstance(outcome, Succeeded)  # noqa: S101 - a 200 with what was sent
+    assert isinstance(outcome, Final)  # noqa: S101 - a 200 with what was sent, or the only no
     # Whoever is still asking records what comes as late.
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
-    log.info("late_answer_adopted", operation=operation.pk.hex, reference=late.reply.reference)
+    log.info("late_answer_adopted", operation=operation.pk.hex, reply=describe(late.reply))
     evidence = {"attempt": late.attempt, **_evidence(late.reply)}
     return conclude(locked, outcome, evidence=evidence)
 
@@ -336,7 +338,7 @@ def _is_news(operation: Operation, review: NeedsReview) -> bool:
     return operation.state == OperationState.OPEN or (
         known is not None
         and known.kind != review.reason.value
-        and review.reason != ReviewReason.TOO_OLD_TO_ASK
+        and review.reason not in (ReviewReason.TOO_OLD_TO_ASK, ReviewReason.CANNOT_ASK)
     )
 
 
@@ -353,7 +355,7 @@ def _record_look(lease: Lease, ended: Ended) -> Recorded:
         operation, at = locked.operation, locked.at
         _end_attempt(lease, ended, is_late=found)
         if operation.lease_epoch == lease.epoch:
-            pause = settings.BANK_TIMING.pause_after(lease.epoch, at - operation.created_at)
+            pause = timing_of(lease.bank).pause_after(lease.epoch, at - operation.created_at)
             again = next_look(operation, at) if is_certain else at + timedelta(seconds=pause)
             Operation.objects.filter(pk=operation.pk).update(
                 look_again_at=None if found else again, lease_expires_at=ClockTimestamp()
@@ -400,7 +402,7 @@ def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
     asked_for = outcome.retry_after if isinstance(outcome, InDoubt) else None
     if asked_for is not None and _verdict(outcome) is not None:
         return asked_for
-    return max(settings.BANK_TIMING.pause_after(lease.epoch, age), asked_for or 0)
+    return max(timing_of(lease.bank).pause_after(lease.epoch, age), asked_for or 0)
 
 
 def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:

@@ -14,7 +14,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -33,15 +32,14 @@ from payments.domain.outcomes import (
     meaning_of,
     outcome_of,
 )
-from payments.domain.replies import LookUp, NotSent, Reply, Unclear, describe
+from payments.domain.replies import LookUp, NotDone, NotSent, Reply, Silence, Unclear, describe
 from payments.domain.states import OperationKind
 from payments.engine import leases, record
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
-from payments.engine.bank_threads import Slot
+from payments.engine.capacity import Slot, capacity_of, timing_of
 from payments.engine.conclude import Recorded
 from payments.engine.leases import Lease, boot_clock
-from payments.engine.pacing import pace_of
 from payments.engine.record import Ended
 from payments.models import (
     Operation,
@@ -64,11 +62,11 @@ def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
     A 202 means that it is unfinished: still in flight on its bank thread, or in doubt.
     Raises ServiceUnavailable where the outcome could not be recorded before the lease ran out.
     """
-    pace_of(lease.bank).retries.earn()
+    capacity_of(lease.bank).retries.earn()
     _give_connection_back()
     future = slot.submit(partial(carry_out, lease, card=card))
     waited = boot_clock() - lease.taken_at
-    wait([future], timeout=max(0.0, settings.BANK_TIMING.client_wait - waited))
+    wait([future], timeout=max(0.0, timing_of(lease.bank).client_wait - waited))
     recorded = future.result() if future.done() else record.read(lease)
     return recorded.answer
 
@@ -138,8 +136,12 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
     if lease.is_probe and not lease.history.any_in_doubt:
         return Ended(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
     bank = bank_named(lease.bank)
+    if lease.history.cannot_ask and (lease.by_recovery or lease.history.any_in_doubt):
+        unasked = NotSent("the bank knows no keys")
+        outcome = outcome_of(lease.instruction.kind, unasked, lease.history, Surroundings())
+        return Ended(unasked, outcome, duration_ms=0)
     # While the breaker is open nothing is sent either, or the one call that finds out.
-    was_open = pace_of(lease.bank).breaker.is_open
+    was_open = capacity_of(lease.bank).breaker.is_open
     asks_first = lease.by_recovery and not was_open
     around = Surroundings(healthy_before=_health(bank) if asks_first else None)
     started = boot_clock()
@@ -185,14 +187,14 @@ def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outc
 
 def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     """Send the attempt, unless the circuit breaker is open."""
-    admission = pace_of(lease.bank).breaker.admit()
+    admission = capacity_of(lease.bank).breaker.admit()
     if admission is None:
         return _REFUSED
     permitted = True
 
     def may_send() -> bool:
         nonlocal permitted
-        permitted = lease.fits_attempt(settings.BANK_TIMING)
+        permitted = lease.fits_attempt()
         return permitted
 
     try:
@@ -216,7 +218,7 @@ def _wake_what_rests(bank: str, *, overslept: bool) -> None:
     Whoever began while it was open may have gone to rest only when the others had been woken: those that it
     refused, and the one whose call closed it.
     """
-    breaker = pace_of(bank).breaker
+    breaker = capacity_of(bank).breaker
     if not breaker.take_closing() and (breaker.is_open or not overslept):
         return
     try:
@@ -229,16 +231,16 @@ def _wake_what_rests(bank: str, *, overslept: bool) -> None:
 
 def _pause_before_next(lease: Lease, reply: Reply, outcome: Outcome) -> float | None:
     """Seconds until the next attempt, or None where there is none: settled, of no use, or too late."""
-    timing = settings.BANK_TIMING
-    unsent = isinstance(reply, NotSent) and isinstance(outcome, NotExecuted) and not lease.by_recovery
-    if not unsent and not (isinstance(outcome, InDoubt) and outcome.retry):
+    timing = timing_of(lease.bank)
+    is_undone = isinstance(reply, NotSent | NotDone) and isinstance(outcome, NotExecuted)
+    if not (is_undone and not lease.by_recovery) and not (isinstance(outcome, InDoubt) and outcome.retry):
         return None
     ceiling = min(timing.backoff_cap, timing.backoff_base * 2.0 ** min(lease.attempt, 16))
     pause: float = random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret
-    if isinstance(outcome, InDoubt) and outcome.retry_after is not None:
-        pause = max(pause, outcome.retry_after)
+    if isinstance(reply, NotDone | Silence):
+        pause = max(pause, reply.retry_after or 0)
     in_time = boot_clock() + pause - lease.taken_at < timing.start_window
-    return pause if in_time and pace_of(lease.bank).retries.spend() else None
+    return pause if in_time and capacity_of(lease.bank).retries.spend() else None
 
 
 def _give_connection_back() -> None:

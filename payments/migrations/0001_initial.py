@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
             name='Discrepancy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, but perhaps by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('late_hold', 'A hold that no payment claims'), ('late_answer', 'Executed at the bank, and recorded as not executed'), ('orphan_answer', 'Executed at the bank, and our record of it is lost')], max_length=32)),
+                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, but perhaps by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('cannot_ask', 'Perhaps executed at a bank that cannot be asked'), ('late_hold', 'A hold that no payment claims'), ('late_answer', 'Executed at the bank, and recorded as not executed'), ('orphan_answer', 'Executed at the bank, and our record of it is lost')], max_length=32)),
                 ('evidence', models.JSONField(default=dict)),
                 ('bank', models.CharField(blank=True, max_length=32)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
@@ -567,7 +567,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['late_hold', 'late_answer', 'orphan_answer']), ('kind__in', ['capture_id_unknown', 'not_deducible', 'contradiction', 'too_old_to_ask']), _connector='OR'), name='discrepancy_kind_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['late_hold', 'late_answer', 'orphan_answer']), ('kind__in', ['capture_id_unknown', 'not_deducible', 'contradiction', 'too_old_to_ask', 'cannot_ask']), _connector='OR'), name='discrepancy_kind_known'),
         ),
         migrations.AddConstraint(
             model_name='discrepancy',

@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.conf import settings
-
 from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import claim, conclude, intent, leases, send
 from payments.engine.answers import Answer
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.engine.claim import Continue, Start
 from payments.engine.leases import Lease
 from payments.models import Event, Operation, Payment
@@ -39,7 +37,8 @@ def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | Non
 
     Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
     """
-    with bank_threads().reserve() as slot:  # before any intent
+    bank = start.operation.bank if isinstance(start, Continue) else order.bank  # its own, whatever the route
+    with capacity_of(bank).threads.reserve() as slot:  # before any intent
         lease = record_intent(start, order, card)  # 1. committed, or refused
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
         return send.run(slot, lease, card=card) if lease else None
@@ -51,7 +50,7 @@ def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
     None where somebody was quicker.
     """
     if isinstance(start, Continue):
-        return leases.take_over(start.operation.pk, settings.BANK_TIMING)
+        return leases.take_over(start.operation.pk)
     command = start.command
     conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(command, order.order_id)}
     lease = None

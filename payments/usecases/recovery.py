@@ -11,7 +11,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db.models import QuerySet
 
 from payments.domain.ids import OPERATION_PREFIX, public_id
@@ -48,7 +47,7 @@ def recover(operation_id: UUID) -> bool:
     False where it has ended, its lease runs, or it cannot be taken for a reason of its own, which is logged.
     """
     try:
-        lease = leases.take_for_recovery(operation_id, settings.BANK_TIMING)
+        lease = leases.take_for_recovery(operation_id)
     except CannotTake as error:
         _pass_over(error)
         return False
@@ -63,7 +62,7 @@ def recover_next() -> bool:
     besides = PASSED_OVER.for_now()
     try:
         for take, do in _WORK:
-            lease = take(settings.BANK_TIMING, besides=besides)
+            lease = take(besides=besides)
             if lease is not None:
                 _do(do, lease)
                 return True

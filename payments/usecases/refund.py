@@ -7,7 +7,6 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send
 from payments.engine.answers import Answer
-from payments.engine.bank_threads import bank_threads
 from payments.engine.claim import Start
 from payments.models import Event, Operation
 
@@ -29,12 +28,11 @@ def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, 
     payment, another state, an amount that is more than is left or that the bank does not take, an unfinished
     operation, a key used for something else, or too many calls in flight.
     """
-    with bank_threads().reserve() as slot:  # before any intent
-        lease = intent.record_step(  # 1. committed, or refused
-            start, REFUND, payment_id=payment_id, amount_minor=amount_minor, reason=reason
-        )
+    with intent.recorded_step(  # 1. committed, or refused
+        start, REFUND, payment_id=payment_id, amount_minor=amount_minor, reason=reason
+    ) as recorded:
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
-        return send.run(slot, lease) if lease else None
+        return send.run(*recorded) if recorded else None
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

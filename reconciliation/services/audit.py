@@ -7,12 +7,12 @@ a transaction as well; the audit asks the rows all the same, whoever wrote them.
 import json
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD
-from payments.engine.abilities import answers_last, banks_that_void_expired_holds
+from payments.engine.abilities import answers_last, banks_that_void_expired_holds, banks_without_keys
+from payments.engine.capacity import longest_attempt
 from payments.models.patience import unhurried
 from reconciliation.services.audit_rules import RULES
 
@@ -36,8 +36,9 @@ def violations() -> list[Violation]:
 
 def found_by(cursor: CursorWrapper) -> list[Violation]:
     """Every violation that this cursor's transaction sees."""
-    bounds: dict[str, str | int] = {
-        "attempt": f"{settings.BANK_TIMING.attempt} seconds",
+    bounds: dict[str, str | int | list[str]] = {
+        "attempt": f"{longest_attempt()} seconds",
+        "without_keys": banks_without_keys(),
         "patience": "10 minutes",  # what recovery has to notice something before it is called overdue
         "answers_last": json.dumps(
             {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in answers_last().items()}

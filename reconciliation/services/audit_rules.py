@@ -193,11 +193,12 @@ _EVIDENCE = [
     ),
     Rule(
         "not_executed_on_evidence",
-        "An operation is NOT_EXECUTED because nothing was sent, or after two negative probes of an authorize.",
+        "An operation is NOT_EXECUTED because nothing was sent, the bank said so, or two probes found nothing.",
         f"""
         SELECT {_OPERATION}, o.kind FROM payments_operation o
         WHERE o.state = 'NOT_EXECUTED' AND NOT {_BY_PEOPLE} AND EXISTS (SELECT 1 FROM payments_attempt a
-                WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe)
+                WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe
+                    AND NOT (a.in_doubt IS FALSE AND a.bank_reference = ''))
             AND NOT (o.kind = 'authorize' AND EXISTS (
                 SELECT 1 FROM payments_attempt one JOIN payments_attempt two
                     ON two.operation_id = one.operation_id AND two.number > one.number
@@ -308,6 +309,16 @@ _SENDING = [
         WHERE o.kind = 'authorize' AND NOT later.is_probe AND later.result <> 'not_sent'
             AND NOT a.is_probe AND a.result IN ('', 'silent')
         GROUP BY o.id, later.number HAVING count(*) >= %(silent_with_card)s""",
+    ),
+    Rule(
+        "what_cannot_be_asked_is_sent_once",
+        "At a bank that knows no keys, nothing is sent after an attempt that it may have executed.",
+        f"""
+        SELECT {_OPERATION}, 'attempt ' || later.number || ' after attempt ' || a.number
+        FROM payments_operation o JOIN payments_attempt later ON later.operation_id = o.id
+        JOIN payments_attempt a ON a.operation_id = o.id AND a.number < later.number
+        WHERE o.bank = ANY(%(without_keys)s) AND later.result <> 'not_sent' AND NOT later.is_probe
+            AND a.in_doubt IS NOT FALSE AND NOT a.is_probe""",
     ),
     Rule(
         "a_bank_key_is_one_instruction",

@@ -51,6 +51,10 @@ _REVIEW: dict[str, str] = {
         "The bank may have forgotten the key by now, so that it names no hold proves nothing: the statement "
         "of {day} decides."
     ),
+    ReviewReason.CANNOT_ASK: (
+        "The bank may have executed it, and cannot be asked: it knows no keys, so nothing is sent again. "
+        "People find out from the bank's own books of {day}."
+    ),
 }
 _MONEY = {
     PaymentState.PENDING: "Nobody knows whether the money is held.",

@@ -15,16 +15,15 @@ from django.test import Client
 from ficpay.intake import FAULT, LATE
 from payments.api import examples
 from payments.api.problem_examples import problem
-from payments.banks import ficmart
 from payments.domain.problems import PROBLEMS
-from payments.domain.replies import Said
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.domain.timing import Timing
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from tests.abilities import can_only
 from tests.api_client import CARDS, ApiAnswer, ApiClient
 from tests.factories import make_operation, make_payment
+from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
 
 _UNEVEN = (
@@ -52,8 +51,8 @@ class Scene:
     def __init__(self, client: ApiClient, bank: SimulatedBank, settings: Any, patch: Any) -> None:
         self.client, self.bank, self.settings, self.patch = client, bank, settings, patch
 
-    def with_card(self, **card: Any) -> ApiAnswer:
-        return self.client.post("/payments", BODY | {"card": BODY["card"] | card})
+    def with_card(self, currency: str = "USD", **card: Any) -> ApiAnswer:
+        return self.client.post("/payments", BODY | {"currency": currency, "card": BODY["card"] | card})
 
     def authorized(self) -> str:
         """The address of a new payment."""
@@ -107,11 +106,6 @@ def captured_at_a_bank_that_does_not(scene: Scene) -> ApiAnswer:
     return scene.client.post(f"{address}/capture")
 
 
-def declined_without_a_reason(scene: Scene) -> ApiAnswer:
-    scene.patch.setitem(ficmart._WORDS, "insufficient_funds", Said.DECLINED)
-    return scene.with_card(**CARDS["no-funds"])
-
-
 def authorized_twice(scene: Scene) -> ApiAnswer:
     scene.authorized()
     return scene.client.post("/payments", BODY)
@@ -154,10 +148,10 @@ def database_away(scene: Scene) -> ApiAnswer:
 
 def crowded(scene: Scene) -> ApiAnswer:
     scene.settings.BANK_THREADS = 1
-    bank_threads.cache_clear()
-    with bank_threads().reserve():
+    capacity_of.cache_clear()
+    with capacity_of("ficmart").threads.reserve():
         answer = scene.client.post("/payments", BODY)
-    bank_threads.cache_clear()
+    capacity_of.cache_clear()
     return answer
 
 
@@ -181,7 +175,7 @@ SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
     "card_expired": lambda scene: scene.with_card(**CARDS["expired"]),
     "invalid_card": lambda scene: scene.with_card(number="4012888888881881"),
     "invalid_cvv": lambda scene: scene.with_card(cvv="999"),
-    "declined": declined_without_a_reason,
+    "declined": lambda scene: scene.with_card(**CARDS["visa-500"], currency="EUR"),
     "permission_denied": not_active,
     "not_found": lambda scene: scene.client.post(NOWHERE),
     "method_not_allowed": lambda scene: scene.client.call("DELETE", "/payments"),
@@ -205,7 +199,13 @@ SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
 
 
 @pytest.fixture
-def scene(live: ApiClient, bank: SimulatedBank, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(
+    live: ApiClient,
+    bank: SimulatedBank,
+    acquirer: SimulatedAcquirer,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
     return Scene(live, bank, settings, monkeypatch)
 
 

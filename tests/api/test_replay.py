@@ -13,7 +13,7 @@ from rest_framework.serializers import ValidationError
 
 from payments.domain.timing import Timing
 from payments.engine import claim
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.models import IdempotencyKey, Operation
 from payments.models.clock import clock_in
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
@@ -75,11 +75,11 @@ class TestReplay:
         body, key = order(), uuid.uuid4().hex
         first = live.post("/payments", body, key=key)
         settings.BANK_THREADS = 1
-        bank_threads.cache_clear()
-        with bank_threads().reserve():
+        capacity_of.cache_clear()
+        with capacity_of("ficmart").threads.reserve():
             assert live.post("/payments", order()).json["code"] == "overloaded"
             assert_replayed(first, live.post("/payments", body, key=key))
-        bank_threads.cache_clear()
+        capacity_of.cache_clear()
 
 
 class TestReuseForSomethingElse:

@@ -10,11 +10,11 @@ from django.urls import reverse
 from office.decisions import resolve
 from office.decisions.evidence import Kind, Proposal
 from payments.engine import request_log
-from payments.engine.pacing import pace_of
 from payments.models import ApiRequest, Event, Operation, Payment
 from payments.models.clock import clock_in
 from tests.admin.conftest import Staff
 from tests.api_client import ApiClient, order
+from tests.conftest import forget_pace
 from tests.engine.test_recovery import after_the_clients_bound
 from tests.office.cases import member
 from tests.simulated_bank import SimulatedBank
@@ -53,7 +53,7 @@ class TestWhatIsNoted:
         assert live.post("/payments", body, key="k").status == 202
         assert live.post("/payments", body, key="k").status == 409
         bank.clear_script()
-        pace_of.cache_clear()
+        forget_pace()
         after_the_clients_bound()
         assert live.post("/payments", body, key="k").status == 201  # brings the card, and goes on
         assert noted() == [

@@ -11,13 +11,12 @@ from django.db import connection
 
 from payments.domain.timing import Timing
 from payments.engine import claim, leases, send
-from payments.engine.pacing import pace_of
 from payments.models import Operation, Payment
 from payments.usecases import late_holds
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements
-from tests.conftest import wait_for_bank_threads
+from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_probes import again, found_not_executed, in_doubt, probe
 from tests.engine.test_recovery import after_the_clients_bound
 from tests.engine.test_sending import InBackground
@@ -72,7 +71,7 @@ class TestTheKeyOfALateHold:
         assert probe(bank, after=11 * MINUTES) == 1
         assert Operation.objects.get().state == "NOT_EXECUTED"
         let_pass(HOURS, bank)
-        lease = leases.take_late_look(settings.BANK_TIMING)
+        lease = leases.take_late_look()
         assert lease is not None
         send.look_late(lease)  # the hold is known, its release not yet recorded
 
@@ -115,7 +114,7 @@ class TestTheKeyOfALateHold:
         releasing.join(10)
         monkeypatch.undo()
         bank.restart()
-        pace_of.cache_clear()
+        forget_pace()
 
         answer = again(live)
         assert answer.status == 201

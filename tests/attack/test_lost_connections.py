@@ -20,14 +20,13 @@ from django.db.backends.utils import CursorWrapper
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import record
-from payments.engine.pacing import pace_of
 from payments.models import Operation
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements, stray_holds
-from tests.conftest import wait_for_bank_threads
+from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
@@ -161,7 +160,7 @@ def expired(live: ApiClient, bank: SimulatedBank) -> None:
 
 def recover(live: ApiClient, bank: SimulatedBank) -> None:
     """In a process of its own, which knows nothing of a circuit breaker that lost calls have opened here."""
-    pace_of.cache_clear()
+    forget_pace()
     recover_due(within=WITHIN)
 
 
@@ -227,7 +226,7 @@ def test_nothing_is_lost_wherever_the_database_goes_away(
 
 def _empty(bank: SimulatedBank) -> None:
     bank.reset()
-    pace_of.cache_clear()
+    forget_pace()
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE payments_event, payments_attempt, payments_discrepancy, payments_idempotencykey, "

@@ -198,7 +198,7 @@ class TestAnAnswerThatComesLate:
         live.post(f"/payments/{payment['id']}/capture")
         bank.wait_until_held()
         let_pass(1 * MINUTES)
-        assert leases.take_for_recovery(the_only("capture").pk, settings.BANK_TIMING)
+        assert leases.take_for_recovery(the_only("capture").pk)
         bank.release()
         wait_for_bank_threads()
         let_pass(1 * MINUTES)

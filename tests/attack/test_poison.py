@@ -8,7 +8,6 @@ import pytest
 from django.db import IntegrityError, connection
 
 from office.schedules.schedules import forget
-from payments.engine.pacing import pace_of
 from payments.engine.passed_over import PASSED_OVER
 from payments.models import ApiRequest, IdempotencyKey, Operation, Payment
 from payments.usecases.expirations import expire_due
@@ -16,6 +15,7 @@ from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.api_client import ApiClient, order
 from tests.captured_logs import captured_logs
+from tests.conftest import forget_pace
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
 
@@ -42,7 +42,7 @@ def captures_in_doubt(live: ApiClient, bank: SimulatedBank, count: int) -> list[
     bank.script("captures", "drop_before", times=1000)
     for payment in payments:
         assert live.post(f"/payments/{payment['id']}/capture").status == 202
-        pace_of.cache_clear()
+        forget_pace()
     bank.clear_script()
     let_pass(5 * MINUTES, bank)
     return list(Operation.objects.filter(kind="capture").order_by("lease_expires_at"))
@@ -80,7 +80,7 @@ def test_late_holds_are_released_beside_one_that_cannot_be(live: ApiClient, bank
         bank.script("authorizations", "drop_before", times=1000)
         assert live.post("/payments", order(), key=f"k{number}").status == 202
         bank.clear_script()
-        pace_of.cache_clear()  # so many silences in a row may open the breaker, or not: it is not asked here
+        forget_pace()  # so many silences in a row may open the breaker, or not: it is not asked here
     bank.script("authorizations", "lookup_fails", times=6)
     for minutes in (5, 11):
         let_pass(minutes * MINUTES, bank)

@@ -103,10 +103,10 @@ class TestACardAtABankThatNeverAnswers:
         bank.clear_script()
         operation = Operation.objects.get()
         let_leases_run_out()
-        assert leases.take_over(operation.pk, settings.BANK_TIMING) is not None  # nobody ever ends it
+        assert leases.take_over(operation.pk) is not None  # nobody ever ends it
         after_the_clients_bound()
         asked = len(bank.requests())
-        assert leases.take_over(operation.pk, settings.BANK_TIMING) is None
+        assert leases.take_over(operation.pk) is None
         assert again(live).status == 202
         assert len(bank.requests()) == asked
 

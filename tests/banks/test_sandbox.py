@@ -110,11 +110,15 @@ class TestTheRegistry:
         bank_named.cache_clear()
 
     def test_knows_the_banks_by_their_names(self) -> None:
-        assert registry.NAMES == ("ficmart", "sandbox")
+        assert registry.NAMES == ("ficmart", "acquirer", "sandbox")
         assert isinstance(bank_named("ficmart"), FicmartBank)
         assert isinstance(bank_named("sandbox"), SandboxBank)
         assert all(bank_named(name).name == name for name in registry.NAMES)
-        assert all(Currency.USD in bank_named(name).abilities.currencies for name in registry.NAMES)
+        assert {name: set(bank_named(name).abilities.currencies) for name in registry.NAMES} == {
+            "ficmart": {"USD"},
+            "acquirer": {"USD", "GBP", "EUR"},
+            "sandbox": set(Currency),
+        }
 
     def test_gives_everybody_the_same_one(self) -> None:
         assert bank_named("ficmart") is bank_named("ficmart")
@@ -128,4 +132,11 @@ class TestTheRegistry:
         settings.BANK_URL, settings.BANK_TIMING = "http://elsewhere:1", Timing(read=20.0)
         bank = bank_named("ficmart")
         assert isinstance(bank, FicmartBank)
-        assert (bank._url, bank._timing) == ("http://elsewhere:1", Timing(read=20.0))
+        assert (bank._line._url, bank.abilities.timing) == ("http://elsewhere:1", Timing(read=20.0))
+
+    def test_gives_each_bank_its_own_threads_and_timing(self, settings: Any) -> None:
+        settings.BANK_THREADS_OF = {"acquirer": 3}
+        settings.BANK_TIMINGS = {"acquirer": Timing(read=10.0)}
+        of = {name: bank_named(name).abilities for name in ("ficmart", "acquirer")}
+        assert {name: one.calls_in_flight for name, one in of.items()} == {"ficmart": 48, "acquirer": 3}
+        assert {name: one.timing.read for name, one in of.items()} == {"ficmart": 30.0, "acquirer": 10.0}

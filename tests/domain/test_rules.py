@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX, new_id, parse_public_id, public_id
-from payments.domain.shipping import readiness
+from payments.domain.shipping import Readiness, readiness
 from payments.domain.states import (
     FINISHED_OPERATIONS,
     HELD_PAYMENTS,
@@ -206,8 +206,9 @@ class TestReadyToShip:
         assert not verdict.ready
         assert "run out" in verdict.reason
 
-    def test_a_hold_whose_end_nobody_knows_keeps_them(self) -> None:
-        assert not readiness(PaymentState.AUTHORIZED, pending=None, expires_at=None, now=NOW).ready
+    def test_a_hold_whose_bank_names_no_end_lets_them_go(self) -> None:
+        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=None, now=NOW)
+        assert verdict == Readiness(True, "The payment is AUTHORIZED.")
 
     def test_a_captured_payment_needs_no_hold_any_more(self) -> None:
         past = NOW - timedelta(days=1)

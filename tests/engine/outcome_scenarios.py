@@ -11,11 +11,12 @@ from typing import Literal
 
 from payments.domain.meanings import Answer
 from payments.domain.states import OperationKind
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Operation
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
+from tests.conftest import forget_pace
 from tests.simulated_bank import Endpoint, SimulatedBank
 from tests.time_travel import let_pass
 from tests.unguarded import unguarded
@@ -181,8 +182,8 @@ class Scene:
 
 def begin_anew() -> None:
     """A process that has heard nothing of the bank yet, and may retry three times only: tests are short."""
-    pace_of.cache_clear()
-    assert all(pace_of("ficmart").retries.spend() for _ in range(7))
+    forget_pace()
+    assert all(capacity_of("ficmart").retries.spend() for _ in range(7))
 
 
 def recover() -> None:

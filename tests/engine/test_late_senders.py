@@ -17,13 +17,12 @@ from payments.banks.ficmart import FicmartBank
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import claim, leases
-from payments.engine.bank_threads import bank_threads
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiAnswer, ApiClient, order
-from tests.conftest import wait_for_bank_threads
+from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_recovery import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.engine.test_sending import InBackground
 from tests.settings import POSTGRES
@@ -106,7 +105,7 @@ class TestACallThatMayStillBeAlive:
         wait_for_bank_threads()
         operation = Operation.objects.annotate(now=ClockTimestamp()).get()
         assert operation.lease_expires_at > operation.now + timedelta(seconds=1)
-        assert leases.take_over(operation.pk, settings.BANK_TIMING) is None
+        assert leases.take_over(operation.pk) is None
         assert live.post("/payments", body, key="the-order").status in (202, 409)
         assert set(bank.max_in_flight().values()) == {1}
         bank.release()
@@ -147,7 +146,7 @@ class TestARetry:
         bank.stop()
         assert live.post("/payments", body, key="k").status == 503
         bank.restart()
-        pace_of.cache_clear()
+        forget_pace()
         with unguarded():
             IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
         again = claim._again
@@ -167,11 +166,11 @@ class TestARetry:
         bank.script("authorizations", "fail_before", times=1000)
         assert live.post("/payments", body, key="k").status == 202
         bank.clear_script()
-        pace_of.cache_clear()
+        forget_pace()
         after_the_clients_bound()
         take_over = leases.take_over
 
-        def ends_first(operation_id: uuid.UUID, timing: Timing) -> Any:
+        def ends_first(operation_id: uuid.UUID) -> Any:
             operation = Operation.objects.annotate(now=ClockTimestamp()).get(pk=operation_id)
             if operation.state == "OPEN":
                 operation.become_not_executed()
@@ -181,7 +180,7 @@ class TestARetry:
                 with unguarded():
                     operation.save()
                     payment.save()
-            return take_over(operation_id, timing)
+            return take_over(operation_id)
 
         monkeypatch.setattr(leases, "take_over", ends_first)
         assert self._bounded(monkeypatch, lambda: live.post("/payments", body, key="k")).status == 201
@@ -194,10 +193,10 @@ class TestARetry:
         assert live.post("/payments", body, key="k").status == 202
         after_the_clients_bound()
         settings.BANK_THREADS = 1
-        bank_threads.cache_clear()
-        with bank_threads().reserve():
+        capacity_of.cache_clear()
+        with capacity_of("ficmart").threads.reserve():
             answer = live.post("/payments", body, key="k")
-        bank_threads.cache_clear()
+        capacity_of.cache_clear()
         assert (answer.status, answer.json["money_moved"]) == (202, "unknown")
 
     def test_of_a_forgotten_key_for_something_else_has_a_bank_key_of_its_own(
@@ -207,7 +206,7 @@ class TestARetry:
         bank.stop()
         live.post("/payments", order(amount=5000), key="k")
         bank.restart()
-        pace_of.cache_clear()
+        forget_pace()
         with unguarded():
             IdempotencyKey.objects.update(created_at=clock_in(-31 * 24 * 3600))
         claim.sweep(limit=10)

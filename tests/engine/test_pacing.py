@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from payments.domain.timing import Timing
-from payments.engine.pacing import Admission, CircuitBreaker, RetryBudget, pace_of
+from payments.engine.capacity import Admission, CircuitBreaker, RetryBudget, capacity_of
 from payments.models import Attempt, Operation
 from tests.api_client import ApiClient, order
 from tests.simulated_bank import SimulatedBank
@@ -130,7 +130,7 @@ class TestABankThatIsDownForGood:
     ) -> None:
         settings.BANK_TIMING = Timing(start_window=0.3, backoff_base=0.01, backoff_cap=0.02)
         bank.script("authorizations", "fail_before", times=10_000)
-        pace_of("ficmart").breaker._clock = lambda: 0.0  # however slow the machine, it rests
+        capacity_of("ficmart").breaker._clock = lambda: 0.0  # however slow the machine, it rests
         for _ in range(12):
             live.post("/payments", order())
         calls = len(bank.requests())

@@ -11,11 +11,11 @@ from django.db import connection
 from django.db.models import F
 
 from payments.domain.timing import Timing
-from payments.engine.pacing import pace_of
 from payments.models import Attempt, Operation
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
+from tests.conftest import forget_pace
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank
 from tests.unguarded import unguarded
@@ -119,7 +119,7 @@ class TestLeftInDoubt:
         bank.script("captures", "drop_before", times=1000)
         for payment in payments:
             live.post(f"/payments/{payment['id']}/capture")
-            pace_of.cache_clear()
+            forget_pace()
         bank.clear_script()
         let_leases_run_out()
         poison = Operation.objects.filter(kind="capture").order_by("lease_expires_at")[0]
@@ -223,7 +223,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         bank.stop()
         assert live.post("/payments", body, key="the-order").status == 503
         bank.restart()
-        pace_of.cache_clear()
+        forget_pace()
         with unguarded():
             Operation.objects.update(created_at=clock_in(-22 * 3600))
         bank.script("authorizations", "drop_before", times=1000)

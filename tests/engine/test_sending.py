@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from payments.domain.timing import Timing
 from payments.engine import leases, send
-from payments.engine.bank_threads import bank_threads
+from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Event, Operation, Payment
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.gateway_server import GatewayServer
@@ -154,7 +154,7 @@ class TestBoundedPool:
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:
         settings.BANK_THREADS = 2
-        bank_threads.cache_clear()
+        capacity_of.cache_clear()
         bank.hold("authorizations")
         waiting = [InBackground(lambda: live.post("/payments", order())) for _ in range(2)]
         try:
@@ -168,12 +168,12 @@ class TestBoundedPool:
             bank.release()
         assert [background.answer().status for background in waiting] == [201, 201]
         assert live.post("/payments", order(), key="the-third").status == 201
-        bank_threads.cache_clear()
+        capacity_of.cache_clear()
 
     def test_a_slot_comes_back_when_the_intent_is_refused(self, live: ApiClient, bank: SimulatedBank) -> None:
         payment = live.authorized()
         assert live.post(f"/payments/{payment['id']}/refund").status == 409
-        assert bank_threads().busy == 0
+        assert capacity_of("ficmart").threads.busy == 0
 
 
 class TestTheRequestWaitsBesideIt:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from payments.engine.pacing import pace_of
 from payments.models import Event, Operation
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
 from tests.at_once import at_once
+from tests.conftest import forget_pace
 from tests.races.books import assert_books_agree
 from tests.races.doubts import in_doubt
 from tests.simulated_bank import SimulatedBank
@@ -36,7 +36,7 @@ class TestAChargedPayment:
             let_pass(HOURS, bank)
             recover_due(within=WITHIN)
         bank.clear_script()
-        pace_of.cache_clear()
+        forget_pace()
         let_pass(HOURS, bank)
         recover_due(within=WITHIN)
         assert live.get(path).json["state"] == "CAPTURED"

@@ -14,7 +14,7 @@ from django.db import connection
 
 from payments.banks.ficmart import FicmartBank
 from payments.engine import send
-from payments.engine.pacing import CircuitBreaker, Pace
+from payments.engine.capacity import BankThreads, Capacity, CircuitBreaker
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
 from payments.usecases.recovery import recover_due
@@ -41,8 +41,8 @@ class Outage:
         self._in_flight = 0
         self._lock = threading.Lock()
         self.most_in_flight = 0
-        pace = Pace(CircuitBreaker(lambda: self.seconds))
-        monkeypatch.setattr(send, "pace_of", lambda _bank: pace)
+        capacity = Capacity(BankThreads(8, name="outage"), CircuitBreaker(lambda: self.seconds))
+        monkeypatch.setattr(send, "capacity_of", lambda _bank: capacity)
         monkeypatch.setattr(FicmartBank, "send", self._counting(FicmartBank.send))
 
     def calls(self) -> int:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from payments.engine.pacing import pace_of
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
 from tests.at_once import at_once
-from tests.conftest import wait_for_bank_threads
+from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_outcomes import database_away
 from tests.engine.test_sending import InBackground
 from tests.field_reports.stalling import the_first_stalls
@@ -44,14 +43,14 @@ class TestAnUnknownPayment:
             bank.script("authorizations", step, times=1000, **options)
             if step.startswith("database"):
                 bank.database_down()
-            pace_of.cache_clear()
+            forget_pace()
             let_pass(3 * HOURS, bank)
             assert recover_due(within=WITHIN) == 1
             receipt = live.receipt(payment["id"])
             assert (receipt["state"], receipt["money_moved"]) == ("PENDING", "unknown")
             bank.clear_script()
             bank.database_down(down=False)
-        pace_of.cache_clear()
+        forget_pace()
         let_pass(3 * HOURS, bank)
         assert recover_due(within=WITHIN) == 1
         assert live.post("/payments", body, key="the-order").json["state"] == "AUTHORIZED"

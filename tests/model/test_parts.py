@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 from payments.models import Operation, Payment
 from payments.usecases.recovery import recover_next
 from reconciliation.services.audit import violations
@@ -111,7 +111,7 @@ class Parts(RuleBasedStateMachine):
 
     def _get_well(self) -> None:
         self.bank.silent = self.bank.unsent = 0
-        pace_of.cache_clear()
+        capacity_of.cache_clear()
 
 
 @pytest.fixture

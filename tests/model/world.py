@@ -15,12 +15,11 @@ from django.db import connection
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import leases, record, send
-from payments.engine.bank_threads import bank_threads
-from payments.engine.pacing import pace_of
+from payments.engine.capacity import capacity_of
 from payments.models import ApiKey, Merchant, Operation, Route
 from payments.usecases.recovery import recover_next
 from tests.api_client import ApiClient
-from tests.conftest import wait_for_bank_threads
+from tests.conftest import any_bank_thread_works, forget_pace, wait_for_bank_threads
 from tests.model.senders import Died, Senders
 from tests.simulated_bank import LedgerEntry, SeenRequest, SimulatedBank
 from tests.time_travel import let_pass
@@ -78,8 +77,8 @@ class World:
         self.is_recovered = True  # recovery has run since time has last passed
 
     def _begin_process(self) -> None:
-        pace_of.cache_clear()
-        pace_of("ficmart").breaker._clock = lambda: time.monotonic() + self._ahead
+        forget_pace()
+        capacity_of("ficmart").breaker._clock = lambda: time.monotonic() + self._ahead
 
     def end(self) -> None:
         """Nothing of this example works on."""
@@ -170,7 +169,7 @@ class World:
 
     @staticmethod
     def is_anybody_sending() -> bool:
-        return bank_threads().busy > 0
+        return any_bank_thread_works()
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:

@@ -10,9 +10,9 @@ from office.decisions import resolve
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal
 from office.decisions.kinds import needs_second
 from office.log.staff import Staff
-from payments.engine.pacing import pace_of
 from payments.models import Event, Operation, Payment, Resolution
 from tests.api_client import ApiClient
+from tests.conftest import forget_pace
 from tests.office.cases import member
 from tests.simulated_bank import SimulatedBank
 
@@ -135,7 +135,7 @@ class TestInstructingForTheMerchant:
         resolved = resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
         assert "not executed, the bank could not be reached" in resolved.said
         bank.restart()
-        pace_of.cache_clear()
+        forget_pace()
         assert resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment)).is_done
         assert live.receipt(payment.public_id)["state"] == "CAPTURED"
 

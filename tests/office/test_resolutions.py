@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F
@@ -163,7 +162,7 @@ class TestFourEyes:
         """The call began before the word was given, and the bank executes it after."""
         operation = contradicted(live, bank)
         bank.clear_script()
-        lease = leases.take_for_recovery(operation.pk, settings.BANK_TIMING)
+        lease = leases.take_for_recovery(operation.pk)
         assert lease is not None
         seen = Operation.objects.get(pk=operation.pk)
         word = not_executed(seen, Evidence.BANK_WORD, quote="We have not seen it.")

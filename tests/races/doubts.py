@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from payments.engine.pacing import pace_of
 from tests.api_client import ApiAnswer
+from tests.conftest import forget_pace
 from tests.simulated_bank import Endpoint, SimulatedBank
 
 
@@ -25,6 +25,6 @@ def in_doubt(
     answer = send()
     assert answer.status == 202, answer
     bank.clear_script()
-    pace_of.cache_clear()  # nor does one doubt close the way to the next
+    forget_pace()  # nor does one doubt close the way to the next
     receipt: dict[str, Any] = answer.json
     return receipt
