@@ -26,11 +26,11 @@ def disagreements(bank: SimulatedBank, *, settled: bool = False) -> list[str]:
     by_type = Counter((entry.type, entry.reference_id or entry.id) for entry in entries)
     found += [f"{kind} of {what} {count} times" for (kind, what), count in by_type.items() if count > 1]
     known = {entry.id for entry in entries}
-    for payment in Payment.objects.filter(mode="live"):
+    for payment in Payment.objects.filter(bank="ficmart"):
         named = [getattr(payment, column) for column in _COLUMNS.values()]
         found += [f"{payment} names {one}, the bank does not" for one in named if one and one not in known]
     if settled:
-        left = Operation.objects.filter(state__in=["OPEN", "NEEDS_REVIEW"])
+        left = Operation.objects.filter(bank="ficmart", state__in=["OPEN", "NEEDS_REVIEW"])
         found += [f"{one} is {one.state}" for one in left]
     return found
 

@@ -28,6 +28,7 @@ from payments.api.serializers import (
     ProblemSerializer,
     ReceiptSerializer,
 )
+from payments.domain.meanings import DECLINES
 
 _PROBLEM = "application/problem+json"
 _JSON = "application/json"
@@ -219,7 +220,7 @@ authorize: Decorator = extend_schema(
             _ALWAYS,
             _POST,
             {
-                402: ["insufficient_funds", "card_expired", "invalid_card", "invalid_cvv", "declined"],
+                402: list(DECLINES),
                 409: ["order_already_has_payment", "idempotency_key_in_use"],
             },
         ),

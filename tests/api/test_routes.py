@@ -23,6 +23,12 @@ def route(*arguments: str) -> str:
     return printed.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def dollars_alone(settings: Any) -> None:
+    """What FicMart has beside them stands in the settings."""
+    settings.ROUTES = {"live": {"USD": "ficmart"}, "test": {"USD": "sandbox"}}
+
+
 def change(merchant: Merchant, mode: Mode, bank: str | None) -> bool:
     return change_route(
         Operator(), slug=merchant.slug, mode=mode, currency=Currency.USD, bank=bank, reason="a test"

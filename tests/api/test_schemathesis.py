@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,12 @@ from tests.simulated_bank import SimulatedBank
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 25  # for each of the two keys
+
+
+@pytest.fixture(autouse=True)
+def one_bank(settings: Any) -> None:
+    """The acquirer's 503 to every tenth card is no failure of the gateway's, and would count as one."""
+    settings.ROUTES = {"live": {"USD": "ficmart"}, "test": settings.ROUTES["test"]}
 
 
 class TestDocument:

@@ -86,7 +86,7 @@ class TestAuthorizeBody:
         assert (receipt["order_id"], receipt["customer_id"]) == (value, value)
         assert test_mode.get("/payments", order_id=value).json["results"] == [receipt]
 
-    @pytest.mark.parametrize("currency", [*NOT_STRINGS, "", "EUR", "usd", "US", "USD ", "ＵＳＤ"])
+    @pytest.mark.parametrize("currency", [*NOT_STRINGS, "", "CHF", "usd", "US", "USD ", "ＵＳＤ"])
     def test_the_currency_is_one_of_the_banks(self, mistaken: ApiClient, currency: Any) -> None:
         assert list(problems(mistaken.post("/payments", order(currency=currency)))) == ["currency"]
 
@@ -203,7 +203,7 @@ class TestAllAtOnce:
         body = {
             "order_id": "",
             "amount": "5000",
-            "currency": "EUR",
+            "currency": "CHF",
             "card": {
                 "number": "4111111111111112",
                 "expiry_month": 1,

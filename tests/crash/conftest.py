@@ -10,16 +10,23 @@ from tests.crash.case import Case, Until
 from tests.crash.order_service import OrderService
 from tests.crash.points import INSTRUCTIONS, Instruction
 from tests.gateway_server import GatewayServer
+from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
 
 
 @pytest.fixture(scope="session")
 def one_gateway(
-    django_db_setup: None, bank_process: SimulatedBank, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,
+    bank_process: SimulatedBank,
+    acquirer_process: SimulatedAcquirer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GatewayServer]:
     home = tmp_path_factory.mktemp("gateway")
     with GatewayServer(
-        bank_process.url, home, application="tests.crash.stopping_application:application"
+        bank_process.url,
+        home,
+        application="tests.crash.stopping_application:application",
+        environment={"ACQUIRER_URL": acquirer_process.url},
     ) as gateway:
         yield gateway
 

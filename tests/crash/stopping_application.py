@@ -15,7 +15,8 @@ from django.db.backends.signals import connection_created
 
 from ficpay.asgi import django as gateway
 from ficpay.intake import Intake
-from payments.banks.base import Instruction
+from payments.banks.acquirer import AcquirerBank
+from payments.banks.base import Bank, Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
 from payments.domain.replies import Reply
@@ -47,20 +48,20 @@ def watched(environ: dict[str, Any], start_response: StartResponse) -> Iterable[
 application = Intake(watched)
 
 
-_send = FicmartBank.send
+def _watched(send: Callable[..., Reply]) -> Callable[..., Reply]:
+    def watched_send(
+        self: Bank, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]
+    ) -> Reply:
+        def may_send_now() -> bool:
+            permitted = may_send()
+            _arrive("unsent")  # connected, and no byte has left
+            return permitted
 
+        reply = send(self, instruction, card=card, may_send=may_send_now)
+        _arrive("unrecorded")
+        return reply
 
-def _watched_send(
-    self: FicmartBank, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]
-) -> Reply:
-    def may_send_now() -> bool:
-        permitted = may_send()
-        _arrive("unsent")  # connected, and no byte has left
-        return permitted
-
-    reply = _send(self, instruction, card=card, may_send=may_send_now)
-    _arrive("unrecorded")
-    return reply
+    return watched_send
 
 
 def _watch_statements(connection: Any, **_: Any) -> None:
@@ -78,5 +79,6 @@ def _watched_statement(
     return done
 
 
-FicmartBank.send = _watched_send  # type: ignore[method-assign]
+for bank in (FicmartBank, AcquirerBank):
+    bank.send = _watched(bank.send)  # type: ignore[attr-defined]
 connection_created.connect(_watch_statements)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from payments.domain.timing import SILENT_ATTEMPTS_WITH_CARD
 from payments.models import Discrepancy, Event, IdempotencyKey, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
+from tests.simulated_acquirer import Decision
 from tests.simulated_bank import LedgerEntry
 
 HOURS = timedelta(hours=1)
@@ -31,7 +32,7 @@ class Books:
             (one.payment_id, one.kind) for one in Operation.objects.filter(unfinished | given_up)
         )
         found = []
-        for payment in Payment.objects.filter(mode="live"):
+        for payment in Payment.objects.filter(bank="ficmart"):
             capture = self.captures.get(payment.bank_authorization_id)
             done = {
                 "capture": capture,
@@ -116,7 +117,26 @@ class Books:
                 return operation.target_reference in used
             case "contradiction":
                 return contradicting
+            case "cannot_ask":
+                return operation.bank == "acquirer" and bool(operation.silent_attempts)
         return False
+
+
+def asked_once(decisions: list[Decision]) -> list[str]:
+    """What the acquirer has decided is what our payments there say; no authorize was decided twice.
+
+    It knows no keys: the orders' amounts tell them apart.
+    """
+    made = Counter(one.amount for one in decisions)
+    ours = Operation.objects.filter(bank="acquirer", kind="authorize")
+    asked = Counter(ours.exclude(state="NOT_EXECUTED").values_list("amount_minor", flat=True))
+    found = [f"{count} decisions about {amount}" for amount, count in made.items() if count > asked[amount]]
+    codes = {one.authorization_code: one for one in decisions if one.authorized}
+    for payment in Payment.objects.filter(bank="acquirer").exclude(bank_authorization_id=""):
+        decision = codes.get(payment.bank_authorization_id)
+        if decision is None or decision.amount != payment.amount_minor:
+            found.append(f"{payment} names {payment.bank_authorization_id}, the acquirer does not")
+    return found
 
 
 def stored_answers() -> dict[tuple[str, str], tuple[int, bytes]]:

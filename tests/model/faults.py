@@ -98,3 +98,18 @@ FAULTS = st.one_of(
     *(_of(endpoint, _EXECUTED + _NOT_EXECUTED + _REFUSES) for endpoint in ("captures", "voids", "refunds")),
     _of("health", _HEALTH),
 )
+# At the acquirer. Its lies are left out as well: nothing empties a 503 of something that was done.
+FAULTS_OF_ACQUIRER = _of(
+    "payments",
+    [
+        ("unavailable", {}),
+        ("drop_before", {}),
+        ("drop_after", {}),
+        ("hang_after", {"seconds": 0.6}),
+        ("hang_before", {"seconds": 0.6, "ignores_hangup": True}),
+        ("garbage", {}),
+        ("garbage", _HTML),
+        ("garbage", {"executed": False, "status": 400, "body": '{"error_message": "no"}'}),
+        ("alter", {"authorized": None}),
+    ],
+)

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from payments.banks import registry
+from payments.banks.acquirer import AcquirerBank
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
@@ -102,7 +103,12 @@ class Senders:
         monkeypatch.setitem(
             registry._MAKERS,
             "ficmart",
-            lambda: MortalBank(settings.BANK_URL, settings.BANK_TIMING, self),
+            lambda: MortalFicmart(self, settings.BANK_URL, settings.BANK_TIMING, closes_when_finished=True),
+        )
+        monkeypatch.setitem(
+            registry._MAKERS,
+            "acquirer",
+            lambda: MortalAcquirer(self, settings.ACQUIRER_URL, settings.BANK_TIMING),
         )
         monkeypatch.setattr(record, "_finish", self._mortal(record._finish))
         for kind, effect in list(conclude.EFFECTS.items()):
@@ -129,14 +135,14 @@ class Senders:
         return mortal
 
 
-class MortalBank(FicmartBank):
+class _Mortal:
     """The adapter as it is, asked by senders that may not live to hear the answer.
 
     A hold's end, told by the bank's clock, is told by ours: the bank's moves on, our rows grow older.
     """
 
-    def __init__(self, url: str, timing: Any, senders: Senders) -> None:
-        super().__init__(url, timing, closes_when_finished=True)
+    def __init__(self, senders: Senders, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._senders = senders
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
@@ -149,13 +155,23 @@ class MortalBank(FicmartBank):
 
         if self._senders.struck_by(Fate.BEFORE_THE_CALL):
             raise self._senders.death()
-        reply = super().send(instruction, card=card, may_send=may_send_still)
+        reply: Reply = super().send(  # type: ignore[misc]
+            instruction, card=card, may_send=may_send_still
+        )
         if self._senders.struck_by(Fate.AFTER_THE_CALL):
             raise self._senders.death()
         self._senders.reach("with the answer in hand")
         if isinstance(reply, Approval) and reply.expires_at is not None:
             return replace(reply, expires_at=reply.expires_at - self._senders.bank_is_ahead())
         return reply
+
+
+class MortalFicmart(_Mortal, FicmartBank):
+    """FicMart's bank, so asked."""
+
+
+class MortalAcquirer(_Mortal, AcquirerBank):
+    """The acquirer, so asked."""
 
 
 def _has_lease(instruction: Instruction) -> bool:

@@ -21,6 +21,7 @@ from payments.usecases.recovery import recover_next
 from tests.api_client import ApiClient
 from tests.conftest import any_bank_thread_works, forget_pace, wait_for_bank_threads
 from tests.model.senders import Died, Senders
+from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import LedgerEntry, SeenRequest, SimulatedBank
 from tests.time_travel import let_pass
 
@@ -41,8 +42,15 @@ TIMING = Timing(
 class World:
     """One gateway, its bank and its clients; made once, and emptied between examples."""
 
-    def __init__(self, bank: SimulatedBank, clients: dict[str, list[ApiClient]], settings: Any) -> None:
+    def __init__(
+        self,
+        bank: SimulatedBank,
+        acquirer: SimulatedAcquirer,
+        clients: dict[str, list[ApiClient]],
+        settings: Any,
+    ) -> None:
         self.bank = bank
+        self.acquirer = acquirer
         self.clients = clients  # of each merchant, by its slug
         self.senders = Senders()
         self.senders.on_death = self._begin_process
@@ -66,6 +74,7 @@ class World:
         self.senders.forget()
         self.is_bank_up = True
         self.bank.restart() if self.bank._process is None else self.bank.reset()
+        self.acquirer.reset()
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {', '.join(self._tables)}")
         self._ahead = 0.0
@@ -78,11 +87,13 @@ class World:
 
     def _begin_process(self) -> None:
         forget_pace()
-        capacity_of("ficmart").breaker._clock = lambda: time.monotonic() + self._ahead
+        for name in ("ficmart", "acquirer"):
+            capacity_of(name).breaker._clock = lambda: time.monotonic() + self._ahead
 
     def end(self) -> None:
         """Nothing of this example works on."""
         self.senders.forget()
+        self.acquirer.release()
         if self.is_bank_up:
             self.bank.release()
         else:
@@ -110,6 +121,8 @@ class World:
         """The bank is up, well, and does what it is told."""
         if not self.is_bank_up:
             self.restart_bank()
+        self.acquirer.clear_script()
+        self.acquirer.release()
         self.bank.clear_script()
         self.bank.release()
         self.bank.database_down(False)
@@ -137,6 +150,7 @@ class World:
     def rest(self) -> None:
         """Until nobody works on anything: in the minutes that pass, the bank ends what it has begun."""
         wait_for_bank_threads()
+        self.acquirer.wait_until_idle()
         if self.is_bank_up:
             self.bank.wait_until_idle()
 
