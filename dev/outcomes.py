@@ -1,24 +1,36 @@
 """Writes docs/outcomes.md: what every answer of every bank means, each with a link to its test.
 
 How a bank says a word its adapter tells (`reads`), what the word means `payments.domain.meanings`. The tests
-are tests/engine/test_outcome_table.py. They are read, not imported: a cell is the line of a dictionary whose
-key names it.
+are tests/engine/test_outcome_table.py and, for a bank that knows no keys, tests/engine/test_without_keys.py.
+They are read, not imported: a cell is the line of a dictionary whose key names it.
 """
 
 import ast
 import sys
 from pathlib import Path
 
+from payments.banks.acquirer import AcquirerBank
 from payments.banks.base import Bank
 from payments.banks.ficmart import FicmartBank
 from payments.banks.sandbox import SandboxBank
 from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, ROW_OF_WORD, Answer, Meaning
-from payments.domain.replies import Said
+from payments.domain.outcomes import (
+    Declined,
+    History,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    Succeeded,
+    Surroundings,
+    outcome_of,
+)
+from payments.domain.replies import Approval, BankError, Decline, NotDone, NotSent, Reply, Said, Silence
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 
 PROJECT = Path(__file__).resolve().parent.parent
 TESTS = "tests/engine/test_outcome_table.py"
+TESTS_WITHOUT_KEYS = "tests/engine/test_without_keys.py"
 PROBE = "probe"
 COLUMNS = (*(kind.value for kind in OperationKind), PROBE)
 # What a test's dictionaries hold: all cells, and what becomes of some under a condition.
@@ -28,6 +40,16 @@ SILENT, NOT_OURS, UNWELL = "AFTER_SILENCE", "NOT_OURS_FOR_CERTAIN", "IN_ILL_HEAL
 Lines = dict[tuple[str, str, str], int]  # by the dictionary's name, the answer's and the column
 
 BANKS: tuple[Bank, ...] = (FicmartBank("", Timing()), SandboxBank())
+# Nothing follows a doubt there, so that no row is about what happened before.
+BANKS_WITHOUT_KEYS: tuple[Bank, ...] = (AcquirerBank("", Timing()),)
+REPLIES: dict[Said, Reply] = {
+    Said.APPROVED: Approval(200, "reference", replayed=False),
+    Said.DECLINED: Decline(Said.DECLINED, 200),
+    Said.BANK_ERROR: BankError(Said.BANK_ERROR, 400),
+    Said.NOT_DONE: NotDone(503),
+    Said.SILENCE: Silence("timeout"),
+    Said.NOT_SENT: NotSent("connection failed"),
+}
 # What happened before, where a row is about that, too.
 BEFORE = {
     Answer.APPROVED_ANEW_AFTER_SILENCE: "but not the stored answer, after a silent attempt",
@@ -122,7 +144,9 @@ class CellNotTested(Exception):
 def document(tests: str) -> str:
     """The page, made from the adapters, the table and the source of its tests. Raises CellNotTested."""
     lines = lines_of_cells(tests)
-    return "\n".join([INTRODUCTION, *(line for bank in BANKS for line in _table(lines, bank)), NOTES])
+    tables = [line for bank in BANKS for line in _table(lines, bank)]
+    tables += [line for bank in BANKS_WITHOUT_KEYS for line in _table_without_keys(bank)]
+    return "\n".join([INTRODUCTION, *tables, NOTES])
 
 
 def _table(lines: Lines, bank: Bank) -> list[str]:
@@ -138,6 +162,49 @@ def _table(lines: Lines, bank: Bank) -> list[str]:
         ),
         "",
     ]
+
+
+def _table_without_keys(bank: Bank) -> list[str]:
+    tests = ast.parse((PROJECT / TESTS_WITHOUT_KEYS).read_text()).body
+    keys = [
+        key
+        for statement in tests
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.value, ast.Dict)
+        for key in statement.value.keys
+    ]
+    lines = {key.attr: key.lineno for key in keys if isinstance(key, ast.Attribute)}
+    if missing := [said for said in bank.reads if said.name not in lines]:
+        raise CellNotTested(f"{TESTS_WITHOUT_KEYS} has no line for {missing}.")
+    return [
+        f"## {bank.name}",
+        "",
+        "It knows no keys: what it may have executed is never sent again.",
+        "",
+        "| answer | authorize |",
+        "|---|---|",
+        *(
+            f"| {says} | [{_leaves(said)}](../{TESTS_WITHOUT_KEYS}#L{lines[said.name]}) |"
+            for said, says in bank.reads.items()
+        ),
+        "",
+    ]
+
+
+def _leaves(said: Said) -> str:
+    """What an answer means at a bank that knows no keys."""
+    reply = REPLIES[said]
+    outcome: Outcome = outcome_of(OperationKind.AUTHORIZE, reply, History(cannot_ask=True), Surroundings())
+    match outcome:
+        case Succeeded():
+            return "SUCCEEDED"
+        case Declined():
+            return "DECLINED"
+        case NotExecuted():
+            return "retry, then NOT_EXECUTED" if isinstance(reply, NotDone | NotSent) else "NOT_EXECUTED"
+        case NeedsReview(reason=reason):
+            return f"NEEDS_REVIEW (`{reason}`): people, or a statement, find out"
+        case _:
+            raise ValueError(f"{said} leaves {outcome}")
 
 
 def columns_of(bank: Bank) -> list[str]:

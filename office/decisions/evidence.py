@@ -128,7 +128,7 @@ def may_be_asked_again(operation: Operation) -> bool:
     """Whether its bank knows it by its key, so that asking about it cannot execute it a second time."""
     able = abilities_of(operation.bank)
     is_authorize = operation.kind == OperationKind.AUTHORIZE
-    return able.probes_without_card if is_authorize else able.knows_keys_for is not None
+    return able.probes_without_card if is_authorize else able.knows_keys
 
 
 def looked_up(bank: str, kind: OperationKind, reference: str) -> Found:

@@ -38,6 +38,7 @@ from payments.domain.patience import hurried
 from payments.domain.replies import NOES, Approval, NotSent, Reply, Said, call_is_over, describe, is_silent
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.engine import claim, leases, orphan_answers
+from payments.engine.abilities import abilities_of
 from payments.engine.capacity import timing_of
 from payments.engine.conclude import Locked, Recorded, conclude, lock_at_once, name_success, next_look
 from payments.engine.leases import LateAnswer, Lease, boot_clock
@@ -254,11 +255,14 @@ def _still_held(operation: Operation, lease: Lease) -> bool:
 def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
     """A late answer that something was done which is recorded as not executed. That needs people.
 
-    A hold that comes so late has its own case (`late_holds`); one that is freed after all needs nobody.
+    A hold that comes so late has its own case (`late_holds`) where the bank can void it; one that is freed
+    after all needs nobody.
     """
+    can_void = abilities_of(operation.bank).can(OperationKind.VOID)
     if (
         operation.state not in (OperationState.NOT_EXECUTED, OperationState.REJECTED)
-        or operation.kind in (OperationKind.AUTHORIZE, OperationKind.RELEASE)
+        or operation.kind == OperationKind.RELEASE
+        or (operation.kind == OperationKind.AUTHORIZE and can_void)
         or not says_done(OperationKind(operation.kind), ended.reply.said)
     ):
         return

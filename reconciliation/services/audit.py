@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from payments.domain.states import OperationKind
 from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD
-from payments.engine.abilities import answers_last, banks_that_void_expired_holds, banks_without_keys
+from payments.engine.abilities import (
+    answers_last,
+    banks_that_can,
+    banks_that_void_expired_holds,
+    banks_without_keys,
+)
 from payments.engine.capacity import longest_attempt
 from payments.models.patience import unhurried
 from reconciliation.services.audit_rules import RULES
@@ -43,6 +49,7 @@ def found_by(cursor: CursorWrapper) -> list[Violation]:
         "answers_last": json.dumps(
             {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in answers_last().items()}
         ),
+        "banks_that_void": json.dumps(banks_that_can(OperationKind.VOID)),
         "banks_that_void_expired": json.dumps(banks_that_void_expired_holds()),
         "silent_with_card": SILENT_ATTEMPTS_WITH_CARD,
         "probes_apart": f"{NEGATIVE_PROBES_APART.total_seconds()} seconds",

@@ -215,7 +215,9 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
-        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind NOT IN ('authorize', 'release') AND (
+        WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind <> 'release'
+            -- A late hold is voided where that can be done.
+            AND NOT (o.kind = 'authorize' AND %(banks_that_void)s::jsonb ? o.bank) AND (
                 a.said = 'approved' OR a.is_late AND {_SAID_DONE})
             AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.payment_id = o.payment_id
                 AND s.kind = o.kind AND s.state = 'SUCCEEDED' AND (a.bank_reference = ''

@@ -4,7 +4,18 @@ import re
 
 import pytest
 
-from dev.outcomes import BANKS, MEANS, PROJECT, TESTS, CellNotTested, columns_of, document, rows_of
+from dev.outcomes import (
+    BANKS,
+    BANKS_WITHOUT_KEYS,
+    MEANS,
+    PROJECT,
+    TESTS,
+    CellNotTested,
+    columns_of,
+    document,
+    rows_of,
+)
+from payments.banks import registry
 from payments.banks.base import Bank
 from payments.domain.meanings import Answer, Meaning
 
@@ -40,7 +51,22 @@ class TestEachBanksTable:
         assert len(first) == len(rows_of(bank)) * len(columns_of(bank))
 
 
+@pytest.mark.parametrize("bank", BANKS_WITHOUT_KEYS, ids=lambda bank: bank.name)
+class TestABankWithoutKeys:
+    def test_has_cells_that_link_to_lines_that_are_about_them(self, bank: Bank) -> None:
+        page = PAGE.read_text().partition(f"## {bank.name}\n\n")[2].partition("\n## ")[0]
+        for said, says in bank.reads.items():
+            row = next(line for line in page.splitlines() if line.startswith(f"| {says} |"))
+            ((path, line),) = LINK.findall(row)
+            assert f"Said.{said.name}:" in (PROJECT / path).read_text().splitlines()[int(line) - 1]
+
+
 class TestDocument:
+    def test_has_a_table_for_each_bank(self) -> None:
+        assert {bank.name for bank in (*BANKS, *BANKS_WITHOUT_KEYS)} == set(registry.NAMES)
+        assert all(bank.abilities.knows_keys for bank in BANKS)
+        assert not any(bank.abilities.knows_keys for bank in BANKS_WITHOUT_KEYS)
+
     def test_the_committed_one_is_the_generated_one(self) -> None:
         generated = document((PROJECT / TESTS).read_text())
         assert PAGE.read_text() == generated, "docs/outcomes.md is not current: make outcomes"

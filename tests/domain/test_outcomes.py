@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 
@@ -14,6 +15,7 @@ from payments.domain.outcomes import (
     NotExecuted,
     Outcome,
     Rejected,
+    ReviewReason,
     Succeeded,
     Surroundings,
     health_decides,
@@ -328,6 +330,39 @@ class TestTheCardIsSent:
         assert outcome.retry
         assert AFTER_SILENCE.may_send_card
         assert not AFTER_SILENCES.may_send_card
+
+
+class TestABankThatKnowsNoKeys:
+    """Nothing is left in doubt there: people decide at once, or nothing was executed for certain."""
+
+    WITHOUT_KEYS = History(cannot_ask=True)
+    ALL = (
+        NotSent("connection failed"),
+        NotDone(503),
+        Silence("timeout", is_over=False),
+        Silence("lost", 200),
+        APPROVED,
+        Decline(Said.DECLINED, 200),
+        BankError(Said.BANK_ERROR, 400),
+        Mismatch(200, "another amount"),
+    )
+
+    def test_needs_people_for_whatever_it_may_have_executed(self) -> None:
+        told = {
+            describe(one): outcome_of(OperationKind.AUTHORIZE, one, self.WITHOUT_KEYS, UNKNOWN)
+            for one in self.ALL
+        }
+        review = NeedsReview(ReviewReason.CANNOT_ASK)
+        in_review = {words for words, outcome in told.items() if outcome == review}
+        assert in_review == {"timeout", "lost", "200 another amount"}
+        not_executed = {words for words, outcome in told.items() if isinstance(outcome, NotExecuted)}
+        assert not_executed == {"connection failed", "503 not_done", "400 bank_error"}
+
+    def test_is_never_asked_about_a_doubt_again(self) -> None:
+        doubt = replace(self.WITHOUT_KEYS, any_in_doubt=True, silent=1)
+        for kind, reply in product(KINDS, self.ALL):
+            outcome = outcome_of(kind, reply, doubt, UNKNOWN)
+            assert not isinstance(outcome, InDoubt | NotExecuted), (kind, reply)
 
 
 class TestTheWordsForAReply:

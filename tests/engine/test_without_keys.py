@@ -7,6 +7,7 @@ its word that nothing was done.
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,8 @@ from django.db import connection
 from office.cases.review import queue
 from office.decisions import resolve
 from office.decisions.evidence import Evidence
+from payments.banks.registry import bank_named
+from payments.domain.replies import Said
 from payments.domain.timing import Timing
 from payments.engine import leases
 from payments.engine.capacity import capacity_of, timing_of
@@ -24,6 +27,7 @@ from payments.usecases import recovery
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.banks.raw_server import port_nobody_listens_on
 from tests.office.cases import member, not_executed
 from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
@@ -31,6 +35,7 @@ from tests.time_travel import let_pass
 
 Until = Callable[[Callable[[], Any]], Any]
 WITHIN = timedelta(seconds=5)
+MALFORMED = {"executed": False, "status": 400, "body": '{"error_message": "expiry"}'}
 NO, AWAY = CARDS["visa-500"], CARDS["expired"]  # by their last digits, 2 and 0
 
 
@@ -54,6 +59,51 @@ def under_review(answer: ApiAnswer) -> None:
     assert (answer.json["state"], answer.json["money_moved"]) == ("PENDING", "unknown")
     assert Operation.objects.get().state == "NEEDS_REVIEW"
     assert Discrepancy.objects.get().kind == "cannot_ask"
+
+
+def record_not_executed() -> None:
+    proposal = not_executed(Operation.objects.get(), Evidence.BANK_WORD, quote="We have no such payment.")
+    proposed = resolve.propose(member("kim"), proposal).resolution
+    resolve.approve(member("lee"), proposed.pk, reason="so it is")
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """How the acquirer comes to say it, and what that leaves of the operation and of its payment."""
+
+    operation: str
+    payment: str
+    card: str = "visa"  # by its last digit
+    step: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    is_away: bool = False
+
+
+# docs/outcomes.md links each of its cells to the line below that holds it.
+WORDS: dict[Said, Leaves] = {
+    Said.APPROVED: Leaves("SUCCEEDED", "AUTHORIZED"),
+    Said.DECLINED: Leaves("DECLINED", "DECLINED", "visa-500"),
+    Said.BANK_ERROR: Leaves("NOT_EXECUTED", "FAILED", step="garbage", options=MALFORMED),
+    Said.NOT_DONE: Leaves("NOT_EXECUTED", "FAILED", "expired"),
+    Said.SILENCE: Leaves("NEEDS_REVIEW", "PENDING", step="drop_after"),
+    Said.NOT_SENT: Leaves("NOT_EXECUTED", "FAILED", is_away=True),
+}
+
+
+@pytest.mark.parametrize("said", WORDS)
+def test_every_word_leaves_the_operation_and_its_payment_so(
+    live: ApiClient, acquirer: SimulatedAcquirer, settings: Any, said: Said
+) -> None:
+    word = WORDS[said]
+    if word.step:
+        acquirer.script("payments", word.step, **word.options)
+    with port_nobody_listens_on() as nobody:
+        if word.is_away:
+            settings.ACQUIRER_URL = nobody
+            bank_named.cache_clear()
+        live.post("/payments", euros(card=CARDS[word.card]))
+    assert (Operation.objects.get().state, Payment.objects.get().state) == (word.operation, word.payment)
+    assert Attempt.objects.latest("number").said == said
 
 
 class TestAnswered:
@@ -98,7 +148,7 @@ class TestAnswered:
     def test_what_it_calls_malformed_was_not_executed_and_is_not_repeated(
         self, live: ApiClient, acquirer: SimulatedAcquirer
     ) -> None:
-        acquirer.script("payments", "garbage", executed=False, status=400, body='{"error_message": "expiry"}')
+        acquirer.script("payments", "garbage", **MALFORMED)
         assert live.post("/payments", euros()).status == 503
         assert calls(acquirer) == [400]
 
@@ -152,9 +202,7 @@ class TestSilent:
         acquirer.script("payments", "drop_before")
         first = live.post("/payments", body := euros(), key="k")
         let_pass(timedelta(minutes=2))
-        proposal = not_executed(Operation.objects.get(), Evidence.BANK_WORD, quote="We have no such payment.")
-        proposed = resolve.propose(member("kim"), proposal).resolution
-        resolve.approve(member("lee"), proposed.pk, reason="so it is")
+        record_not_executed()
         again = live.post("/payments", body, key="k")
         assert again.status == 201
         assert again.json["id"] != first.json["id"]
@@ -217,6 +265,25 @@ class TestAnAnswerThatComesLate:
         until(lambda: Payment.objects.filter(state=state).exists())
         assert not Discrepancy.objects.filter(closed_at=None).exists()
         assert len(calls(acquirer)) == 1
+
+    def test_is_for_people_where_they_had_found_that_nothing_was_executed(
+        self, live: ApiClient, acquirer: SimulatedAcquirer, until: Until
+    ) -> None:
+        """Nobody can void the hold there, so nothing but the case in the queue tells of it."""
+        acquirer.hold()
+        with ThreadPoolExecutor(1) as client:
+            asked = client.submit(on_a_thread, lambda: live.post("/payments", euros(), key="k"))
+            acquirer.wait_until_held()
+            let_pass(timedelta(seconds=timing_of("acquirer").lease))
+            assert recovery.recover_due(within=WITHIN) == 1
+            record_not_executed()
+            acquirer.release()
+            asked.result()
+        until(lambda: Discrepancy.objects.filter(kind="late_answer", closed_at=None).exists())
+        case = queue()[0]
+        assert "executed what is recorded as not executed" in case.why
+        assert recovery.recover_due(within=WITHIN) == 0
+        assert not Operation.objects.filter(kind="release").exists()
 
 
 class TestAnAnswerThatCannotBeRecorded:
