@@ -103,6 +103,9 @@ BROKEN = {
     "the_card_is_sent_twice_in_silence_at_most": """
         UPDATE payments_attempt SET is_probe = false, result = 'silent'
         WHERE operation_id IN (SELECT operation_id FROM payments_attempt WHERE is_probe)""",
+    "what_cannot_be_asked_is_sent_once": """
+        UPDATE payments_operation SET bank = 'acquirer'
+        WHERE id IN (SELECT operation_id FROM payments_attempt WHERE number = 2 AND NOT is_probe)""",
     "a_bank_key_is_one_instruction": """
         UPDATE payments_operation SET bank_idempotency_key = 'shared', bank = state
         WHERE kind IN ('capture', 'void') AND state = 'SUCCEEDED'""",
