@@ -28,7 +28,7 @@ CODES = {
         "unsupported_media_type",
         "internal_error",
     ),
-    *("bank_unavailable", "service_unavailable", "overloaded"),
+    *("not_supported", "bank_unavailable", "service_unavailable", "overloaded"),
 }
 
 
