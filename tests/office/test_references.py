@@ -48,6 +48,7 @@ class TestRecordingTheBanksReference:
             resolve.propose(kim, recording(operation, other["bank"]["capture_id"]))
         with unguarded(), connection.cursor() as cursor:
             cursor.execute("UPDATE payments_payment SET bank_capture_id = 'x' WHERE state = 'CAPTURED'")
+            cursor.execute("UPDATE payments_operation SET bank_reference = 'x' WHERE state = 'SUCCEEDED'")
         with pytest.raises(CannotResolve, match="belongs to auth_"):
             resolve.propose(kim, recording(operation, other["bank"]["capture_id"]))
         assert Resolution.objects.count() == 0
