@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from payments.models import Heartbeat, Operation
 from tests.api_client import ApiClient, order
 from tests.bank_books import disagreements
+from tests.conftest import wait_for_bank_threads
 from tests.gateway_server import PROJECT, environment_of_a_process
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass
@@ -40,6 +41,7 @@ def capture_in_doubt(live: ApiClient, bank: SimulatedBank) -> dict[str, Any]:
     bank.script("captures", "drop_after")
     bank.script("captures", "drop_before", times=1000)
     assert live.post(f"/payments/{payment['id']}/capture").status == 202
+    wait_for_bank_threads()  # a busy machine answers before they end
     bank.clear_script()
     return payment
 
