@@ -35,6 +35,8 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@$(VENV) -m ruff format --check --quiet . || { echo 'Not formatted: .venv/bin/ruff format .'; exit 1; }
 	@echo 'Layers (import-linter)'
 	@$(VENV) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-logo
+	@echo "What a bank says stays in its adapter"
+	@$(VENV) -m pytest -q -n0 --no-header -p no:cacheprovider tests/domain/test_bank_words.py
 	@echo 'Types (mypy)'
 	@$(VENV) -m dev.production $(VENV) -m mypy
 	@echo 'Migrations'
