@@ -59,6 +59,10 @@ def with_slash(name: str) -> Callable[..., HttpResponseBase]:
     return csrf_exempt(require_safe(RedirectView.as_view(pattern_name=name, query_string=True)))
 
 
+def is_of_the_api(request: HttpRequest) -> bool:
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
 @csrf_exempt  # there is nothing to protect, and whoever posts here is told so
 def nowhere(request: HttpRequest) -> HttpResponseBase:
     """Every address that is none; a view, since in development Django's own page would repeat the address."""
@@ -67,7 +71,7 @@ def nowhere(request: HttpRequest) -> HttpResponseBase:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404: problem details below /api/, Django's plain page elsewhere."""
-    if not request.path.startswith("/api/"):
+    if not is_of_the_api(request):
         return defaults.page_not_found(request, exception)
     detail = "There is nothing at this address. The API is described at /api/docs/."
     return _problem(request, "not_found", detail, next_step=NEXT_AT_NO_ADDRESS)
@@ -75,7 +79,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400 from below the views, as for a host name that is not ours."""
-    if not request.path.startswith("/api/"):
+    if not is_of_the_api(request):
         return defaults.bad_request(request, exception)
     detail = "The request's address or headers are invalid."
     return _problem(request, "validation_error", detail)
@@ -83,7 +87,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
     """What never reaches a view."""
-    if not request.path.startswith("/api/"):
+    if not is_of_the_api(request):
         return HttpResponse(
             f"{fault.detail}\n", status=PROBLEMS[fault.code].status, content_type="text/plain"
         )
@@ -104,7 +108,7 @@ def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """500 from below the views."""
-    if not request.path.startswith("/api/"):
+    if not is_of_the_api(request):
         return defaults.server_error(request)
     return response_of(internal_error(request_id_of(request), writes=_writes(request)))
 

@@ -18,7 +18,6 @@ from payments.domain.ids import new_id
 
 log = structlog.get_logger("ficpay.requests")
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
-API = "/api/"
 _PROBLEM = "application/problem+json"
 _QUIET = ("/health", "/readiness", "/static/")
 
@@ -40,7 +39,7 @@ class RequestIdMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
         response = self._answer(request)
-        if request.path.startswith(API):
+        if home.is_of_the_api(request):
             if response.status_code >= 400 and response.get("Content-Type") != _PROBLEM:
                 response = home.as_problem(request, response)
             response.setdefault("Cache-Control", "no-store")
@@ -62,7 +61,7 @@ class RequestIdMiddleware:
             request.get_host()
         except DisallowedHost as error:
             return home.bad_request(request, error)
-        if settings.HTTPS_ONLY and request.path.startswith(API) and not request.is_secure():
+        if settings.HTTPS_ONLY and home.is_of_the_api(request) and not request.is_secure():
             return home.refused(request, home.PLAIN_HTTP)
         return self.get_response(request)
 
@@ -73,7 +72,7 @@ class RequestIdMiddleware:
                 return home.not_found(request, error)
             case SuspiciousOperation():
                 return home.bad_request(request, error)
-            case _ if request.path.startswith(API):
+            case _ if home.is_of_the_api(request):
                 log.error("unforeseen_error", exc_info=error)
                 return home.server_error(request)
             case _:

@@ -81,7 +81,7 @@ class TestForm:
 
     @pytest.mark.usefixtures("debug")
     @pytest.mark.parametrize(
-        "path", ["/api/v1/nothing", "/api/v1/a%0Ab", "/api/", "/api/v1/", "/api/v2/payments"]
+        "path", ["/api/v1/nothing", "/api/v1/a%0Ab", "/api", "/api/", "/api/v1/", "/api/v2/payments"]
     )
     def test_an_unknown_address_is_a_problem_with_and_without_debug(self, path: str) -> None:
         response = Client().get(path)
