@@ -1,1 +1,1 @@
-"""`make soak`: shoppers at a FicPay whose bank, database and processes are disturbed; then the books."""
+"""`make soak`: shoppers at a FicPay whose banks, database and processes are disturbed; then the books."""

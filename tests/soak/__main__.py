@@ -1,10 +1,11 @@
-"""`make soak`: shoppers for SOAK_SECONDS (120), while FicPay, its database and its bank are disturbed.
+"""`make soak`: shoppers for SOAK_SECONDS (120), while FicPay, its database and its banks are disturbed.
 
-The bank has bad weather, and acts in silence; processes are killed; PostgreSQL stands still for seconds;
+Both banks have bad weather, and act in silence; processes are killed; PostgreSQL stands still for seconds;
 idle transactions hold rows; headers come twice. Then all that ends, every shopper asks until each of its
 instructions has a final answer, and the books are closed. Ends with 1 if money was lost or doubled, a stray
-hold is not counted, or a rule of the books is broken. All on a database and a bank of its own, with the real
-bounds of time: what minutes of peace cannot settle is printed as still in doubt.
+hold is not counted, a doubt that is left to people is not in their queue, or a rule of the books is broken.
+All on a database and banks of its own, with the real bounds of time: what minutes of peace cannot settle is
+printed as still in doubt.
 """
 
 import os
@@ -27,7 +28,9 @@ from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: 
 from tests.application_role import grant_privileges  # noqa: E402
 from tests.gateway_server import GatewayServer  # noqa: E402
 from tests.settings import POSTGRES  # noqa: E402
+from tests.simulated_acquirer import SimulatedAcquirer  # noqa: E402
 from tests.simulated_bank import SimulatedBank  # noqa: E402
+from tests.simulated_process import SimulatedProcess  # noqa: E402
 from tests.soak import books  # noqa: E402
 from tests.soak.disturbances import Disturbances  # noqa: E402
 from tests.soak.processes import Behind  # noqa: E402
@@ -52,18 +55,21 @@ def main() -> int:
         key = issue_api_key(slug=create_merchant(slug="soak", name="Soak").slug, mode=Mode.LIVE).plain
         weather = {"failure_rate": 0.05, "min_latency_ms": 100, "max_latency_ms": 2000}
         bank = stack.enter_context(SimulatedBank(**weather))  # type: ignore[arg-type]
-        server = stack.enter_context(GatewayServer(bank.url, home, workers=2))
+        acquirer = stack.enter_context(SimulatedAcquirer(**weather))
+        server = stack.enter_context(
+            GatewayServer(bank.url, home, workers=2, environment={"ACQUIRER_URL": acquirer.url})
+        )
         behind = [
-            Behind(bank, home / "worker.log", "worker"),
-            Behind(bank, home / "recovery.log", "reconcile", "pending", "--watch"),
+            Behind(server.environment, home / "worker.log", "worker"),
+            Behind(server.environment, home / "recovery.log", "reconcile", "pending", "--watch"),
         ]
         for process in behind:
             process.start()
             stack.callback(process.kill)
         print(f"{SHOPPERS} shoppers for {seconds:.0f} s", flush=True)
-        disturbances = Disturbances(server, behind, bank, key, tally)
-        _shop(server, key, tally, disturbances, seconds, bank)
-        return books.close(bank, tally, sorted(home.glob("*.log")))
+        disturbances = Disturbances(server, behind, bank, acquirer, key, tally)
+        _shop(server, key, tally, disturbances, seconds, [bank, acquirer])
+        return books.close(bank, acquirer, tally, sorted(home.glob("*.log")))
 
 
 def _shop(
@@ -72,7 +78,7 @@ def _shop(
     tally: Tally,
     disturbances: Disturbances,
     seconds: float,
-    bank: SimulatedBank,
+    banks: list[SimulatedProcess],
 ) -> None:
     end, peace_is_over = time.monotonic() + seconds, threading.Event()
     shoppers = [Shopper(server, key, tally, end=end, peace_is_over=peace_is_over) for _ in range(SHOPPERS)]
@@ -80,7 +86,8 @@ def _shop(
         thread.start()
     time.sleep(seconds)
     disturbances.stop()
-    bank.weather(failure_rate=0, max_latency_ms=100, min_latency_ms=0)
+    for bank in banks:
+        bank.weather(failure_rate=0, max_latency_ms=100, min_latency_ms=0)
     print("All is calm; the shoppers ask for their last answers.", flush=True)
     _wait_for_peace(shoppers)
     peace_is_over.set()

@@ -1,4 +1,4 @@
-"""The end of a soak: what must hold between the receipts, what clients were told, and the bank's ledger."""
+"""The end of a soak: what must hold between the receipts, what clients were told, and the banks' ledgers."""
 
 import json
 import shutil
@@ -16,7 +16,8 @@ from payments.usecases import heartbeats
 from reconciliation.services.audit import violations
 from tests.bank_books import disagreements, stray_holds, uncounted_strays
 from tests.gateway_server import PROJECT
-from tests.model.books import Books
+from tests.model.books import Books, asked_once
+from tests.simulated_acquirer import Decision, SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
 from tests.soak.disturbances import ORDERS_SENT_TWICE
 from tests.soak.tally import Tally, listed
@@ -41,46 +42,60 @@ def may_settle_soon() -> bool:
     )
 
 
-def close(bank: SimulatedBank, tally: Tally, logs: Sequence[Path]) -> int:
+def close(bank: SimulatedBank, acquirer: SimulatedAcquirer, tally: Tally, logs: Sequence[Path]) -> int:
     """Print what was done and found; 1 if money was lost or doubled, or a rule of the books is broken."""
     bank.wait_until_idle(seconds=60)
+    acquirer.wait_until_idle(seconds=60)
     tally.injected["bank answers 500"] = sum(seen.status == 500 for seen in bank.requests())
-    strays = stray_holds(bank)
-    wrong = disagreements(bank) + Books(bank.ledger()).money()
-    lost = _lost(tally)
+    tally.injected["acquirer answers 503"] = sum(seen.status == 503 for seen in acquirer.requests())
+    strays, decisions = stray_holds(bank), acquirer.decisions()
+    wrong = disagreements(bank) + Books(bank.ledger()).money() + asked_once(decisions)
+    lost = _lost(tally) + _lost_at_acquirer(decisions)
+    stuck = _stuck(bank)
     broken = [f"{one.rule}: {one.subject}: {one.detail}" for one in violations()]
-    for line in (*tally.wrong, *lost, *wrong, *broken):
+    for line in (*tally.wrong, *lost, *wrong, *stuck, *broken):
         print(f"  {line}")
     print("Disturbances:", listed(tally.injected))
     print("Shoppers got:", listed(tally.answers), f"and {tally.unfinished} no final answer")
     _print_recovery(logs)
-    states = Counter(Payment.objects.values_list("state", flat=True))
-    held = sum(entry.type == "AUTH_HOLD" for entry in bank.ledger())
-    print(f"Payments: {listed(states)}; {held} holds at the bank")
-    unfinished = Operation.objects.filter(state__in=["OPEN", "NEEDS_REVIEW"])
-    print("Still in doubt:", listed(Counter(f"{one.kind} {one.state}" for one in unfinished)))
+    _print_bank("ficmart", sum(entry.type == "AUTH_HOLD" for entry in bank.ledger()))
+    _print_bank("acquirer", sum(decision.authorized for decision in decisions))
+    print(f"In doubt, and not in the review queue: {len(stuck)}")
     print(f"Lost: {len(lost)}")
     awaited = Operation.objects.aggregate(all=Sum("strays_awaited"))["all"] or 0
     print(f"Doubled or disagreeing: {len(wrong)}")
     print(f"Strays: {len(strays)} holds that no receipt names, {awaited} awaited of the statement")
     print(f"Not counted: {len(uncounted_strays(strays))} keys with more strays than their operations await")
     print(f"Audit: {len(broken)} violations; {len(tally.wrong)} wrong answers")
-    is_well = not (lost or wrong or broken or tally.wrong)
+    is_well = not (lost or wrong or stuck or broken or tally.wrong)
     if not is_well:
-        _keep_evidence(bank, logs)
+        _keep_evidence(bank, acquirer, logs)
     return 0 if is_well else 1
 
 
-def _keep_evidence(bank: SimulatedBank, logs: Sequence[Path]) -> None:
-    """The logs, our rows and the bank's: databases and logs of a soak end with it."""
+def _print_bank(name: str, held: int) -> None:
+    states = Counter(Payment.objects.filter(bank=name).values_list("state", flat=True))
+    unfinished = Operation.objects.filter(bank=name, state__in=["OPEN", "NEEDS_REVIEW"])
+    doubts = Counter(f"{one.kind} {one.state}" for one in unfinished)
+    print(f"Payments at {name}: {listed(states)}; {held} authorized there; still in doubt: {listed(doubts)}")
+
+
+def _keep_evidence(bank: SimulatedBank, acquirer: SimulatedAcquirer, logs: Sequence[Path]) -> None:
+    """The logs, our rows and the banks': databases and logs of a soak end with it."""
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     for log in logs:
         shutil.copy(log, EVIDENCE)
     for rows in (Payment, Operation, Attempt, Event, Discrepancy):
         path = EVIDENCE / f"{rows.__name__.lower()}s.json"
         path.write_text(serializers.serialize("json", rows.objects.all(), indent=1))
-    for name, found in (("ledger", bank.ledger()), ("requests", bank.requests())):
-        path = EVIDENCE / f"bank_{name}.json"
+    kept: dict[str, Sequence[object]] = {
+        "bank_ledger": bank.ledger(),
+        "bank_requests": bank.requests(),
+        "acquirer_decisions": acquirer.decisions(),
+        "acquirer_requests": acquirer.requests(),
+    }
+    for name, found in kept.items():
+        path = EVIDENCE / f"{name}.json"
         path.write_text(json.dumps([vars(one) for one in found], default=str, indent=1))
     print(f"Logs and rows are kept in {EVIDENCE}")
 
@@ -122,3 +137,23 @@ def _lost(tally: Tally) -> list[str]:
             found.append(f"{payment_id}: told {receipt['state']}, is {state}")
     refused = Payment.objects.filter(order_id__startswith=ORDERS_SENT_TWICE)
     return found + [f"{one} was made by a request with two Idempotency-Key headers" for one in refused]
+
+
+def _lost_at_acquirer(decisions: list[Decision]) -> list[str]:
+    """Authorizations that no payment names and no review is about."""
+    ours = Payment.objects.filter(bank="acquirer")
+    named = set(ours.values_list("bank_authorization_id", flat=True))
+    reviewed = Operation.objects.filter(bank="acquirer", state="NEEDS_REVIEW")
+    looked_for = set(reviewed.values_list("amount_minor", flat=True))
+    return [
+        f"{one} is named by no payment and under no review"
+        for one in decisions
+        if one.authorized and one.authorization_code not in named and one.amount not in looked_for
+    ]
+
+
+def _stuck(bank: SimulatedBank) -> list[str]:
+    """Doubts at the acquirer that are still OPEN, and reviews without an open case that names the silence."""
+    still_open = Operation.objects.filter(bank="acquirer", state="OPEN")
+    found = [f"{one} is OPEN, and the acquirer cannot be asked" for one in still_open]
+    return found + Books(bank.ledger()).unnamed_reviews(contradicting=False)

@@ -1,4 +1,4 @@
-"""What is done to FicPay, its database and its bank while the shoppers shop.
+"""What is done to FicPay, its database and its banks while the shoppers shop.
 
 Each disturbance is a thread of its own that strikes at random moments, so that they meet.
 """
@@ -18,6 +18,7 @@ import psycopg
 from tests.api_client import order
 from tests.gateway_server import GatewayServer
 from tests.settings import POSTGRES
+from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import Endpoint, SimulatedBank
 from tests.soak.processes import Behind
 from tests.soak.tally import Tally
@@ -33,6 +34,8 @@ A_LOCK_LASTS = (5.0, 25.0)
 LOCKERS = 3
 STARTS = 3  # a busy machine may need more than the bound of one start
 ORDERS_SENT_TWICE = "repeated-header-"
+BY_THE_BANK = "calls the bank acts on in silence"
+BY_THE_ACQUIRER = "payments the acquirer decides in silence"
 
 _VERBS: Sequence[Endpoint] = ("authorizations", "captures", "voids", "refunds")
 
@@ -41,9 +44,15 @@ class Disturbances:
     """All of them at once, until stop(): `with Disturbances(...): ...`."""
 
     def __init__(
-        self, server: GatewayServer, behind: Sequence[Behind], bank: SimulatedBank, key: str, tally: Tally
+        self,
+        server: GatewayServer,
+        behind: Sequence[Behind],
+        bank: SimulatedBank,
+        acquirer: SimulatedAcquirer,
+        key: str,
+        tally: Tally,
     ) -> None:
-        self._server, self._behind, self._bank = server, behind, bank
+        self._server, self._behind, self._bank, self._acquirer = server, behind, bank, acquirer
         self._key, self._tally = key, tally
         self._over = threading.Event()
         lockers = [(self._lock_rows, LOCKS_EVERY)] * LOCKERS
@@ -51,6 +60,7 @@ class Disturbances:
             (self._kill, KILLS_EVERY),
             (self._stop_database, STOPS_EVERY),
             (self._let_bank_act_in_silence, SILENCE_EVERY),
+            (self._let_acquirer_act_in_silence, SILENCE_EVERY),
             (self._repeat_headers, HEADERS_EVERY),
             *lockers,
         ]
@@ -65,9 +75,10 @@ class Disturbances:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        left = sum(self._bank.script_left().values())
-        self._bank.clear_script()
-        self._tally.injected["calls the bank acts on in silence"] -= left
+        for bank, silence in ((self._bank, BY_THE_BANK), (self._acquirer, BY_THE_ACQUIRER)):
+            left = sum(bank.script_left().values())
+            bank.clear_script()
+            self._tally.injected[silence] -= left
 
     def _repeat(self, disturb: Callable[[], None], every: tuple[float, float]) -> None:
         try:
@@ -104,7 +115,12 @@ class Disturbances:
             self._bank.script(endpoint, "drop_after", stored=False, times=times)
         else:
             self._bank.script(endpoint, "lookup_fails", times=times)
-        self._tally.inject("calls the bank acts on in silence", times)
+        self._tally.inject(BY_THE_BANK, times)
+
+    def _let_acquirer_act_in_silence(self) -> None:
+        """A payment is decided, and its answer is lost or cannot be read."""
+        self._acquirer.script("payments", random.choice(["drop_after", "garbage"]))
+        self._tally.inject(BY_THE_ACQUIRER)
 
     def _lock_rows(self) -> None:
         """An idle transaction holds an unfinished payment's row, its operation's, or both."""

@@ -4,18 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.gateway_server import PROJECT, environment_of_a_process
-from tests.simulated_bank import SimulatedBank
+from tests.gateway_server import PROJECT
 
 
 class Behind:
-    """One of them: `manage.py worker` or recovery."""
+    """One of them: `manage.py worker` or recovery, in the web server's environment."""
 
-    def __init__(self, bank: SimulatedBank, log: Path, *command: str) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, *command: str) -> None:
         self._command = [sys.executable, "manage.py", *command]
-        self._environment = environment_of_a_process(bank.url) | {"FICPAY_DB_POOL": "0"}
+        self._environment = {**environment, "FICPAY_DB_POOL": "0"}
         self._log = log
 
     def start(self) -> None:

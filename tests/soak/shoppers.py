@@ -1,5 +1,6 @@
 """Shoppers: each instructs one payment after the other, and asks until the answer is final."""
 
+import itertools
 import random
 import threading
 import time
@@ -19,6 +20,9 @@ NOT_YET = ("202", "409 idempotency_key_in_use", "503 bank_unavailable", "503 ser
 NOT_YET += ("503 overloaded",)
 # Seconds after which a shopper turns to its next order, and asks for this one's answer at the end.
 PATIENCE = 15.0
+AT_THE_ACQUIRER = 0.4  # of the orders
+# Each order at the acquirer has an amount of its own: it knows no keys that would tell them apart.
+_amounts = itertools.count(1)
 LOOKED_AT_AGAIN = 10  # of its final answers, as many are asked for once more at the end
 
 
@@ -61,6 +65,18 @@ class Shopper(threading.Thread):
             self._tally.accuse(f"a shopper ended by {error!r}")
 
     def _shop(self) -> None:
+        if random.random() < AT_THE_ACQUIRER:
+            self._shop_at_the_acquirer()
+        else:
+            self._shop_at_the_bank()
+
+    def _shop_at_the_acquirer(self) -> None:
+        """An order in euros or pounds, which can only be authorized."""
+        card = random.choices(["visa", "no-funds"], [12, 1])[0]
+        currency = random.choice(["EUR", "GBP"])
+        self._instruct("/payments", order(card=CARDS[card], amount=next(_amounts), currency=currency))
+
+    def _shop_at_the_bank(self) -> None:
         card = random.choices(["visa", "visa-500", "no-funds"], [12, 1, 1])[0]
         body = order(card=CARDS[card], amount=random.randint(1, 300))
         payment = self._instruct("/payments", body)
