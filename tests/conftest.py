@@ -14,6 +14,7 @@ from payments.banks import registry
 from payments.banks.registry import bank_named
 from payments.domain.states import Mode
 from payments.domain.timing import Timing
+from payments.engine import orphan_answers
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from payments.usecases.merchants import create_merchant, issue_api_key
@@ -53,8 +54,10 @@ def empty_tables(_test: TransactionTestCase) -> None:
     """What a test has committed is gone, as after Django's own way, and sooner.
 
     That truncates every table, used or not, and makes all permissions anew, which here just stay. Whoever a
-    test has left behind ends first, as there: the locks wait for that.
+    test has left behind ends first, as there: the locks wait for that. So does an answer that waits to be
+    recorded, or the next test would find its case.
     """
+    _wait_while(lambda: orphan_answers._keeper._is_working)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("""
             DO $$ DECLARE name regclass; is_used boolean; BEGIN
@@ -111,10 +114,14 @@ def acquirer(acquirer_process: SimulatedAcquirer, settings: Any) -> Iterator[Sim
 
 def wait_for_bank_threads(seconds: float = 10) -> None:
     """Until no bank thread works any more: what one test left running must not reach into the next."""
-    deadline = time.monotonic() + seconds
-    while any_bank_thread_works() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    _wait_while(any_bank_thread_works, seconds)
     assert not any_bank_thread_works()
+
+
+def _wait_while(holds: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def any_bank_thread_works() -> bool:
