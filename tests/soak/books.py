@@ -42,6 +42,11 @@ def may_settle_soon() -> bool:
     )
 
 
+def is_anything_open() -> bool:
+    """Whether recovery has anything left to settle."""
+    return Operation.objects.filter(state="OPEN").exists()
+
+
 def close(bank: SimulatedBank, acquirer: SimulatedAcquirer, tally: Tally, logs: Sequence[Path]) -> int:
     """Print what was done and found; 1 if money was lost or doubled, or a rule of the books is broken."""
     bank.wait_until_idle(seconds=60)
@@ -153,7 +158,6 @@ def _lost_at_acquirer(decisions: list[Decision]) -> list[str]:
 
 
 def _stuck(bank: SimulatedBank) -> list[str]:
-    """Doubts at the acquirer that are still OPEN, and reviews without an open case that names the silence."""
-    still_open = Operation.objects.filter(bank="acquirer", state="OPEN")
-    found = [f"{one} is OPEN, and the acquirer cannot be asked" for one in still_open]
+    """Doubts that are still OPEN, and reviews without an open case that names the bank's silence."""
+    found = [f"{one} is still OPEN" for one in Operation.objects.filter(state="OPEN")]
     return found + Books(bank.ledger()).unnamed_reviews(contradicting=False)
