@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from payments.domain.timing import Timing
 from payments.engine import leases, send
 from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Event, Operation, Payment
+from payments.models.clock import read_clock
 from tests.api_client import ApiAnswer, ApiClient, order
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank
@@ -45,6 +47,7 @@ class TestNothingIsHeldWhileTheBankIsAsked:
     ) -> None:
         environment = {"FICPAY_DB_POOL": "4", "FICPAY_BANK_THREADS": "64"}
         headers = {"Authorization": f"Bearer {live.key}"}
+        began = read_clock()
         connection.close()
         bank.hold("authorizations")
         with (
@@ -63,7 +66,7 @@ class TestNothingIsHeldWhileTheBankIsAsked:
             ]
             try:
                 bank.wait_until_held(64, seconds=30)
-                held = _sessions_of_others()
+                held = _sessions_of_the_application(began)
                 read_meanwhile = requests.get(f"{server.url}/api/v1/payments", headers=headers, timeout=10)
             finally:
                 bank.release()
@@ -81,11 +84,13 @@ class TestNothingIsHeldWhileTheBankIsAsked:
             send.bank_health()
 
 
-def _sessions_of_others() -> list[tuple[str, Any]]:
+def _sessions_of_the_application(since: datetime) -> list[tuple[str, Any]]:
+    """Those of the server that has been started since, not what an earlier test has left to close."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT state, xact_start FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            "AND usename = 'ficpay_app' AND backend_start > %s",
+            [since],
         )
         found: list[tuple[str, Any]] = cursor.fetchall()
     return found
