@@ -14,6 +14,7 @@ from django.db import connection
 
 from payments.domain.states import Mode
 from payments.usecases.merchants import create_merchant, issue_api_key
+from tests.application_role import grant_privileges
 from tests.benchmarks.hot_path.load import Plan, Report
 from tests.gateway_server import PROJECT, GatewayServer
 from tests.settings import POSTGRES
@@ -47,6 +48,7 @@ def stage(delay_ms: tuple[float, float] = (0, 0)) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="bench-") as home, POSTGRES:
         POSTGRES.create_database("ficpay")
         call_command("migrate", verbosity=0)
+        grant_privileges()
         with connection.cursor() as cursor:
             cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         key = issue_api_key(slug=create_merchant(slug="bench", name="Bench").slug, mode=Mode.LIVE).plain
