@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from office.payments.search import Search
 from payments.domain.money import DENOMINATIONS
-from payments.models import Payment
+from payments.models import PaymentWithPending
 
 BATCH = 1000
 # A spreadsheet has 1,048,576 rows.
@@ -43,7 +43,7 @@ COLUMNS = (
 )
 
 
-def as_csv(payments: QuerySet[Payment], search: Search) -> Iterator[str]:
+def as_csv(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator[str]:
     """A line of headings and a line for each payment of the queryset that the search finds, newest first.
 
     Amounts are plain numbers, to be added up where the currency beside them is the same; times are in UTC.
@@ -58,7 +58,7 @@ def as_csv(payments: QuerySet[Payment], search: Search) -> Iterator[str]:
             return
 
 
-def _batches(payments: QuerySet[Payment], search: Search) -> Iterator[list[Payment]]:
+def _batches(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator[list[PaymentWithPending]]:
     """Of BATCH payments, newest first, until one is not full."""
     remaining = payments
     while batch := _newest(remaining, search):
@@ -74,13 +74,13 @@ def _batches(payments: QuerySet[Payment], search: Search) -> Iterator[list[Payme
         remaining = payments.filter(Q(created_at__lte=last.created_at) & before)
 
 
-def _newest(payments: QuerySet[Payment], search: Search) -> list[Payment]:
+def _newest(payments: QuerySet[PaymentWithPending], search: Search) -> list[PaymentWithPending]:
     if search.typed.term:
         payments = payments.filter(pk__in=search.newest(payments, BATCH))
     return list(payments.order_by("-created_at", "-id")[:BATCH])
 
 
-def _row(payment: Payment) -> tuple[str, ...]:
+def _row(payment: PaymentWithPending) -> tuple[str, ...]:
     amount, captured, refunded = (
         DENOMINATIONS[payment.currency].number(minor)
         for minor in (payment.amount_minor, payment.captured_minor, payment.refunded_minor)

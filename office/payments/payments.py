@@ -1,7 +1,7 @@
 """Payments in the back office: found by any scrap, shown with everything that happened to them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -49,6 +49,7 @@ from payments.domain.states import Mode, OperationState
 from payments.models import Payment, payments_with_pending, unfinished_operations
 from payments.models.clock import read_clock
 from payments.models.guards import ran_out_of_time
+from payments.models.queries import WithPending
 from reconciliation.services.explain import what_now
 
 LIST = "admin:payments_payment_changelist"
@@ -66,8 +67,20 @@ _DAYS = (*CreatedFilter.days(), *ReachedFilter.days())
 LONGEST_STATEMENT_MS = 8000
 
 
+class _Listed(WithPending):
+    unfinished_state: str | None  # of the operation of that kind
+
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    ListedPayment = WithAnnotations[Payment, _Listed]
+else:
+    ListedPayment = Payment
+
+
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin[Payment]):
+class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     list_display = (
         "created",
         "payment",
@@ -90,15 +103,15 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "office/payment_list.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ListedPayment]:
         unfinished = unfinished_operations().filter(payment=OuterRef("pk")).values("state")[:1]
         return (
             payments_with_pending().annotate(unfinished_state=Subquery(unfinished)).select_related("merchant")
         )
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
-    ) -> tuple[QuerySet[Payment], bool]:
+        self, request: HttpRequest, queryset: QuerySet[ListedPayment], search_term: str
+    ) -> tuple[QuerySet[ListedPayment], bool]:
         """All of them: what is found among them, the list says."""
         return queryset, False
 
@@ -169,7 +182,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         if not why.is_valid():
             messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
             return HttpResponseRedirect(address_of(LIST, asked))
-        payments = self.get_queryset(request)
+        payments: QuerySet[Any] = self.get_queryset(request)
         params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
         filters = [each(request, params, Payment, self) for each in self.list_filter]
         for each in filters:
@@ -229,7 +242,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Payment | None:
+    ) -> ListedPayment | None:
         """By its UUID, as the list links it, or by its public id, as people paste it."""
         public = parse_public_id(PAYMENT_PREFIX, object_id.lower())
         return super().get_object(request, str(public or object_id), from_field)
@@ -265,7 +278,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         return display(payment.amount_minor, payment.currency)
 
     @admin.display(description="State")
-    def state_label(self, payment: Payment) -> SafeString:
+    def state_label(self, payment: ListedPayment) -> SafeString:
         return format_html('<span class="ficpay-labels">{}</span>', _labels(payment))
 
     @admin.display(description="Merchant")
@@ -281,10 +294,10 @@ def _can_be_searched(term: str) -> bool:
     return bool(term.strip()) and "\x00" not in term
 
 
-def _labels(payment: Payment) -> SafeString:
+def _labels(payment: ListedPayment) -> SafeString:
     """The state, the operation that is unfinished, if there is one, and whether it is a test."""
     pending: SafeString | str = ""
-    if payment.pending_kind and vars(payment).get("unfinished_state") == OperationState.NEEDS_REVIEW:
+    if payment.pending_kind and payment.unfinished_state == OperationState.NEEDS_REVIEW:
         pending = label(f"{payment.pending_kind} needs review", BAD)
     elif payment.pending_kind:
         pending = label(f"{payment.pending_kind} pending", WAITING)

@@ -13,15 +13,15 @@ from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.engine import answers
-from payments.models import Operation, Payment
+from payments.models import Operation, Payment, PaymentWithPending
 
 _AT_THE_BANK = "at the bank, as far as it says"
 LIST = "admin:payments_payment_changelist"
 Section = tuple[str, list[tuple[str, Any]]]
 
 
-def sections_of(payment: Payment, operations: list[Operation]) -> list[Section]:
-    """The same facts as the API's receipt, worded for people. Needs `payments_with_pending`.
+def sections_of(payment: PaymentWithPending, operations: list[Operation]) -> list[Section]:
+    """The same facts as the API's receipt, worded for people.
 
     `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
     """

@@ -24,7 +24,7 @@ from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.engine import answers, claim
 from payments.engine.answers import Answer
 from payments.engine.claim import Continue, InUse, MerchantRequest, Replay, Start
-from payments.models import Payment, payments_for_receipts
+from payments.models import PaymentForReceipt, payments_for_receipts
 
 Ask = Callable[[Start], Answer]  # a use case that waits to be run
 # Without a comma: servers join two headers of one name by it.
@@ -45,17 +45,17 @@ class ApiView(ViewSet):
         if request.method in self.allowed_methods:
             self.query = validated_query(self.queries.get(self.action, StrictSerializer), request)
 
-    def payments(self) -> QuerySet[Payment]:
+    def payments(self) -> QuerySet[PaymentForReceipt]:
         caller = caller_of(self.request)
         return payments_for_receipts().filter(merchant=caller.merchant, mode=caller.mode)
 
-    def payment(self, payment_id: str) -> Payment:
+    def payment(self, payment_id: str) -> PaymentForReceipt:
         payment = self.payments().filter(pk=parse_payment_id(payment_id)).first()
         if payment is None:
             raise exceptions.NotFound
         return payment
 
-    def page_of(self, payments: QuerySet[Payment]) -> Response:
+    def page_of(self, payments: QuerySet[PaymentForReceipt]) -> Response:
         asked = self.query.validated_data
         page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
         return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
@@ -123,7 +123,7 @@ def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
         return None, error
 
 
-def shown(payment: Payment) -> dict[str, Any]:
+def shown(payment: PaymentForReceipt) -> dict[str, Any]:
     """The payment's receipt."""
     return answers.receipt_of(payment)
 

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from payments.models import Payment
+from payments.models import Payment, PaymentForReceipt
 
 CURSOR_PATTERN = "^[on][0-9a-f]{45}$"
 _CURSOR = re.compile(r"([on])([0-9a-f]{13})([0-9a-f]{32})")
@@ -61,7 +61,7 @@ class Cursor:
 class Page:
     """Payments, newest first, and the cursors of the pages beside them."""
 
-    payments: list[Payment]
+    payments: list[PaymentForReceipt]
     next: Cursor | None
     previous: Cursor | None
 
@@ -74,7 +74,7 @@ class Page:
         }
 
 
-def page_of(payments: QuerySet[Payment], *, cursor: Cursor | None, size: int) -> Page:
+def page_of(payments: QuerySet[PaymentForReceipt], *, cursor: Cursor | None, size: int) -> Page:
     """The page at the cursor, the first one where there is none."""
     towards_older = cursor is None or cursor.older
     order = ("-created_at", "-id") if towards_older else ("created_at", "id")

@@ -16,7 +16,7 @@ from payments.domain.meanings import DECLINES
 from payments.domain.problems import PROBLEMS, type_of
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.engine.refusals import Refused
-from payments.models import Operation, Payment, ended_operations, refunds_made
+from payments.models import Operation, Payment, PaymentForReceipt, ended_operations, refunds_made
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -58,8 +58,8 @@ class RefundMade:
         )
 
     @classmethod
-    def read_with(cls, payment: Payment) -> list[Self]:
-        """Of a payment read by `payments_for_receipts`."""
+    def read_with(cls, payment: PaymentForReceipt) -> list[Self]:
+        """The oldest first."""
         return [
             cls(
                 UUID(one["id"]),
@@ -68,7 +68,7 @@ class RefundMade:
                 one["reference"],
                 datetime.fromisoformat(one["at"]),
             )
-            for one in vars(payment)["refunds"]
+            for one in payment.refunds
         ]
 
     def shown(self) -> dict[str, Any]:
@@ -98,10 +98,11 @@ class Ended:
         return cls(operation.kind, operation.state, operation.outcome_code, operation.finished_at)
 
     @classmethod
-    def last_of(cls, payment: Payment) -> Self | None:
-        """Of a payment read by `payments_for_receipts`."""
-        facts = vars(payment)["last_ended"]
-        return cls(**facts | {"at": datetime.fromisoformat(facts["at"])}) if facts else None
+    def last_of(cls, payment: PaymentForReceipt) -> Self | None:
+        facts = payment.last_ended
+        if facts is None:
+            return None
+        return cls(facts["kind"], facts["state"], facts["code"], datetime.fromisoformat(facts["at"]))
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -112,8 +113,8 @@ class Ended:
         }
 
 
-def receipt_of(payment: Payment) -> dict[str, Any]:
-    """The receipt of a payment read by `payments_for_receipts`."""
+def receipt_of(payment: PaymentForReceipt) -> dict[str, Any]:
+    """The payment as it stands, by what was read with it."""
     return receipt(payment, payment.pending_kind, Ended.last_of(payment), RefundMade.read_with(payment))
 
 
@@ -224,7 +225,7 @@ def _why_not_executed(operation: Operation) -> str:
 
 
 def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
-    """The answer to a request we refuse. Where it names a payment, that needs `payments_for_receipts`."""
+    """The answer to a request we refuse."""
     return problem(
         refusal.code,
         detail=refusal.detail,

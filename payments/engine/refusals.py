@@ -7,7 +7,7 @@ Each refusal is an exception that states a fact. What its code means stands in `
 from typing import ClassVar
 
 from payments.domain.problems import PROBLEMS
-from payments.models import Operation, Payment
+from payments.models import Operation, PaymentForReceipt
 
 
 class Refused(Exception):
@@ -24,14 +24,14 @@ class Refused(Exception):
         detail: str,
         *,
         next_step: str = "",
-        payment: Payment | None = None,
+        payment: PaymentForReceipt | None = None,
         operation: Operation | None = None,
         retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.next_step = next_step
-        self.payment = payment  # shown with its receipt as it is now: needs `payments_for_receipts`
+        self.payment = payment  # shown with its receipt as it is now
         self.operation = operation  # the one that stands in the way, for our own records
         self.retry_after = retry_after  # seconds
 

@@ -9,6 +9,8 @@ from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 from payments.models.proposals import outdated_of_late, outdated_proposals, standing_proposals
 from payments.models.queries import (
+    PaymentForReceipt,
+    PaymentWithPending,
     bank_key_age,
     earlier_ones_answered,
     ended_operations,
@@ -35,6 +37,8 @@ __all__ = [
     "Merchant",
     "Operation",
     "Payment",
+    "PaymentForReceipt",
+    "PaymentWithPending",
     "Resolution",
     "Route",
     "bank_key_age",

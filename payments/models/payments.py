@@ -203,12 +203,6 @@ class Payment(models.Model):
         return public_id(PAYMENT_PREFIX, self.id)
 
     @property
-    def pending_kind(self) -> str | None:
-        """The kind of its unfinished operation. Only of payments read by `payments_with_pending`."""
-        kind: str | None = vars(self)["unfinished_kind"]
-        return kind
-
-    @property
     def refundable_minor(self) -> int:
         """What is captured and not given back yet."""
         return self.captured_minor - self.refunded_minor

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -19,6 +20,28 @@ from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 
 
+class WithPending(TypedDict):
+    """What `payments_with_pending` reads beside the payment's row."""
+
+    pending_kind: str | None  # of its unfinished operation
+
+
+class ForReceipt(WithPending):
+    """What `payments_for_receipts` reads beside the payment's row. Times are text, as JSON has them."""
+
+    last_ended: dict[str, str] | None
+    refunds: list[dict[str, Any]]
+
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    PaymentWithPending = WithAnnotations[Payment, WithPending]
+    PaymentForReceipt = WithAnnotations[Payment, ForReceipt]
+else:
+    PaymentWithPending = PaymentForReceipt = Payment
+
+
 def unfinished_operations() -> QuerySet[Operation]:
     """Operations that take their payment's one open slot; a release takes none."""
     return Operation.objects.filter(state__in=UNFINISHED_OPERATIONS).exclude(kind=OperationKind.RELEASE)
@@ -32,10 +55,10 @@ def operations_in_doubt() -> QuerySet[Operation]:
     return Operation.objects.filter(state=OperationState.OPEN, lease_epoch__gt=0, lease_expires_at__lt=Now())
 
 
-def payments_with_pending() -> QuerySet[Payment]:
-    """Payments with the kind of their unfinished operation, for `Payment.pending_kind`: one statement."""
+def payments_with_pending() -> QuerySet[PaymentWithPending]:
+    """Payments with the kind of their unfinished operation: one statement."""
     pending = unfinished_operations().filter(payment=OuterRef("pk")).values("kind")[:1]
-    return Payment.objects.annotate(unfinished_kind=Subquery(pending))
+    return Payment.objects.annotate(pending_kind=Subquery(pending))
 
 
 def ended_operations() -> QuerySet[Operation]:
@@ -50,7 +73,7 @@ def refunds_made() -> QuerySet[Operation]:
     return made.order_by("finished_at", "created_at")
 
 
-def payments_for_receipts() -> QuerySet[Payment]:
+def payments_for_receipts() -> QuerySet[PaymentForReceipt]:
     """All that a receipt shows, in one statement: how the last operation ended and the refunds, too."""
     facts = JSONObject(kind="kind", state="state", code="outcome_code", at="finished_at")
     last = ended_operations().filter(payment=OuterRef("pk")).annotate(facts=facts).values("facts")[:1]
