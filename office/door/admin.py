@@ -9,7 +9,7 @@ from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -148,9 +148,8 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
         users: QuerySet[User] = super().get_queryset(request)
-        return users.annotate(has_device=Exists(devices)).prefetch_related("groups")
+        return users.prefetch_related("groups")
 
     @admin.display(description="Name")
     def named(self, user: User) -> str:
@@ -169,7 +168,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
 
     @admin.display(description="Second factor")
     def second_factor(self, user: User) -> str:
-        return "set up" if vars(user).get("has_device") else "none"
+        return "set up" if device_of(user) else "none"
 
     @admin.display(description="Locked")
     def locked(self, user: User) -> str:
