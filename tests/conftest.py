@@ -7,7 +7,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.signals import setting_changed
 from django.db import connection, transaction
+from django.dispatch import receiver
 from django.test import TransactionTestCase
 
 from payments.banks import registry
@@ -22,6 +24,13 @@ from tests.api_client import ApiClient
 from tests.application_role import grant_privileges
 from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
+
+
+@receiver(setting_changed)
+def make_banks_anew(*, setting: str, **_: Any) -> None:
+    """A bank is made once, with the settings of that moment."""
+    if setting.startswith(("BANK_", "ACQUIRER_")):
+        bank_named.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +94,10 @@ def bank(bank_process: SimulatedBank, settings: Any) -> Iterator[SimulatedBank]:
     """The simulated bank, empty and in fair weather, behind the gateway's `ficmart`."""
     bank_process.reset()
     settings.BANK_URL = bank_process.url
-    bank_named.cache_clear()
     capacity_of.cache_clear()
     yield bank_process
     bank_process.release()
     wait_for_bank_threads()
-    bank_named.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +111,10 @@ def acquirer(acquirer_process: SimulatedAcquirer, settings: Any) -> Iterator[Sim
     """The simulated acquirer, with empty books and in fair weather, behind the gateway's `acquirer`."""
     acquirer_process.reset()
     settings.ACQUIRER_URL = acquirer_process.url
-    bank_named.cache_clear()
     capacity_of.cache_clear()
     yield acquirer_process
     acquirer_process.release()
     wait_for_bank_threads()
-    bank_named.cache_clear()
 
 
 def wait_for_bank_threads(seconds: float = 10) -> None:
@@ -180,7 +185,6 @@ def quick(settings: Any, bank: SimulatedBank) -> Timing:
         backoff_base=0.2,
         backoff_cap=0.5,
     )
-    bank_named.cache_clear()
     timing: Timing = settings.BANK_TIMING
     return timing
 

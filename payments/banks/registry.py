@@ -14,17 +14,17 @@ from payments.domain.timing import Timing
 _MAKERS: dict[str, Callable[[], Bank]] = {
     FicmartBank.name: lambda: FicmartBank(
         settings.BANK_URL,
-        timing_of(FicmartBank.name),
+        _timing_of(FicmartBank.name),
         closes_when_finished=settings.BANK_CLOSES_WHEN_FINISHED,
-        calls_in_flight=calls_in_flight_of(FicmartBank.name),
+        calls_in_flight=_calls_in_flight_of(FicmartBank.name),
     ),
     AcquirerBank.name: lambda: AcquirerBank(
         settings.ACQUIRER_URL,
-        timing_of(AcquirerBank.name),
-        calls_in_flight=calls_in_flight_of(AcquirerBank.name),
+        _timing_of(AcquirerBank.name),
+        calls_in_flight=_calls_in_flight_of(AcquirerBank.name),
     ),
     SandboxBank.name: lambda: SandboxBank(
-        timing_of(SandboxBank.name), calls_in_flight=calls_in_flight_of(SandboxBank.name)
+        _timing_of(SandboxBank.name), calls_in_flight=_calls_in_flight_of(SandboxBank.name)
     ),
 }
 NAMES = tuple(_MAKERS)
@@ -36,13 +36,11 @@ def bank_named(name: str) -> Bank:
     return _MAKERS[name]()
 
 
-def timing_of(name: str) -> Timing:
-    """The bounds of calls to the bank of that name."""
+def _timing_of(name: str) -> Timing:
     timing: Timing = settings.BANK_TIMINGS.get(name, settings.BANK_TIMING)
     return timing
 
 
-def calls_in_flight_of(name: str) -> int:
-    """How many calls to the bank of that name one process may have in flight."""
+def _calls_in_flight_of(name: str) -> int:
     calls: int = settings.BANK_THREADS_OF.get(name, settings.BANK_THREADS)
     return calls

@@ -23,6 +23,7 @@ from django.db import connection
 
 from payments.banks import registry
 from payments.domain.timing import Timing
+from payments.engine.abilities import abilities_of
 from payments.engine.refusals import Overloaded, Refused
 
 log = structlog.get_logger("payments.bank_threads")
@@ -202,12 +203,12 @@ class Capacity:
 @cache
 def capacity_of(bank: str) -> Capacity:
     """Of the bank of that name, one a process; made at first use, so that a forked worker gets its own."""
-    return Capacity(BankThreads(registry.calls_in_flight_of(bank), name=bank))
+    return Capacity(BankThreads(abilities_of(bank).calls_in_flight, name=bank))
 
 
 def timing_of(bank: str) -> Timing:
     """The bounds of calls to the bank of that name."""
-    return registry.timing_of(bank)
+    return abilities_of(bank).timing
 
 
 def longest_attempt() -> float:

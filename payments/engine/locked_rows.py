@@ -31,8 +31,8 @@ class _Waiters:
 
     def enter(self) -> bool:
         with self._lock:
-            # Each waits on a thread of the server, of which there are more than threads for banks.
-            is_welcome = self._now < max(1, settings.BANK_THREADS // 2)
+            # Each waits on a thread of the server: most of those stay free for the others.
+            is_welcome = self._now < max(1, settings.REQUEST_THREADS // 4)
             self._now += is_welcome
         return is_welcome
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import requests
 
-from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from tests.api_client import ApiClient, order
 from tests.conftest import wait_for_bank_threads
@@ -46,7 +45,6 @@ def impatient_proxy(bank: SimulatedBank, settings: Any) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever).start()
         settings.BANK_URL = f"http://127.0.0.1:{server.server_address[1]}"
-        bank_named.cache_clear()
         yield
         server.shutdown()
 
@@ -55,7 +53,6 @@ def test_a_504_does_not_prove_that_the_call_is_over(
     live: ApiClient, bank: SimulatedBank, settings: Any, impatient_proxy: None
 ) -> None:
     settings.BANK_TIMING = Timing(start_window=2.0, client_wait=2.5, backoff_base=0.1, backoff_cap=0.1)
-    bank_named.cache_clear()
     bank.hold("authorizations")
     assert live.post("/payments", order()).status == 202
     bank.release()

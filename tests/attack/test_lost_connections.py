@@ -17,7 +17,6 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import record
 from payments.models import Operation
@@ -193,7 +192,6 @@ def test_nothing_is_lost_wherever_the_database_goes_away(
         connect=0.5, read=2, attempt=3, start_window=0.3, client_wait=3, lease_margin=2,
         backoff_base=0.05, backoff_cap=0.1,
     )  # fmt: skip
-    bank_named.cache_clear()
     monkeypatch.setattr(record, "_DATABASE_PAUSE", 0.05)
     before, act = STORIES[story]
     wrong: list[str] = []

@@ -13,7 +13,6 @@ from office.decisions.denials import denials
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
 from office.decisions.resolve import Resolved
 from office.log.staff import Staff
-from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import leases
 from payments.engine.conclude import Outdated
@@ -40,7 +39,6 @@ pytestmark = pytest.mark.usefixtures("brief")
 def long_calls(settings: Any, brief: Timing) -> None:
     """The request's thread does not wait for a call that goes on for long."""
     settings.BANK_TIMING = Timing(start_window=0.1, client_wait=0.3, backoff_base=0.05, backoff_cap=0.1)
-    bank_named.cache_clear()
 
 
 def by_the_banks_word(

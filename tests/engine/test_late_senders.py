@@ -14,7 +14,6 @@ import pytest
 from django.db import connection
 
 from payments.banks.ficmart import FicmartBank
-from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
 from payments.engine import claim, leases
 from payments.engine.capacity import capacity_of
@@ -97,7 +96,6 @@ class TestACallThatMayStillBeAlive:
             connect=0.3, read=0.8, attempt=1.5, start_window=0.3, client_wait=1.2, lease_margin=3.0,
             backoff_base=0.1, backoff_cap=0.1,
         )  # fmt: skip
-        bank_named.cache_clear()
         bank.script("authorizations", "delay", ms=0, ignores_hangup=True, times=2)
         bank.hold("authorizations")
         body = order()
@@ -119,7 +117,6 @@ class TestACallThatMayStillBeAlive:
             connect=0.3, read=0.4, attempt=1.5, start_window=2.0, client_wait=2.5, lease_margin=3.0,
             backoff_base=0.1, backoff_cap=0.1,
         )  # fmt: skip
-        bank_named.cache_clear()
         bank.hold("authorizations")
         assert live.post("/payments", order()).status == 202
         assert len(bank.requests()) == 1

@@ -17,7 +17,6 @@ from django.db import connection
 from office.cases.review import queue
 from office.decisions import resolve
 from office.decisions.evidence import Evidence
-from payments.banks.registry import bank_named
 from payments.domain.replies import Said
 from payments.domain.timing import Timing
 from payments.engine import leases
@@ -100,7 +99,6 @@ def test_every_word_leaves_the_operation_and_its_payment_so(
     with port_nobody_listens_on() as nobody:
         if word.is_away:
             settings.ACQUIRER_URL = nobody
-            bank_named.cache_clear()
         live.post("/payments", euros(card=CARDS[word.card]))
     assert (Operation.objects.get().state, Payment.objects.get().state) == (word.operation, word.payment)
     assert Attempt.objects.latest("number").said == said

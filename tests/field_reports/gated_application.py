@@ -44,4 +44,12 @@ class GatedBank(FicmartBank):
 # The adapter's own bound cuts a sleeper off when it wakes, most often before its first byte. It is out of
 # reach here, so that the worst happens every time.
 _UNBOUND = replace(settings.BANK_TIMING, read=50.0, attempt=60.0)
-registry._MAKERS[FicmartBank.name] = lambda: GatedBank(settings.BANK_URL, _UNBOUND)
+
+
+def _gated_bank() -> GatedBank:
+    bank = GatedBank(settings.BANK_URL, _UNBOUND)
+    bank.abilities = replace(bank.abilities, timing=settings.BANK_TIMING)
+    return bank
+
+
+registry._MAKERS[FicmartBank.name] = _gated_bank
