@@ -67,6 +67,8 @@ FOUR_EYES_ABOVE: dict[str, int] = env.dict(
 # --- The database ----------------------------------------------------------------------------
 # Connections a process keeps. 0 means none kept in a pool, which forking workers need.
 DB_POOL = env.int("FICPAY_DB_POOL", 0)
+# Whether statements are prepared. Behind PgBouncer only with its `max_prepared_statements` above 0.
+DB_PREPARE = env.bool("FICPAY_DB_PREPARE", True)
 
 
 # How long anything at the database may take: below the 20 s that a client waits.
@@ -82,6 +84,7 @@ def _database() -> dict[str, Any]:
     bounds = connection_bounds(DATABASE_TIMING)
     # What DATABASE_URL says itself comes later, and wins.
     database["OPTIONS"] = bounds | given
+    database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5 if DB_PREPARE else None}
     database["OPTIONS"]["options"] = f"{bounds['options']} {given.get('options', '')}".strip()
     if DB_POOL:
         pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": DATABASE_TIMING.pool}

@@ -1,15 +1,18 @@
-"""Connections that hang up on a server which says nothing.
+"""Connections that hang up on a server which says nothing, and a pool that gives them out cheaply.
 
 The server's own time-outs end what takes too long while it works. One that stands still, as a stopped
 process or a frozen machine does, ends nothing, and its kernel goes on acknowledging what it is sent.
 """
 
+import select
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool
 
 from payments.domain.patience import longest_silence
 
@@ -33,9 +36,33 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Django's own, with our connections, in a pool or not."""
 
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+    _connection_pools: dict[str, ConnectionPool[Connection]]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        pool = self.settings_dict.get("OPTIONS", {}).get("pool")
-        if pool:
-            pool["connection_class"] = Connection
+    @property
+    def pool(self) -> ConnectionPool[Connection] | None:
+        """This process's pool, as `OPTIONS` has it, or None."""
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        if self.alias not in self._connection_pools:
+            pool = ConnectionPool(
+                connection_class=Connection,
+                kwargs={**self.get_connection_params(), "autocommit": True},
+                open=False,  # Django opens it at first use
+                configure=self._configure_connection,  # type: ignore[attr-defined]  # not in the stubs
+                check=check,
+                **options,
+            )
+            self._connection_pools.setdefault(self.alias, pool)  # of racing threads the first one's stays
+        return self._connection_pools[self.alias]
+
+
+def check(connection: Connection) -> None:
+    """Raise OperationalError where the server has closed a connection that was at rest.
+
+    A server that is there says nothing unasked, so that only one that has spoken costs a round trip.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        ConnectionPool.check_connection(connection)

@@ -204,7 +204,7 @@ _EVIDENCE = [
                     ON two.operation_id = one.operation_id AND two.number > one.number
                 WHERE one.operation_id = o.id
                     AND one.verdict = 'negative_probe' AND two.verdict = 'negative_probe'
-                    AND two.started_at >= one.ended_at + interval %(probes_apart)s
+                    AND two.started_at >= one.ended_at + %(probes_apart)s::interval
                     AND NOT EXISTS (SELECT 1 FROM payments_attempt sent
                         WHERE sent.operation_id = o.id AND sent.number > one.number AND sent.number < two.number
                             AND sent.result <> 'not_sent' AND NOT sent.is_probe)))""",
@@ -234,8 +234,8 @@ _EVIDENCE = [
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
         WHERE o.state IN {_UNFINISHED} AND a.is_late AND a.said = 'approved'
             AND (a.is_replay OR NOT a.is_probe)
-            AND a.ended_at < clock_timestamp() - interval %(patience)s
-            AND coalesce(o.due_at, a.ended_at) < clock_timestamp() - interval %(patience)s
+            AND a.ended_at < clock_timestamp() - %(patience)s::interval
+            AND coalesce(o.due_at, a.ended_at) < clock_timestamp() - %(patience)s::interval
             AND NOT EXISTS (SELECT 1 FROM payments_payment p
                 WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)
             AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.bank = o.bank AND s.kind = o.kind
@@ -299,7 +299,7 @@ _SENDING = [
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
         JOIN payments_attempt later ON later.operation_id = o.id AND later.number > a.number
         WHERE later.started_at < least(
-            coalesce(a.ended_at, 'infinity'), a.started_at + interval %(attempt)s)""",
+            coalesce(a.ended_at, 'infinity'), a.started_at + %(attempt)s::interval)""",
     ),
     Rule(
         "the_card_is_sent_twice_in_silence_at_most",
@@ -339,7 +339,7 @@ _SENDING = [
         SELECT {_OPERATION}, a.bank_reference FROM payments_attempt a
         JOIN payments_operation o ON o.id = a.operation_id AND o.kind = 'authorize'
         WHERE a.said = 'approved' AND (a.is_replay OR NOT a.is_probe)
-            AND a.ended_at < clock_timestamp() - interval %(patience)s
+            AND a.ended_at < clock_timestamp() - %(patience)s::interval
             AND NOT EXISTS (SELECT 1 FROM payments_payment p
                 WHERE p.bank = o.bank AND p.bank_authorization_id = a.bank_reference)
             AND NOT EXISTS (SELECT 1 FROM payments_operation r WHERE r.bank = o.bank
@@ -362,7 +362,7 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, o.kind || ' due since ' || greatest(o.lease_expires_at, o.due_at)
         FROM payments_operation o WHERE o.state = 'OPEN'
-            AND greatest(o.lease_expires_at, o.due_at) < clock_timestamp() - interval %(patience)s""",
+            AND greatest(o.lease_expires_at, o.due_at) < clock_timestamp() - %(patience)s::interval""",
     ),
     Rule(
         "doubts_are_bounded_in_time",
@@ -370,7 +370,7 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
         WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
-            clock_timestamp() - (%(answers_last)s::jsonb ->> o.bank)::interval - interval %(patience)s""",
+            clock_timestamp() - (%(answers_last)s::jsonb ->> o.bank)::interval - %(patience)s::interval""",
     ),
 ]
 
