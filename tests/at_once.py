@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from django.db import connection
 
+from tests.api_client import ApiAnswer
+
 T = TypeVar("T")
 
 
@@ -23,3 +25,22 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(begin, calls))
+
+
+class InBackground:
+    """A call made on a thread of its own; `answer()` waits for it."""
+
+    def __init__(self, call: Callable[[], ApiAnswer]) -> None:
+        self._answers: list[ApiAnswer] = []
+        self._thread = threading.Thread(target=self._run, args=(call,))
+        self._thread.start()
+
+    def answer(self) -> ApiAnswer:
+        self._thread.join(timeout=30)
+        return self._answers[0]
+
+    def _run(self, call: Callable[[], ApiAnswer]) -> None:
+        try:
+            self._answers.append(call())
+        finally:
+            connection.close()

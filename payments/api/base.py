@@ -1,6 +1,5 @@
 """What the API's views share: the caller's payments and nobody else's, and a request read strictly."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
@@ -20,15 +19,13 @@ from payments.api.notes import note, note_first, noted_refusals
 from payments.api.pages import page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
-from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.domain.ids import PAYMENT_PREFIX, is_idempotency_key, parse_public_id
 from payments.engine import answers, claim
 from payments.engine.answers import Answer
-from payments.engine.claim import Continue, InUse, MerchantRequest, Replay, Start
+from payments.engine.claim import Continue, InUse, MerchantRequest, New, Replay, Start
 from payments.models import PaymentForReceipt, payments_for_receipts
 
 Ask = Callable[[Start], Answer]  # a use case that waits to be run
-# Without a comma: servers join two headers of one name by it.
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
 
 class ApiView(ViewSet):
@@ -70,7 +67,8 @@ class ApiView(ViewSet):
         body, unreadable = _body_of(request)
         asked = self._merchant_request(request, key, body)
         with noted_refusals(asked):
-            decided = claim.decide(asked)
+            caller = caller_of(request)
+            decided = claim.decide(asked) if caller.has_used_key else New(asked, caller.bank)
             if isinstance(decided, InUse):
                 raise decided.refusal
             if isinstance(decided, Replay):
@@ -160,7 +158,7 @@ def idempotency_key_of(request: Request) -> str:
     key = request.headers.get("Idempotency-Key")
     if not key:
         raise BadIdempotencyKey("Every POST needs an Idempotency-Key header.", code="idempotency_key_missing")
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
+    if not is_idempotency_key(key):
         raise BadIdempotencyKey(
             "An Idempotency-Key is 1 to 255 visible ASCII characters without a comma.",
             code="idempotency_key_invalid",

@@ -170,3 +170,13 @@ def describe(reply: Reply) -> str:
             return f"{reply.status} {reply.code or reply.said}"
         case Mismatch(status=status, detail=detail):
             return f"{status} {detail}"
+
+
+def evidence_of(reply: Reply) -> dict[str, str | int | bool]:
+    """What the bank said, as far as it may be kept: our word, its status, code, reference, not its prose."""
+    evidence: dict[str, str | int | bool] = {"said": reply.said.value, "reply": describe(reply)[:200]}
+    if not isinstance(reply, NotSent) and reply.status is not None:
+        evidence["status"] = reply.status
+    if isinstance(reply, Approval):
+        evidence |= {"reference": reply.reference, "replayed": reply.replayed}
+    return evidence

@@ -72,15 +72,20 @@ class MerchantRequest(Command):
     body: Any  # as parsed, the card included, perhaps not validated yet; only its fingerprint is kept
 
     def claim(self, operation_id: UUID) -> None:
-        key_id = next(iter(settings.FINGERPRINT_KEYS))
+        fingerprint, key_id = self.fingerprint()
         IdempotencyKey.objects.create(
             merchant=self.merchant,
             mode=self.mode,
             key=self.idempotency_key,
-            fingerprint=_fingerprint(self, key_id),
+            fingerprint=fingerprint,
             fingerprint_key_id=key_id,
             operation_id=operation_id,
         )
+
+    def fingerprint(self) -> tuple[str, str]:
+        """What makes it known again, and the id of the secret it is made with."""
+        key_id = next(iter(settings.FINGERPRINT_KEYS))
+        return _fingerprint(self, key_id), key_id
 
     def bank_key(self, kind: OperationKind, ordinal: int) -> str:
         """Derived, so that a client's retry finds the bank's earlier answer even if our record of it is lost.
@@ -94,9 +99,10 @@ class MerchantRequest(Command):
 
 @dataclass(frozen=True)
 class New:
-    """Nothing is known of it: it starts."""
+    """Nothing is known of it: it starts. `bank` has the payment that it names, where that is known."""
 
     command: Command
+    bank: str = ""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def conclude(
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
     done_at = at if executed_at is None else _possible(executed_at, payment, at)
     event = EFFECTS[OperationKind(operation.kind)](operation, outcome, done_at)
-    _apply(operation, outcome, at)
+    apply_outcome(operation, outcome, at)
     operation.save(update_fields=_OUTCOME_FIELDS)
     if payment is not None:
         payment.save(update_fields=_PAYMENT_FIELDS)
@@ -244,7 +244,8 @@ def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> Locke
     return Locked(payment, operation, operation.at, operation.contradicted)
 
 
-def _apply(operation: Operation, outcome: Final, at: datetime) -> None:
+def apply_outcome(operation: Operation, outcome: Final, at: datetime) -> None:
+    """What an outcome does to its operation."""
     operation.finished_at = at
     match outcome:
         case Succeeded(reference=reference, strays_awaited=strays):

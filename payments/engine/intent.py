@@ -6,22 +6,16 @@ one use per idempotency key); what it refuses is explained here, after the trans
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Concatenate, ParamSpec
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Sum
-from django_fsm import can_proceed
+from django.db import IntegrityError, OperationalError
 
-from payments.domain.money import display
-from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT, ORDER_UNFINISHED
+from payments.domain.problems import NEXT_OF_ORDER, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.engine import claim, leases, locked_rows
-from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
-from payments.engine.capacity import Slot, capacity_of
 from payments.engine.claim import (
     Again,
     Command,
@@ -36,27 +30,19 @@ from payments.engine.claim import (
 from payments.engine.leases import Lease
 from payments.engine.locked_rows import RowLocked
 from payments.engine.refusals import (
-    NO_SUCH_PAYMENT,
-    AmountMismatch,
-    AuthorizationExpired,
-    InvalidTransition,
     NeedsReview,
-    NotSupported,
     OperationInProgress,
     OrderAlreadyHasPayment,
     Overloaded,
-    PaymentNotFound,
     Refused,
 )
 from payments.models import (
-    Discrepancy,
     Event,
     Operation,
     Payment,
     payments_for_receipts,
     unfinished_operations,
 )
-from payments.models.discrepancies import LATE_ANSWER
 from payments.models.guards import is_locked, violated_constraint
 
 P = ParamSpec("P")
@@ -117,15 +103,14 @@ def _answer_to(decided: Replay | InUse) -> Answer:
 
 
 @contextmanager
-def intent(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
-    """The intent's transaction, in which the key is claimed first of all.
+def explained(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
+    """Around the intent's transaction, in which the key is claimed first of all.
 
     Where somebody was quicker with the same command, the block is left for what follows it, and nothing is
     recorded. A constraint named in `conflicts` that is violated becomes that refusal. Raises RowLocked.
     """
     try:
-        with transaction.atomic(durable=True):
-            yield
+        yield
     except KeyClaimed:
         return
     except IntegrityError as error:
@@ -139,55 +124,6 @@ def intent(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
         if is_locked(error):
             raise RowLocked from None
         raise
-
-
-@dataclass(frozen=True)
-class Step:
-    """An operation that takes an existing payment one state further."""
-
-    kind: OperationKind
-    requested: Event.Type
-    done: str  # the participle of its verb, as `captured`
-    transition: Callable[[Payment], Callable[..., None]]
-    target: Callable[[Payment], str]  # the bank reference that the instruction names
-    left: Callable[[Payment], int]  # of how much it may be, in minor units; for a void, of how much it is
-
-
-@contextmanager
-def recorded_step(
-    start: Start, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
-) -> Iterator[tuple[Slot, Lease] | None]:
-    """The step's operation, committed, on a payment that allows it, with a slot at the payment's bank.
-
-    None where somebody was quicker. Raises PaymentNotFound, NotSupported, InvalidTransition,
-    AuthorizationExpired, AmountMismatch, OperationInProgress, NeedsReview or Overloaded, and what `intent`
-    raises: then nothing is recorded.
-    """
-    assert not isinstance(start, Continue)  # noqa: S101 - only an authorize needs its client to go on
-    conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
-    recorded = None
-    with ExitStack() as held:
-        with intent(conflicts):
-            operation_id = claim.claim(start)
-            payment = _lock_payment(payment_id, start.command)
-            if not abilities_of(payment.bank).can(step.kind):
-                raise _not_supported(payment, step)
-            if not can_proceed(step.transition(payment)):
-                raise _refuse_transition(payment, step)
-            amount = _amount_of(step, payment, amount_minor, start)
-            slot = held.enter_context(capacity_of(payment.bank).threads.reserve())
-            lease = write_ahead(
-                start,
-                operation_id,
-                payment=payment,
-                kind=step.kind,
-                amount_minor=amount,
-                event=step.requested,
-                reason=reason,
-                target=step.target(payment),
-            )
-            recorded = slot, lease
-        yield recorded
 
 
 def write_ahead(
@@ -234,7 +170,7 @@ def write_ahead(
     return lease
 
 
-def _ordinal(start: New | Again) -> int:
+def ordinal_of(start: New | Again) -> int:
     return start.ordinal if isinstance(start, Again) else 0
 
 
@@ -244,7 +180,7 @@ def _bank_key(start: New | Again, kind: OperationKind, bank: str, amount_minor: 
     One of a merchant's key that has been forgotten since may have: even what was not executed then is not
     run again now. What starts again shares its key with what it runs again, which was not executed.
     """
-    ordinal = _ordinal(start)
+    ordinal = ordinal_of(start)
     others = Operation.objects.filter(bank=bank)
     if isinstance(start, Again):
         # All that is left may be another amount by now: that is another instruction.
@@ -252,88 +188,6 @@ def _bank_key(start: New | Again, kind: OperationKind, bank: str, amount_minor: 
     while others.filter(bank_idempotency_key=(key := start.command.bank_key(kind, ordinal))).exists():
         ordinal += 1
     return ordinal, key
-
-
-def _lock_payment(payment_id: UUID, command: Command) -> Payment:
-    """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound.
-
-    Where another transaction has it, this one ends at once: whoever waits keeps no connection.
-    """
-    payment = (
-        Payment.objects.select_for_update(no_key=True, nowait=True)
-        .filter(pk=payment_id, merchant=command.merchant, mode=command.mode)
-        .first()
-    )
-    if payment is None:
-        raise PaymentNotFound(NO_SUCH_PAYMENT)
-    return payment
-
-
-def _amount_of(step: Step, payment: Payment, asked: int | None, start: New | Again) -> int:
-    """What the operation is about, in minor units: all that is left, unless less was asked for.
-
-    Raises AmountMismatch where that is more than is left, or a part at a bank that takes none.
-    """
-    own_key = start.command.bank_key(step.kind, _ordinal(start))
-    left = left_to(step, payment, bank_key=own_key)
-    amount = left if asked is None else asked
-    if no := why_not_of(step, payment, amount, left=left):
-        shown = payments_for_receipts().get(pk=payment.pk)
-        most = (
-            f"Send an `amount` of at most {left}, or leave it out for all of it." if amount > left > 0 else ""
-        )
-        raise AmountMismatch(no, next_step=most, payment=shown)
-    return amount
-
-
-def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
-    """How much may still be captured or refunded, in minor units.
-
-    What the bank has done in spite of our books is spent, unless it is asked for again under its own key.
-    """
-    left, abilities = step.left(payment), abilities_of(payment.bank)
-    if not abilities.takes_parts(step.kind):
-        return left
-    late = Discrepancy.objects.filter(
-        kind=LATE_ANSWER, payment=payment, operation__kind=step.kind, closed_at=None
-    ).exclude(operation__bank_idempotency_key=bank_key)
-    spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
-    if spent and abilities.does_once(step.kind):
-        return 0  # the rest of the hold is released
-    return max(0, left - (spent or 0))
-
-
-def why_not_of(step: Step, payment: Payment, amount_minor: int, *, left: int) -> str:
-    """Why the payment's bank cannot be told this amount, in a sentence; empty where it can."""
-    if abilities_of(payment.bank).takes(step.kind, amount_minor, of_minor=left):
-        return ""
-    possible, asked = (display(one, payment.currency) for one in (left, amount_minor))
-    if amount_minor > left:
-        return f"No more than {possible} can be {step.done}; {asked} was asked for."
-    return f"This payment can only be {step.done} in full: {possible}; {asked} was asked for."
-
-
-def _not_supported(payment: Payment, step: Step) -> Refused:
-    """That the payment's bank does not do it, and what to do instead."""
-    return NotSupported(
-        f"The bank of this payment carries out no {step.kind}.",
-        next_step=NEXT_WITHOUT[step.kind],
-        payment=payments_for_receipts().get(pk=payment.pk),
-    )
-
-
-def _refuse_transition(payment: Payment, step: Step) -> Refused:
-    """Why the payment's state does not allow the step, and what to do instead."""
-    shown = payments_for_receipts().get(pk=payment.pk)
-    if shown.pending_kind is not None:
-        return unfinished_operation(payment.pk)
-    if shown.state == PaymentState.EXPIRED and step.kind == OperationKind.CAPTURE:
-        return AuthorizationExpired("The hold ran out before the capture.", payment=shown)
-    return InvalidTransition(
-        f"A payment that is {shown.state} cannot be {step.done}.",
-        next_step=NEXT_IN_STATE[step.kind, PaymentState(shown.state)],
-        payment=shown,
-    )
 
 
 def unfinished_operation(payment_id: UUID) -> Refused:

@@ -28,7 +28,7 @@ from payments.domain.timing import (
 )
 from payments.engine.abilities import abilities_of
 from payments.engine.capacity import timing_of
-from payments.models import Attempt, Operation, bank_key_age
+from payments.models import Attempt, Operation, Payment, bank_key_age
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.models.guards import database_is_away
 
@@ -48,6 +48,8 @@ class Lease:
     history: History
     # Nobody waits for the answer, and there is no card: an authorize can only be probed.
     by_recovery: bool = False
+    # The rows as the intent left them, where it was the fast path's.
+    fresh: "Fresh | None" = None
     # The bank's answer to `attempt`, recorded when its sender had no lease any more. Nothing is left to ask.
     late_answer: Approval | Decline | BankError | None = None
 
@@ -62,6 +64,14 @@ class Lease:
     def fits_attempt(self) -> bool:
         """Whether a full attempt still ends before the lease does. Asked right before the first byte."""
         return boot_clock() + timing_of(self.bank).attempt <= self.ends_at
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """An operation and its payment as the intent has just left them."""
+
+    payment: Payment
+    operation: Operation
 
 
 class CannotTake(Exception):
@@ -96,12 +106,13 @@ def open_lease(operation: Operation) -> Lease:
     operation.lease_expires_at = clock_in(timing_of(operation.bank).lease)
     operation.save(force_insert=True)
     Attempt.objects.create(operation=operation, number=1, epoch=operation.lease_epoch)
-    return _lease(
-        operation,
-        attempt=1,
-        taken_at=now,
-        history=History(cannot_ask=not abilities_of(operation.bank).knows_keys),
-    )
+    return first_lease(operation, taken_at=now)
+
+
+def first_lease(operation: Operation, *, taken_at: float, fresh: Fresh | None = None) -> Lease:
+    """Of an operation that has been recorded with its first attempt. `taken_at` is older than the record."""
+    history = History(cannot_ask=not abilities_of(operation.bank).knows_keys)
+    return replace(_lease(operation, attempt=1, taken_at=taken_at, history=history), fresh=fresh)
 
 
 def renew(lease: Lease) -> Lease | None:

@@ -8,10 +8,10 @@ settles an operation also when it is under review.
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 import structlog
 from django.core.exceptions import ObjectDoesNotExist
@@ -25,20 +25,18 @@ from payments.domain.outcomes import (
     InDoubt,
     NeedsReview,
     NotExecuted,
-    Outcome,
     Rejected,
     ReviewReason,
     Succeeded,
     Surroundings,
-    Verdict,
-    leaves_doubt,
     outcome_of,
 )
 from payments.domain.patience import hurried
-from payments.domain.replies import NOES, Approval, NotSent, Reply, Said, call_is_over, describe, is_silent
+from payments.domain.replies import NOES, Approval, Reply, call_is_over, describe, evidence_of
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.engine import claim, leases, orphan_answers
+from payments.engine import claim, fast_path, leases, orphan_answers
 from payments.engine.abilities import abilities_of
+from payments.engine.attempts import Ended, record_end_of_attempt
 from payments.engine.capacity import timing_of
 from payments.engine.conclude import Locked, Recorded, conclude, lock_at_once, name_success, next_look
 from payments.engine.leases import LateAnswer, Lease, boot_clock
@@ -57,22 +55,10 @@ _LOCK_PATIENCE = 3.0  # seconds until the answer is put down beside the locked r
 _READ_PATIENCE = 3.0  # seconds; a read by a row's own id takes milliseconds
 
 
-@dataclass(frozen=True)
-class Ended:
-    """An attempt's end, not yet recorded."""
-
-    reply: Reply
-    outcome: Outcome
-    duration_ms: int
-    breaker_was_open: bool = False  # when it began
-    # The next one was to be recorded, and nobody knows whether it was; it has not been sent.
-    next_is_unsent: bool = False
-
-
 def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     """Record an attempt's end and the next one before it is sent; None where the lease is lost."""
     with transaction.atomic(durable=True):
-        _end_attempt(lease, ended)
+        record_end_of_attempt(lease, ended)
         renewed = leases.renew(lease)
     if renewed is None:
         log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
@@ -87,7 +73,7 @@ def record_end(lease: Lease, ended: Ended) -> Recorded:
 
     Raises ServiceUnavailable where the database is away for longer than the lease, or has lost the rows.
     """
-    return _until_recorded(lease, ended, partial(_record, lease, ended))
+    return fast_path.conclude(lease, ended) or _until_recorded(lease, ended, partial(_record, lease, ended))
 
 
 def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> Recorded:
@@ -169,7 +155,7 @@ def _put_down(lease: Lease, ended: Ended) -> bool:
     is_kept = isinstance(ended.reply, Approval) or is_last_word
     try:
         with transaction.atomic(durable=True):
-            _end_attempt(lease, ended, is_late=is_kept)
+            record_end_of_attempt(lease, ended, is_late=is_kept)
             is_there = Attempt.objects.filter(operation=lease.operation_id, number=lease.attempt).exists()
     except (DatabaseError, InterfaceError):
         connection.close()
@@ -202,12 +188,12 @@ def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
         if not _still_held(locked.operation, lease):
             # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
             return _record_late(locked, lease, ended)
-        _end_attempt(lease, ended)
+        record_end_of_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
             late = leases.late_answer_of(locked.operation, locked.at)
             if late is not None:
                 return _adopt(locked, late)
-        evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+        evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
         return conclude(locked, outcome, evidence=evidence)
 
 
@@ -217,7 +203,7 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
     It stands on its attempt for whoever holds the operation. Where nobody does, and a 200 settles it, it is
     applied here: an operation under review is nobody's to take.
     """
-    _end_attempt(lease, ended, is_late=True)
+    record_end_of_attempt(lease, ended, is_late=True)
     payment, operation = locked.payment, locked.operation
     is_nobodys = operation.lease_expires_at <= locked.at or operation.state == OperationState.NEEDS_REVIEW
     if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
@@ -244,7 +230,7 @@ def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
     log.info("late_answer_adopted", operation=operation.pk.hex, reply=describe(late.reply))
-    evidence = {"attempt": late.attempt, **_evidence(late.reply)}
+    evidence = {"attempt": late.attempt, **evidence_of(late.reply)}
     return conclude(locked, outcome, evidence=evidence)
 
 
@@ -274,7 +260,7 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
     known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
     if siblings.exists() or known.exists():
         return
-    evidence = {"attempt": lease.attempt, **_evidence(ended.reply)}
+    evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
     Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
     Event.objects.create(
         payment=payment,
@@ -293,7 +279,7 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         payment, operation = locked.payment, locked.operation
         if not _still_held(operation, lease):
             return _record_late(locked, lease, ended)
-        _end_attempt(lease, ended)
+        record_end_of_attempt(lease, ended)
         late = leases.late_answer_of(operation, locked.at)
         if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
             return _adopt(locked, late)
@@ -309,7 +295,7 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
 
 def _open_review(locked: Locked, lease: Lease, ended: Ended, review: NeedsReview) -> None:
     payment, operation = locked.payment, locked.operation
-    evidence = {"attempt": lease.attempt, "reason": review.reason.value, **_evidence(ended.reply)}
+    evidence = {"attempt": lease.attempt, "reason": review.reason.value, **evidence_of(ended.reply)}
     if operation.state == OperationState.OPEN:
         operation.become_needs_review()
         operation.save(update_fields=["state"])
@@ -353,11 +339,11 @@ def record_look(lease: Lease, ended: Ended) -> None:
 
 def _record_look(lease: Lease, ended: Ended) -> Recorded:
     found = isinstance(ended.outcome, Succeeded)
-    is_certain = _verdict(ended.outcome) is not None or isinstance(ended.outcome, NeedsReview)
+    is_certain = ended.verdict is not None or isinstance(ended.outcome, NeedsReview)
     with transaction.atomic(durable=True):
         locked = lock_at_once(lease.operation_id, lease.payment_id)
         operation, at = locked.operation, locked.at
-        _end_attempt(lease, ended, is_late=found)
+        record_end_of_attempt(lease, ended, is_late=found)
         if operation.lease_epoch == lease.epoch:
             pause = timing_of(lease.bank).pause_after(lease.epoch, at - operation.created_at)
             again = next_look(operation, at) if is_certain else at + timedelta(seconds=pause)
@@ -374,7 +360,7 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
     nobody may send before the lease has run out.
     """
     with transaction.atomic(durable=True):
-        _end_attempt(lease, ended)
+        record_end_of_attempt(lease, ended)
         held = (
             Operation.objects.select_for_update(no_key=True, nowait=True)
             .filter(pk=lease.operation_id, state__in=UNFINISHED_OPERATIONS, lease_epoch=lease.epoch)
@@ -404,77 +390,9 @@ def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
     """
     outcome = ended.outcome
     asked_for = outcome.retry_after if isinstance(outcome, InDoubt) else None
-    if asked_for is not None and _verdict(outcome) is not None:
+    if asked_for is not None and ended.verdict is not None:
         return asked_for
     return max(timing_of(lease.bank).pause_after(lease.epoch, age), asked_for or 0)
-
-
-def _end_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
-    reply = ended.reply
-    if isinstance(reply, NotSent):
-        result = Attempt.Result.NOT_SENT
-    elif is_silent(reply):
-        result = Attempt.Result.SILENT
-    else:
-        result = Attempt.Result.ANSWERED
-    evidence = _evidence(reply)
-    known = {
-        "ended_at": ClockTimestamp(),
-        "result": result,
-        "in_doubt": leaves_doubt(reply, ended.outcome),
-        "is_over": call_is_over(reply),
-        "said": reply.said,
-        "http_status": evidence.get("status"),
-        "reply": evidence["reply"],
-        "bank_reference": evidence.get("reference", ""),
-        "is_replay": evidence.get("replayed"),
-        "duration_ms": ended.duration_ms,
-        "verdict": _verdict(ended.outcome) or "",
-        "is_late": is_late,
-        "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
-    }
-    recorded = Attempt.objects.filter(operation_id=lease.operation_id, number=lease.attempt)
-    if not recorded.filter(ended_at=None).update(**known) and not recorded.exists():
-        _record_anew(lease, ended, known)
-    if ended.next_is_unsent:
-        Attempt.objects.filter(
-            operation_id=lease.operation_id, number=lease.attempt + 1, epoch=lease.epoch, ended_at=None
-        ).update(
-            ended_at=ClockTimestamp(),
-            result=Attempt.Result.NOT_SENT,
-            said=Said.NOT_SENT,
-            in_doubt=False,
-            reply="its record was in doubt",
-            duration_ms=0,
-        )
-
-
-def _record_anew(lease: Lease, ended: Ended, known: dict[str, Any]) -> None:
-    """An attempt that the database has lost since it was sent, where it still has the operation."""
-    if Operation.objects.filter(pk=lease.operation_id).exists():
-        log.error("attempt_was_lost", operation=lease.operation_id.hex, number=lease.attempt)
-        lost = Attempt.objects.create(
-            operation_id=lease.operation_id,
-            number=lease.attempt,
-            epoch=lease.epoch,
-            is_probe=lease.is_probe,
-            started_at=clock_in(-ended.duration_ms / 1000),
-        )
-        Attempt.objects.filter(pk=lost.pk).update(**known)
-
-
-def _verdict(outcome: Outcome) -> Verdict | None:
-    return outcome.verdict if isinstance(outcome, InDoubt | NeedsReview | NotExecuted) else None
-
-
-def _evidence(reply: Reply) -> dict[str, str | int | bool]:
-    """What the bank said, as far as it may be kept: our word, its status, code, reference, not its prose."""
-    evidence: dict[str, str | int | bool] = {"said": reply.said.value, "reply": describe(reply)[:200]}
-    if not isinstance(reply, NotSent) and reply.status is not None:
-        evidence["status"] = reply.status
-    if isinstance(reply, Approval):
-        evidence |= {"reference": reply.reference, "replayed": reply.replayed}
-    return evidence
 
 
 def read(lease: Lease) -> Recorded:

@@ -37,10 +37,10 @@ from payments.domain.states import OperationKind
 from payments.engine import leases, record
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
+from payments.engine.attempts import Ended
 from payments.engine.capacity import Slot, capacity_of, timing_of
 from payments.engine.conclude import Recorded
 from payments.engine.leases import Lease, boot_clock
-from payments.engine.record import Ended
 from payments.models import (
     Operation,
     earlier_ones_answered,

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import transaction
+
 from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import claim, conclude, intent, leases, send
+from payments.engine import claim, conclude, fast_path, intent, leases, send
 from payments.engine.answers import Answer
 from payments.engine.capacity import capacity_of
-from payments.engine.claim import Continue, Start
+from payments.engine.claim import Again, Continue, New, Start
 from payments.engine.leases import Lease
 from payments.models import Event, Operation, Payment
 
@@ -52,35 +54,42 @@ def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
     if isinstance(start, Continue):
         return leases.take_over(start.operation.pk)
     command = start.command
+    payment = Payment(
+        merchant=command.merchant,
+        mode=command.mode,
+        bank=order.bank,
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        card_brand=card.brand,
+        card_last4=card.last4,
+        card_expiry_month=card.expiry_month,
+        card_expiry_year=card.expiry_year,
+        description=order.description,
+        customer_email=order.customer_email,
+        metadata=order.metadata,
+    )
     conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(command, order.order_id)}
     lease = None
-    with intent.intent(conflicts):
+    with intent.explained(conflicts):
+        lease = fast_path.write_authorize(start, payment) or _record_carefully(start, payment)
+    return lease  # noqa: RET504 - None where the block was left at once
+
+
+def _record_carefully(start: New | Again, payment: Payment) -> Lease:
+    """Also what is run again, or whose bank key has been used before."""
+    with transaction.atomic(durable=True):
         operation_id = claim.claim(start)
-        payment = Payment.objects.create(
-            merchant=command.merchant,
-            mode=command.mode,
-            bank=order.bank,
-            order_id=order.order_id,
-            customer_id=order.customer_id,
-            amount_minor=order.amount_minor,
-            currency=order.currency,
-            card_brand=card.brand,
-            card_last4=card.last4,
-            card_expiry_month=card.expiry_month,
-            card_expiry_year=card.expiry_year,
-            description=order.description,
-            customer_email=order.customer_email,
-            metadata=order.metadata,
-        )
-        lease = intent.write_ahead(
+        payment.save(force_insert=True)
+        return intent.write_ahead(
             start,
             operation_id,
             payment=payment,
             kind=OperationKind.AUTHORIZE,
-            amount_minor=order.amount_minor,
+            amount_minor=payment.amount_minor,
             event=Event.Type.PAYMENT_CREATED,
         )
-    return lease  # noqa: RET504 - None where the block was left at once
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

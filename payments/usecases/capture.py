@@ -5,14 +5,14 @@ from uuid import UUID
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import conclude, intent, send
+from payments.engine import conclude, intent, send, steps
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
 from payments.engine.claim import Start
 from payments.models import Event, Operation
 from payments.usecases import holds
 
-CAPTURE = intent.Step(
+CAPTURE = steps.Step(
     kind=OperationKind.CAPTURE,
     requested=Event.Type.CAPTURE_REQUESTED,
     done="captured",
@@ -32,7 +32,7 @@ def capture_payment(
     `reason` is for the payment's history. Raises Refused: no such payment, another state, an amount that the
     bank does not take, an unfinished operation, a key used for something else, or too many calls in flight.
     """
-    with intent.recorded_step(  # 1. committed, or refused
+    with steps.recorded_step(  # 1. committed, or refused
         start, CAPTURE, payment_id=payment_id, amount_minor=amount_minor, reason=reason
     ) as recorded:
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.

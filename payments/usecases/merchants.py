@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import OuterRef
-from django.db.models.functions import JSONObject
 
 from payments.domain.states import Mode
 from payments.models import ApiKey, Merchant, Route
@@ -45,15 +42,5 @@ def issue_api_key(*, slug: str, mode: Mode) -> IssuedKey:
 
 
 def find_api_key(plain: str) -> ApiKey | None:
-    """The key that is in force under this plain text, or None; with its merchant and `routes` of its mode.
-
-    One statement. `routes` is a list of `{currency, bank}`.
-    """
-    own = Route.objects.filter(merchant=OuterRef("merchant"), mode=OuterRef("mode"))
-    pairs = ArraySubquery(own.values_list(JSONObject(currency="currency", bank="bank")))
-    return (
-        ApiKey.objects.select_related("merchant")
-        .annotate(routes=pairs)
-        .filter(digest=ApiKey.digest_of(plain), disabled_at=None)
-        .first()
-    )
+    """The key that is in force under this plain text, or None."""
+    return ApiKey.objects.filter(digest=ApiKey.digest_of(plain), disabled_at=None).first()

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import conclude, intent, send
+from payments.engine import conclude, intent, send, steps
 from payments.engine.answers import Answer
 from payments.engine.claim import Start
 from payments.models import Event, Operation
 
-REFUND = intent.Step(
+REFUND = steps.Step(
     kind=OperationKind.REFUND,
     requested=Event.Type.REFUND_REQUESTED,
     done="refunded",
@@ -28,7 +28,7 @@ def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, 
     payment, another state, an amount that is more than is left or that the bank does not take, an unfinished
     operation, a key used for something else, or too many calls in flight.
     """
-    with intent.recorded_step(  # 1. committed, or refused
+    with steps.recorded_step(  # 1. committed, or refused
         start, REFUND, payment_id=payment_id, amount_minor=amount_minor, reason=reason
     ) as recorded:
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.

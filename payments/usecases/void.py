@@ -5,12 +5,12 @@ from uuid import UUID
 
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import conclude, intent, send
+from payments.engine import conclude, intent, send, steps
 from payments.engine.answers import Answer
 from payments.engine.claim import Start
 from payments.models import Event, Operation
 
-VOID = intent.Step(
+VOID = steps.Step(
     kind=OperationKind.VOID,
     requested=Event.Type.VOID_REQUESTED,
     done="voided",
@@ -28,7 +28,7 @@ def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, re
     Refused: no such payment, another state or amount, an unfinished operation, a key used for something
     else, or too many calls in flight.
     """
-    with intent.recorded_step(  # 1. committed, or refused
+    with steps.recorded_step(  # 1. committed, or refused
         start, VOID, payment_id=payment_id, amount_minor=amount_minor, reason=reason
     ) as recorded:
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.

@@ -142,7 +142,7 @@ def bank_away(scene: Scene) -> ApiAnswer:
 
 
 def database_away(scene: Scene) -> ApiAnswer:
-    scene.patch.setattr("payments.api.authentication.find_api_key", fail(OperationalError("refused")))
+    scene.patch.setattr("payments.api.authentication.find_caller", fail(OperationalError("refused")))
     return scene.client.post("/payments", BODY)
 
 

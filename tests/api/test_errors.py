@@ -181,7 +181,7 @@ class TestOurOwnFailures:
         def fail(*_: Any, **__: Any) -> None:
             raise OperationalError("connection to server at 10.0.0.1 refused")
 
-        monkeypatch.setattr("payments.api.authentication.find_api_key", fail)
+        monkeypatch.setattr("payments.api.authentication.find_caller", fail)
         for answer in (mistaken.get("/payments"), mistaken.post("/payments", order())):
             assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
             assert int(answer.headers["Retry-After"]) > 0

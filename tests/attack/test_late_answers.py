@@ -15,11 +15,11 @@ from payments.models import Operation, Payment
 from payments.usecases import late_holds
 from payments.usecases.recovery import recover_due
 from tests.api_client import ApiClient, order
+from tests.at_once import InBackground
 from tests.bank_books import disagreements
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_probes import again, found_not_executed, in_doubt, probe
 from tests.engine.test_recovery import after_the_clients_bound
-from tests.engine.test_sending import InBackground
 from tests.settings import POSTGRES
 from tests.simulated_bank import SimulatedBank
 from tests.time_travel import let_pass

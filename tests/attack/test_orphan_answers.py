@@ -16,9 +16,9 @@ from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.api_client import ApiAnswer, ApiClient, order
+from tests.at_once import InBackground
 from tests.captured_logs import captured_logs
 from tests.engine.test_recovery import WITHIN
-from tests.engine.test_sending import InBackground
 from tests.settings import POSTGRES
 from tests.simulated_bank import SimulatedBank
 

@@ -164,10 +164,10 @@ class Case:
 
     @staticmethod
     def _assert_last_statement(expected: str | None) -> None:
-        """One transaction stands open after a statement that begins like this; if None, there is none."""
+        """One transaction stands open after a statement that says this; if None, there is none."""
         statements = open_transactions()
         assert len(statements) == (0 if expected is None else 1)
-        assert all(statement.startswith(str(expected)) for statement in statements)
+        assert all(str(expected) in statement for statement in statements)
 
     def _so_far(self, path: str, body: Any = None) -> dict[str, Any]:
         answer = self.order_service.post(path, body, key=f"before-{path}")

@@ -6,11 +6,11 @@ Pure: the dying gateway imports it, too.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-# The last statement of an intent, and one in the middle of an outcome: what has just been done when the
-# transaction stands still.
+# What the statement of an intent and that of an outcome say near their beginning: what has been done, and is
+# not committed, when the gateway stands still.
 LAST_STATEMENTS = {
-    "intent uncommitted": 'INSERT INTO "payments_event"',
-    "outcome uncommitted": 'UPDATE "payments_operation" SET "state"',
+    "intent uncommitted": "claimed AS ( INSERT INTO payments_idempotencykey",
+    "outcome uncommitted": "operation AS MATERIALIZED ( SELECT o.id FROM payments_operation",
 }
 
 

@@ -14,7 +14,7 @@ from payments.engine import send
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
-from tests.engine.test_sending import InBackground
+from tests.at_once import InBackground
 from tests.settings import POSTGRES
 from tests.simulated_bank import SimulatedBank
 

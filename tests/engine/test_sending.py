@@ -1,6 +1,5 @@
 """How operations are sent: written ahead, from a bounded pool, with nothing of the database held."""
 
-import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,28 +16,10 @@ from payments.engine import leases, send
 from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Event, Operation, Payment
 from payments.models.clock import read_clock
-from tests.api_client import ApiAnswer, ApiClient, order
+from tests.api_client import ApiClient, order
+from tests.at_once import InBackground
 from tests.gateway_server import GatewayServer
 from tests.simulated_bank import SimulatedBank
-
-
-class InBackground:
-    """A call made on a thread of its own; `answer()` waits for it."""
-
-    def __init__(self, call: Callable[[], ApiAnswer]) -> None:
-        self._answers: list[ApiAnswer] = []
-        self._thread = threading.Thread(target=self._run, args=(call,))
-        self._thread.start()
-
-    def answer(self) -> ApiAnswer:
-        self._thread.join(timeout=30)
-        return self._answers[0]
-
-    def _run(self, call: Callable[[], ApiAnswer]) -> None:
-        try:
-            self._answers.append(call())
-        finally:
-            connection.close()
 
 
 class TestNothingIsHeldWhileTheBankIsAsked:
@@ -241,17 +222,17 @@ class TestLease:
         def slept() -> float:
             return awake + asleep
 
-        opened = leases.open_lease
+        first_lease = leases.first_lease
 
-        def sleep_after_the_intent(*args: Any) -> Any:
+        def sleep_after_the_intent(*args: Any, **kwargs: Any) -> Any:
             nonlocal asleep
-            lease = opened(*args)
+            lease = first_lease(*args, **kwargs)
             asleep = 11.0  # an attempt of 35 s no longer ends within a lease of 45 s
             return lease
 
         for module in (leases, send):
             monkeypatch.setattr(module, "boot_clock", slept)
-        monkeypatch.setattr(leases, "open_lease", sleep_after_the_intent)
+        monkeypatch.setattr(leases, "first_lease", sleep_after_the_intent)
         answer = live.post(f"/payments/{payment['id']}/capture")
         assert [seen.path for seen in bank.requests()] == ["/api/v1/authorizations"]
         assert (answer.status, answer.json["code"]) == (503, "bank_unavailable")

@@ -9,10 +9,9 @@ import pytest
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from tests.api_client import CARDS, ApiClient, order
-from tests.at_once import at_once
+from tests.at_once import InBackground, at_once
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_outcomes import database_away
-from tests.engine.test_sending import InBackground
 from tests.field_reports.stalling import the_first_stalls
 from tests.races.books import assert_books_agree
 from tests.races.doubts import in_doubt

@@ -12,10 +12,10 @@ from office.decisions.forms import PartForm, ReasonForm
 from office.decisions.kinds.base import DecisionKind, Facts
 from office.decisions.permissions import INSTRUCT
 from payments.domain.money import display
-from payments.engine import intent
+from payments.engine import steps
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
-from payments.engine.intent import Step
+from payments.engine.steps import Step
 from payments.models import Discrepancy, Payment, Resolution
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER
@@ -62,9 +62,9 @@ class Instruct(DecisionKind):
         payment = Payment.objects.get(pk=proposal.payment.pk)
         if no := self.why_not(payment):
             raise CannotResolve(no)
-        left = intent.left_to(self.step, payment)
+        left = steps.left_to(self.step, payment)
         amount = left if proposal.amount_minor is None else proposal.amount_minor
-        if no := intent.why_not_of(self.step, payment, amount, left=left):
+        if no := steps.why_not_of(self.step, payment, amount, left=left):
             raise CannotResolve(no)
         return Basis(payment.bank, "", amount, payment.currency)
 
@@ -72,11 +72,11 @@ class Instruct(DecisionKind):
         """How much, where the bank takes parts; and why."""
         if not abilities_of(payment.bank).takes_parts(self.step.kind):
             return ReasonForm
-        return partial(PartForm, most_minor=intent.left_to(self.step, payment), currency=payment.currency)
+        return partial(PartForm, most_minor=steps.left_to(self.step, payment), currency=payment.currency)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
         payment = proposal.payment
-        left = intent.left_to(self.step, payment) if payment else basis.amount_minor
+        left = steps.left_to(self.step, payment) if payment else basis.amount_minor
         rest = left - basis.amount_minor
         state = payment.state if payment else ""
         stays = rest and self.kind == Kind.REFUND

@@ -1,0 +1,260 @@
+"""The ordinary case of an intent and of an outcome, each one prepared statement (`statements`).
+
+In any other case, or where the database finds a row otherwise than expected, nothing is written and None
+comes back. The careful path (`intent`, `steps`, `record`) then does it, or finds out why not.
+"""
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection
+from psycopg.types.numeric import Int4, Int8
+
+from payments.domain.ids import new_id
+from payments.domain.outcomes import Declined, Succeeded
+from payments.domain.replies import Approval, Decline, evidence_of
+from payments.domain.states import OperationKind, PaymentState
+from payments.engine import answers, leases, statements
+from payments.engine.abilities import abilities_of
+from payments.engine.answers import Answer
+from payments.engine.attempts import Ended
+from payments.engine.capacity import timing_of
+from payments.engine.claim import Again, MerchantRequest, New
+from payments.engine.conclude import EFFECTS, Recorded, apply_outcome
+from payments.engine.leases import Fresh, Lease, boot_clock
+from payments.models import Event, Merchant, Operation, Payment
+
+log = structlog.get_logger("payments.operations")
+
+# The state from which each step starts.
+_FROM = {
+    OperationKind.CAPTURE: PaymentState.AUTHORIZED,
+    OperationKind.VOID: PaymentState.AUTHORIZED,
+    OperationKind.REFUND: PaymentState.CAPTURED,
+}
+_DATES = ("authorized_at", "captured_at", "refunded_at", "voided_at", "declined_at")
+# A time in this span stands for the outcome's own, which only its transaction knows. Nobody can guess it, so
+# nothing else in an answer can be taken for it.
+_MARKS_FROM = datetime(9000, 1, 1, tzinfo=UTC)
+_MARKS = 900 * 365 * 24 * 3600 * 1_000_000  # microseconds
+
+
+def write_authorize(start: New | Again, payment: Payment) -> Lease | None:
+    """Record a new payment with its authorize. Raises what the database raises."""
+    if not isinstance(start, New) or not isinstance(start.command, MerchantRequest):
+        return None
+    command = start.command
+    operation = Operation(
+        id=new_id(),
+        payment=payment,
+        kind=OperationKind.AUTHORIZE,
+        bank=payment.bank,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        bank_idempotency_key=command.bank_key(OperationKind.AUTHORIZE, 0),
+        actor=command.actor,
+        request_id=command.request_id,
+    )
+    taken_at = boot_clock()
+    row = statements.fetch(
+        statements.AUTHORIZE,
+        _intent_of(command, operation)
+        | {
+            "payment_id": payment.id,
+            "event": Event.Type.PAYMENT_CREATED,
+            "amount_minor": Int4(payment.amount_minor),
+            "currency": payment.currency,
+            "order_id": payment.order_id,
+            "customer_id": payment.customer_id,
+            "card_brand": payment.card_brand,
+            "card_last4": payment.card_last4,
+            "card_expiry_month": Int4(payment.card_expiry_month),
+            "card_expiry_year": Int4(payment.card_expiry_year),
+            "description": payment.description,
+            "customer_email": payment.customer_email,
+            "metadata": json.dumps(payment.metadata),
+        },
+    )
+    if row is None:
+        return None
+    payment.created_at, operation.created_at = row
+    return _first_lease(payment, operation, taken_at)
+
+
+def takes_step(start: New, kind: OperationKind) -> bool:
+    """Whether a step is an ordinary case, as far as can be said before its payment is locked.
+
+    Where a bank takes parts, what is left of a payment is more than its row says.
+    """
+    if not (start.bank and isinstance(start.command, MerchantRequest)):
+        return False
+    abilities = abilities_of(start.bank)
+    return abilities.can(kind) and not abilities.takes_parts(kind)
+
+
+def write_step(
+    start: New,
+    *,
+    kind: OperationKind,
+    event: Event.Type,
+    payment_id: UUID,
+    amount_minor: int | None,
+    reason: str,
+) -> Lease | None:
+    """Record a capture, a void or a refund of all that is left. Raises what the database raises."""
+    command = start.command
+    assert isinstance(command, MerchantRequest)  # noqa: S101 - `takes_step`
+    operation = Operation(
+        id=new_id(),
+        kind=kind,
+        bank=start.bank,
+        bank_idempotency_key=command.bank_key(kind, 0),
+        actor=command.actor,
+        request_id=command.request_id,
+        reason=reason,
+    )
+    taken_at = boot_clock()
+    row = statements.fetch(
+        statements.STEP,
+        _intent_of(command, operation)
+        | {
+            "kind": kind,
+            "payment_id": payment_id,
+            "event": event,
+            "state": _FROM[kind],
+            "amount_minor": None if amount_minor is None else Int4(amount_minor),
+            "reason": reason,
+        },
+    )
+    if row is None:
+        return None
+    operation.amount_minor, operation.target_reference, operation.created_at, *held = row
+    payment = _held(payment_id, command.merchant, command.mode, start.bank, held)
+    operation.payment, operation.currency = payment, payment.currency
+    return _first_lease(payment, operation, taken_at)
+
+
+def _intent_of(command: MerchantRequest, operation: Operation) -> dict[str, Any]:
+    """What both intents write."""
+    fingerprint, fingerprint_key_id = command.fingerprint()
+    return {
+        "merchant_id": Int8(command.merchant.pk),
+        "mode": command.mode,
+        "idempotency_key": command.idempotency_key,
+        "fingerprint": fingerprint,
+        "fingerprint_key_id": fingerprint_key_id,
+        "operation_id": operation.id,
+        "bank": operation.bank,
+        "bank_key": operation.bank_idempotency_key,
+        "lease": timedelta(seconds=timing_of(operation.bank).lease),
+        "actor": operation.actor,
+        "request_id": operation.request_id,
+    }
+
+
+_SHOWN = (
+    *("order_id", "customer_id", "amount_minor", "captured_minor", "refunded_minor", "currency", "state"),
+    *("card_brand", "card_last4", "card_expiry_month", "card_expiry_year"),
+    *("description", "customer_email", "metadata"),
+    *("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id"),
+    *("created_at", "authorization_expires_at", "authorized_at", "captured_at"),
+)
+
+
+def _held(payment_id: UUID, merchant: Merchant, mode: str, bank: str, columns: list[Any]) -> Payment:
+    """The payment as `step.sql` has locked it."""
+    shown = dict(zip(_SHOWN, columns, strict=True))
+    shown["metadata"] = json.loads(shown["metadata"])
+    return Payment(id=payment_id, merchant=merchant, mode=mode, bank=bank, **shown)
+
+
+def _first_lease(payment: Payment, operation: Operation, taken_at: float) -> Lease:
+    return leases.first_lease(operation, taken_at=taken_at, fresh=Fresh(payment, operation))
+
+
+def conclude(lease: Lease, ended: Ended) -> Recorded | None:
+    """Record the outcome of an operation that its first attempt has settled: a success, or a decline.
+
+    Tried once: what the database raises is found out by the careful path. So is whether this was recorded
+    after all, where only its echo was lost.
+    """
+    fresh, outcome, reply = lease.fresh, ended.outcome, ended.reply
+    is_first = fresh is not None and lease.attempt == 1
+    if not (is_first and isinstance(reply, Approval | Decline) and isinstance(outcome, Succeeded | Declined)):
+        return None
+    assert fresh is not None  # noqa: S101 - `is_first`
+    payment, operation = fresh.payment, fresh.operation
+    before = {
+        "old_state": payment.state,
+        "old_captured_minor": Int4(payment.captured_minor),
+        "old_refunded_minor": Int4(payment.refunded_minor),
+        "old_authorization_id": payment.bank_authorization_id,
+        "old_capture_id": payment.bank_capture_id,
+    }
+    marked = _MARKS_FROM + timedelta(microseconds=secrets.randbelow(_MARKS))
+    event = EFFECTS[lease.instruction.kind](operation, outcome, marked)
+    apply_outcome(operation, outcome, marked)
+    answer, mark = answers.of_operation(payment, operation), str(answers.timestamp(marked))
+    evidence = evidence_of(reply)
+    try:
+        row = statements.fetch(
+            statements.OUTCOME,
+            before
+            | _changes(payment, operation)
+            | {
+                "result": ended.result,
+                "said": reply.said,
+                "http_status": Int4(reply.status),
+                "reply": evidence["reply"],
+                "is_replay": evidence.get("replayed"),
+                "duration_ms": Int4(ended.duration_ms),
+                "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
+                "event": event,
+                "evidence": json.dumps({"attempt": 1, **evidence}),
+                "status": Int4(answer.status),
+                "headers": json.dumps(dict(answer.headers)),
+                "body": answer.body.decode(),
+                "mark": mark,
+            },
+        )
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        log.warning("not_recorded_at_once", operation=operation.id.hex, error=type(error).__name__)
+        return None
+    return _as_recorded(payment, operation, answer, mark, row[0]) if row else None
+
+
+def _changes(payment: Payment, operation: Operation) -> dict[str, Any]:
+    """What both rows become."""
+    return {
+        "payment_id": payment.id,
+        "state": payment.state,
+        "captured_minor": Int4(payment.captured_minor),
+        "refunded_minor": Int4(payment.refunded_minor),
+        "authorization_id": payment.bank_authorization_id,
+        "capture_id": payment.bank_capture_id,
+        "void_id": payment.bank_void_id,
+        "refund_id": payment.bank_refund_id,
+        "decline_code": payment.decline_code,
+        "authorization_expires_at": payment.authorization_expires_at,
+        "operation_id": operation.id,
+        "kind": operation.kind,
+        "operation_state": operation.state,
+        "reference": operation.bank_reference,
+        "outcome_code": operation.outcome_code,
+        "strays_awaited": Int4(operation.strays_awaited),
+    }
+
+
+def _as_recorded(payment: Payment, operation: Operation, answer: Answer, mark: str, at: datetime) -> Recorded:
+    """Both rows and the answer with the outcome's time, as the database has them now."""
+    for name in _DATES:
+        if getattr(payment, name) == operation.finished_at:
+            setattr(payment, name, at)
+    operation.finished_at = at
+    body = answer.body.replace(mark.encode(), str(answers.timestamp(at)).encode())
+    return Recorded(operation, payment, Answer(answer.status, body, answer.headers))

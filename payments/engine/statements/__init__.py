@@ -1,0 +1,40 @@
+"""The hot path's SQL: a file a statement, each a transaction of its own, prepared on its connection.
+
+What the files say in SQL the models say in Python, for all that is not the hot path. Parameters are named;
+a row comes back as the tuple that the file's last SELECT lists, or None where there is none.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+
+_HERE = Path(__file__).parent
+_COMMENT = re.compile(r"--.*")
+
+
+def _read(name: str) -> str:
+    """A file's statement, without comments and blanks: psycopg remembers short ones only as parsed."""
+    return " ".join(_COMMENT.sub("", (_HERE / f"{name}.sql").read_text()).split())
+
+
+READ_CALLER = _read("read_caller")
+AUTHORIZE = _read("authorize")
+STEP = _read("step")
+OUTCOME = _read("outcome")
+
+
+def fetch(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The statement's one row. Raises what Django raises, and RuntimeError inside a transaction."""
+    if connection.in_atomic_block:
+        with transaction.atomic(durable=True):
+            return _fetch(statement, parameters)
+    return _fetch(statement, parameters)
+
+
+def _fetch(statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row

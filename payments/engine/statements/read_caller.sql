@@ -1,0 +1,18 @@
+-- Who asks; whether the idempotency key that came along is used; which bank has the payment that is named.
+SELECT
+    k.id, k.mode, m.id, m.slug, m.name, m.is_active,
+    (
+        SELECT jsonb_object_agg(r.currency, r.bank)::text FROM payments_route r
+        WHERE r.merchant_id = k.merchant_id AND r.mode = k.mode
+    ),
+    EXISTS (
+        SELECT FROM payments_idempotencykey i
+        WHERE i.merchant_id = k.merchant_id AND i.mode = k.mode AND i.key = %(idempotency_key)s
+    ),
+    (
+        SELECT p.bank FROM payments_payment p
+        WHERE p.id = %(payment_id)s::uuid AND p.merchant_id = k.merchant_id AND p.mode = k.mode
+    )
+FROM payments_apikey k
+JOIN payments_merchant m ON m.id = k.merchant_id
+WHERE k.digest = %(digest)s AND k.disabled_at IS NULL
