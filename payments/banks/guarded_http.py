@@ -2,34 +2,37 @@
 
 Two things the library below does not say or hold by itself: whether a failed request may have reached
 the other side, and an upper bound on the whole exchange (its timeouts are per read, so a peer that
-dribbles a byte a second is never late).
+dribbles a byte a second is never late). Here each read and write waits for what is left of the exchange at
+most.
 
 Each exchange has a connection of its own. One kept alive may be closed by the other side at the moment it
 is used again, or have been dead for a while: then nobody knows whether the request was seen, and a moment's
 saving has become a doubt about money. What a peer sent too much stays with the exchange it was sent in.
 """
 
+import io
 import json
 import logging
 import re
 import socket
-import threading
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.client import RemoteDisconnected
-from http.cookiejar import DefaultCookiePolicy
-from types import TracebackType
-from typing import Any, Self
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, partial
+from http.client import HTTPException, RemoteDisconnected
+from typing import Any
 
 import requests
 import structlog
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
+from urllib3.util import create_urllib3_context, parse_url
 
 from payments.domain.cards import Card
 from payments.domain.replies import NotSent, Reply, Silence
@@ -37,99 +40,106 @@ from payments.domain.timing import Timing
 
 log = structlog.get_logger("payments.banks")
 _LARGEST_ANSWER = 64 * 1024
-_current = threading.local()
+_HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
 # It quotes what it cannot parse: the other side's words, which may hold ours.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+_address = cache(parse_url)
 
 
 class SendingForbidden(Exception):
     """When the connection stood, the caller was no longer allowed to send; nothing was sent."""
 
 
-@dataclass
-class Exchange:
-    """One request and its answer on this thread: `with Exchange(...) as exchange: session.post(...)`."""
+class Exchange(io.RawIOBase):
+    """One request and its answer. http.client reads and writes it in place of the connected socket.
 
-    seconds: float  # the bound on all of it
-    may_send: Callable[[], bool]
-    sent: bool = field(default=False, init=False)  # a byte of the request may have left this machine
-    cut_short: bool = field(default=False, init=False)  # the bound was reached
-    _socket: socket.socket | None = field(default=None, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    No read or write waits longer than `patience`, and none waits past the deadline, nor does a TLS handshake.
+    Each address of the bank is tried for the connection's own timeout. Resolving the bank's name has only the
+    resolver's timeouts: after a slow one `may_send` says no, or no time is left, and nothing is sent.
+    """
 
-    def __enter__(self) -> Self:
-        _current.exchange = self
-        self._timer = threading.Timer(self.seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-        return self
+    def __init__(self, seconds: float, patience: float, may_send: Callable[[], bool] = lambda: True) -> None:
+        self.sent = False  # a byte of the request may have left this machine
+        self.lost = False  # the connection broke before all of it had
+        self.deadline = time.monotonic() + seconds
+        self._patience = patience
+        self._may_send = may_send
+        self._socket: socket.socket | None = None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = None
-        _current.exchange = None
-
-    def watch(self, connected: socket.socket) -> None:
-        """Called with a new connection's socket, before any handshake: the bound holds from here on."""
-        with self._lock:
-            # A duplicate, since TLS wraps the socket and takes the original away. It is shut all the same.
-            self._socket = connected.dup()
-            if self.cut_short:
-                self._shut()
-
-    def permit(self) -> None:
-        """Called by the connection before the request's first byte. Raises SendingForbidden."""
-        with self._lock:
-            if self.cut_short or not self.may_send():
-                raise SendingForbidden
-            self.sent = True
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.cut_short = True
-            self._shut()
-
-    def _shut(self) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._socket is not None:
-            # Closing alone would not wake a thread that is reading.
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
 
+    def close(self) -> None:
+        """Nothing: http.client closes the socket before it reads the answer. The exchange closes it."""
 
-def is_closed_in_order(error: BaseException | None) -> bool:
-    """Whether the other side closed the connection after our request, without a byte of an answer."""
-    while error is not None and not isinstance(error, RemoteDisconnected):
-        error = error.__context__
-    return error is not None
+    def watch(self, connected: socket.socket, patience: float) -> None:
+        """Called with a new connection's socket, before any handshake: the bound holds from here on."""
+        self._socket = connected
+        connected.settimeout(min(patience, self._left()))
 
+    def begin(self, connected: socket.socket) -> None:
+        """Called once the connection stands. Raises SendingForbidden."""
+        self._socket = connected
+        if not self._may_send():
+            raise SendingForbidden
 
-def _exchange() -> Exchange:
-    exchange: Exchange = _current.exchange
-    return exchange
+    def sendall(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            connected = self._in_time()
+            self.sent = True
+            try:
+                rest = rest[connected.send(rest) :]
+            except (BrokenPipeError, ConnectionResetError):
+                self.lost = True
+                return  # a bank that closes before it has read everything may have answered
+
+    def readinto(self, buffer: Any) -> int:
+        return self._in_time().recv_into(buffer)
+
+    def readable(self) -> bool:
+        return True
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def settimeout(self, _seconds: float) -> None:
+        """Nothing: each read and write sets its own."""
+
+    def _in_time(self) -> socket.socket:
+        """The socket, which waits as long as it may from here on."""
+        assert self._socket is not None  # noqa: S101 - only a connection that stands reads and writes
+        self._socket.settimeout(min(self._patience, self._left()))
+        return self._socket
+
+    def _left(self) -> float:
+        """Seconds. Raises TimeoutError when none are left."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
 class _AsksBeforeFirstByte:
-    """Mixed into urllib3's connections: connect, ask, then send. Outside an Exchange they do not work."""
+    """Mixed into urllib3's connections: connect, ask, then send and read through the exchange."""
 
-    sock: socket.socket | None
-    connect: Callable[[], None]
+    sock: Any
+    timeout: Any
+
+    def __init__(self, *arguments: Any, exchange: Exchange, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._exchange = exchange
 
     def _new_conn(self) -> socket.socket:
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        _exchange().watch(connected)
+        self._exchange.watch(connected, self.timeout)
         return connected
 
-    def send(self, data: Any) -> None:
-        if not _exchange().sent:
-            if self.sock is None:
-                self.connect()
-            _exchange().permit()
-        super().send(data)  # type: ignore[misc]
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._exchange.begin(self.sock)
+        self.sock = self._exchange
 
 
 class _Connection(_AsksBeforeFirstByte, HTTPConnection):
@@ -140,44 +150,28 @@ class _SecureConnection(_AsksBeforeFirstByte, HTTPSConnection):
     pass
 
 
-class _KeepsNoConnection:
-    """Mixed into urllib3's pools: what is given back is closed, whatever the other side promised."""
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
-        super()._put_conn(conn)  # type: ignore[misc]
+_CONNECTIONS: dict[str | None, Any] = {"http": _Connection, "https": _SecureConnection}
 
 
-class _Pool(_KeepsNoConnection, HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(_KeepsNoConnection, HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificate authorities that requests trusts, read once."""
+    context = create_urllib3_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 class _GuardedAdapter(HTTPAdapter):
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    """requests for one exchange. Used without a session: no redirects, proxies, cookies or .netrc."""
 
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        super().__init__(pool_connections=1, pool_maxsize=1)
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: a redirect is an answer like any other. The library would read all of its body first."""
-
-
-def guarded_session() -> requests.Session:
-    """A session whose requests keep to the Exchange around them. One a thread; no retries of its own."""
-    session = _Session()
-    session.trust_env = False  # neither a proxy nor a .netrc of the machine comes between us and the bank
-    session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # no answer colours the next request
-    adapter = _GuardedAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        pool.ConnectionCls = partial(_CONNECTIONS[pool.scheme], exchange=self._exchange)
+        return pool
 
 
 @dataclass(frozen=True)
@@ -190,7 +184,7 @@ class Answered:
 
 
 class Line:
-    """One bank's address, called within its bounds. Safe to use from many threads: each has its own session.
+    """One bank's address, called within its bounds. Safe to use from many threads.
 
     Nothing it raises, answers or logs holds what was sent.
     """
@@ -198,7 +192,6 @@ class Line:
     def __init__(self, url: str, timing: Timing) -> None:
         self._url = url
         self._timing = timing
-        self._threads = threading.local()
 
     def post(
         self,
@@ -214,50 +207,53 @@ class Line:
         `may_send` is asked after connecting and before the first byte; where it says no, nothing is sent.
         `read` puts an answer into our words.
         """
-        exchange = Exchange(self._timing.attempt, self._with_time_to_read(may_send))
+        timing = self._timing
+        exchange = Exchange(timing.attempt, timing.read, self._with_time_to_read(may_send))
         try:
-            with (
-                exchange,
-                self._session().post(
-                    self._url + path,
-                    data=body,
-                    headers={"Content-Type": "application/json", **(headers or {})},
-                    timeout=(self._timing.connect, self._timing.read),
-                    allow_redirects=False,
-                    stream=True,  # so that an endless answer is not read to its end
-                ) as response,
-            ):
-                answered = Answered(response.status_code, response.headers, _body(response))
+            with exchange, closing(self._connection(exchange)) as connection:
+                connection.connect()
+                connection.request(
+                    "POST",
+                    (_address(self._url).path or "") + path,
+                    body,
+                    {"Content-Type": "application/json", **_HEADERS, **(headers or {})},
+                    preload_content=False,  # so that an endless answer is not read to its end
+                )
+                response = connection.getresponse()
+                answered = Answered(response.status, response.headers, _body(response))
             return read(answered)
         except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
-            # The exception's text, and its request, may hold what was sent: only its kind is told.
-            if not isinstance(error, SendingForbidden | requests.RequestException | HTTPError | OSError):
+            # The exception's text may hold what was sent: only its kind is told.
+            if not isinstance(error, SendingForbidden | HTTPError | HTTPException | OSError):
                 log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
             return _failure(error, exchange)
 
     def get(self, path: str, seconds: float) -> Answered | None:
         """A question that moves no money; None where no answer came."""
+        exchange = Exchange(seconds, seconds)
         try:
+            question = requests.Request("GET", self._url + path, headers=_HEADERS).prepare()
             with (
-                Exchange(seconds, lambda: True),
-                self._session().get(
-                    self._url + path, timeout=seconds, allow_redirects=False, stream=True
-                ) as response,
+                exchange,
+                closing(_GuardedAdapter(exchange)) as adapter,
+                adapter.send(question, stream=True, timeout=seconds) as response,
             ):
-                return Answered(response.status_code, response.headers, _body(response))
+                return Answered(response.status_code, response.headers, _body(response.raw))
         except Exception:  # noqa: BLE001 - whatever it was, the bank has not answered
             return None
+
+    def _connection(self, exchange: Exchange) -> HTTPConnection:
+        address = _address(self._url)
+        options: dict[str, Any] = {"ssl_context": _trust()} if address.scheme == "https" else {}
+        connection: HTTPConnection = _CONNECTIONS[address.scheme](
+            address.host, address.port, timeout=self._timing.connect, exchange=exchange, **options
+        )
+        return connection
 
     def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
         """Not asked either where finding and connecting took so long that the bound would cut the read."""
         last_start = time.monotonic() + self._timing.attempt - self._timing.read
         return lambda: time.monotonic() < last_start and may_send()
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._threads, "session", None)
-        if session is None:
-            session = self._threads.session = guarded_session()
-        return session
 
 
 def json_object(content: bytes | None) -> dict[str, Any] | None:
@@ -274,21 +270,23 @@ def holds_number(reference: str, card: Card) -> bool:
     return card.number in re.sub(r"\D", "", reference)
 
 
-def _body(response: requests.Response) -> bytes | None:
-    content: bytes = response.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
+def _body(response: BaseHTTPResponse) -> bytes | None:
+    content: bytes = response.read(_LARGEST_ANSWER + 1, decode_content=True)
     return content if len(content) <= _LARGEST_ANSWER else None
 
 
 def _failure(error: Exception, exchange: Exchange) -> NotSent | Silence:
-    if isinstance(error, SendingForbidden) and not exchange.cut_short:
+    if isinstance(error, SendingForbidden):
         return NotSent("there was no room for an attempt")
-    gave_up = exchange.cut_short or isinstance(error, requests.Timeout | TimeoutError | HTTPTimeout)
-    if exchange.cut_short:
-        reason = "no answer within the bound of an attempt"
-    elif gave_up:
-        reason = "timeout"
+    # urllib3 calls a refused connection a timeout, too.
+    if isinstance(error, TimeoutError | HTTPTimeout) and not isinstance(error, NewConnectionError):
+        cut_short = time.monotonic() >= exchange.deadline
+        reason = "no answer within the bound of an attempt" if cut_short else "timeout"
     else:
         reason = "connection lost" if exchange.sent else "connection failed"
-    # Only a connection closed in order can prove that the bank's work is over. Our giving up does not, nor
-    # does a reset: a process killed in its commit leaves the commit to its database.
-    return Silence(reason, is_over=is_closed_in_order(error)) if exchange.sent else NotSent(reason)
+    if not exchange.sent:
+        return NotSent(reason)
+    # Only a connection closed in order, after all was sent and before a byte of an answer, can prove that the
+    # bank's work is over. Our giving up does not, nor does a reset: a process killed in its commit leaves the
+    # commit to its database.
+    return Silence(reason, is_over=isinstance(error, RemoteDisconnected) and not exchange.lost)

@@ -4,9 +4,11 @@ from typing import Any
 
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
+from payments.banks.guarded_http import Line
 from payments.domain.cards import Card
-from payments.domain.replies import Reply, Silence
+from payments.domain.replies import NotDone, Reply, Silence
 from payments.domain.states import OperationKind
+from payments.domain.timing import Timing
 
 # Marked, so that a search for them finds nothing else.
 CARD = Card("4916338506082832", 12, 2030, "9071")
@@ -80,3 +82,9 @@ def send(bank: FicmartBank, kind: OperationKind = OperationKind.AUTHORIZE, **fie
     """One attempt that may be sent."""
     card = CARD if kind is OperationKind.AUTHORIZE else None
     return bank.send(instruction(kind, **fields), card=card, may_send=lambda: True)
+
+
+def post(url: str, timing: Timing, body: bytes) -> Reply:
+    """Send a body of any size; what is answered is read as its status."""
+    line = Line(url, timing)
+    return line.post("/", body, may_send=lambda: True, read=lambda answer: NotDone(answer.status, "read"))

@@ -10,6 +10,7 @@ A behaviour is a function of one connection. Connections are served at the same 
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -74,8 +75,9 @@ Behaviour = Callable[[Connection], None]
 class RawServer:
     """Listens on a free port and does the same, or the next of several behaviours, to each connection."""
 
-    def __init__(self, *behaviours: Behaviour) -> None:
+    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self._behaviours = list(behaviours)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -85,7 +87,8 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -114,8 +117,11 @@ class RawServer:
             threading.Thread(target=self._serve, args=(accepted, behave), daemon=True).start()
 
     def _serve(self, accepted: socket.socket, behave: Behaviour) -> None:
-        with suppress(OSError), accepted:
-            behave(Connection(accepted, self.received, self._ended))
+        with suppress(OSError), self._secured(accepted) as secured:
+            behave(Connection(secured, self.received, self._ended))
+
+    def _secured(self, accepted: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(accepted, server_side=True) if self._tls else accepted
 
 
 def response(status: int, body: bytes, *, headers: Iterable[str] = (), length: int | None = None) -> bytes:
@@ -142,6 +148,12 @@ def says(data: bytes) -> Behaviour:
         connection.send(data)
 
     return behave
+
+
+def takes_slowly(connection: Connection) -> None:
+    """Reads five megabytes a second, without an end and without an answer."""
+    while all(connection.socket.recv(16 * 1024) for _ in range(16)):
+        time.sleep(0.05)
 
 
 @contextmanager

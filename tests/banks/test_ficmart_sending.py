@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import structlog
 
 from payments.banks.ficmart import FicmartBank
-from payments.banks.guarded_http import Exchange, SendingForbidden, guarded_session
-from payments.domain.replies import Approval, NotSent, Reply, Silence
+from payments.banks.guarded_http import Exchange
+from payments.domain.replies import Approval, NotDone, NotSent, Reply, Silence
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
-from tests.banks.instructions import APPROVALS, CARD, CUT_OFF, CUT_SHORT, GAVE_UP, instruction, send
+from tests.banks.instructions import APPROVALS, CARD, CUT_OFF, CUT_SHORT, GAVE_UP, instruction, post, send
 from tests.banks.raw_server import (
     Behaviour,
     Connection,
@@ -29,6 +28,7 @@ from tests.banks.raw_server import (
     port_nobody_listens_on,
     response,
     says,
+    takes_slowly,
 )
 
 RIGHT = answers(200, APPROVALS[OperationKind.AUTHORIZE])
@@ -403,44 +403,52 @@ class _Heard(Connection):
 
 
 class TestTheBoundOfAnExchange:
-    def test_reaches_no_exchange_after_its_own(self) -> None:
-        """A late timer finds no socket any more, whichever connection the thread uses by then."""
-        late: list[Exchange] = []
-        with RawServer(RIGHT) as server:
-            session = guarded_session()
-            for _ in range(20):
-                with Exchange(5, lambda: True) as exchange:
-                    for earlier in late:
-                        earlier._cut()
-                    answer = session.post(server.url, data=b"{}", timeout=2)
-                    assert answer.status_code == 200
-                late.append(exchange)
+    def test_holds_where_the_bank_takes_the_request_slowly(
+        self, timing: Timing, elapsed: Callable[[], float]
+    ) -> None:
+        with RawServer(takes_slowly) as server:
+            reply = post(server.url, timing, b"x" * 20_000_000)
+        assert reply == CUT_SHORT
+        assert timing.attempt <= elapsed() < timing.attempt + 0.4
 
-    def test_cuts_its_own_connection_while_it_waits(self) -> None:
-        with RawServer(says_nothing) as server, Exchange(0.2, lambda: True) as exchange:
-            began = time.monotonic()
-            with pytest.raises(requests.RequestException):
-                guarded_session().post(server.url, data=b"{}", timeout=10)
-            assert time.monotonic() - began < 1
-            assert exchange.cut_short
-            assert exchange.sent
+    def test_is_what_a_read_waits_for_that_could_wait_longer(self, elapsed: Callable[[], float]) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs, Exchange(0.2, patience=10) as exchange:
+            exchange.begin(ours)
+            with pytest.raises(TimeoutError):
+                exchange.makefile("rb").read(1)
+            assert 0.2 <= elapsed() < 0.5
 
-    def test_is_over_with_the_exchange(self) -> None:
-        for _ in range(50):
-            with Exchange(61, lambda: True):
-                pass
-        timers = (thread for thread in threading.enumerate() if isinstance(thread, threading.Timer))
-        _until(lambda: not any(timer.interval == 61 for timer in timers))
+    def test_lets_no_byte_leave_once_it_is_reached(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            with Exchange(0, patience=10) as exchange:
+                exchange.begin(ours)
+                with pytest.raises(TimeoutError):
+                    exchange.sendall(b"GET / HTTP/1.1")
+            assert not exchange.sent
+            assert theirs.recv(1) == b""  # closed with the exchange
 
-    def test_forbids_to_send_once_it_is_reached(self) -> None:
-        with RawServer(RIGHT) as server:
-            exchange = Exchange(60, lambda: True)
-            with exchange:
-                exchange._cut()
-                with pytest.raises((SendingForbidden, requests.RequestException)):
-                    guarded_session().post(server.url, data=b"{}", timeout=2)
-                assert not exchange.sent
-            assert server.received == []
+
+class TestABankThatClosesBeforeTheRequestsEnd:
+    def test_may_have_answered(self, timing: Timing) -> None:
+        def answers_at_once(connection: Connection) -> None:
+            connection.socket.recv(1000)
+            connection.send(response(503, b""))
+
+        with RawServer(answers_at_once) as server:
+            reply = post(server.url, timing, b"x" * 20_000_000)
+        assert reply == NotDone(503, "read")
+
+    def test_may_be_working_on_it(self, timing: Timing) -> None:
+        """After a reset has failed a write, a read says that the connection was closed in order."""
+
+        def resets(connection: Connection) -> None:
+            connection.socket.recv(1000)
+            connection.reset()
+
+        with RawServer(resets) as server:
+            assert post(server.url, timing, b"x" * 20_000_000) == CUT_OFF
 
 
 class TestHealth:
