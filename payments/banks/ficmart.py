@@ -105,7 +105,7 @@ _LONGEST_RETRY_AFTER = 60.0
 
 
 class FicmartBank:
-    """The bank of the live mode. Safe to use from many threads: each has a session of its own.
+    """The bank of the live mode. Safe to use from many threads.
 
     Nothing it raises, answers or logs holds the card.
     """
@@ -312,7 +312,7 @@ def _timestamp(text: Any) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        parsed = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        parsed = datetime.fromisoformat(text)
         return parsed.astimezone(UTC) if parsed.tzinfo else None
     except (ValueError, OverflowError):
         return None
