@@ -24,6 +24,7 @@ from tests.api_client import ApiClient
 from tests.application_role import grant_privileges
 from tests.simulated_acquirer import SimulatedAcquirer
 from tests.simulated_bank import SimulatedBank
+from tests.unguarded import keep_rows_whole
 
 
 @receiver(setting_changed)
@@ -53,6 +54,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname = 'guard_truncate'")
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        keep_rows_whole()
         grant_privileges()
         connection.close()
     with mock.patch.object(TransactionTestCase, "_fixture_teardown", empty_tables):

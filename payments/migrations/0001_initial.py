@@ -54,18 +54,18 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=payments.domain.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('authorize', 'authorize'), ('capture', 'capture'), ('void', 'void'), ('refund', 'refund'), ('release', 'release')], max_length=16)),
                 ('bank', models.CharField(max_length=32)),
-                ('amount_minor', models.PositiveIntegerField()),
+                ('amount_minor', models.IntegerField()),
                 ('currency', models.CharField(choices=[('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY')], max_length=3)),
                 ('target_reference', models.CharField(blank=True, max_length=64)),
                 ('bank_idempotency_key', models.CharField(max_length=64)),
-                ('ordinal', models.PositiveIntegerField(default=0)),
+                ('ordinal', models.IntegerField(default=0)),
                 ('state', django_fsm.FSMField(choices=[('OPEN', 'OPEN'), ('NEEDS_REVIEW', 'NEEDS_REVIEW'), ('SUCCEEDED', 'SUCCEEDED'), ('DECLINED', 'DECLINED'), ('REJECTED', 'REJECTED'), ('NOT_EXECUTED', 'NOT_EXECUTED')], default='OPEN', max_length=16, protected=True)),
-                ('lease_epoch', models.PositiveIntegerField(default=1)),
+                ('lease_epoch', models.IntegerField(default=1)),
                 ('lease_expires_at', models.DateTimeField()),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
                 ('outcome_code', models.CharField(blank=True, max_length=64)),
-                ('strays_awaited', models.PositiveSmallIntegerField(default=0)),
+                ('strays_awaited', models.SmallIntegerField(default=0)),
                 ('awaiting_statement', models.GeneratedField(db_persist=True, expression=django.db.models.lookups.GreaterThan(models.F('strays_awaited'), 0), output_field=models.BooleanField())),
                 ('look_again_at', models.DateTimeField(blank=True, null=True)),
                 ('actor', models.CharField(max_length=100)),
@@ -92,15 +92,15 @@ class Migration(migrations.Migration):
                 ('bank', models.CharField(max_length=32)),
                 ('order_id', models.CharField(max_length=64)),
                 ('customer_id', models.CharField(max_length=64)),
-                ('amount_minor', models.PositiveIntegerField()),
-                ('captured_minor', models.PositiveIntegerField(db_default=0, default=0)),
-                ('refunded_minor', models.PositiveIntegerField(db_default=0, default=0)),
+                ('amount_minor', models.IntegerField()),
+                ('captured_minor', models.IntegerField(db_default=0, default=0)),
+                ('refunded_minor', models.IntegerField(db_default=0, default=0)),
                 ('currency', models.CharField(choices=[('USD', 'USD'), ('EUR', 'EUR'), ('GBP', 'GBP'), ('JPY', 'JPY')], max_length=3)),
                 ('state', django_fsm.FSMField(choices=[('PENDING', 'PENDING'), ('AUTHORIZED', 'AUTHORIZED'), ('CAPTURED', 'CAPTURED'), ('REFUNDED', 'REFUNDED'), ('VOIDED', 'VOIDED'), ('EXPIRED', 'EXPIRED'), ('DECLINED', 'DECLINED'), ('FAILED', 'FAILED')], default='PENDING', max_length=16, protected=True)),
                 ('card_brand', models.CharField(max_length=16)),
                 ('card_last4', models.CharField(max_length=4)),
-                ('card_expiry_month', models.PositiveSmallIntegerField()),
-                ('card_expiry_year', models.PositiveSmallIntegerField()),
+                ('card_expiry_month', models.SmallIntegerField()),
+                ('card_expiry_year', models.SmallIntegerField()),
                 ('description', models.CharField(blank=True, max_length=500)),
                 ('customer_email', models.CharField(blank=True, max_length=254)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
@@ -245,7 +245,7 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(max_length=64)),
                 ('fingerprint_key_id', models.CharField(max_length=32)),
                 ('bank_key_retired', models.BooleanField(default=False)),
-                ('answer_status', models.PositiveSmallIntegerField(null=True)),
+                ('answer_status', models.SmallIntegerField(null=True)),
                 ('answer_headers', models.JSONField(null=True)),
                 ('answer_body', models.BinaryField(null=True)),
                 ('created_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
@@ -254,26 +254,26 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['created_at'], name='idempotency_key_age'), models.Index(fields=['key'], name='idempotency_key_search')],
-                'constraints': [models.UniqueConstraint(fields=('merchant', 'mode', 'key'), name='idempotency_key_claimed_once'), models.CheckConstraint(condition=models.Q(('mode__in', ['live', 'test'])), name='idempotency_key_mode_known'), models.CheckConstraint(condition=models.Q(models.Q(('answer_body', None), ('answer_headers', None), ('answer_status', None)), models.Q(('answer_body__isnull', False), ('answer_headers__isnull', False), ('answer_status__isnull', False)), _connector='OR'), name='idempotency_answer_whole')],
+                'constraints': [models.UniqueConstraint(fields=('merchant', 'mode', 'key'), name='idempotency_key_claimed_once')],
             },
         ),
         migrations.CreateModel(
             name='Attempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('epoch', models.PositiveIntegerField()),
+                ('number', models.IntegerField()),
+                ('epoch', models.IntegerField()),
                 ('started_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('result', models.CharField(blank=True, choices=[('not_sent', 'Not sent'), ('silent', 'Silent'), ('answered', 'Answered')], max_length=8)),
                 ('in_doubt', models.BooleanField(null=True)),
                 ('is_over', models.BooleanField(null=True)),
                 ('said', models.CharField(blank=True, choices=[('approved', 'approved'), ('insufficient_funds', 'insufficient_funds'), ('card_expired', 'card_expired'), ('invalid_card', 'invalid_card'), ('invalid_cvv', 'invalid_cvv'), ('declined', 'declined'), ('authorization_expired', 'authorization_expired'), ('already_used', 'already_used'), ('already_captured', 'already_captured'), ('already_voided', 'already_voided'), ('already_refunded', 'already_refunded'), ('bank_error', 'bank_error'), ('not_done', 'not_done'), ('silence', 'silence'), ('not_sent', 'not_sent'), ('mismatch', 'mismatch')], max_length=24)),
-                ('http_status', models.PositiveSmallIntegerField(null=True)),
+                ('http_status', models.SmallIntegerField(null=True)),
                 ('reply', models.CharField(blank=True, max_length=200)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
                 ('is_replay', models.BooleanField(null=True)),
-                ('duration_ms', models.PositiveIntegerField(null=True)),
+                ('duration_ms', models.IntegerField(null=True)),
                 ('is_probe', models.BooleanField(default=False)),
                 ('verdict', models.CharField(blank=True, choices=[('contradiction', 'contradiction'), ('negative_probe', 'negative_probe')], max_length=16)),
                 ('is_late', models.BooleanField(default=False)),
@@ -282,7 +282,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('is_late', True)), fields=['operation'], name='attempt_late'), models.Index(condition=models.Q(('bank_reference', ''), _negated=True), fields=['bank_reference'], name='attempt_search_reference'), models.Index(fields=['started_at'], name='attempt_by_start')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('verdict', ''), ('verdict__in', ['contradiction', 'negative_probe']), _connector='OR'), name='attempt_verdict_known'), models.UniqueConstraint(fields=('operation', 'number'), name='attempt_numbered_once'), models.CheckConstraint(condition=models.Q(('ended_at__isnull', True), models.Q(('result', ''), _negated=True), _connector='XOR'), name='attempt_ended_with_result'), models.CheckConstraint(condition=models.Q(('result__in', ['', 'not_sent', 'silent', 'answered'])), name='attempt_result_known'), models.CheckConstraint(condition=models.Q(('said', ''), ('said__in', ['approved', 'insufficient_funds', 'card_expired', 'invalid_card', 'invalid_cvv', 'declined', 'authorization_expired', 'already_used', 'already_captured', 'already_voided', 'already_refunded', 'bank_error', 'not_done', 'silence', 'not_sent', 'mismatch']), _connector='OR'), name='attempt_word_known'), models.CheckConstraint(condition=models.Q(('ended_at__isnull', True), models.Q(('said', ''), _negated=True), _connector='XOR'), name='attempt_ended_with_word')],
+                'constraints': [models.UniqueConstraint(fields=('operation', 'number'), name='attempt_numbered_once')],
             },
         ),
         migrations.AddIndex(
@@ -375,91 +375,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 1), ('amount_minor__lte', 99999999)), name='payment_amount_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__lte', models.F('amount_minor')), ('refunded_minor__lte', models.F('captured_minor'))), name='payment_totals_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('captured_minor', 0), _connector='XOR'), name='payment_captured_in_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state', payments.domain.states.PaymentState['REFUNDED']), models.Q(('captured_minor', 0), ('refunded_minor__lt', models.F('captured_minor')), _connector='OR'), _connector='XOR'), name='payment_refunded_in_full'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gt', 0), ('bank_refund_id', ''), _connector='OR'), name='payment_refund_id_in_part'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='payment_currency_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['PENDING', 'AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED', 'DECLINED', 'FAILED'])), name='payment_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['live', 'test'])), name='payment_mode_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED']), _negated=True), models.Q(('bank_authorization_id', ''), _negated=True), _connector='OR'), name='payment_held_with_reference'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
             constraint=models.UniqueConstraint(condition=models.Q(('bank_authorization_id', ''), _negated=True), fields=('bank', 'bank_authorization_id'), name='one_payment_per_hold'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state', payments.domain.states.PaymentState['DECLINED']), ('decline_code', ''), _connector='XOR'), name='payment_declined_with_code'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED']), ('bank_authorization_id', ''), _connector='OR'), name='payment_authorization_id_in_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('bank_capture_id', ''), _connector='OR'), name='payment_capture_id_in_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['VOIDED']), ('bank_void_id', ''), _connector='OR'), name='payment_void_id_in_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('bank_refund_id', ''), _connector='OR'), name='payment_refund_id_in_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED']), ('authorized_at__isnull', True), _connector='XOR'), name='payment_authorized_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['CAPTURED', 'REFUNDED']), ('captured_at__isnull', True), _connector='XOR'), name='payment_captured_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['REFUNDED']), ('refunded_at__isnull', True), _connector='XOR'), name='payment_refunded_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['VOIDED']), ('voided_at__isnull', True), _connector='XOR'), name='payment_voided_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['EXPIRED']), ('expired_at__isnull', True), _connector='XOR'), name='payment_expired_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['DECLINED']), ('declined_at__isnull', True), _connector='XOR'), name='payment_declined_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['FAILED']), ('failed_at__isnull', True), _connector='XOR'), name='payment_failed_dated'),
         ),
         migrations.AddIndex(
             model_name='operation',
@@ -512,42 +428,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='operation',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', payments.domain.states.OperationKind['RELEASE']), ('state__in', ['OPEN', 'NEEDS_REVIEW'])), fields=('bank', 'target_reference'), name='one_release_per_hold'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 1), ('amount_minor__lte', 99999999)), name='operation_amount_in_range'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='operation_currency_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['authorize', 'capture', 'void', 'refund', 'release'])), name='operation_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['OPEN', 'NEEDS_REVIEW', 'SUCCEEDED', 'DECLINED', 'REJECTED', 'NOT_EXECUTED'])), name='operation_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', payments.domain.states.OperationKind['RELEASE']), ('payment__isnull', False), _connector='OR'), name='operation_of_a_payment'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', payments.domain.states.OperationKind['AUTHORIZE']), models.Q(('target_reference', ''), _negated=True), _connector='OR'), name='operation_with_target'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['SUCCEEDED', 'DECLINED', 'REJECTED', 'NOT_EXECUTED']), ('finished_at__isnull', True), _connector='XOR'), name='operation_finished_dated'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', [payments.domain.states.OperationState['DECLINED'], payments.domain.states.OperationState['REJECTED']]), _negated=True), models.Q(('outcome_code', ''), _negated=True), _connector='OR'), name='operation_refused_with_code'),
-        ),
-        migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', payments.domain.states.OperationKind['AUTHORIZE']), ('state', payments.domain.states.OperationState['SUCCEEDED']), _negated=True), models.Q(('bank_reference', ''), _negated=True), _connector='OR'), name='operation_authorized_with_ref'),
         ),
         migrations.AddIndex(
             model_name='event',

@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
 
 from payments.domain.states import Mode
 from payments.models.clock import ClockTimestamp
-from payments.models.guards import choices, one_of
+from payments.models.guards import choices
 from payments.models.merchants import Merchant
 from payments.models.operations import Operation
 
@@ -27,7 +26,7 @@ class IdempotencyKey(models.Model):
     # A hold made under the bank key is being voided: the same request must start anew under another one.
     bank_key_retired = models.BooleanField(default=False)
     # The final answer, to the byte; empty while the operation is unfinished or was not executed.
-    answer_status = models.PositiveSmallIntegerField(null=True)
+    answer_status = models.SmallIntegerField(null=True)
     answer_headers = models.JSONField(null=True)
     answer_body = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
@@ -35,12 +34,6 @@ class IdempotencyKey(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["merchant", "mode", "key"], name="idempotency_key_claimed_once"),
-            models.CheckConstraint(condition=one_of("mode", Mode), name="idempotency_key_mode_known"),
-            models.CheckConstraint(
-                condition=Q(answer_status=None, answer_headers=None, answer_body=None)
-                | Q(answer_status__isnull=False, answer_headers__isnull=False, answer_body__isnull=False),
-                name="idempotency_answer_whole",
-            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="idempotency_key_age"),

@@ -12,15 +12,10 @@ from django.db.models.lookups import GreaterThan
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import OPERATION_PREFIX, new_id, public_id
-from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
+from payments.domain.money import Currency
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import Said
-from payments.domain.states import (
-    FINISHED_OPERATIONS,
-    UNFINISHED_OPERATIONS,
-    OperationKind,
-    OperationState,
-)
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, one_of
 from payments.models.payments import Payment
@@ -34,24 +29,24 @@ class Operation(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations", null=True)
     kind = models.CharField(max_length=16, choices=choices(OperationKind))
     bank = models.CharField(max_length=32)
-    amount_minor = models.PositiveIntegerField()
+    amount_minor = models.IntegerField()
     currency = models.CharField(max_length=3, choices=choices(Currency))
     # What it is about, in the bank's words: an authorization's id, for a refund a capture's.
     target_reference = models.CharField(max_length=64, blank=True)
     bank_idempotency_key = models.CharField(max_length=64)
-    ordinal = models.PositiveIntegerField(default=0)  # grows when a bank key must not be used again
+    ordinal = models.IntegerField(default=0)  # grows when a bank key must not be used again
 
     state = FSMField(
         max_length=16, default=OperationState.OPEN.value, choices=choices(OperationState), protected=True
     )
-    lease_epoch = models.PositiveIntegerField(default=1)  # taking the operation over increments it
+    lease_epoch = models.IntegerField(default=1)  # taking the operation over increments it
     lease_expires_at = models.DateTimeField()  # by the database's clock; only the holder may send before it
     due_at = models.DateTimeField(null=True, blank=True)  # left in doubt: not to be asked about again before
 
     bank_reference = models.CharField(max_length=64, blank=True)  # what the bank made of it
     outcome_code = models.CharField(max_length=64, blank=True)  # the bank's or our word for why not
     # How many holds may exist of which no answer tells: the bank's statement must show each, or rule it out.
-    strays_awaited = models.PositiveSmallIntegerField(default=0)
+    strays_awaited = models.SmallIntegerField(default=0)
     awaiting_statement = models.GeneratedField(
         expression=GreaterThan(F("strays_awaited"), 0), output_field=models.BooleanField(), db_persist=True
     )
@@ -88,36 +83,6 @@ class Operation(models.Model):
                 fields=["bank", "target_reference"],
                 condition=Q(kind=OperationKind.RELEASE) & one_of("state", UNFINISHED_OPERATIONS),
                 name="one_release_per_hold",
-            ),
-            models.CheckConstraint(
-                condition=Q(amount_minor__gte=MIN_AMOUNT_MINOR, amount_minor__lte=MAX_AMOUNT_MINOR),
-                name="operation_amount_in_range",
-            ),
-            models.CheckConstraint(condition=one_of("currency", Currency), name="operation_currency_known"),
-            models.CheckConstraint(condition=one_of("kind", OperationKind), name="operation_kind_known"),
-            models.CheckConstraint(condition=one_of("state", OperationState), name="operation_state_known"),
-            models.CheckConstraint(
-                condition=Q(kind=OperationKind.RELEASE) | Q(payment__isnull=False),
-                name="operation_of_a_payment",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind=OperationKind.AUTHORIZE) | ~Q(target_reference=""),
-                name="operation_with_target",
-            ),
-            models.CheckConstraint(
-                condition=one_of("state", FINISHED_OPERATIONS) ^ Q(finished_at__isnull=True),
-                name="operation_finished_dated",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state__in=[OperationState.DECLINED, OperationState.REJECTED])
-                | ~Q(outcome_code=""),
-                name="operation_refused_with_code",
-            ),
-            # A hold is known by the bank's answer to its key, which names it.
-            models.CheckConstraint(
-                condition=~Q(state=OperationState.SUCCEEDED, kind=OperationKind.AUTHORIZE)
-                | ~Q(bank_reference=""),
-                name="operation_authorized_with_ref",
             ),
         ]
         indexes: ClassVar = [
@@ -213,8 +178,8 @@ class Attempt(models.Model):
         ANSWERED = "answered", "Answered"
 
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="attempts")
-    number = models.PositiveIntegerField()
-    epoch = models.PositiveIntegerField()  # the lease it was sent under
+    number = models.IntegerField()
+    epoch = models.IntegerField()  # the lease it was sent under
     started_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     ended_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=8, choices=Result.choices, blank=True)
@@ -223,11 +188,11 @@ class Attempt(models.Model):
     said = models.CharField(
         max_length=24, choices=choices(Said), blank=True
     )  # what the bank said, in our words
-    http_status = models.PositiveSmallIntegerField(null=True)  # the bank's own
+    http_status = models.SmallIntegerField(null=True)  # the bank's own
     reply = models.CharField(max_length=200, blank=True)  # the bank's own status and code, or what went wrong
     bank_reference = models.CharField(max_length=64, blank=True)
     is_replay = models.BooleanField(null=True)  # the bank's stored answer to an earlier attempt
-    duration_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.IntegerField(null=True)
     # Asked what the bank has stored under the key, with a card that cannot exist.
     is_probe = models.BooleanField(default=False)
     verdict = models.CharField(max_length=16, choices=choices(Verdict), blank=True)
@@ -248,20 +213,7 @@ class Attempt(models.Model):
             models.Index(fields=["started_at"], name="attempt_by_start"),
         ]
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(verdict="") | one_of("verdict", Verdict), name="attempt_verdict_known"
-            ),
             models.UniqueConstraint(fields=["operation", "number"], name="attempt_numbered_once"),
-            models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) ^ ~Q(result=""), name="attempt_ended_with_result"
-            ),
-            models.CheckConstraint(
-                condition=Q(result__in=["", "not_sent", "silent", "answered"]), name="attempt_result_known"
-            ),
-            models.CheckConstraint(condition=Q(said="") | one_of("said", Said), name="attempt_word_known"),
-            models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) ^ ~Q(said=""), name="attempt_ended_with_word"
-            ),
         ]
 
     def __str__(self) -> str:

@@ -15,21 +15,14 @@ from django.db.models.functions import Lower
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
-from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
-from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState, since
+from payments.domain.money import Currency
+from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, one_of
 from payments.models.merchants import Merchant
 from payments.models.words import Words
 
-_BANK_REFERENCES = {
-    "bank_authorization_id": PaymentState.AUTHORIZED,
-    "bank_capture_id": PaymentState.CAPTURED,
-    "bank_void_id": PaymentState.VOIDED,
-    "bank_refund_id": PaymentState.CAPTURED,  # the latest refund's, of a part at least
-}
-# When each state was reached. Every payment has been PENDING, since `created_at`.
-_DATES = {state: f"{state.lower()}_at" for state in PaymentState if state is not PaymentState.PENDING}
+_BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
 
 
 class Payment(models.Model):
@@ -44,9 +37,9 @@ class Payment(models.Model):
     )  # the bank that serves it to its end, whatever the merchant's is later
     order_id = models.CharField(max_length=64)
     customer_id = models.CharField(max_length=64)
-    amount_minor = models.PositiveIntegerField()
-    captured_minor = models.PositiveIntegerField(default=0, db_default=0)
-    refunded_minor = models.PositiveIntegerField(default=0, db_default=0)
+    amount_minor = models.IntegerField()
+    captured_minor = models.IntegerField(default=0, db_default=0)
+    refunded_minor = models.IntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3, choices=choices(Currency))
     state = FSMField(
         max_length=16, default=PaymentState.PENDING.value, choices=choices(PaymentState), protected=True
@@ -54,8 +47,8 @@ class Payment(models.Model):
 
     card_brand = models.CharField(max_length=16)
     card_last4 = models.CharField(max_length=4)
-    card_expiry_month = models.PositiveSmallIntegerField()
-    card_expiry_year = models.PositiveSmallIntegerField()
+    card_expiry_month = models.SmallIntegerField()
+    card_expiry_year = models.SmallIntegerField()
     description = models.CharField(max_length=500, blank=True)
     customer_email = models.CharField(max_length=254, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
@@ -83,57 +76,11 @@ class Payment(models.Model):
                 condition=one_of("state", LIVE_PAYMENTS),
                 name="one_live_payment_per_order",
             ),
-            models.CheckConstraint(
-                condition=Q(amount_minor__gte=MIN_AMOUNT_MINOR, amount_minor__lte=MAX_AMOUNT_MINOR),
-                name="payment_amount_in_range",
-            ),
-            models.CheckConstraint(
-                condition=Q(refunded_minor__lte=F("captured_minor"), captured_minor__lte=F("amount_minor")),
-                name="payment_totals_in_range",
-            ),
-            models.CheckConstraint(
-                condition=one_of("state", since(PaymentState.CAPTURED)) ^ Q(captured_minor=0),
-                name="payment_captured_in_state",
-            ),
-            # REFUNDED is what has nothing left; what is refunded in part stays CAPTURED.
-            models.CheckConstraint(
-                condition=Q(state=PaymentState.REFUNDED)
-                ^ (Q(captured_minor=0) | Q(refunded_minor__lt=F("captured_minor"))),
-                name="payment_refunded_in_full",
-            ),
-            models.CheckConstraint(
-                condition=Q(refunded_minor__gt=0) | Q(bank_refund_id=""), name="payment_refund_id_in_part"
-            ),
-            models.CheckConstraint(condition=one_of("currency", Currency), name="payment_currency_known"),
-            models.CheckConstraint(condition=one_of("state", PaymentState), name="payment_state_known"),
-            models.CheckConstraint(condition=one_of("mode", Mode), name="payment_mode_known"),
-            models.CheckConstraint(
-                condition=~one_of("state", since(PaymentState.AUTHORIZED)) | ~Q(bank_authorization_id=""),
-                name="payment_held_with_reference",
-            ),
             # One hold pays for one order: a bank that answers twice with the same one is wrong somewhere.
             models.UniqueConstraint(
                 fields=["bank", "bank_authorization_id"],
                 condition=~Q(bank_authorization_id=""),
                 name="one_payment_per_hold",
-            ),
-            models.CheckConstraint(
-                condition=Q(state=PaymentState.DECLINED) ^ Q(decline_code=""),
-                name="payment_declined_with_code",
-            ),
-            *(
-                models.CheckConstraint(
-                    condition=one_of("state", since(state)) | Q(**{reference: ""}),
-                    name=f"payment_{reference[5:]}_in_state",
-                )
-                for reference, state in _BANK_REFERENCES.items()
-            ),
-            *(
-                models.CheckConstraint(
-                    condition=one_of("state", since(state)) ^ Q(**{f"{date}__isnull": True}),
-                    name=f"payment_{date[:-3]}_dated",
-                )
-                for state, date in _DATES.items()
             ),
         ]
         indexes: ClassVar = [

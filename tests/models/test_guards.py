@@ -213,7 +213,7 @@ class TestAnOutcome:
         operation = make_operation(make_payment())
         make_attempt(operation, bank_reference="auth_1")
         for reference in ("auth_2", ""):
-            with refuses("no evidence that it is SUCCEEDED|operation_authorized_with_ref"):
+            with refuses("no evidence that it is SUCCEEDED|its hold has a reference"):
                 self._end(operation, "SUCCEEDED", bank_reference=reference)
         assert self._end(operation, "SUCCEEDED", bank_reference="auth_1") == 1
 
@@ -314,7 +314,7 @@ class TestAnAttempt:
             ({**SILENT, "said": "not_done"}, "its result is what the bank's word says"),
             ({**SILENT, "in_doubt": False}, "silence leaves doubt"),
             ({**NOT_SENT, "is_replay": True}, "only an answer is a replay"),
-            (ANSWERED, "attempt_ended_with_word"),
+            (ANSWERED, "its end has a word"),
         ],
     )
     def test_ends_as_attempts_do(self, columns: dict[str, Any], because: str) -> None:

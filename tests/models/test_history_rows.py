@@ -82,7 +82,7 @@ class TestIdempotencyKeys:
             self.claim()
 
     def test_have_a_mode_that_is_known(self) -> None:
-        with refuses("idempotency_key_mode_known"):
+        with refuses("its mode is unknown"):
             self.claim(mode="prod")
 
 

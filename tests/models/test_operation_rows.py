@@ -126,21 +126,21 @@ class TestTransitions:
 class TestWhatAStateComesWith:
     @pytest.mark.parametrize("state", FINISHED_OPERATIONS)
     def test_the_date_of_its_end(self, state: OperationState) -> None:
-        with refuses("operation_finished_dated"), unguarded():
+        with refuses("finished_at dates its end"), unguarded():
             update(make_operation(make_payment()), state=state, **COMES_WITH[state] | {"finished_at": None})
 
     @pytest.mark.parametrize("state", UNFINISHED_OPERATIONS)
     def test_no_end_without_an_outcome(self, state: OperationState) -> None:
-        with refuses("operation_finished_dated"), unguarded():
+        with refuses("finished_at dates its end"), unguarded():
             update(make_operation(make_payment(), state=state), finished_at=NOW)
 
     @pytest.mark.parametrize("state", [OperationState.DECLINED, OperationState.REJECTED])
     def test_the_word_for_why_not(self, state: OperationState) -> None:
-        with refuses("operation_refused_with_code"), unguarded():
+        with refuses("what was refused has a code"), unguarded():
             update(make_operation(make_payment()), state=state, finished_at=NOW)
 
     def test_the_reference_of_a_hold(self) -> None:
-        with refuses("operation_authorized_with_ref"), unguarded():
+        with refuses("its hold has a reference"), unguarded():
             update(make_operation(make_payment()), state="SUCCEEDED", finished_at=NOW)
 
     @pytest.mark.parametrize("kind", [*FOLLOW_UPS, OperationKind.RELEASE])
@@ -267,14 +267,14 @@ class TestValues:
     @pytest.mark.parametrize(
         ("fields", "because"),
         [
-            ({"amount_minor": 0}, "operation_amount_in_range"),
-            ({"amount_minor": 100_000_000}, "operation_amount_in_range"),
-            ({"currency": "CHF"}, "operation_currency_known"),
-            ({"kind": "charge"}, "operation_kind_known"),
-            ({"kind": "capture", "target_reference": ""}, "operation_with_target"),
-            ({"kind": "void", "target_reference": ""}, "operation_with_target"),
-            ({"kind": "refund", "target_reference": ""}, "operation_with_target"),
-            ({"kind": "release", "target_reference": ""}, "operation_with_target"),
+            ({"amount_minor": 0}, "its amount is out of range"),
+            ({"amount_minor": 100_000_000}, "its amount is out of range"),
+            ({"currency": "CHF"}, "its currency is unknown"),
+            ({"kind": "charge"}, "its kind is unknown"),
+            ({"kind": "capture", "target_reference": ""}, "only an authorize has no target"),
+            ({"kind": "void", "target_reference": ""}, "only an authorize has no target"),
+            ({"kind": "refund", "target_reference": ""}, "only an authorize has no target"),
+            ({"kind": "release", "target_reference": ""}, "only an authorize has no target"),
         ],
     )
     def test_out_of_range_are_refused(self, fields: dict[str, Any], because: str) -> None:
@@ -285,7 +285,7 @@ class TestValues:
     @pytest.mark.parametrize("kind", [*FOLLOW_UPS, OperationKind.AUTHORIZE])
     def test_without_a_payment_only_a_release_is_taken(self, kind: OperationKind) -> None:
         assert make_operation(None, OperationKind.RELEASE).pk
-        with refuses("operation_of_a_payment"):
+        with refuses("only a release has no payment"):
             make_operation(None, kind)
 
 
@@ -309,19 +309,19 @@ class TestAttempts:
 
     @pytest.mark.parametrize("columns", [{"ended_at": NOW}, {"result": "silent"}])
     def test_have_an_end_and_a_result_or_neither(self, columns: dict[str, Any]) -> None:
-        with refuses("attempt_ended_with_result"), unguarded():
+        with refuses("its end has a result"), unguarded():
             update(make_attempt(make_operation(make_payment()), result=None), **columns)
 
     def test_have_a_result_that_is_known(self) -> None:
         attempt = make_attempt(make_operation(make_payment()), result=None)
-        with refuses("attempt_result_known"), unguarded():
+        with refuses("its result is unknown"), unguarded():
             update(attempt, ended_at=NOW, result="lost", said="silence")
         for number, result in enumerate(Attempt.Result, start=2):
             assert make_attempt(attempt.operation, number, result).pk
 
     def test_have_a_word_that_is_known(self) -> None:
         operation = make_operation(make_payment())
-        with refuses("attempt_word_known"):
+        with refuses("its word is unknown"):
             make_attempt(operation, said="done_by_itself")
         for number, said in enumerate(Said, start=1):
             assert make_attempt(operation, number, said=said).pk

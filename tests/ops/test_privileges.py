@@ -46,7 +46,7 @@ class TestTheApplication:
             "SET session_replication_role = replica",
             "ALTER TABLE payments_payment DISABLE TRIGGER ALL",
             "ALTER TABLE payments_payment DISABLE TRIGGER guard_update",
-            "ALTER TABLE payments_payment DROP CONSTRAINT payment_state_known",
+            "ALTER TABLE payments_payment DROP CONSTRAINT payments_payment_pkey",
             "DROP TRIGGER guard_update ON payments_payment",
             "DROP FUNCTION guard_payment_update CASCADE",
             "CREATE OR REPLACE FUNCTION guard_payment_update() RETURNS trigger LANGUAGE plpgsql"

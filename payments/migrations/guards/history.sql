@@ -2,43 +2,39 @@
 
 CREATE FUNCTION guard_event_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    o record;
-    p record;
-    reached timestamptz;
+    known record;
     broken text;
 BEGIN
-    SELECT payment_id, kind, state, finished_at INTO o FROM public.payments_operation WHERE id = NEW.operation_id;
-    IF NEW.type = 'payment.refunded' THEN  -- in part, too: each refund has its own
-        IF (o.kind, o.state, o.finished_at) IS DISTINCT FROM ('refund', 'SUCCEEDED', NEW.at) THEN
-            broken := 'its operation gave nothing back then';
-        END IF;
-    ELSIF NEW.type LIKE 'payment.%' THEN
-        SELECT authorized_at, captured_at, voided_at, expired_at, declined_at, failed_at
-            INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
-        reached := CASE NEW.type
+    SELECT o.payment_id, o.kind, o.state, o.finished_at,
+        CASE NEW.type  -- when its payment came to the state that it tells of
             WHEN 'payment.authorized' THEN p.authorized_at WHEN 'payment.captured' THEN p.captured_at
             WHEN 'payment.voided' THEN p.voided_at
             WHEN 'payment.expired' THEN p.expired_at WHEN 'payment.declined' THEN p.declined_at
             WHEN 'payment.failed' THEN p.failed_at ELSE NEW.at
-        END;
+        END AS reached
+        INTO known FROM (SELECT) AS it
+        LEFT JOIN public.payments_operation o ON o.id = NEW.operation_id
+        LEFT JOIN public.payments_payment p ON p.id = NEW.payment_id;
+    broken := CASE
+        WHEN NEW.type = 'payment.refunded'  -- in part, too: each refund has its own
+            AND (known.kind, known.state, known.finished_at) IS DISTINCT FROM ('refund', 'SUCCEEDED', NEW.at)
+            THEN 'its operation gave nothing back then'
         -- People record when the bank did it, which is before they do.
-        IF NEW.at IS DISTINCT FROM reached AND (reached < NEW.at AND o.finished_at = NEW.at) IS NOT TRUE THEN
-            broken := 'its payment did not come to this state then';
-        END IF;
-    END IF;
-    broken := coalesce(broken, CASE
-        WHEN NEW.operation_id IS NOT NULL AND o.payment_id IS DISTINCT FROM NEW.payment_id
+        WHEN NEW.at IS DISTINCT FROM known.reached
+            AND (known.reached < NEW.at AND known.finished_at = NEW.at) IS NOT TRUE
+            THEN 'its payment did not come to this state then'
+        WHEN NEW.operation_id IS NOT NULL AND known.payment_id IS DISTINCT FROM NEW.payment_id
             THEN 'its operation is another payment''s'
         WHEN NEW.type IN
             ('capture.not_executed', 'void.not_executed', 'refund.not_executed', 'release.not_executed')
-            AND (o.state, o.finished_at) IS DISTINCT FROM ('NOT_EXECUTED', NEW.at)
+            AND (known.state, known.finished_at) IS DISTINCT FROM ('NOT_EXECUTED', NEW.at)
             THEN 'its operation did not end so then'
         WHEN NEW.type = 'release.succeeded'
-            AND (o.state, o.finished_at) IS DISTINCT FROM ('SUCCEEDED', NEW.at)
+            AND (known.state, known.finished_at) IS DISTINCT FROM ('SUCCEEDED', NEW.at)
             THEN 'its operation did not end so then'
-        WHEN NEW.type = 'operation.needs_review' AND o.state IS DISTINCT FROM 'NEEDS_REVIEW'
+        WHEN NEW.type = 'operation.needs_review' AND known.state IS DISTINCT FROM 'NEEDS_REVIEW'
             THEN 'its operation is not under review'
-    END);
+    END;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'An event % is refused: %', NEW.type, broken USING ERRCODE = 'check_violation';
     END IF;

@@ -1,15 +1,27 @@
 -- What may happen to a merchant's idempotency key.
 
+-- What every row of idempotency keys keeps to.
+CREATE FUNCTION rule_broken_by_idempotency_key(k public.payments_idempotencykey) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN k.mode NOT IN ('live', 'test') THEN 'its mode is unknown'
+        WHEN num_nulls(k.answer_status, k.answer_headers, k.answer_body) NOT IN (0, 3) THEN 'an answer is whole'
+        WHEN k.answer_status < 0 THEN 'its status is out of range'
+    END
+$$;
+
 CREATE FUNCTION guard_idempotency_key_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
         WHEN NEW.answer_status IS NOT NULL THEN 'there is no answer yet'
         WHEN NEW.bank_key_retired THEN 'its bank key is in use'
-        -- So that nobody lays a key on an operation that somebody else has instructed.
-        WHEN EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id)
-            THEN 'it is claimed before its operation is recorded'
+        ELSE public.rule_broken_by_idempotency_key(NEW)
     END;
 BEGIN
+    -- So that nobody lays a key on an operation that somebody else has instructed.
+    IF broken IS NULL AND EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id) THEN
+        broken := 'it is claimed before its operation is recorded';
+    END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'An idempotency key is refused: %', broken USING ERRCODE = 'check_violation';
     END IF;
@@ -38,17 +50,23 @@ BEGIN
         WHEN is_taken_over AND o.state <> 'NOT_EXECUTED'
             THEN 'only what was not executed is instructed anew'
         WHEN is_taken_over AND NEW.bank_key_retired THEN 'its new bank key is in use'
-        WHEN is_taken_over AND EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id)
-            THEN 'it is claimed before its operation is recorded'
         WHEN NOT is_taken_over AND OLD.created_at <> NEW.created_at THEN 'its date is that of its claim'
         WHEN OLD.bank_key_retired AND NOT NEW.bank_key_retired AND NOT is_taken_over
             THEN 'a retired bank key stays retired'
-        WHEN NEW.bank_key_retired AND NOT OLD.bank_key_retired AND NOT EXISTS (
-            SELECT FROM public.payments_operation sharing
-            JOIN public.payments_attempt a ON a.operation_id = sharing.id AND a.is_late
-            WHERE sharing.bank_idempotency_key = o.bank_idempotency_key AND sharing.bank = o.bank
-        ) THEN 'no late hold was made under its bank key'
+        ELSE public.rule_broken_by_idempotency_key(NEW)
     END;
+    IF broken IS NULL AND is_taken_over
+        AND EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id)
+    THEN
+        broken := 'it is claimed before its operation is recorded';
+    END IF;
+    IF broken IS NULL AND NEW.bank_key_retired AND NOT OLD.bank_key_retired AND NOT EXISTS (
+        SELECT FROM public.payments_operation sharing
+        JOIN public.payments_attempt a ON a.operation_id = sharing.id AND a.is_late
+        WHERE sharing.bank_idempotency_key = o.bank_idempotency_key AND sharing.bank = o.bank
+    ) THEN
+        broken := 'no late hold was made under its bank key';
+    END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'A change of idempotency key % is refused: %', OLD.id, broken
             USING ERRCODE = 'check_violation';

@@ -1,49 +1,71 @@
 -- What may happen to an operation.
 
+-- What every row of operations keeps to.
+CREATE FUNCTION rule_broken_by_operation(o public.payments_operation) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN o.kind NOT IN ('authorize', 'capture', 'void', 'refund', 'release') THEN 'its kind is unknown'
+        WHEN o.currency NOT IN ('USD', 'EUR', 'GBP', 'JPY') THEN 'its currency is unknown'
+        WHEN o.state NOT IN ('OPEN', 'NEEDS_REVIEW', 'SUCCEEDED', 'DECLINED', 'REJECTED', 'NOT_EXECUTED')
+            THEN 'its state is unknown'
+        WHEN o.amount_minor NOT BETWEEN 1 AND 99999999 THEN 'its amount is out of range'
+        WHEN o.ordinal < 0 OR o.lease_epoch < 0 OR o.strays_awaited < 0 THEN 'its counts are out of range'
+        WHEN o.payment_id IS NULL AND o.kind <> 'release' THEN 'only a release has no payment'
+        WHEN o.target_reference = '' AND o.kind <> 'authorize' THEN 'only an authorize has no target'
+        WHEN (o.state IN ('SUCCEEDED', 'DECLINED', 'REJECTED', 'NOT_EXECUTED'))
+            <> (o.finished_at IS NOT NULL) THEN 'finished_at dates its end'
+        WHEN o.state IN ('DECLINED', 'REJECTED') AND o.outcome_code = '' THEN 'what was refused has a code'
+        -- A hold is known by the bank's answer to its key, which names it.
+        WHEN o.kind = 'authorize' AND o.state = 'SUCCEEDED' AND o.bank_reference = ''
+            THEN 'its hold has a reference'
+    END
+$$;
+
 CREATE FUNCTION guard_operation_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    p record;
-    broken text;
-BEGIN
-    -- What is left to refund is judged after whoever is changing it.
-    PERFORM FROM public.payments_payment WHERE id = NEW.payment_id AND NEW.kind = 'refund' FOR NO KEY UPDATE;
-    SELECT merchant_id, mode, bank, amount_minor, captured_minor, refunded_minor, currency, state,
-        bank_authorization_id, bank_capture_id
-        INTO p FROM public.payments_payment WHERE id = NEW.payment_id;
-    broken := CASE
+    broken text := CASE
         WHEN NEW.state <> 'OPEN' THEN 'it begins as OPEN'
         WHEN NEW.bank_reference <> '' OR NEW.outcome_code <> '' OR NEW.strays_awaited <> 0
             OR NEW.look_again_at IS NOT NULL THEN 'it begins without an outcome'
         WHEN NEW.lease_epoch <> CASE NEW.kind WHEN 'release' THEN 0 ELSE 1 END
             THEN 'its lease begins with the first epoch'
-        WHEN NEW.payment_id IS NOT NULL AND (NEW.bank, NEW.currency) IS DISTINCT FROM (p.bank, p.currency)
-            THEN 'its bank and currency are its payment''s'
-        WHEN NEW.payment_id IS NOT NULL AND NEW.kind IN ('authorize', 'void', 'release')
-            AND NEW.amount_minor <> p.amount_minor
-            THEN 'it is about its payment''s whole amount'
-        WHEN NEW.kind = 'capture' AND NEW.amount_minor > p.amount_minor
-            THEN 'no more is captured than was authorized'
-        WHEN NEW.kind = 'authorize' AND (p.state <> 'PENDING' OR NEW.target_reference <> '')
-            THEN 'only a PENDING payment is authorized'
-        WHEN NEW.kind IN ('capture', 'void')
-            AND (p.state, p.bank_authorization_id) IS DISTINCT FROM ('AUTHORIZED', NEW.target_reference)
-            THEN 'only the hold of an AUTHORIZED payment is captured or voided'
-        WHEN NEW.kind = 'refund'
-            AND (p.state, p.bank_capture_id) IS DISTINCT FROM ('CAPTURED', NEW.target_reference)
-            THEN 'only the capture of a CAPTURED payment is refunded'
-        WHEN NEW.kind = 'refund' AND NEW.amount_minor > p.captured_minor - p.refunded_minor
-            THEN 'no more is refunded than is left'
-        WHEN EXISTS (
-            SELECT FROM public.payments_operation o
-            WHERE (o.bank, o.bank_idempotency_key) = (NEW.bank, NEW.bank_idempotency_key)
-            AND (o.kind, o.amount_minor, o.currency, o.target_reference)
-                IS DISTINCT FROM (NEW.kind, NEW.amount_minor, NEW.currency, NEW.target_reference)
-        ) THEN 'its bank key is another instruction''s'
-        WHEN EXISTS (
-            SELECT FROM public.payments_idempotencykey k WHERE k.operation_id = NEW.id
-            AND (k.merchant_id, k.mode) IS DISTINCT FROM (p.merchant_id, p.mode)
-        ) THEN 'its idempotency key is another merchant''s'
+        ELSE public.rule_broken_by_operation(NEW)
     END;
+BEGIN
+    IF NEW.kind = 'refund' THEN  -- what is left to refund is judged after whoever is changing it
+        PERFORM FROM public.payments_payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
+    END IF;
+    IF broken IS NULL THEN
+        SELECT CASE
+            WHEN NEW.payment_id IS NOT NULL AND (NEW.bank, NEW.currency) IS DISTINCT FROM (p.bank, p.currency)
+                THEN 'its bank and currency are its payment''s'
+            WHEN NEW.payment_id IS NOT NULL AND NEW.kind IN ('authorize', 'void', 'release')
+                AND NEW.amount_minor <> p.amount_minor
+                THEN 'it is about its payment''s whole amount'
+            WHEN NEW.kind = 'capture' AND NEW.amount_minor > p.amount_minor
+                THEN 'no more is captured than was authorized'
+            WHEN NEW.kind = 'authorize' AND (p.state <> 'PENDING' OR NEW.target_reference <> '')
+                THEN 'only a PENDING payment is authorized'
+            WHEN NEW.kind IN ('capture', 'void')
+                AND (p.state, p.bank_authorization_id) IS DISTINCT FROM ('AUTHORIZED', NEW.target_reference)
+                THEN 'only the hold of an AUTHORIZED payment is captured or voided'
+            WHEN NEW.kind = 'refund'
+                AND (p.state, p.bank_capture_id) IS DISTINCT FROM ('CAPTURED', NEW.target_reference)
+                THEN 'only the capture of a CAPTURED payment is refunded'
+            WHEN NEW.kind = 'refund' AND NEW.amount_minor > p.captured_minor - p.refunded_minor
+                THEN 'no more is refunded than is left'
+            WHEN EXISTS (
+                SELECT FROM public.payments_operation o
+                WHERE (o.bank, o.bank_idempotency_key) = (NEW.bank, NEW.bank_idempotency_key)
+                AND (o.kind, o.amount_minor, o.currency, o.target_reference)
+                    IS DISTINCT FROM (NEW.kind, NEW.amount_minor, NEW.currency, NEW.target_reference)
+            ) THEN 'its bank key is another instruction''s'
+            WHEN EXISTS (
+                SELECT FROM public.payments_idempotencykey k WHERE k.operation_id = NEW.id
+                AND (k.merchant_id, k.mode) IS DISTINCT FROM (p.merchant_id, p.mode)
+            ) THEN 'its idempotency key is another merchant''s'
+        END INTO broken
+        FROM (SELECT) AS it LEFT JOIN public.payments_payment p ON p.id = NEW.payment_id;
+    END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'An operation is refused: %', broken USING ERRCODE = 'check_violation';
     END IF;
@@ -52,6 +74,7 @@ END $$;
 
 CREATE FUNCTION guard_operation_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    is_proven boolean;
     broken text := CASE
         WHEN (
             OLD.id, OLD.payment_id, OLD.kind, OLD.bank, OLD.amount_minor, OLD.currency, OLD.target_reference,
@@ -76,41 +99,43 @@ DECLARE
             THEN 'strays come with the end, and are ruled out one by one'
         WHEN NEW.lease_epoch NOT IN (OLD.lease_epoch, OLD.lease_epoch + 1)
             THEN 'the lease''s epoch grows by one'
+        ELSE public.rule_broken_by_operation(NEW)
     END;
 BEGIN
     -- An outcome has evidence: what the bank has answered, or a resolution by people that was applied.
-    IF broken IS NULL AND (OLD.state, OLD.bank_reference) IS DISTINCT FROM (NEW.state, NEW.bank_reference)
-        AND NOT (CASE NEW.state
-            WHEN 'NEEDS_REVIEW' THEN EXISTS (
+    IF broken IS NULL AND (OLD.state, OLD.bank_reference) IS DISTINCT FROM (NEW.state, NEW.bank_reference) THEN
+        CASE NEW.state
+        WHEN 'NEEDS_REVIEW' THEN
+            is_proven := EXISTS (
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.ended_at IS NOT NULL
-            )
-            -- With a reference the bank has named it; without one it has called it done already.
-            WHEN 'SUCCEEDED' THEN EXISTS (
+            );
+        WHEN 'SUCCEEDED' THEN
+            is_proven := EXISTS (  -- the bank has named it or, where there is no name, called it done already
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
                 AND CASE NEW.bank_reference
                     WHEN '' THEN a.said IN ('already_used', 'already_voided', 'already_refunded')
                     ELSE a.said = 'approved' AND a.bank_reference = NEW.bank_reference END
-            )
-            -- Silence is never a decline: either nothing was left in doubt, or two probes have found nothing.
-            WHEN 'NOT_EXECUTED' THEN NOT EXISTS (
-                SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
-                AND NOT a.is_probe AND a.in_doubt IS NOT FALSE
-            ) OR 2 <= (
-                SELECT count(*) FROM public.payments_attempt a WHERE a.operation_id = NEW.id
-                AND a.verdict = 'negative_probe'
-            )
-            ELSE EXISTS (
+            );
+        WHEN 'NOT_EXECUTED' THEN  -- silence is never a decline: nothing is in doubt, or probes found nothing
+            SELECT bool_and(a.is_probe OR a.in_doubt IS FALSE) IS NOT FALSE
+                OR count(*) FILTER (WHERE a.verdict = 'negative_probe') >= 2
+                INTO is_proven FROM public.payments_attempt a WHERE a.operation_id = NEW.id;
+        ELSE
+            is_proven := EXISTS (
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
                 AND a.said = NEW.outcome_code AND a.said <> 'approved'
-            )
-        END)
-        AND NOT (NEW.state <> 'NEEDS_REVIEW' AND EXISTS (
-            SELECT FROM public.payments_resolution r WHERE r.state = 'APPLIED'
-            AND (r.operation_id = NEW.id OR r.payment_id = NEW.payment_id AND r.kind = 'record_captured')
-            AND NEW.bank_reference IN ('', r.reference)
-        ))
-    THEN
-        broken := format('there is no evidence that it is %s', NEW.state);
+            );
+        END CASE;
+        IF NOT is_proven AND NEW.state <> 'NEEDS_REVIEW' THEN
+            is_proven := EXISTS (
+                SELECT FROM public.payments_resolution r WHERE r.state = 'APPLIED'
+                AND (r.operation_id = NEW.id OR r.payment_id = NEW.payment_id AND r.kind = 'record_captured')
+                AND NEW.bank_reference IN ('', r.reference)
+            );
+        END IF;
+        IF NOT is_proven THEN
+            broken := format('there is no evidence that it is %s', NEW.state);
+        END IF;
     END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'A change of operation % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';

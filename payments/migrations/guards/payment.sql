@@ -1,11 +1,49 @@
 -- What may happen to a payment. A function per event, a line per rule; the first that is broken is named.
 
+-- What every row of payments keeps to. Not CHECKs, which PostgreSQL reads anew for each statement.
+CREATE FUNCTION rule_broken_by_payment(p public.payments_payment) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p.mode NOT IN ('live', 'test') THEN 'its mode is unknown'
+        WHEN p.currency NOT IN ('USD', 'EUR', 'GBP', 'JPY') THEN 'its currency is unknown'
+        WHEN p.state NOT IN (
+            'PENDING', 'AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED', 'DECLINED', 'FAILED'
+        ) THEN 'its state is unknown'
+        WHEN p.amount_minor NOT BETWEEN 1 AND 99999999 THEN 'its amount is out of range'
+        WHEN p.card_expiry_month < 0 OR p.card_expiry_year < 0 THEN 'its card''s expiry is out of range'
+        WHEN NOT (0 <= p.refunded_minor AND p.refunded_minor <= p.captured_minor
+            AND p.captured_minor <= p.amount_minor) THEN 'its totals are out of range'
+        WHEN (p.state IN ('CAPTURED', 'REFUNDED')) <> (p.captured_minor > 0)
+            THEN 'something is captured once it is CAPTURED'
+        -- What is refunded in part stays CAPTURED.
+        WHEN (p.state = 'REFUNDED') <> (p.captured_minor > 0 AND p.refunded_minor = p.captured_minor)
+            THEN 'it is REFUNDED when all is given back'
+        WHEN (p.state IN ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED'))
+            <> (p.bank_authorization_id <> '') THEN 'its hold has a reference'
+        WHEN p.bank_capture_id <> '' AND p.state NOT IN ('CAPTURED', 'REFUNDED')
+            THEN 'only what is captured has a capture''s reference'
+        WHEN p.bank_void_id <> '' AND p.state <> 'VOIDED' THEN 'only what is voided has a void''s reference'
+        WHEN p.bank_refund_id <> '' AND p.refunded_minor = 0
+            THEN 'only what is refunded has a refund''s reference'
+        WHEN (p.state = 'DECLINED') <> (p.decline_code <> '') THEN 'a decline has a code'
+        WHEN (p.state IN ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED'))
+            <> (p.authorized_at IS NOT NULL) THEN 'authorized_at dates its hold'
+        WHEN (p.state IN ('CAPTURED', 'REFUNDED')) <> (p.captured_at IS NOT NULL)
+            THEN 'captured_at dates its capture'
+        WHEN (p.state = 'REFUNDED') <> (p.refunded_at IS NOT NULL) THEN 'refunded_at dates its full refund'
+        WHEN (p.state = 'VOIDED') <> (p.voided_at IS NOT NULL) THEN 'voided_at dates its void'
+        WHEN (p.state = 'EXPIRED') <> (p.expired_at IS NOT NULL) THEN 'expired_at dates its expiry'
+        WHEN (p.state = 'DECLINED') <> (p.declined_at IS NOT NULL) THEN 'declined_at dates its decline'
+        WHEN (p.state = 'FAILED') <> (p.failed_at IS NOT NULL) THEN 'failed_at dates its failure'
+    END
+$$;
+
 CREATE FUNCTION guard_payment_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
         WHEN NEW.state <> 'PENDING' THEN 'it begins as PENDING'
         WHEN NEW.authorization_expires_at IS NOT NULL THEN 'its hold is not made yet'
         WHEN (NEW.captured_minor, NEW.refunded_minor) <> (0, 0) THEN 'nothing is captured yet'
+        ELSE public.rule_broken_by_payment(NEW)
     END;
 BEGIN
     IF broken IS NOT NULL THEN
@@ -17,6 +55,9 @@ END $$;
 CREATE FUNCTION guard_payment_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     at timestamptz;
+    cause record;
+    done record;
+    is_caused boolean;
     broken text := CASE
         WHEN (
             OLD.id, OLD.merchant_id, OLD.mode, OLD.bank, OLD.order_id, OLD.customer_id, OLD.amount_minor,
@@ -49,10 +90,11 @@ DECLARE
         WHEN OLD.authorization_expires_at IS DISTINCT FROM NEW.authorization_expires_at
             AND (OLD.state, NEW.state) <> ('PENDING', 'AUTHORIZED')
             THEN 'the end of its hold comes with the hold'
+        ELSE public.rule_broken_by_payment(NEW)
     END;
 BEGIN
     -- A state has a cause: the operation that ended at that moment, with the reference that it brought.
-    IF broken IS NULL AND (
+    IF broken IS NULL AND NEW.state IS NOT NULL AND (
         OLD.state, OLD.bank_authorization_id, OLD.bank_capture_id, OLD.bank_void_id
     ) IS DISTINCT FROM (
         NEW.state, NEW.bank_authorization_id, NEW.bank_capture_id, NEW.bank_void_id
@@ -63,13 +105,9 @@ BEGIN
             WHEN 'EXPIRED' THEN NEW.expired_at WHEN 'DECLINED' THEN NEW.declined_at
             WHEN 'FAILED' THEN NEW.failed_at
         END;
-        IF NOT EXISTS (
-            SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id
-            -- People record when the bank did it, which is before they do.
-            AND (o.finished_at = at OR o.finished_at > at AND EXISTS (
-                SELECT FROM public.payments_resolution r WHERE r.payment_id = NEW.id AND r.state = 'APPLIED'
-                AND r.reference = o.bank_reference AND r.executed_at IS NOT NULL
-            ))
+        SELECT o.finished_at, o.bank_reference INTO cause
+            FROM public.payments_operation o
+            WHERE o.payment_id = NEW.id AND o.finished_at >= at
             AND CASE NEW.state
                 WHEN 'AUTHORIZED' THEN o.kind = 'authorize' AND o.state = 'SUCCEEDED'
                     AND o.bank_reference = NEW.bank_authorization_id
@@ -81,40 +119,54 @@ BEGIN
                 WHEN 'VOIDED' THEN o.kind = 'void' AND o.state = 'SUCCEEDED'
                     AND o.bank_reference = NEW.bank_void_id
                 WHEN 'EXPIRED' THEN o.kind = 'capture' AND o.state = 'REJECTED'
-                -- The capture's id may become known after the refund.
                 WHEN 'REFUNDED' THEN o.kind = 'refund' AND o.state = 'SUCCEEDED'
                     AND o.bank_reference = NEW.bank_refund_id
-                    AND (OLD.bank_capture_id = NEW.bank_capture_id OR EXISTS (
-                        SELECT FROM public.payments_operation c WHERE c.payment_id = NEW.id
-                        AND c.kind = 'capture' AND c.bank_reference = NEW.bank_capture_id
-                    ))
             END
-        ) AND NOT (NEW.state = 'EXPIRED' AND NEW.authorization_expires_at <= clock_timestamp())
-        -- People may find that the bank did another thing than it was told.
-        AND NOT EXISTS (
-            SELECT FROM public.payments_operation o
-            JOIN public.payments_resolution r ON r.operation_id = o.id AND r.state = 'APPLIED'
-            WHERE o.payment_id = NEW.id AND o.finished_at = at
-            AND coalesce(nullif(NEW.bank_capture_id, OLD.bank_capture_id), '') IN ('', r.reference)
-            AND coalesce(nullif(NEW.bank_void_id, OLD.bank_void_id), '') IN ('', r.reference)
-        ) THEN
+            ORDER BY o.finished_at LIMIT 1;
+        is_caused := cause.finished_at IS NOT NULL;
+        IF cause.finished_at > at THEN  -- people record when the bank did it, which is before they do
+            is_caused := EXISTS (
+                SELECT FROM public.payments_resolution r WHERE r.payment_id = NEW.id AND r.state = 'APPLIED'
+                AND r.reference = cause.bank_reference AND r.executed_at IS NOT NULL
+            );
+        END IF;
+        IF is_caused AND NEW.state = 'REFUNDED' AND OLD.bank_capture_id <> NEW.bank_capture_id THEN
+            is_caused := EXISTS (  -- the capture's id may become known after the refund
+                SELECT FROM public.payments_operation c WHERE c.payment_id = NEW.id
+                AND c.kind = 'capture' AND c.bank_reference = NEW.bank_capture_id
+            );
+        END IF;
+        IF NOT is_caused AND NEW.state = 'EXPIRED' THEN
+            is_caused := coalesce(NEW.authorization_expires_at <= clock_timestamp(), false);
+        END IF;
+        IF NOT is_caused THEN  -- people may find that the bank did another thing than it was told
+            is_caused := EXISTS (
+                SELECT FROM public.payments_operation o
+                JOIN public.payments_resolution r ON r.operation_id = o.id AND r.state = 'APPLIED'
+                WHERE o.payment_id = NEW.id AND o.finished_at = at
+                AND coalesce(nullif(NEW.bank_capture_id, OLD.bank_capture_id), '') IN ('', r.reference)
+                AND coalesce(nullif(NEW.bank_void_id, OLD.bank_void_id), '') IN ('', r.reference)
+            );
+        END IF;
+        IF NOT is_caused THEN
             broken := format('no operation has made it %s', NEW.state);
         END IF;
     END IF;
     -- Its totals are what its operations have done, and it names one of its refunds.
-    IF broken IS NULL AND (
-        OLD.captured_minor <> NEW.captured_minor AND NEW.captured_minor <> (
-            SELECT coalesce(sum(o.amount_minor), 0) FROM public.payments_operation o
-            WHERE o.payment_id = NEW.id AND o.kind = 'capture' AND o.state = 'SUCCEEDED'
-        ) OR OLD.refunded_minor <> NEW.refunded_minor AND NEW.refunded_minor <> (
-            SELECT coalesce(sum(o.amount_minor), 0) FROM public.payments_operation o
-            WHERE o.payment_id = NEW.id AND o.kind = 'refund' AND o.state = 'SUCCEEDED'
-        ) OR OLD.bank_refund_id <> NEW.bank_refund_id AND NOT EXISTS (
-            SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id AND o.kind = 'refund'
-            AND o.state = 'SUCCEEDED' AND o.bank_reference = NEW.bank_refund_id
-        )
-    ) THEN
-        broken := 'its totals are not what its operations have done';
+    IF broken IS NULL AND (OLD.captured_minor, OLD.refunded_minor, OLD.bank_refund_id)
+        IS DISTINCT FROM (NEW.captured_minor, NEW.refunded_minor, NEW.bank_refund_id)
+    THEN
+        SELECT coalesce(sum(o.amount_minor) FILTER (WHERE o.kind = 'capture'), 0) AS captured_minor,
+            coalesce(sum(o.amount_minor) FILTER (WHERE o.kind = 'refund'), 0) AS refunded_minor,
+            bool_or(o.kind = 'refund' AND o.bank_reference = NEW.bank_refund_id) AS has_refund
+            INTO done FROM public.payments_operation o
+            WHERE o.payment_id = NEW.id AND o.state = 'SUCCEEDED' AND o.kind IN ('capture', 'refund');
+        IF OLD.captured_minor <> NEW.captured_minor AND NEW.captured_minor <> done.captured_minor
+            OR OLD.refunded_minor <> NEW.refunded_minor AND NEW.refunded_minor <> done.refunded_minor
+            OR OLD.bank_refund_id <> NEW.bank_refund_id AND done.has_refund IS NOT TRUE
+        THEN
+            broken := 'its totals are not what its operations have done';
+        END IF;
     END IF;
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'A change of payment % is refused: %', OLD.id, broken USING ERRCODE = 'check_violation';
