@@ -245,6 +245,10 @@ class TestASenderThatHasDied:
 class TestAnAnswerThatComesLate:
     """Its sender was away for so long that recovery has handed the operation to people."""
 
+    @pytest.fixture(autouse=True)
+    def nobody_hangs_up(self, settings: Any, never_twice: None) -> None:
+        settings.BANK_TIMING = Timing()
+
     @pytest.mark.parametrize(
         ("card", "state"), [(CARDS["visa"], "AUTHORIZED"), (NO, "DECLINED")], ids=["yes", "no"]
     )
