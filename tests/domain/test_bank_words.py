@@ -37,7 +37,7 @@ FORBIDDEN = {
     "a bank's code": re.compile(rf"\b({'|'.join(map(re.escape, sorted(CODES)))})\b"),
     # `auth_` and what follows it in an id, or nothing: not a column as `void_id`, nor an address of Django's.
     "a reference's prefix": re.compile(rf"(?<!admin:)\b({'|'.join(PREFIXES)})(?![a-z]*[g-z_])"),
-    "a bank's status, compared": re.compile(r"http_status\W*(=|<|>|\bIN\b|\bNOT\b|__[a-z]+)\W*[0-9(]"),
+    "a bank's status, compared": re.compile(r"http_status\W*(=|<|>|\bIN\b|\bNOT\b|__[a-z]+)[=\s]*[1-9(]"),
     "a reply that is read": re.compile(r"\breply(\.|__|\W+)(startswith|endswith|removeprefix|LIKE|~)"),
 }
 
