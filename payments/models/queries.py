@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -75,6 +76,12 @@ def refunds_made() -> QuerySet[Operation]:
 
 def payments_for_receipts() -> QuerySet[PaymentForReceipt]:
     """All that a receipt shows, in one statement: how the last operation ended and the refunds, too."""
+    return _payments_for_receipts().all()
+
+
+@cache
+def _payments_for_receipts() -> QuerySet[PaymentForReceipt]:
+    """Never read itself: to put it together takes as long as to answer a request."""
     facts = JSONObject(kind="kind", state="state", code="outcome_code", at="finished_at")
     last = ended_operations().filter(payment=OuterRef("pk")).annotate(facts=facts).values("facts")[:1]
     refund = JSONObject(
