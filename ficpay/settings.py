@@ -44,10 +44,10 @@ BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
 BANK_CLOSES_WHEN_FINISHED = env.bool("BANK_CLOSES_WHEN_FINISHED", False)
 ACQUIRER_URL = env.str("ACQUIRER_URL", "http://localhost:8080").rstrip("/")
 # Requests a web process works on at once; most of the time they wait for a bank.
-REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 112)
+REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 384)
 # Calls one process may have in flight at each bank, and at those that differ, as `acquirer=16,ficmart=64`.
 # Together below its request threads, so that banks that stall leave threads for reads.
-BANK_THREADS = env.int("FICPAY_BANK_THREADS", 48)
+BANK_THREADS = env.int("FICPAY_BANK_THREADS", 160)
 BANK_THREADS_OF: dict[str, int] = env.dict("FICPAY_BANK_THREADS_OF", {}, subcast_values=int)
 # The bounds of calls to each bank, and of those that differ, by the bank's name.
 BANK_TIMING = Timing()
