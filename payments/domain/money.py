@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# In minor units, as far as the books go: one cent to 999,999.99.
+# In minor units, of one operation. Eight digits in every currency, as card processors commonly take:
+# $999,999.99 and ¥99,999,999 are of the same order, though the yen has no minor unit.
 MIN_AMOUNT_MINOR = 1
 MAX_AMOUNT_MINOR = 99_999_999
 

@@ -44,7 +44,8 @@ _NOTHING_TAKEN = "No money was taken; nothing to do."
 # What to do now where the payment's state does not allow the operation. While an operation is unfinished
 # another code says so.
 NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
-    (_KIND.CAPTURE, _STATE.CAPTURED): "Already captured; nothing to do.",
+    (_KIND.CAPTURE, _STATE.CAPTURED): "Already captured. A hold is captured once, and what a part left of it "
+    "is released; nothing to do.",
     (_KIND.CAPTURE, _STATE.REFUNDED): "Captured and given back already; nothing to do.",
     (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was released. {_NEW_PAYMENT}",
     (_KIND.CAPTURE, _STATE.DECLINED): f"The card was declined and nothing is held. {_NEW_PAYMENT}",
@@ -283,7 +284,7 @@ PROBLEMS: dict[str, Problem] = {
         "The amount is not possible",
         "More than is left was asked for, or a part of it at a bank that takes full amounts only.",
         Again.CORRECTED,
-        "Leave `amount` out: that is all that is left.",
+        "Leave `amount` out: then it is all that is left.",
     ),
     "internal_error": Problem(
         500,
