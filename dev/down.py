@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from dev import environment as environments
 from dev.environment import Environment, SettingInvalid
-from dev.instance import SUPERVISOR, Instance, terminate
+from dev.instance import SUPERVISOR, Instance
 from dev.postgres import PostgresFailed
 from dev.supervisor import STOP_SECONDS
 
@@ -46,17 +46,16 @@ def stop(environment: Environment) -> None:
     for left in ({name: pid for name, pid in running.items() if name not in banks}, banks):
         if left:
             print(f"Stopping {' and '.join(left)}, left behind by a `make up` that was killed.")
-            terminate(list(left.values()), STOP_SECONDS)
+            instance.terminate(left, STOP_SECONDS)
     if postgres.running():
         print("Stopping PostgreSQL.")
         postgres.stop_for_everybody()
-    instance.forget()
 
 
 def delete(environment: Environment) -> None:
     """Delete what FicPay keeps here, and nothing else: FICPAY_VAR may have been set to somebody's home."""
-    ours = ["postgres", "bank", "log", "static", "credentials.json"]
-    ours += ["development.env", "development.lock", "up.json", "up.lock"]
+    ours = ["postgres", "bank", "log", "run", "static"]
+    ours += ["credentials.json", "development.env", "development.lock"]
     for path in [environment.directory / name for name in ours]:
         if path.is_dir():
             shutil.rmtree(path)

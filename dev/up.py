@@ -60,11 +60,9 @@ def _run(environment: Environment) -> None:
     with nullcontext() if environment.given_database_url else _database(environment):
         _manage(variables, "Migrating the database", "migrate", "--no-input")
         _manage(variables, "Seeding", "seed", "--credentials", str(environment.credentials))
-        supervisor = Supervisor(environment.logs, PROJECT)
-        instance = Instance(environment.directory)
+        supervisor = Supervisor(Instance(environment.directory), environment.logs, PROJECT)
         try:
-            pids = supervisor.start(programs(environment, variables))
-            instance.record({SUPERVISOR: os.getpid()} | pids)
+            supervisor.start(programs(environment, variables))
             _wait_until_ready(environment, supervisor)
             say(welcome.text(environment))
             while True:
@@ -73,7 +71,6 @@ def _run(environment: Environment) -> None:
             _ignore_signals()
             say(f"Stopping; a payment in flight is finished first, {STOP_SECONDS} s at most.")
             supervisor.stop(lambda names: say(f"Stopping {names}"))
-            instance.forget()
 
 
 def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
@@ -153,8 +150,8 @@ def _asked(url: str) -> str:
 
 
 def _refuse_leftovers(environment: Environment) -> None:
-    if left := Instance(environment.directory).pids():
-        names = ", ".join(f"{name} ({pid})" for name, pid in left.items())
+    left = Instance(environment.directory).pids()
+    if names := ", ".join(f"{name} ({pid})" for name, pid in left.items() if name != SUPERVISOR):
         raise Trouble(
             f"A `make up` that was killed has left processes behind: {names}. `make down` stops them."
         )

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dev import processes
 from dev.postgres import EmbeddedPostgres, PostgresFailed
+from tests.dev.running import is_running, wait_until_gone
 
 PROJECT = Path(__file__).resolve().parents[2]
 FAST = {"fsync": "off"}
@@ -67,7 +67,7 @@ class TestEmbeddedPostgres:
             postgres.create_database("ficpay")
             query(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
             pid = server_pid(postgres)
-        assert not processes.is_running(pid)
+        assert not is_running(pid)
         with EmbeddedPostgres(directory) as postgres:
             postgres.create_database("ficpay")
             assert query(postgres, "SELECT answer FROM kept") == 42
@@ -105,10 +105,7 @@ class TestEmbeddedPostgres:
         with EmbeddedPostgres(directory, options=FAST) as postgres:
             assert query(postgres, "SELECT 1", "postgres") == 1
 
-    def test_says_where_to_look_when_it_does_not_start(
-        self, directory: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("dev.postgres.ATTEMPTS", 1)
+    def test_says_where_to_look_when_it_does_not_start(self, directory: Path) -> None:
         with pytest.raises(PostgresFailed, match=r"postgres\.log"):
             EmbeddedPostgres(directory, options={"no_such_setting": "1"}).start()
         assert "no_such_setting" in directory.joinpath("postgres.log").read_text()
@@ -141,7 +138,7 @@ class TestSharing:
             racer.communicate()
             assert racer.returncode == 0
         assert len(pids) == 1
-        assert not processes.is_running(int(pids.pop()))
+        assert not is_running(int(pids.pop()))
 
 
 class TestCrashes:
@@ -158,7 +155,7 @@ class TestCrashes:
         with EmbeddedPostgres(directory, options=FAST) as postgres:
             content = (postgres.data / "postmaster.pid").read_text()
         with subprocess.Popen([sys.executable, "-c", "", "-D", str(postgres.data)]) as zombie:
-            assert processes.wait_until_gone(zombie.pid, 5)
+            assert wait_until_gone(zombie.pid, 5)
             os.kill(zombie.pid, 0)  # a signal finds it all the same
             left_behind = content.replace(content.split("\n")[0], str(zombie.pid), 1)
             (postgres.data / "postmaster.pid").write_text(left_behind)
@@ -190,7 +187,7 @@ class TestCrashes:
         with EmbeddedPostgres(directory) as postgres:
             pid = server_pid(postgres)
             assert query(postgres, "SELECT 1", "postgres") == 1
-        assert not processes.is_running(pid)
+        assert not is_running(pid)
 
 
 class TestPrivileges:

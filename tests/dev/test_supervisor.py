@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dev import processes
 from dev import supervisor as supervisors
+from dev.instance import Instance
 from dev.supervisor import Program, ProgramEnded, Supervisor
+from tests.dev.running import is_running, wait_until_gone
 
 # Says when it is there and when it is told to end, and takes a while to do so.
 POLITE = """
@@ -55,8 +56,13 @@ def wait_for(log: Path, word: str) -> str:
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    supervisor = Supervisor(tmp_path / "log", tmp_path)
+def instance(tmp_path: Path) -> Instance:
+    return Instance(tmp_path)
+
+
+@pytest.fixture
+def supervisor(instance: Instance, tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(instance, tmp_path / "log", tmp_path)
     yield supervisor
     supervisor.stop(lambda _names: None)
 
@@ -78,10 +84,12 @@ class TestSupervisor:
         assert said.index("web    | ended") < first_end_of_bank
         assert said.index("worker | ended") < first_end_of_bank
 
-    def test_starts_more_programs_than_it_has_colours(self, supervisor: Supervisor) -> None:
+    def test_starts_more_programs_than_it_has_colours(
+        self, supervisor: Supervisor, instance: Instance
+    ) -> None:
         names = [f"program {number}" for number in range(len(supervisors.COLOURS) + 1)]
-        pids = supervisor.start([program(name, "import time; time.sleep(99)") for name in names])
-        assert list(pids) == names
+        supervisor.start([program(name, "import time; time.sleep(99)") for name in names])
+        assert list(instance.pids()) == names
 
     def test_says_which_program_ended_and_how(self, supervisor: Supervisor) -> None:
         supervisor.start([program("web", POLITE), program("worker", "import sys; sys.exit(3)")])
@@ -90,30 +98,35 @@ class TestSupervisor:
         ):
             supervisor.watch(10)
 
-    def test_says_by_which_signal(self, supervisor: Supervisor, tmp_path: Path) -> None:
-        pids = supervisor.start([program("web", POLITE)])
+    def test_says_by_which_signal(self, supervisor: Supervisor, instance: Instance, tmp_path: Path) -> None:
+        supervisor.start([program("web", POLITE)])
+        pids = instance.pids()
         wait_for(tmp_path / "log" / "web.log", "ready")
         os.kill(pids["web"], signal.SIGKILL)
         with pytest.raises(ProgramEnded, match=r"^web was ended by SIGKILL"):
             supervisor.watch(10)
 
-    def test_ends_what_a_killed_program_left_behind(self, supervisor: Supervisor, tmp_path: Path) -> None:
-        pids = supervisor.start([program("web", PARENT)])
+    def test_ends_what_a_killed_program_left_behind(
+        self, supervisor: Supervisor, instance: Instance, tmp_path: Path
+    ) -> None:
+        supervisor.start([program("web", PARENT)])
+        pids = instance.pids()
         child = int(wait_for(tmp_path / "log" / "web.log", "\n").split()[1])
         os.kill(pids["web"], signal.SIGKILL)
         with pytest.raises(ProgramEnded):
             supervisor.watch(10)
         supervisor.stop(lambda _names: None)
-        assert processes.wait_until_gone(child, 5)
+        assert wait_until_gone(child, 5)
 
     def test_kills_what_does_not_end_in_time(
-        self, supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, supervisor: Supervisor, instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(supervisors, "STOP_SECONDS", 0.5)
-        pids = supervisor.start([program("web", STUBBORN)])
+        supervisor.start([program("web", STUBBORN)])
+        pids = instance.pids()
         wait_for(tmp_path / "log" / "web.log", "ready")
         supervisor.stop(lambda _names: None)
-        assert not processes.is_running(pids["web"])
+        assert not is_running(pids["web"])
 
     def test_keeps_the_last_run_s_log_only(self, supervisor: Supervisor, tmp_path: Path) -> None:
         log = tmp_path / "log" / "web.log"
