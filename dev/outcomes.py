@@ -1,4 +1,4 @@
-"""Writes docs/outcomes.md: what every answer of every bank means, each with a link to its test.
+"""Writes the tables of docs/outcomes.md: what every answer of every bank means, each with a link to its test.
 
 How a bank says a word its adapter tells (`reads`), what the word means `payments.domain.meanings`. The tests
 are tests/engine/test_outcome_table.py and, for a bank that knows no keys, tests/engine/test_without_keys.py.
@@ -29,6 +29,7 @@ from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 
 PROJECT = Path(__file__).resolve().parent.parent
+PAGE = PROJECT / "docs" / "outcomes.md"
 TESTS = "tests/engine/test_outcome_table.py"
 TESTS_WITHOUT_KEYS = "tests/engine/test_without_keys.py"
 PROBE = "probe"
@@ -87,66 +88,23 @@ PROBE_MEANS = MEANS | {
 }
 CONDITIONS = {SILENT: "A", NOT_OURS: "B", UNWELL: "otherwise in doubt, replay"}
 
-INTRODUCTION = """\
-# What an answer means
-
-<!-- Written by `make outcomes` from payments/domain/meanings.py and its tests. Do not edit. -->
-
-There is a table for each bank. A row is what the bank may say to an attempt, as its adapter reads it into our
-words; a column is what it was asked. A cell says what is known of the operation then, and links to the line
-of the test that plays it at a simulated bank and looks at what is left: the operation's state, the payment's
-state, whether the bank's statement is awaited, and what people are asked to look at. `make check` fails when
-this page is not what the code and the tests say.
-
-An attempt without a recorded end, or ended by an in-doubt answer, is **in doubt**. It was **silent** if no
-answer came that proves anything. An operation in doubt stays OPEN: nothing is ever marked failed because
-nobody answered.
-"""
-NOTES = """\
-**A.** A decline after a silent attempt is no proof that there is no hold (the first hold may be what used up
-the funds): DECLINED, awaiting statement. While the bank may still be working on a call of ours, the hold of
-that call may be the very reason: then only a word about the card itself (expired, unknown, a wrong CVV) is a
-decline, and any other leaves the doubt.
-
-**B.** Deduced only if every other operation on this authorization ended by the bank's own answer; otherwise
-NEEDS_REVIEW. And only if a silent attempt came before the bank first said so: where the bank has proven that
-nothing was done, what is done already was done by somebody else. That counts as a contradiction. All of this
-goes by the order of the rows, not by clocks.
-
-**Silent attempts**: each may have made a hold, and the bank's stored answer is to one of them. The operation
-counts those of which no answer tells; each awaits the statement. A probe is not among them: it holds nothing.
-After two silent attempts of an authorize the card is not sent again: only probes go on.
-
-**Nothing sent** means NOT_EXECUTED only while no attempt is in doubt; otherwise the operation stays in doubt.
-
-**Contradiction**: the bank disagrees with our books. It counts only when repeated at least 30 s apart by a
-bank that is healthy before and after; until then the operation stays OPEN. Then NEEDS_REVIEW with a
-discrepancy (a row in the review queue). Never a guess. Recovery counts them; an authorize it does not repeat,
-but probes.
-
-**Release**: a void of ours that frees a hold nobody will capture. It is judged as a void, but nobody waits
-for it: where nothing could be sent it stays open until the hold is freed.
-
-**Probe**: recovery has no card, so it asks about an authorize in doubt under the same key with a card that
-cannot exist. A stored answer comes back and is adopted. A **negative probe** (no such card, says a bank
-that is healthy before and after) counts when a second one follows at least 10 minutes later:
-NOT_EXECUTED, payment FAILED, awaiting statement. A 200 that is not a stored answer contradicts our books:
-nobody holds money on a card that does not exist. Every other answer leaves the doubt. Once the bank may have
-forgotten its answer (an hour after it stops knowing the key for certain), a probe that finds none proves
-nothing: NEEDS_REVIEW.
-"""
+BEGIN, END = "<!-- The tables: `make outcomes` writes them. -->\n\n", "<!-- End of the tables. -->\n"
 
 
 class CellNotTested(Exception):
     """A cell of the table that no line of the tests has."""
 
 
-def document(tests: str) -> str:
-    """The page, made from the adapters, the table and the source of its tests. Raises CellNotTested."""
+def document(page: str, tests: str) -> str:
+    """The page with tables made from the adapters, the table and the source of its tests.
+
+    Raises CellNotTested.
+    """
+    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
     lines = lines_of_cells(tests)
     tables = [line for bank in BANKS for line in _table(lines, bank)]
     tables += [line for bank in BANKS_WITHOUT_KEYS for line in _table_without_keys(bank)]
-    return "\n".join([INTRODUCTION, *tables, NOTES])
+    return before + BEGIN + "\n".join([*tables, END]) + after
 
 
 def _table(lines: Lines, bank: Bank) -> list[str]:
@@ -262,4 +220,4 @@ def _link(text: str, line: int) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(document((PROJECT / TESTS).read_text()))
+    Path(sys.argv[1]).write_text(document(PAGE.read_text(), (PROJECT / TESTS).read_text()))
