@@ -9,15 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import requests
 
 from dev import environment as environments
 from dev.environment import Environment, SettingInvalid
+from dev.instance import Instance
 from dev.supervisor import paint
 
 GOOD_CARD = {"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030}
@@ -27,79 +26,73 @@ TOLD = ("id", "order_id", "state", "pending_operation", "money_moved", "amount",
 TOLD_OF_ORDER = ("order_id", "ready_to_ship", "reason")
 # As long as a client should be patient in a demonstration; the gateway itself never gives up on a doubt.
 PATIENCE_SECONDS = 180
+OPEN = (HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Trouble(Exception):
     """The demonstration cannot go on. The message says why."""
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    body: dict[str, Any]
-    retry_after: float  # in seconds, 0 when the answer asks for no retry
-    took: float
-
-
-class Client:
+class Client(requests.Session):
     """A merchant's client of the API."""
 
     def __init__(self, base: str, api_key: str, run: str) -> None:
+        super().__init__()
         self._base = base
         self._run = run
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy would look for our localhost on its own machine
-        self._session.headers["Authorization"] = f"Bearer {api_key}"
+        self.trust_env = False  # a proxy would look for our localhost on its own machine
+        self.headers["Authorization"] = f"Bearer {api_key}"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._session.close()
-
-    def get(self, path: str, told: tuple[str, ...] = TOLD) -> dict[str, Any]:
-        """Ask. Raises Trouble unless there is an answer."""
+    def ask(self, path: str, told: tuple[str, ...] = TOLD) -> dict[str, Any]:
+        """Raises Trouble unless there is an answer."""
         say(paint(f"GET {path}", "1"))
-        reply = self._send("GET", path)
-        _tell(reply, told)
-        if reply.status != HTTPStatus.OK:
-            raise Trouble(f"GET {path} was answered with {reply.status}.")
-        return reply.body
+        status, body, _ = self._send("GET", path, told)
+        if status != HTTPStatus.OK:
+            raise Trouble(f"GET {path} was answered with {status}.")
+        return body
 
-    def post(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
-        """Instruct, and ask again as long as the answer is open. Raises Trouble when it stays so."""
+    def instruct(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Ask again as long as the answer is open. Raises Trouble when it stays so."""
         key = f"demo-{self._run}-{key}"
         say(f"{paint(f'POST {path}', '1')}  Idempotency-Key: {key}")
         if body:
             say(json.dumps(_masked(body)))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            reply = self._send("POST", path, body, key)
-            _tell(reply, TOLD)
-            if not _is_open(reply):
-                return reply.body
-            if reply.status == HTTPStatus.ACCEPTED:
+            status, answer, retry_after = self._send(
+                "POST", path, json=body, headers={"Idempotency-Key": key}
+            )
+            # In doubt, not executed, too many requests, or the first request is still on its way.
+            if status not in OPEN and not (status == HTTPStatus.CONFLICT and retry_after):
+                return answer
+            if status == HTTPStatus.ACCEPTED:
                 say("No clear answer of the bank: it is in doubt, and FicPay finds out what became of it.")
-            say(f"Waiting {reply.retry_after:g} s.")
-            _wait(reply.retry_after, deadline)
+            say(f"Waiting {retry_after:g} s.")
+            if time.monotonic() + retry_after > deadline:
+                raise Trouble(
+                    f"No final answer within {PATIENCE_SECONDS} s. Nothing is lost: the same key asks for it "
+                    "at any time. Run `make demo` again."
+                )
+            time.sleep(retry_after)
             say("The same request once more, with the same key:")
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = "") -> Reply:
-        headers = {"Idempotency-Key": key} if key else {}
+    def _send(
+        self, method: str, path: str, told: tuple[str, ...] = TOLD, **request: Any
+    ) -> tuple[int, dict[str, Any], float]:
+        """Status, body and the seconds to wait, 0 where nothing is to be asked again. Raises Trouble."""
         try:
-            answer = self._session.request(method, self._base + path, json=body, headers=headers, timeout=60)
-            return Reply(
-                answer.status_code,
-                answer.json(),
-                float(answer.headers.get("Retry-After", 0)),
-                answer.elapsed.total_seconds(),
-            )
-        except ValueError:
+            answer = self.request(method, self._base + path, timeout=60, **request)
+            body: dict[str, Any] = answer.json()
+        except requests.JSONDecodeError:
             raise Trouble(f"{method} {path} was answered with {answer.status_code}, not in JSON.") from None
         except requests.RequestException:
             raise Trouble(f"{method} {path} was not answered: FicPay has gone away.") from None
+        status = HTTPStatus(answer.status_code)
+        colour = "32" if answer.ok else "33"
+        say(f"{paint(f'{status} {status.phrase}', colour)}  {answer.elapsed.total_seconds():.1f} s")
+        if shown := {name: body[name] for name in told if body.get(name) is not None}:
+            say(json.dumps(shown))
+        return status, body, float(answer.headers.get("Retry-After", 0))
 
 
 def main() -> None:
@@ -125,31 +118,31 @@ def demonstrate(environment: Environment) -> None:
 def sell_and_take_back(client: Client, order_id: str) -> str:
     """Authorize, capture, refund. Returns the payment's id."""
     chapter("A customer orders: FicPay asks the bank to hold the money (authorize).")
-    payment = client.post("/payments", _order(order_id, GOOD_CARD), "authorize-1")
+    payment = client.instruct("/payments", _order(order_id, GOOD_CARD), "authorize-1")
     expect(payment, "AUTHORIZED")
     payment_id = str(payment["id"])
 
     chapter("May the goods be shipped? FicMart asks by its own order id.")
-    client.get(f"/orders/{order_id}", TOLD_OF_ORDER)
+    client.ask(f"/orders/{order_id}", TOLD_OF_ORDER)
 
     chapter("They are shipped: take the money (capture).")
-    expect(client.post(f"/payments/{payment_id}/capture", {}, "capture-1"), "CAPTURED")
+    expect(client.instruct(f"/payments/{payment_id}/capture", {}, "capture-1"), "CAPTURED")
 
     chapter("They come back: return it (refund).")
-    expect(client.post(f"/payments/{payment_id}/refund", {"reason": "returned"}, "refund-1"), "REFUNDED")
+    expect(client.instruct(f"/payments/{payment_id}/refund", {"reason": "returned"}, "refund-1"), "REFUNDED")
     return payment_id
 
 
 def void_before_shipping(client: Client, order_id: str) -> None:
     chapter("Another order is cancelled before it is shipped: let go of the money (void).")
-    payment = client.post("/payments", _order(order_id, GOOD_CARD), "authorize-2")
+    payment = client.instruct("/payments", _order(order_id, GOOD_CARD), "authorize-2")
     expect(payment, "AUTHORIZED")
-    expect(client.post(f"/payments/{payment['id']}/void", {}, "void-2"), "VOIDED")
+    expect(client.instruct(f"/payments/{payment['id']}/void", {}, "void-2"), "VOIDED")
 
 
 def decline(client: Client, order_id: str) -> None:
     chapter("A card without money: the issuer declines, with a 402 and a reason. No money has moved.")
-    declined = client.post("/payments", _order(order_id, EMPTY_CARD), "authorize-3")
+    declined = client.instruct("/payments", _order(order_id, EMPTY_CARD), "authorize-3")
     # A problem document, or, if it had to be asked for a second time, the receipt.
     if (declined.get("decline") or declined).get("code") != "insufficient_funds":
         raise Trouble("The issuer should have declined this one for insufficient funds.")
@@ -157,7 +150,7 @@ def decline(client: Client, order_id: str) -> None:
 
 def tell_history(client: Client, payment_id: str) -> None:
     chapter("What FicPay knows of the first payment: every step, in order.")
-    for event in client.get(f"/payments/{payment_id}/events", ())["results"]:
+    for event in client.ask(f"/payments/{payment_id}/events", ())["results"]:
         say(f"{event['at']}  {event['type']}")
 
 
@@ -178,18 +171,9 @@ def expect(receipt: Mapping[str, Any], state: str) -> None:
 
 def _api_key(environment: Environment) -> str:
     """The live key of a running instance. Raises Trouble when nothing runs."""
-    not_running = f"FicPay does not run at {environment.url}: start it with `make up` in another terminal."
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            session.get(f"{environment.url}/health/live", timeout=5)
-        return str(json.loads(environment.credentials.read_text())["live_api_key"])
-    except requests.RequestException:
-        raise Trouble(not_running) from None
-    except (OSError, ValueError, KeyError):
-        raise Trouble(
-            f"There are no credentials in {environment.credentials}: `make up` makes them."
-        ) from None
+    if not Instance(environment.directory).is_up():
+        raise Trouble("FicPay does not run: start it with `make up` in another terminal.")
+    return str(json.loads(environment.credentials.read_text())["live_api_key"])
 
 
 def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,29 +184,6 @@ def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
         "currency": "USD",
         "card": dict(card),
     }
-
-
-def _is_open(reply: Reply) -> bool:
-    """In doubt (202), not executed (503), too many requests, or the first request is still on its way."""
-    open_statuses = {HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
-    return reply.status in open_statuses or (reply.status == HTTPStatus.CONFLICT and reply.retry_after > 0)
-
-
-def _wait(seconds: float, deadline: float) -> None:
-    if time.monotonic() + seconds > deadline:
-        raise Trouble(
-            f"No final answer within {PATIENCE_SECONDS} s. Nothing is lost: the same key asks for it "
-            "at any time. Run `make demo` again."
-        )
-    time.sleep(seconds)
-
-
-def _tell(reply: Reply, told: tuple[str, ...]) -> None:
-    colour = "32" if reply.status < 300 else "33"
-    say(f"{paint(f'{reply.status} {HTTPStatus(reply.status).phrase}', colour)}  {reply.took:.1f} s")
-    shown = {name: reply.body[name] for name in told if reply.body.get(name) is not None}
-    if shown:
-        say(json.dumps(shown))
 
 
 def _masked(body: Mapping[str, Any]) -> dict[str, Any]:

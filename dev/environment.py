@@ -8,18 +8,18 @@ settings read the file themselves, which is why `manage.py` works by hand beside
 import fcntl
 import os
 import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+
+from dotenv import dotenv_values
 
 from dev.postgres import APPLICATION, EmbeddedPostgres
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Production refuses secrets that begin like this (ficpay/secrets.py).
 SECRET_PREFIX = "development-only-"  # noqa: S105 (known to everybody)
-SECRET_CHARACTERS = 60
 FILE = "development.env"
 
 
@@ -105,8 +105,8 @@ class Environment:
         return self.given_owner_url if self.given_database_url else self.postgres().url()
 
     def _kept_secrets(self) -> dict[str, str]:
-        kept = _read(self.file)
-        return {name: kept[name] for name in _fresh_secrets() if kept.get(name)}
+        kept = dotenv_values(self.file, interpolate=False)
+        return {name: value for name, value in kept.items() if value and name in _fresh_secrets()}
 
 
 def read(environ: Mapping[str, str]) -> Environment:
@@ -131,10 +131,9 @@ def read(environ: Mapping[str, str]) -> Environment:
 def running(environ: Mapping[str, str]) -> Environment:
     """The environment of the instance started last, so that its ports need not be given again."""
     given = {name: value for name, value in environ.items() if value}
-    recorded = _read(_directory(given) / FILE)
-    return read(
-        {name: recorded.get(name, "") for name in ("FICPAY_PORT", "BANK_URL", "ACQUIRER_URL")} | given
-    )
+    recorded = dotenv_values(_directory(given) / FILE, interpolate=False)
+    addresses = {name: recorded.get(name) or "" for name in ("FICPAY_PORT", "BANK_URL", "ACQUIRER_URL")}
+    return read(addresses | given)
 
 
 def for_programs(variables: Mapping[str, str], environment: Environment) -> dict[str, str]:
@@ -163,17 +162,7 @@ def _fresh_secrets() -> dict[str, str]:
 
 
 def _secret() -> str:
-    alphabet = string.ascii_letters + string.digits
-    return SECRET_PREFIX + "".join(secrets.choice(alphabet) for _ in range(SECRET_CHARACTERS))
-
-
-def _read(file: Path) -> dict[str, str]:
-    try:
-        lines = file.read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: _unquoted(value) for name, value in pairs}
+    return SECRET_PREFIX + secrets.token_hex(30)
 
 
 def _write_private(file: Path, variables: Mapping[str, str]) -> None:
@@ -188,7 +177,3 @@ def _write_private(file: Path, variables: Mapping[str, str]) -> None:
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _unquoted(value: str) -> str:
-    return value[1:-1].replace("\\'", "'").replace("\\\\", "\\") if value.startswith("'") else value

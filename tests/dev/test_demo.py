@@ -68,7 +68,7 @@ class TestClient:
         self, client: Client, gateway: Gateway
     ) -> None:
         gateway.answers((503, NOT_EXECUTED), (201, AUTHORIZED))
-        assert client.post("/payments", ORDER, "a") == AUTHORIZED
+        assert client.instruct("/payments", ORDER, "a") == AUTHORIZED
         assert gateway.asked == [("POST /payments", "demo-1-a")] * 2
 
     def test_asks_again_with_the_same_key_when_in_doubt_or_unfinished(
@@ -76,7 +76,7 @@ class TestClient:
     ) -> None:
         unfinished = (409, {"code": "idempotency_key_in_use", "payment": IN_DOUBT})
         gateway.answers((202, IN_DOUBT), unfinished, (202, IN_DOUBT), (201, AUTHORIZED))
-        assert client.post("/payments", ORDER, "a") == AUTHORIZED
+        assert client.instruct("/payments", ORDER, "a") == AUTHORIZED
         assert gateway.asked == [("POST /payments", "demo-1-a")] * 4
 
     def test_gives_up_with_a_plain_word(
@@ -85,13 +85,13 @@ class TestClient:
         monkeypatch.setattr(demo, "PATIENCE_SECONDS", 0)
         gateway.answers((202, IN_DOUBT))
         with pytest.raises(Trouble, match="Nothing is lost"):
-            client.post("/payments", ORDER, "a")
+            client.instruct("/payments", ORDER, "a")
 
     def test_prints_neither_card_number_nor_cvv(
         self, client: Client, gateway: Gateway, capsys: pytest.CaptureFixture[str]
     ) -> None:
         gateway.answers((201, AUTHORIZED))
-        client.post("/payments", ORDER, "a")
+        client.instruct("/payments", ORDER, "a")
         said = capsys.readouterr().out
         assert "************1111" in said
         assert CARD["number"] not in said
