@@ -48,11 +48,11 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	$(VENV) -m dev.production $(VENV) manage.py spectacular --file "$$document" --validate --fail-on-warn && \
 	{ diff -u docs/openapi.yaml "$$document" || { echo 'docs/openapi.yaml is not current: make openapi'; exit 1; }; }
 	@echo 'The Postman collection is current'
-	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m dev.postman "$$document" && \
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m docs.postman "$$document" && \
 	{ diff -u docs/ficpay.postman_collection.json "$$document" || \
 	{ echo 'docs/ficpay.postman_collection.json is not current: make postman'; exit 1; }; }
 	@echo 'The table of outcomes is current'
-	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m dev.outcomes "$$document" && \
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m docs.outcomes "$$document" && \
 	{ diff -u docs/outcomes.md "$$document" || { echo 'docs/outcomes.md is not current: make outcomes'; exit 1; }; }
 	@echo 'Dependencies (pip)'
 	@$(VENV) -m pip --disable-pip-version-check check
@@ -73,13 +73,13 @@ screenshots: $(INSTALLED) ## photograph the back office anew for the README (nee
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml and the Postman collection made from it anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
-	@$(VENV) -m dev.postman docs/ficpay.postman_collection.json
+	@$(VENV) -m docs.postman docs/ficpay.postman_collection.json
 
 postman: $(INSTALLED) ## write docs/ficpay.postman_collection.json anew, from docs/openapi.yaml
-	@$(VENV) -m dev.postman docs/ficpay.postman_collection.json
+	@$(VENV) -m docs.postman docs/ficpay.postman_collection.json
 
 outcomes: $(INSTALLED) ## write docs/outcomes.md anew
-	@$(VENV) -m dev.outcomes docs/outcomes.md
+	@$(VENV) -m docs.outcomes docs/outcomes.md
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
 	@exec $(VENV) -m pytest tests/bank_contract

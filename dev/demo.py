@@ -86,7 +86,9 @@ class Client(requests.Session):
         except requests.JSONDecodeError:
             raise Trouble(f"{method} {path} was answered with {answer.status_code}, not in JSON.") from None
         except requests.RequestException:
-            raise Trouble(f"{method} {path} was not answered: FicPay has gone away.") from None
+            raise Trouble(
+                f"{method} {path} was not answered: FicPay is starting, or has gone away."
+            ) from None
         status = HTTPStatus(answer.status_code)
         colour = "32" if answer.ok else "33"
         say(f"{paint(f'{status} {status.phrase}', colour)}  {answer.elapsed.total_seconds():.1f} s")
@@ -173,7 +175,12 @@ def _api_key(environment: Environment) -> str:
     """The live key of a running instance. Raises Trouble when nothing runs."""
     if not Instance(environment.directory).is_up():
         raise Trouble("FicPay does not run: start it with `make up` in another terminal.")
-    return str(json.loads(environment.credentials.read_text())["live_api_key"])
+    try:
+        return str(json.loads(environment.credentials.read_text())["live_api_key"])
+    except (OSError, ValueError, KeyError):
+        raise Trouble(
+            f"There are no credentials in {environment.credentials}: `make up` makes them."
+        ) from None
 
 
 def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:

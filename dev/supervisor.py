@@ -1,6 +1,6 @@
 """Runs the programs of `make up` in the foreground: their logs in one terminal, their end in order.
 
-honcho's manager ends all programs at once and kills them 5 s later. A web server that waits for the
+honcho would end all programs at once and kill them 5 s later. A web server that waits for the
 bank needs longer, and needs the bank to be there until it has its answer.
 """
 

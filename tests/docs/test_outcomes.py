@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dev.outcomes import (
+from docs.outcomes import (
     BANKS,
     BANKS_WITHOUT_KEYS,
     MEANS,

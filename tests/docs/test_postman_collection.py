@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.postman import DOCUMENT, PROJECT, CallMissing, collection, text
+from docs.postman import DOCUMENT, PROJECT, CallMissing, collection, text
 
 FILE = PROJECT / "docs" / "ficpay.postman_collection.json"
 
