@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
@@ -19,6 +18,7 @@ from office.decisions.actions import resolutions_of
 from office.decisions.denials import is_called_captured
 from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.waiting import became_of, read_by, waiting
+from office.pages.framed import framed
 from office.pages.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
@@ -197,7 +197,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
     def page(request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("payments.view_payment"):
             raise PermissionDenied
-        context = site.each_context(request) | {
+        context = {
             "title": "Review queue",
             "cases": queue(),
             "orphans": orphans(),
@@ -207,8 +207,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
             "may_void_stray_holds": request.user.has_perm(RESOLVE) and bool(banks_with_stray_holds()),
             "may_approve": request.user.has_perm(APPROVE),
         }
-        request.current_app = site.name
-        return TemplateResponse(request, "office/review.html", context)
+        return framed(request, "office/review.html", context)
 
     view: Callable[..., HttpResponse] = site.admin_view(page)
     return [path("review/", view, name="payments_review_queue")]

@@ -10,64 +10,64 @@ from office.decisions.actions import PAYMENT, QUEUE
 from office.decisions.evidence import basis_of
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds import KINDS
-from office.decisions.page import Decision, DecisionPages, Given, Preview
+from office.decisions.page import Decision, Given, Preview, decision_page
 from office.decisions.permissions import APPROVE
 from office.decisions.subjects import about_proposal, find_proposal, shown
 from office.log.actors import staff_of
 from payments.models import Resolution
 
 
-class Approvals(DecisionPages):
-    """Their views. Whoever approves sees what is proposed as it was proposed."""
-
-    def approve(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
-        proposed = find_proposal(resolution_id)
-        if no := _closed(request, proposed):
-            return self._leads_back(request, proposed, no)
-        if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
-            messages.error(request, "Nobody approves their own proposal: somebody else has to.")
-            return HttpResponseRedirect(_page_of(proposed))
-
-        def preview(given: Given) -> Preview:
-            seen = {"seen_epoch": given["seen_epoch"], "seen_attempt": given["seen_attempt"]}
-            proposal = resolve.check_approval(staff_of(request), proposed, **seen)
-            return Preview(KINDS[proposed.kind].changes(proposal, basis_of(proposed)))
-
-        return self.page_of(
-            request,
-            Decision(
-                title=f"Approve: {proposed.get_kind_display()}",
-                about=about_proposal(proposed),
-                form=ReasonForm,
-                preview=preview,
-                decide=lambda given: resolve.approve(staff_of(request), proposed.pk, **given),
-                back=_page_of(proposed),
-                seen=shown(proposed.operation) if proposed.operation else "",
-            ),
-        )
-
-    def refuse(self, request: HttpRequest, resolution_id: int) -> HttpResponse:
-        proposed = find_proposal(resolution_id)
-        if no := _closed(request, proposed):
-            return self._leads_back(request, proposed, no)
-        own = proposed.proposed_by_id == request.user.pk
-        if not own and not request.user.has_perm(APPROVE):
-            raise PermissionDenied
-        return self.page_of(
-            request,
-            Decision(
-                title=f"{'Take back' if own else 'Refuse'}: {proposed.get_kind_display()}",
-                about=about_proposal(proposed),
-                form=ReasonForm,
-                preview=lambda _: Preview([("State", "Nothing changes; the proposal is closed.")]),
-                decide=lambda given: resolve.refuse(staff_of(request), proposed.pk, reason=given["reason"]),
-                back=_page_of(proposed),
-            ),
-        )
-
-    def _leads_back(self, request: HttpRequest, proposed: Resolution, because: str) -> HttpResponse:
-        messages.info(request, because)
+def approve(request: HttpRequest, resolution_id: int) -> HttpResponse:
+    """Whoever approves sees what is proposed as it was proposed."""
+    proposed = find_proposal(resolution_id)
+    if no := _closed(request, proposed):
+        return _leads_back(request, proposed, no)
+    if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
+        messages.error(request, "Nobody approves their own proposal: somebody else has to.")
         return HttpResponseRedirect(_page_of(proposed))
+
+    def preview(given: Given) -> Preview:
+        seen = {"seen_epoch": given["seen_epoch"], "seen_attempt": given["seen_attempt"]}
+        proposal = resolve.check_approval(staff_of(request), proposed, **seen)
+        return Preview(KINDS[proposed.kind].changes(proposal, basis_of(proposed)))
+
+    return decision_page(
+        request,
+        Decision(
+            title=f"Approve: {proposed.get_kind_display()}",
+            about=about_proposal(proposed),
+            form=ReasonForm,
+            preview=preview,
+            decide=lambda given: resolve.approve(staff_of(request), proposed.pk, **given),
+            back=_page_of(proposed),
+            seen=shown(proposed.operation) if proposed.operation else "",
+        ),
+    )
+
+
+def refuse(request: HttpRequest, resolution_id: int) -> HttpResponse:
+    proposed = find_proposal(resolution_id)
+    if no := _closed(request, proposed):
+        return _leads_back(request, proposed, no)
+    own = proposed.proposed_by_id == request.user.pk
+    if not own and not request.user.has_perm(APPROVE):
+        raise PermissionDenied
+    return decision_page(
+        request,
+        Decision(
+            title=f"{'Take back' if own else 'Refuse'}: {proposed.get_kind_display()}",
+            about=about_proposal(proposed),
+            form=ReasonForm,
+            preview=lambda _: Preview([("State", "Nothing changes; the proposal is closed.")]),
+            decide=lambda given: resolve.refuse(staff_of(request), proposed.pk, reason=given["reason"]),
+            back=_page_of(proposed),
+        ),
+    )
+
+
+def _leads_back(request: HttpRequest, proposed: Resolution, because: str) -> HttpResponse:
+    messages.info(request, because)
+    return HttpResponseRedirect(_page_of(proposed))
 
 
 def _closed(request: HttpRequest, proposed: Resolution) -> str:

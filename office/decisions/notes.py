@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from office.decisions import drafts
@@ -14,9 +13,10 @@ from office.decisions.forms import NoteForm
 from office.decisions.subjects import about_payment, find_payment
 from office.log import staff
 from office.log.actors import staff_of
+from office.pages.framed import framed
 
 
-def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+def add_note(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     """Add it, or show it with what is wrong."""
     payment = find_payment(payment_id)
     back = reverse(PAYMENT, args=[payment.pk])
@@ -34,12 +34,11 @@ def add_note(site: admin.AdminSite, request: HttpRequest, payment_id: UUID) -> H
         return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
     if draft and draft.told:
         form.add_error(None, draft.told)
-    context = site.each_context(request) | {
+    context = {
         "title": "A note for other staff",
         "about": about_payment(payment),
         "form": form,
         "back": back,
         "sends": "Add note",
     }
-    request.current_app = site.name
-    return TemplateResponse(request, "office/decide.html", context)
+    return framed(request, "office/decide.html", context)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 
 from office.decisions import drafts
+from office.decisions.carry_out import NotKnown, Resolved
 from office.decisions.drafts import Draft
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds.base import Facts
-from office.decisions.resolve import NotKnown, Resolved
+from office.pages.framed import framed
 from payments.engine.conclude import Outdated
 from payments.engine.refusals import Refused
 
@@ -47,92 +47,89 @@ class Decision:
     owner: str = ""  # somebody else who looks after the case: acting on it asks first
 
 
-class DecisionPages:
-    """Pages on which something is decided: never by GET, nor before it was shown and confirmed.
+def decision_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    """A page on which something is decided: never by GET, nor before it was shown and confirmed.
 
     A redirect follows every form that is sent: to the page with what was typed, or back when it is done.
     """
-
-    def __init__(self, site: admin.AdminSite) -> None:
-        self._site = site
-
-    def page_of(self, request: HttpRequest, decision: Decision) -> HttpResponse:
-        if request.method == "POST":
-            return self._take(request, decision)
-        draft = drafts.find(request)
-        if draft is None and drafts.is_asked_for(request):  # it has been decided
-            return HttpResponseRedirect(decision.back)
-        form = _form_of(decision, draft.fields if draft else None)
-        if draft is None:
-            return self._show(request, decision, form, seen=None)
-        seen, preview = draft.fields.get("seen"), None
-        if draft.told or not form.is_valid():
-            if draft.told:
-                form.add_error(None, draft.told)
-            return self._show(request, decision, form, seen=seen)
-        try:
-            preview = decision.preview(_given(form, draft.fields))
-        except (CannotResolve, Refused) as no:
-            form.add_error(None, f"Nothing has changed. {no}")
-        except Outdated as no:
-            form.add_error(None, f"Nothing has changed. {no} Above stands how it is now.")
-            seen = None
-        return self._show(request, decision, form, preview, seen=seen)
-
-    def _take(self, request: HttpRequest, decision: Decision) -> HttpResponse:
-        form = _form_of(decision, request.POST)
-        if form.is_valid() and "confirmed" in request.POST:
-            return self._decide(request, decision, _given(form, request.POST))
-        kept = drafts.keepable(request.POST)
-        if kept is None:
-            return self._show(request, decision, form, seen=request.POST.get("seen"))
-        return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
-
-    def _show(
-        self,
-        request: HttpRequest,
-        decision: Decision,
-        form: ReasonForm,
-        preview: Preview | None = None,
-        *,
-        seen: str | None,
-    ) -> HttpResponse:
-        """`seen` as an earlier page had it; None: as things are now."""
-        context = self._site.each_context(request) | {
-            "title": decision.title,
-            "about": decision.about,
-            "form": form,
-            "preview": preview,
-            "back": decision.back,
-            "seen": decision.seen if seen is None else seen,
-        }
-        request.current_app = self._site.name
-        return TemplateResponse(request, "office/decide.html", context)
-
-    def _decide(self, request: HttpRequest, decision: Decision, given: Given) -> HttpResponse:
-        try:
-            done = decision.decide(given)
-            if isinstance(done, Resolved):
-                tell = messages.success if done.is_done else messages.warning
-                tell(request, done.said)
-            else:
-                messages.success(request, done)
-        except (CannotResolve, Outdated) as no:
-            return self._refused(request, str(no))
-        except NotKnown as unknown:
-            messages.error(request, f"Whether anything has changed is not known. {unknown}")
-        except Refused as refused:
-            return self._refused(request, refused.detail)
-        drafts.drop(request)
+    if request.method == "POST":
+        return _take(request, decision)
+    draft = drafts.find(request)
+    if draft is None and drafts.is_asked_for(request):  # it has been decided
         return HttpResponseRedirect(decision.back)
+    form = _form_of(decision, draft.fields if draft else None)
+    if draft is None:
+        return _show(request, decision, form, seen=None)
+    seen, preview = draft.fields.get("seen"), None
+    if draft.told or not form.is_valid():
+        if draft.told:
+            form.add_error(None, draft.told)
+        return _show(request, decision, form, seen=seen)
+    try:
+        preview = decision.preview(_given(form, draft.fields))
+    except (CannotResolve, Refused) as no:
+        form.add_error(None, f"Nothing has changed. {no}")
+    except Outdated as no:
+        form.add_error(None, f"Nothing has changed. {no} Above stands how it is now.")
+        seen = None
+    return _show(request, decision, form, preview, seen=seen)
 
-    def _refused(self, request: HttpRequest, why: str) -> HttpResponse:
-        """Back to the form as it was filled in. A page made from it is made anew from how things are now."""
-        fields = drafts.keepable(request.POST) or {}
-        drafts.drop(request)
-        fields.pop("seen", None)
-        told = f"Nothing has changed. {why}"
-        return HttpResponseRedirect(drafts.keep(request, request.path, Draft(fields, told)))
+
+def _take(request: HttpRequest, decision: Decision) -> HttpResponse:
+    form = _form_of(decision, request.POST)
+    if form.is_valid() and "confirmed" in request.POST:
+        return _decide(request, decision, _given(form, request.POST))
+    kept = drafts.keepable(request.POST)
+    if kept is None:
+        return _show(request, decision, form, seen=request.POST.get("seen"))
+    return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
+
+
+def _show(
+    request: HttpRequest,
+    decision: Decision,
+    form: ReasonForm,
+    preview: Preview | None = None,
+    *,
+    seen: str | None,
+) -> HttpResponse:
+    """`seen` as an earlier page had it; None: as things are now."""
+    context = {
+        "title": decision.title,
+        "about": decision.about,
+        "form": form,
+        "preview": preview,
+        "back": decision.back,
+        "seen": decision.seen if seen is None else seen,
+    }
+    return framed(request, "office/decide.html", context)
+
+
+def _decide(request: HttpRequest, decision: Decision, given: Given) -> HttpResponse:
+    try:
+        done = decision.decide(given)
+        if isinstance(done, Resolved):
+            tell = messages.success if done.is_done else messages.warning
+            tell(request, done.said)
+        else:
+            messages.success(request, done)
+    except (CannotResolve, Outdated) as no:
+        return _refused(request, str(no))
+    except NotKnown as unknown:
+        messages.error(request, f"Whether anything has changed is not known. {unknown}")
+    except Refused as refused:
+        return _refused(request, refused.detail)
+    drafts.drop(request)
+    return HttpResponseRedirect(decision.back)
+
+
+def _refused(request: HttpRequest, why: str) -> HttpResponse:
+    """Back to the form as it was filled in. A page made from it is made anew from how things are now."""
+    fields = drafts.keepable(request.POST) or {}
+    drafts.drop(request)
+    fields.pop("seen", None)
+    told = f"Nothing has changed. {why}"
+    return HttpResponseRedirect(drafts.keep(request, request.path, Draft(fields, told)))
 
 
 def _form_of(decision: Decision, sent: Mapping[str, str] | None) -> ReasonForm:

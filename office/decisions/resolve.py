@@ -5,59 +5,39 @@ What it rests on is checked first (`evidence`), and once more when it is approve
 payment by hand: holds have no owner on the wire.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
-from office.decisions import denials, effects, evidence, kinds, proposals
-from office.decisions.effects import Decided
-from office.decisions.evidence import ASKING_TAKES, Basis, CannotResolve, Kind, Proposal
+from office.decisions import evidence, kinds, proposals
+from office.decisions.carry_out import (
+    Resolved,
+    all_or_nothing,
+    carry_out,
+    decide_once,
+    lock,
+    log_decision,
+    told_of_another,
+)
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal
 from office.decisions.kinds import KINDS
-from office.decisions.kinds.base import Settling
 from office.decisions.kinds.instruct import INSTRUCTIONS
 from office.decisions.kinds.void_hold import check_not_released
 from office.log.staff import Staff, log_action
 from payments.domain.ids import new_id
 from payments.domain.money import display
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
-from payments.engine import claim, conclude
-from payments.engine.capacity import capacity_of
-from payments.engine.claim import Command, New
+from payments.domain.states import UNFINISHED_OPERATIONS
+from payments.engine import conclude
 from payments.engine.conclude import Locked, Outdated, has_ended
-from payments.engine.refusals import Refused
-from payments.models import Attempt, Event, Operation, Payment, Resolution
-from payments.models.clock import ClockTimestamp
-from payments.models.guards import is_locked, violated_constraint
-from payments.usecases import recovery
+from payments.models import Event, Resolution
+from payments.models.guards import is_locked
 
 log = structlog.get_logger("payments.resolutions")
-
-_CONFLICTS = dict.fromkeys(
-    ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
-    "There is a proposal for this already: decide on that one.",
-) | {
-    "one_release_per_hold": "The hold is being released already.",
-    "one_operation_per_reference": "This reference belongs to another operation.",
-}
-
-
-class NotKnown(Exception):
-    """Whether something has happened is not known. The message, for staff, says how to find out."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """What came of a decision. `said` tells it in a sentence, to whoever has decided."""
-
-    resolution: Resolution
-    said: str
-    is_done: bool = True  # False where it waits for somebody, or for the bank
 
 
 def propose(staff: Staff, proposal: Proposal) -> Resolved:
@@ -72,13 +52,13 @@ def propose(staff: Staff, proposal: Proposal) -> Resolved:
         amount = hold.amount_minor if proposal.kind in INSTRUCTIONS else None
         proposal = replace(proposal, reference=hold.reference, amount_minor=amount)
         if not kinds.needs_second(proposal, hold):
-            return _carry_out(
+            return carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
             )
-        with _told_of_another(), _all_or_nothing():
+        with told_of_another(), all_or_nothing():
             _check_still_so(proposal)
             resolution = _create(staff, proposal, hold, needs_second=True)
-            _log(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
+            log_decision(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
     what = resolution.get_kind_display()
     waits = "Somebody else has to approve it; it waits in the review queue."
     return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
@@ -129,7 +109,7 @@ def approve(
     ):
         proposal = check_approval(staff, resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
         key = f"resolution {resolution.pk}"
-        return _carry_out(staff, proposal, lambda: resolution, key=key, because=reason)
+        return carry_out(staff, proposal, lambda: resolution, key=key, because=reason)
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
@@ -138,126 +118,9 @@ def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
     if proposals.end_outdated(staff, Q(pk=proposed.pk)):
         raise CannotResolve(proposals.OUTDATED)
     with transaction.atomic(durable=True):
-        resolution = _decide(staff, proposed, Resolution.State.REFUSED, reason)
-        _log(staff, Event.Type.RESOLUTION_REFUSED, resolution, because=reason)
+        resolution = decide_once(staff, proposed, Resolution.State.REFUSED, reason)
+        log_decision(staff, Event.Type.RESOLUTION_REFUSED, resolution, because=reason)
     return Resolved(resolution, f"{resolution.get_kind_display()}: the proposal is closed.")
-
-
-def ask_again(staff: Staff, operation_id: UUID, *, reason: str) -> str:
-    """Ask the bank about an operation now; what came of it, in a sentence.
-
-    Raises CannotResolve where it has ended, Overloaded where the pool is full.
-    """
-    operation = Operation.objects.select_related("payment").get(pk=operation_id)
-    if operation.state not in UNFINISHED_OPERATIONS:
-        raise CannotResolve(f"The {operation.kind} has ended: it is {operation.state}.")
-    with capacity_of(operation.bank).threads.reserve() as slot:
-        log_action(
-            staff,
-            Event.Type.OPERATION_ASKED_AGAIN,
-            payment=operation.payment,
-            operation=operation,
-            reason=reason,
-        )
-        before = operation.attempts.count()
-        asking = slot.submit(lambda: recovery.recover(operation_id))
-    try:
-        taken = asking.result(timeout=ASKING_TAKES)
-    except TimeoutError:
-        return "The bank has not answered yet; its answer is recorded as soon as it comes."
-    if not taken:
-        return (
-            f"Nothing was asked: a call about the {operation.kind} may still be under way. It can be asked "
-            "about again when its lease has run out, in less than a minute."
-        )
-    last = Attempt.objects.filter(operation=operation_id).select_related("operation").latest("number")
-    now = f"the {last.operation.kind} is {last.operation.state}"
-    if last.number <= before:
-        return f"The bank was not asked: an answer of its own had come late, and is taken; {now}."
-    return f"{denials.told(last)}; {now}."
-
-
-def _carry_out(
-    staff: Staff, proposal: Proposal, row: Callable[[], Resolution], *, key: str, because: str = ""
-) -> Resolved:
-    """Decide, and do it, in one transaction: `row` gives the resolution inside it."""
-
-    def decide() -> Resolution:
-        decided = _decide(staff, row(), Resolution.State.APPLIED, because)
-        _log(staff, Event.Type.RESOLUTION_APPLIED, decided, **({"because": because} if because else {}))
-        return decided
-
-    kind = KINDS[proposal.kind]
-    with _told_of_another():
-        if not isinstance(kind, Settling):
-            return _instruct(staff, proposal, decide, key)
-        with _all_or_nothing():
-            _lock(proposal)
-            decided = decide()
-            came_of_it = kind.apply(Decided(staff, decided, proposal.seen_epoch))
-        return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
-
-
-def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution], key: str) -> Resolved:
-    """By the use case that a merchant's request runs, in whose intent the resolution is decided."""
-    payment = proposal.payment
-    assert payment is not None  # noqa: S101 - verified
-
-    instruction = _Instruction(
-        merchant=payment.merchant,
-        mode=payment.mode,
-        actor=staff.actor,
-        request_id=staff.request_id,
-        key=key,
-        proposal=proposal,
-        decide=decide,
-    )
-    try:
-        # An operation's reason is shown to the merchant; this one is for the log.
-        answer = INSTRUCTIONS[proposal.kind].use_case(
-            New(instruction), payment_id=payment.pk, amount_minor=proposal.amount_minor, reason=""
-        )
-    except Refused as refused:
-        if refused.money_moved != "no":
-            raise NotKnown(
-                f"{refused.title}. {refused.detail} Read the payment before you decide again."
-            ) from None
-        raise CannotResolve(f"{refused.title}. {refused.detail}") from None
-    what = Kind(proposal.kind).label
-    return Resolved(
-        instruction.decided[0], f"{what}: {_ANSWERED[answer.status]}", is_done=answer.status == _DONE
-    )
-
-
-_DONE = 200
-_ANSWERED = {
-    _DONE: "done.",
-    202: "sent, and the bank has given no clear answer yet. Recovery goes on asking; this page will tell.",
-    409: "refused by the bank, the authorization has expired. No money was taken; the hold is released.",
-    503: "not executed, the bank could not be reached. No money has moved; try again later.",
-}
-_DECIDED_ALREADY = "This proposal has been decided already."
-
-
-@dataclass(frozen=True)
-class _Instruction(Command):
-    """Staff's instruction for the merchant, whose resolution is decided, once, with its intent."""
-
-    key: str
-    proposal: Proposal
-    decide: Callable[[], Resolution]
-    decided: list[Resolution] = field(default_factory=list)
-
-    def claim(self, operation_id: UUID) -> None:
-        """Raises CannotResolve where somebody else has decided it."""
-        _lock(self.proposal)
-        self.decided[:] = [self.decide()]
-
-    def bank_key(self, kind: OperationKind, ordinal: int) -> str:
-        payment = self.proposal.payment
-        assert payment is not None  # noqa: S101 - verified
-        # A resolution's number alone is no other's in this database only; the bank may outlive it.
-        return claim.derived_bank_key("staff", payment.public_id, self.key, kind.value, ordinal)
 
 
 class _EndedAsOutdated(CannotResolve):
@@ -299,18 +162,9 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
         raise
 
 
-def _lock(proposal: Proposal) -> Locked | Payment | None:
-    """What it is about, before the resolution: in this order, whoever proposes or decides."""
-    if proposal.operation is not None:
-        return conclude.lock(proposal.operation.pk, proposal.operation.payment_id)
-    if proposal.payment is not None:
-        return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk)
-    return None  # a hold that no payment has has no row, until it is released
-
-
 def _check_still_so(proposal: Proposal) -> None:
     """That what it is about is as it was verified, locked until the proposal stands. Raises Outdated."""
-    locked = _lock(proposal)
+    locked = lock(proposal)
     if isinstance(locked, Locked):
         operation = locked.operation
         if operation.state in UNFINISHED_OPERATIONS:
@@ -325,32 +179,6 @@ def _check_still_so(proposal: Proposal) -> None:
         if (locked.state, locked.refunded_minor) != (was.state, was.refunded_minor):
             refunded = display(locked.refunded_minor, locked.currency)
             raise Outdated(f"The payment is {locked.state} by now, with {refunded} refunded.")
-
-
-@contextmanager
-def _told_of_another() -> Iterator[None]:
-    """Raises CannotResolve where somebody was quicker, as the database judges."""
-    try:
-        yield
-    except IntegrityError as error:
-        conflict = _CONFLICTS.get(violated_constraint(error) or "")
-        if conflict is None:
-            raise
-        raise CannotResolve(conflict) from None
-
-
-@contextmanager
-def _all_or_nothing() -> Iterator[None]:
-    """A transaction. Raises CannotResolve where somebody else has a row of it locked, for long."""
-    try:
-        with transaction.atomic(durable=True):
-            yield
-    except OperationalError as error:
-        if not is_locked(error):
-            raise
-        raise CannotResolve(
-            "Somebody else is at work on this, at this moment. Nothing has changed; try again."
-        ) from None
 
 
 def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool) -> Resolution:
@@ -399,26 +227,3 @@ def decided_already(resolution: Resolution) -> str:
         return proposals.OUTDATED
     by = f" by {resolution.decided_by.get_username()}" if resolution.decided_by else ""
     return f"This proposal has been decided already: {resolution.state}{by}."
-
-
-def _decide(staff: Staff, resolution: Resolution, state: Resolution.State, because: str) -> Resolution:
-    """Decide it once, inside the caller's transaction. Raises CannotResolve where somebody was quicker."""
-    decided = Resolution.objects.filter(pk=resolution.pk, state=Resolution.State.PROPOSED).update(
-        state=state, decided_by_id=staff.user_id, decided_at=ClockTimestamp(), decided_because=because
-    )
-    if not decided:
-        raise CannotResolve(_DECIDED_ALREADY)
-    return Resolution.objects.select_related("operation", "payment__merchant", "proposed_by").get(
-        pk=resolution.pk
-    )
-
-
-def _log(staff: Staff, event: Event.Type, resolution: Resolution, **more: str) -> None:
-    log_action(
-        staff,
-        event,
-        payment=resolution.payment,
-        operation=resolution.operation,
-        **effects.told(resolution),
-        **more,
-    )

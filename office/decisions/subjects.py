@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from office.decisions.actions import PAYMENT, QUEUE
@@ -15,25 +16,16 @@ from reconciliation.services.explain import moment
 
 
 def find_operation(operation_id: UUID) -> Operation:
-    operation = Operation.objects.select_related("payment__merchant").filter(pk=operation_id).first()
-    if operation is None:
-        raise Http404
-    return operation
+    return get_object_or_404(Operation.objects.select_related("payment__merchant"), pk=operation_id)
 
 
 def find_payment(payment_id: UUID) -> Payment:
-    payment = Payment.objects.select_related("merchant").filter(pk=payment_id).first()
-    if payment is None:
-        raise Http404
-    return payment
+    return get_object_or_404(Payment.objects.select_related("merchant"), pk=payment_id)
 
 
 def find_proposal(resolution_id: int) -> Resolution:
     related = ("operation__payment__merchant", "payment__merchant", "proposed_by", "decided_by")
-    proposed = Resolution.objects.select_related(*related).filter(pk=resolution_id).first()
-    if proposed is None:
-        raise Http404
-    return proposed
+    return get_object_or_404(Resolution.objects.select_related(*related), pk=resolution_id)
 
 
 def shown(operation: Operation) -> str:

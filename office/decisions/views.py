@@ -5,22 +5,22 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 
-from office.decisions import notes, proposals, resolve
+from office.decisions import approvals, asking, notes, proposals, resolve
 from office.decisions.actions import PAYMENT, QUEUE
-from office.decisions.approvals import Approvals
 from office.decisions.drafts import keeps_typed
 from office.decisions.evidence import Proposal, may_be_asked_again
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds import ABOUT_OPERATIONS, VOID_HOLD
 from office.decisions.kinds.base import AboutOperation, DecisionKind, Facts
 from office.decisions.kinds.instruct import INSTRUCTIONS
-from office.decisions.page import Decision, Given, Preview
+from office.decisions.page import Decision, Given, Preview, decision_page
 from office.decisions.permissions import APPROVE, DISABLE_KEY, INSTRUCT, RESOLVE
 from office.decisions.subjects import (
     about_operation,
@@ -39,168 +39,164 @@ from payments.engine.conclude import has_ended
 from payments.models import ApiKey, Operation, Resolution
 
 
-class Decisions(Approvals):
-    """The views. Each URL is guarded by one permission; nothing is decided by GET."""
+def urls() -> list[Any]:
+    """Each is guarded by one permission; nothing is decided by GET."""
 
-    @property
-    def urls(self) -> list[Any]:
-        def guarded(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:
-            def checked(request: HttpRequest, **found: Any) -> HttpResponse:
-                if not request.user.has_perm(permission):
-                    raise PermissionDenied
-                return view(request, **found)
+    def guarded(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:
+        def checked(request: HttpRequest, **found: Any) -> HttpResponse:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, **found)
 
-            return self._site.admin_view(keeps_typed(never_cache(checked)))
+        return admin.site.admin_view(keeps_typed(never_cache(checked)))
 
-        def named(route: str, name: str, view: Callable[..., HttpResponse], permission: str) -> Any:
-            return path(route, guarded(view, permission), name=f"payments_{name}")
+    def named(route: str, name: str, view: Callable[..., HttpResponse], permission: str) -> Any:
+        return path(route, guarded(view, permission), name=f"payments_{name}")
 
-        operation, payment = "operations/<uuid:operation_id>/", "instructions/<uuid:payment_id>/"
-        return [
-            *(
-                named(f"{operation}{one.route}/", one.kind.value, partial(self.record, one), one.permission)
-                for one in ABOUT_OPERATIONS
-            ),
-            named(f"{operation}ask-again/", "ask_again", self.ask_again, RESOLVE),
-            named("stray-hold/", "void_stray_hold", self.void_stray_hold, RESOLVE),
-            named(f"{payment}note/", "add_note", self.add_note, RESOLVE),
-            named(f"{payment}<str:verb>/", "instruct", self.instruct, INSTRUCT),
-            named("proposals/<int:resolution_id>/approve/", "approve", self.approve, APPROVE),
-            named("proposals/<int:resolution_id>/refuse/", "refuse", self.refuse, RESOLVE),
-            named("keys/<int:key_id>/disable/", "disable_key", self.disable_key, DISABLE_KEY),
-        ]
+    operation, payment = "operations/<uuid:operation_id>/", "instructions/<uuid:payment_id>/"
+    return [
+        *(
+            named(f"{operation}{one.route}/", one.kind.value, partial(record, one), one.permission)
+            for one in ABOUT_OPERATIONS
+        ),
+        named(f"{operation}ask-again/", "ask_again", ask_again, RESOLVE),
+        named("stray-hold/", "void_stray_hold", void_stray_hold, RESOLVE),
+        named(f"{payment}note/", "add_note", notes.add_note, RESOLVE),
+        named(f"{payment}<str:verb>/", "instruct", instruct, INSTRUCT),
+        named("proposals/<int:resolution_id>/approve/", "approve", approvals.approve, APPROVE),
+        named("proposals/<int:resolution_id>/refuse/", "refuse", approvals.refuse, RESOLVE),
+        named("keys/<int:key_id>/disable/", "disable_key", disable_key, DISABLE_KEY),
+    ]
 
-    def record(self, kind: AboutOperation, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        """The page of what is recorded about an operation, on the evidence that the form asks for."""
-        operation = find_operation(operation_id)
-        if not kind.is_about(operation):
-            raise Http404
-        if not kind.is_due(operation) and (ended := self._ended(request, operation)):
-            return ended
-        if rival := self._rival(request, page_of(operation), proposals.waiting_for(operation)):
-            return rival
-        return self._proposing(
-            request,
-            kind,
-            lambda given: Proposal(kind.kind, operation=operation, **given),
-            title=kind.title(operation),
+
+def record(kind: AboutOperation, request: HttpRequest, operation_id: UUID) -> HttpResponse:
+    """The page of what is recorded about an operation, on the evidence that the form asks for."""
+    operation = find_operation(operation_id)
+    if not kind.is_about(operation):
+        raise Http404
+    if not kind.is_due(operation) and (ended := _ended(request, operation)):
+        return ended
+    if rival := _rival(request, page_of(operation), proposals.waiting_for(operation)):
+        return rival
+    return _proposing(
+        request,
+        kind,
+        lambda given: Proposal(kind.kind, operation=operation, **given),
+        title=kind.title.format(operation.kind),
+        about=about_operation(operation),
+        form=kind.form(operation),
+        back=page_of(operation),
+        seen=shown(operation),
+        owner=owner_besides(request, operation),
+    )
+
+
+def _ended(request: HttpRequest, operation: Operation) -> HttpResponse | None:
+    """Back to where one came from, where there is nothing left to decide."""
+    if operation.state in UNFINISHED_OPERATIONS:
+        return None
+    messages.error(request, f"Nothing has changed. {has_ended(operation)}")
+    return HttpResponseRedirect(page_of(operation))
+
+
+def _proposing(
+    request: HttpRequest,
+    kind: DecisionKind,
+    proposal: Callable[[Given], Proposal],
+    **page: Any,
+) -> HttpResponse:
+    """The page of a proposal: the form's fields have the names of its own."""
+
+    def preview(given: Given) -> Preview:
+        basis, waits = resolve.check(proposal(given))
+        return Preview(kind.changes(proposal(given), basis), waits)
+
+    decide = lambda given: resolve.propose(staff_of(request), proposal(given))  # noqa: E731
+    return decision_page(request, Decision(preview=preview, decide=decide, **page))
+
+
+def void_stray_hold(request: HttpRequest) -> HttpResponse:
+    return _proposing(
+        request,
+        VOID_HOLD,
+        lambda given: Proposal(VOID_HOLD.kind, **given),
+        title=VOID_HOLD.title,
+        about=[("Needs", VOID_HOLD.needs)],
+        form=VOID_HOLD.form,
+        back=reverse(QUEUE),
+    )
+
+
+def instruct(request: HttpRequest, payment_id: UUID, verb: str) -> HttpResponse:
+    kind = INSTRUCTIONS.get(verb)
+    if kind is None:
+        raise Http404
+    payment = find_payment(payment_id)
+    back = reverse(PAYMENT, args=[payment.pk])
+    if no := kind.why_not(payment):
+        messages.error(request, f"Nothing has changed. {no}")
+        return HttpResponseRedirect(back)
+    if rival := _rival(request, back, proposals.waiting_for(None, payment)):
+        return rival
+    return _proposing(
+        request,
+        kind,
+        lambda given: Proposal(kind.kind, payment=payment, **given),
+        title=kind.title,
+        about=about_payment(payment),
+        form=kind.form(payment),
+        back=back,
+    )
+
+
+def ask_again(request: HttpRequest, operation_id: UUID) -> HttpResponse:
+    operation = find_operation(operation_id)
+    if not may_be_asked_again(operation):
+        raise Http404
+    if ended := _ended(request, operation):
+        return ended
+    return decision_page(
+        request,
+        Decision(
+            title=f"Ask the bank about the {operation.kind} now",
             about=about_operation(operation),
-            form=kind.form(operation),
+            form=ReasonForm,
+            preview=lambda _: Preview(_asking_changes(operation)),
+            decide=lambda given: asking.ask_again(staff_of(request), operation.pk, reason=given["reason"]),
             back=page_of(operation),
-            seen=shown(operation),
             owner=owner_besides(request, operation),
-        )
+        ),
+    )
 
-    def _ended(self, request: HttpRequest, operation: Operation) -> HttpResponse | None:
-        """Back to where one came from, where there is nothing left to decide."""
-        if operation.state in UNFINISHED_OPERATIONS:
-            return None
-        messages.error(request, f"Nothing has changed. {has_ended(operation)}")
-        return HttpResponseRedirect(page_of(operation))
 
-    def _proposing(
-        self,
-        request: HttpRequest,
-        kind: DecisionKind,
-        proposal: Callable[[Given], Proposal],
-        **page: Any,
-    ) -> HttpResponse:
-        """The page of a proposal: the form's fields have the names of its own."""
+def disable_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    key = get_object_or_404(ApiKey.objects.select_related("merchant"), pk=key_id)
 
-        def preview(given: Given) -> Preview:
-            basis, waits = resolve.check(proposal(given))
-            return Preview(kind.changes(proposal(given), basis), waits)
+    def disable(given: dict[str, Any]) -> str:
+        done = staff.disable_api_key(staff_of(request), key.pk, reason=given["reason"])
+        return f"{key} is refused from now on." if done else f"{key} was disabled already."
 
-        decide = lambda given: resolve.propose(staff_of(request), proposal(given))  # noqa: E731
-        return self.page_of(request, Decision(preview=preview, decide=decide, **page))
+    return decision_page(
+        request,
+        Decision(
+            title=f"Disable the API key {key}",
+            about=[("Merchant", key.merchant.name), ("Mode", key.mode)],
+            form=ReasonForm,
+            preview=lambda _: Preview(_DISABLING_CHANGES),
+            decide=disable,
+            back=reverse("admin:payments_apikey_changelist"),
+        ),
+    )
 
-    def void_stray_hold(self, request: HttpRequest) -> HttpResponse:
-        return self._proposing(
-            request,
-            VOID_HOLD,
-            lambda given: Proposal(VOID_HOLD.kind, **given),
-            title=VOID_HOLD.title,
-            about=[("Needs", VOID_HOLD.needs)],
-            form=VOID_HOLD.form,
-            back=reverse(QUEUE),
-        )
 
-    def instruct(self, request: HttpRequest, payment_id: UUID, verb: str) -> HttpResponse:
-        kind = INSTRUCTIONS.get(verb)
-        if kind is None:
-            raise Http404
-        payment = find_payment(payment_id)
-        back = reverse(PAYMENT, args=[payment.pk])
-        if no := kind.why_not(payment):
-            messages.error(request, f"Nothing has changed. {no}")
-            return HttpResponseRedirect(back)
-        if rival := self._rival(request, back, proposals.waiting_for(None, payment)):
-            return rival
-        return self._proposing(
-            request,
-            kind,
-            lambda given: Proposal(kind.kind, payment=payment, **given),
-            title=kind.title,
-            about=about_payment(payment),
-            form=kind.form(payment),
-            back=back,
-        )
-
-    def ask_again(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        operation = find_operation(operation_id)
-        if not may_be_asked_again(operation):
-            raise Http404
-        if ended := self._ended(request, operation):
-            return ended
-        return self.page_of(
-            request,
-            Decision(
-                title=f"Ask the bank about the {operation.kind} now",
-                about=about_operation(operation),
-                form=ReasonForm,
-                preview=lambda _: Preview(_asking_changes(operation)),
-                decide=lambda given: resolve.ask_again(
-                    staff_of(request), operation.pk, reason=given["reason"]
-                ),
-                back=page_of(operation),
-                owner=owner_besides(request, operation),
-            ),
-        )
-
-    def disable_key(self, request: HttpRequest, key_id: int) -> HttpResponse:
-        key = ApiKey.objects.select_related("merchant").filter(pk=key_id).first()
-        if key is None:
-            raise Http404
-
-        def disable(given: dict[str, Any]) -> str:
-            done = staff.disable_api_key(staff_of(request), key.pk, reason=given["reason"])
-            return f"{key} is refused from now on." if done else f"{key} was disabled already."
-
-        return self.page_of(
-            request,
-            Decision(
-                title=f"Disable the API key {key}",
-                about=[("Merchant", key.merchant.name), ("Mode", key.mode)],
-                form=ReasonForm,
-                preview=lambda _: Preview(_DISABLING_CHANGES),
-                decide=disable,
-                back=reverse("admin:payments_apikey_changelist"),
-            ),
-        )
-
-    def add_note(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
-        return notes.add_note(self._site, request, payment_id)
-
-    def _rival(self, request: HttpRequest, to: str, waiting: Resolution | None) -> HttpResponse | None:
-        """Back, where the same is proposed already: before anybody fills in a form."""
-        if waiting is None:
-            return None
-        by = "You have" if waiting.proposed_by_id == request.user.pk else f"{waiting.proposed_by} has"
-        what = waiting.get_kind_display()
-        messages.warning(
-            request, f"Nothing has changed. {by} proposed “{what}” for this: that is decided first."
-        )
-        return HttpResponseRedirect(to)
+def _rival(request: HttpRequest, to: str, waiting: Resolution | None) -> HttpResponse | None:
+    """Back, where the same is proposed already: before anybody fills in a form."""
+    if waiting is None:
+        return None
+    by = "You have" if waiting.proposed_by_id == request.user.pk else f"{waiting.proposed_by} has"
+    what = waiting.get_kind_display()
+    messages.warning(request, f"Nothing has changed. {by} proposed “{what}” for this: that is decided first.")
+    return HttpResponseRedirect(to)
 
 
 def _asking_changes(operation: Operation) -> Facts:

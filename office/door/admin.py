@@ -16,11 +16,9 @@ from django.utils.html import format_html
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from office.door import changes
+from office.door import account_decisions, changes
 from office.door.forms_of_staff import GroupForm, PasswordForm, UserChangeForm, UserCreationForm
-from office.door.locked_login import Unlock
 from office.door.lockout import locked_until
-from office.door.lost_phone import ResetSecondFactor
 from office.door.second_factor import device_of
 from office.log.actors import staff_of
 from office.log.staff import log_action
@@ -192,19 +190,17 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
         description="Reset the second factor…", url_path="reset-second-factor", permissions=["change"]
     )
     def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """For those whose phone is lost."""
-        user = self.get_object(request, object_id)
-        if user is None:
-            raise Http404
-        return ResetSecondFactor(self.admin_site).page(request, user)
+        return account_decisions.reset_second_factor(request, self._found(request, object_id))
 
     @theme.action(description="Unlock the login…", url_path="unlock", permissions=["change"])
     def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """For those who have failed too often."""
-        user = self.get_object(request, object_id)
+        return account_decisions.unlock_login(request, self._found(request, object_id))
+
+    def _found(self, request: HttpRequest, object_id: str) -> User:
+        user: User | None = self.get_object(request, object_id)
         if user is None:
             raise Http404
-        return Unlock(self.admin_site).page(request, user)
+        return user
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """The ways to the reset and to the lock, for those who have something to reset, or are locked."""

@@ -3,16 +3,16 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
-from office.decisions.page import Decision, DecisionPages, Preview
+from office.decisions.page import Decision, Preview, decision_page
 from office.log.actors import staff_of
 from office.merchants.routes import NoSuchRoute, change_route
 from payments.domain.money import Currency
@@ -59,46 +59,42 @@ class RouteForm(ReasonForm):
         return cleaned | {"mode": mode, "currency": currency, "to": None if bank == NO_BANK else bank}
 
 
-class ChangeRoute(DecisionPages):
+def view(request: HttpRequest, merchant_id: int, **_: Any) -> HttpResponse:
     """Changing a route, as every decision is made."""
+    if not request.user.has_perm(CHANGE):
+        raise PermissionDenied
+    merchant = get_object_or_404(Merchant.objects.prefetch_related("routes"), pk=merchant_id)
 
-    def __call__(self, request: HttpRequest, merchant_id: int) -> HttpResponse:
-        if not request.user.has_perm(CHANGE):
-            raise PermissionDenied
-        merchant = Merchant.objects.prefetch_related("routes").filter(pk=merchant_id).first()
-        if merchant is None:
-            raise Http404
-
-        def change(given: dict[str, Any]) -> str:
-            try:
-                is_new = change_route(
-                    staff_of(request),
-                    slug=merchant.slug,
-                    mode=Mode(given["mode"]),
-                    currency=Currency(given["currency"]),
-                    bank=given["to"],
-                    reason=given["reason"],
-                )
-            except NoSuchRoute as no:
-                raise CannotResolve(str(no)) from None
-            goes = f"go to {given['to']}" if given["to"] else "are refused"
-            return (
-                f"New payments in {given['currency']} ({given['mode']}) {goes}."
-                if is_new
-                else "The route was like this already."
+    def change(given: dict[str, Any]) -> str:
+        try:
+            is_new = change_route(
+                staff_of(request),
+                slug=merchant.slug,
+                mode=Mode(given["mode"]),
+                currency=Currency(given["currency"]),
+                bank=given["to"],
+                reason=given["reason"],
             )
-
-        return self.page_of(
-            request,
-            Decision(
-                title=f"Change a route of {merchant.name}",
-                about=[("Merchant", merchant.name), ("Routes", str(as_list(merchant) or "none"))],
-                form=RouteForm,
-                preview=lambda given: Preview(_consequences(given)),
-                decide=change,
-                back=reverse("admin:payments_merchant_changelist"),
-            ),
+        except NoSuchRoute as no:
+            raise CannotResolve(str(no)) from None
+        goes = f"go to {given['to']}" if given["to"] else "are refused"
+        return (
+            f"New payments in {given['currency']} ({given['mode']}) {goes}."
+            if is_new
+            else "The route was like this already."
         )
+
+    return decision_page(
+        request,
+        Decision(
+            title=f"Change a route of {merchant.name}",
+            about=[("Merchant", merchant.name), ("Routes", str(as_list(merchant) or "none"))],
+            form=RouteForm,
+            preview=lambda given: Preview(_consequences(given)),
+            decide=change,
+            back=reverse("admin:payments_merchant_changelist"),
+        ),
+    )
 
 
 def _consequences(given: dict[str, Any]) -> list[tuple[str, str]]:
@@ -111,8 +107,3 @@ def _consequences(given: dict[str, Any]) -> list[tuple[str, str]]:
         ("Begun payments", "Stay at their bank: captures, voids and refunds go there."),
         ("When", "From the next request on."),
     ]
-
-
-def view(request: HttpRequest, merchant_id: int, **_: Any) -> HttpResponse:
-    """As the merchants' list has it."""
-    return ChangeRoute(admin.site)(request, merchant_id)

@@ -16,7 +16,6 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,15 +23,16 @@ from django.views.decorators.http import require_safe
 
 from office.cases import cases, review
 from office.cases.cases import cases_of
+from office.decisions import views as decisions
 from office.decisions.actions import actions_for
 from office.decisions.forms import NoteForm, ReasonForm
 from office.decisions.permissions import RESOLVE
-from office.decisions.views import Decisions
 from office.decisions.waiting import waiting_about
 from office.log.actors import staff_of
 from office.log.staff import log_export
 from office.pages.fields import ZONE, ZoneFilter
 from office.pages.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
+from office.pages.framed import framed
 from office.pages.reached import DeclineCodeFilter, ReachedFilter
 from office.pages.read_only import ReadOnlyAdmin
 from office.pages.sent import address_of, asked_in, not_sent
@@ -123,7 +123,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         return lookup in _SEARCH_FIELDS
 
     def get_urls(self) -> list[Any]:
-        own = [*review.urls(self.admin_site), *cases.urls(self.admin_site), *Decisions(self.admin_site).urls]
+        own = [*review.urls(self.admin_site), *cases.urls(self.admin_site), *decisions.urls()]
         return [*own, *super().get_urls()]
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
@@ -137,7 +137,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         term = request.GET.get("q", "")
-        context = {
+        context: dict[str, Any] = {
             "may_export": request.user.has_perm(EXPORT),
             "of_no_payment": search.of_no_payment(term)[:5] if _can_be_searched(term) else (),
         }
@@ -150,8 +150,8 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         except OperationalError as error:
             if not ran_out_of_time(error):
                 raise
-        context |= self.admin_site.each_context(request) | {"title": "That takes too long"}
-        return self._page(request, "office/took_too_long.html", context, status=503)
+        context["title"] = "That takes too long"
+        return framed(request, "office/took_too_long.html", context, status=503)
 
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
         """Where the search's form is sent; in its address, what the list showed before.
@@ -201,8 +201,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     @method_decorator(require_safe)
     def card_number_refused_view(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """Where whoever searched for a card number arrives."""
-        context = self.admin_site.each_context(request) | {"title": "Card numbers are not taken"}
-        return self._page(request, "office/card_number_refused.html", context)
+        return framed(request, "office/card_number_refused.html", {"title": "Card numbers are not taken"})
 
     @method_decorator(require_safe)
     def change_view(
@@ -222,7 +221,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         operations = list(
             payment.operations.order_by("created_at").prefetch_related("attempts", "discrepancies")
         )
-        context = self.admin_site.each_context(request) | {
+        context = {
             "title": payment.public_id,
             "opts": self.opts,
             "original": payment,
@@ -238,7 +237,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             "sections": sections_of(payment, operations),
             "timeline": timeline_of(payment, operations),
         }
-        return self._page(request, "office/payment.html", context)
+        return framed(request, "office/payment.html", context)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -246,12 +245,6 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         """By its UUID, as the list links it, or by its public id, as people paste it."""
         public = parse_public_id(PAYMENT_PREFIX, object_id.lower())
         return super().get_object(request, str(public or object_id), from_field)
-
-    def _page(
-        self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
-    ) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, template, context, status=status)
 
     @admin.display(description="Created (UTC)")
     def created(self, payment: Payment) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
@@ -18,8 +17,9 @@ from django.views.decorators.http import require_safe
 
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
-from office.decisions.page import Decision, DecisionPages, Preview
+from office.decisions.page import Decision, Preview, decision_page
 from office.log.actors import staff_of
+from office.pages.framed import framed
 from office.pages.words import BAD, GOOD, WAITING, age, label, utc
 from office.schedules import scheduled
 from office.schedules.scheduled import Process, Scheduled
@@ -57,62 +57,54 @@ def page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     now = read_clock()
     found, processes = scheduled.schedules(now), scheduled.processes(now)
-    context = admin.site.each_context(request) | {
+    context = {
         "title": "Schedules",
         "advice": _advice(found, processes),
         "processes": [(process, _life(process, now), utc(process.beat_at)) for process in processes],
         "rows": [_row(one) for one in found],
         "may_run": request.user.has_perm(RUN),
     }
-    request.current_app = admin.site.name
-    return TemplateResponse(request, "office/schedules.html", context)
+    return framed(request, "office/schedules.html", context)
 
 
 def run(request: HttpRequest, name: str) -> HttpResponse:
     """Have the worker run one at once."""
     if not request.user.has_perm(RUN):
         raise PermissionDenied
-    return RunNow(admin.site).page(request, name)
+    now = read_clock()
+    one = next((one for one in scheduled.schedules(now) if one.name == name), None)
+    if one is None:
+        raise Http404
+    worker, _ = scheduled.processes(now)
+    when = "within half a minute" if worker.is_alive else "once it is started: it is away now"
 
+    def decide(given: dict[str, Any]) -> str:
+        if run_now(staff_of(request), name, reason=given["reason"]):
+            return f"{name} is due. The worker runs it {when}."
+        raise CannotResolve(f"{name} is due already, and runs as soon as the worker is there.")
 
-class RunNow(DecisionPages):
-    """A decision as those about payments are."""
-
-    def page(self, request: HttpRequest, name: str) -> HttpResponse:
-        now = read_clock()
-        one = next((one for one in scheduled.schedules(now) if one.name == name), None)
-        if one is None:
-            raise Http404
-        worker, _ = scheduled.processes(now)
-        when = "within half a minute" if worker.is_alive else "once it is started: it is away now"
-
-        def decide(given: dict[str, Any]) -> str:
-            if run_now(staff_of(request), name, reason=given["reason"]):
-                return f"{name} is due. The worker runs it {when}."
-            raise CannotResolve(f"{name} is due already, and runs as soon as the worker is there.")
-
-        row = _row(one)
-        return self.page_of(
-            request,
-            Decision(
-                title=f"Run {name} now",
-                about=[
-                    ("Schedule", f"{one.what} {row.often.capitalize()}."),
-                    ("State", row.state),
-                    ("Next run", row.next),
-                    ("Worker", _life(worker, now)),
-                ],
-                form=ReasonForm,
-                preview=lambda _: Preview(
-                    [
-                        ("Worker", f"Runs it {when}, and then goes on by the clock."),
-                        ("Payments", "Only what its next run would have done anyway; twice does no harm."),
-                    ]
-                ),
-                decide=decide,
-                back=reverse("schedules"),
+    row = _row(one)
+    return decision_page(
+        request,
+        Decision(
+            title=f"Run {name} now",
+            about=[
+                ("Schedule", f"{one.what} {row.often.capitalize()}."),
+                ("State", row.state),
+                ("Next run", row.next),
+                ("Worker", _life(worker, now)),
+            ],
+            form=ReasonForm,
+            preview=lambda _: Preview(
+                [
+                    ("Worker", f"Runs it {when}, and then goes on by the clock."),
+                    ("Payments", "Only what its next run would have done anyway; twice does no harm."),
+                ]
             ),
-        )
+            decide=decide,
+            back=reverse("schedules"),
+        ),
+    )
 
 
 def _row(one: Scheduled) -> Row:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from office.decisions import kinds, resolve
+from office.decisions import asking, kinds, resolve
+from office.decisions.carry_out import Resolved
 from office.decisions.denials import denials
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
-from office.decisions.resolve import Resolved
 from office.log.staff import Staff
 from payments.domain.timing import Timing
 from payments.engine import leases
@@ -87,7 +87,7 @@ class TestADenialThatIsNone:
         capture = the_only("capture")
         assert denials(capture)
         bank.clear_script()
-        resolve.ask_again(kim, capture.pk, reason="once more")
+        asking.ask_again(kim, capture.pk, reason="once more")
         capture = the_only("capture")
         assert denials(capture) == []
         with pytest.raises(CannotResolve, match="400 authorization_already_used: record the reference"):
@@ -203,7 +203,7 @@ class TestAnAnswerThatComesLate:
         capture = the_only("capture")
         with pytest.raises(Outdated, match="has answered late"):
             by_the_banks_word(capture, kim, lee)
-        said = resolve.ask_again(lee, capture.pk, reason="to take it")
+        said = asking.ask_again(lee, capture.pk, reason="to take it")
         assert said.startswith("The bank was not asked: an answer of its own had come late, and is taken")
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
         assert disagreements(bank, settled=True) == []
@@ -256,7 +256,7 @@ class TestAnAnswerThatComesLate:
         if the_only("authorize").state != "SUCCEEDED":
             with pytest.raises(CannotResolve, match="to an operation of ours"):
                 resolve.propose(kim, Proposal(Kind.VOID_HOLD, "seen", reference=hold, bank="ficmart"))
-            resolve.ask_again(kim, the_only("authorize").pk, reason="to take it")
+            asking.ask_again(kim, the_only("authorize").pk, reason="to take it")
         assert the_only("authorize").state == "SUCCEEDED"
         assert violations() == []
 
@@ -358,6 +358,6 @@ def test_a_contradiction_that_goes_on_stays_one_case(
     live: ApiClient, bank: SimulatedBank, kim: Staff
 ) -> None:
     capture = contradicted(live, bank)
-    resolve.ask_again(kim, capture.pk, reason="again")
+    asking.ask_again(kim, capture.pk, reason="again")
     assert Discrepancy.objects.count() == 1
     assert Event.objects.filter(type="operation.needs_review").count() == 1

@@ -4,9 +4,9 @@ from contextlib import suppress
 
 from django.contrib.auth.models import User
 
-from office.decisions import resolve
+from office.decisions import asking, resolve
+from office.decisions.carry_out import NotKnown
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
-from office.decisions.resolve import NotKnown
 from office.log.staff import Staff
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine.conclude import Outdated
@@ -30,7 +30,7 @@ class StaffAtWork:
         unfinished = list(Operation.objects.filter(state__in=UNFINISHED_OPERATIONS).order_by("id"))
         if unfinished:
             with suppress(*NO):
-                resolve.ask_again(self._kim, unfinished[which % len(unfinished)].pk, reason="perhaps")
+                asking.ask_again(self._kim, unfinished[which % len(unfinished)].pk, reason="perhaps")
 
     def instruct(self, which: int) -> None:
         payments = list(Payment.objects.order_by("-created_at", "id")[:4])

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from office.decisions import resolve
+from office.decisions import asking, resolve
 from office.decisions.evidence import CannotResolve, Evidence
 from office.log.staff import Staff
 from payments.engine.conclude import Outdated
@@ -107,7 +107,7 @@ class TestRecordingThatNothingWasExecuted:
         answered = operation.attempts.exclude(verdict="").latest("number")
         bank.clear_script()
         bank.script("captures", "drop_after", times=1000)
-        said = resolve.ask_again(kim, operation.pk, reason="once more")
+        said = asking.ask_again(kim, operation.pk, reason="once more")
         assert said.startswith("The bank was asked and gave no clear answer (")
         assert said.endswith("); the capture is NEEDS_REVIEW.")
         operation = Operation.objects.get(pk=operation.pk)
@@ -120,7 +120,7 @@ class TestRecordingThatNothingWasExecuted:
     ) -> None:
         operation = lost_capture(live, bank)
         proposal = not_executed(operation, Evidence.BANK_ANSWER)
-        resolve.ask_again(lee, operation.pk, reason="once more")
+        asking.ask_again(lee, operation.pk, reason="once more")
         with pytest.raises(Outdated, match="asked about"):
             resolve.propose(kim, proposal)
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from office.decisions import resolve
+from office.decisions import asking, resolve
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal, last_attempt
 from office.decisions.proposals import why_outdated
 from office.log.staff import Staff
@@ -102,7 +102,7 @@ class TestFourEyes:
         reference = bank.ledger()[-1].id
         proposed = resolve.propose(kim, recording(operation, reference)).resolution
         bank.script("captures", "garbage", status=200, executed=False, body=_captured(operation, reference))
-        assert resolve.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
+        assert asking.ask_again(lee, operation.pk, reason="once more").endswith("is SUCCEEDED.")
         assert list(outdated_proposals()) == [proposed]
         with pytest.raises(CannotResolve, match="This proposal is outdated"):
             resolve.approve(lee, proposed.pk, reason="right")
@@ -126,7 +126,7 @@ class TestFourEyes:
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
         proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
-        resolve.ask_again(lee, operation.pk, reason="once more")
+        asking.ask_again(lee, operation.pk, reason="once more")
         with pytest.raises(Outdated, match="has been asked about the capture since"):
             resolve.approve(lee, proposed.pk, reason="right", seen_epoch=operation.lease_epoch)
         now = Operation.objects.get(pk=operation.pk).lease_epoch
@@ -145,7 +145,7 @@ class TestFourEyes:
         bank.clear_script()
         bank.script("captures", "drop_after", stored=False)
         bank.script("captures", "drop_before", times=1000)
-        resolve.ask_again(lee, operation.pk, reason="once more")
+        asking.ask_again(lee, operation.pk, reason="once more")
         assert bank.ledger()[-1].type == "CAPTURE"
         let_pass(1 * MINUTES, bank)  # its lease has run out
         now = Operation.objects.get(pk=operation.pk).lease_epoch
@@ -420,7 +420,7 @@ class TestAskingAgain:
     ) -> None:
         operation = too_old(live, bank)
         asked = len(bank.requests())
-        said = resolve.ask_again(kim, operation.pk, reason="perhaps")
+        said = asking.ask_again(kim, operation.pk, reason="perhaps")
         assert said == "The bank answered 400 invalid_card; the authorize is NEEDS_REVIEW."
         assert len(bank.requests()) > asked
 
@@ -428,14 +428,14 @@ class TestAskingAgain:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
     ) -> None:
         operation = contradicted(live, bank)
-        assert resolve.ask_again(kim, operation.pk, reason="x").endswith("the capture is NEEDS_REVIEW.")
+        assert asking.ask_again(kim, operation.pk, reason="x").endswith("the capture is NEEDS_REVIEW.")
         bank.clear_script()
-        assert resolve.ask_again(kim, operation.pk, reason="x").endswith("the capture is SUCCEEDED.")
+        assert asking.ask_again(kim, operation.pk, reason="x").endswith("the capture is SUCCEEDED.")
         assert live.receipt(operation.claimed_payment.public_id)["state"] == "CAPTURED"
         assert Discrepancy.objects.get().closed_at is not None
         assert Event.objects.filter(type="operation.needs_review").count() == 1
         with pytest.raises(CannotResolve, match="has ended"):
-            resolve.ask_again(kim, operation.pk, reason="x")
+            asking.ask_again(kim, operation.pk, reason="x")
 
 
 class TestAReleaseUnderReview:
@@ -451,7 +451,7 @@ class TestAReleaseUnderReview:
             recover_due(within=WITHIN)
         release = Operation.objects.get(kind="release")
         assert release.state == "NEEDS_REVIEW"
-        assert resolve.ask_again(kim, release.pk, reason="x").endswith("the release is NEEDS_REVIEW.")
+        assert asking.ask_again(kim, release.pk, reason="x").endswith("the release is NEEDS_REVIEW.")
         release = Operation.objects.get(kind="release")
         answered = release.attempts.exclude(verdict="").latest("number")
         proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=answered.number)

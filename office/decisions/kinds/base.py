@@ -62,14 +62,12 @@ class AboutOperation(Settling):
 
     route: ClassVar[str]  # the end of its page's address, whose name is the kind's
     button: ClassVar[str]
+    title: ClassVar[str]  # the page's; `{}` is the kind of the operation
+    asks_for: ClassVar[type[ReasonForm]]  # the fields have the names of a proposal's
 
-    @abstractmethod
-    def title(self, operation: Operation) -> str:
-        """The page's."""
-
-    @abstractmethod
     def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        """What it asks for; the fields have the names of a proposal's."""
+        """What its page asks for."""
+        return self.asks_for
 
     @abstractmethod
     def is_about(self, operation: Operation) -> bool:

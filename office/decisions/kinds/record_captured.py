@@ -1,7 +1,5 @@
 """Recording that the bank had captured, before it was asked for the void, what that void was about."""
 
-from collections.abc import Callable
-
 from office.decisions.denials import is_called_done
 from office.decisions.effects import BY_PEOPLE, Decided, told
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unfinished
@@ -35,12 +33,8 @@ class RecordCaptured(AboutOperation):
     kind = Kind.RECORD_CAPTURED
     route = "captured"
     button = "Record that it was captured"
-
-    def title(self, operation: Operation) -> str:
-        return "Record that the money was captured instead"
-
-    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        return CapturedForm
+    title = "Record that the money was captured instead"
+    asks_for = CapturedForm
 
     def is_about(self, operation: Operation) -> bool:
         return operation.kind == OperationKind.VOID

@@ -97,9 +97,7 @@ class RecordNotExecuted(AboutOperation):
     kind = Kind.RECORD_NOT_EXECUTED
     route = "not-executed"
     button = "Record as not executed"
-
-    def title(self, operation: Operation) -> str:
-        return f"Record that the {operation.kind} was not executed"
+    title = "Record that the {} was not executed"
 
     def form(self, operation: Operation) -> Callable[..., ReasonForm]:
         return partial(NotExecutedForm, operation=operation)

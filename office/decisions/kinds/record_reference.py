@@ -1,7 +1,5 @@
 """Recording the bank's reference of a capture or a refund that it has made. It is looked up there first."""
 
-from collections.abc import Callable
-
 from office.decisions.denials import HAVE_AN_ID
 from office.decisions.effects import Decided
 from office.decisions.evidence import (
@@ -42,12 +40,8 @@ class RecordReference(AboutOperation):
     kind = Kind.RECORD_REFERENCE
     route = "reference"
     button = "Record the bank's reference"
-
-    def title(self, operation: Operation) -> str:
-        return f"Record the bank's reference of the {operation.kind}"
-
-    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        return ReferenceForm
+    title = "Record the bank's reference of the {}"
+    asks_for = ReferenceForm
 
     def is_about(self, operation: Operation) -> bool:
         return is_looked_up(operation)

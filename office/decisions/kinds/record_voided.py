@@ -1,7 +1,5 @@
 """Recording that the hold was voided: voids cannot be looked up at the bank, so a second person approves."""
 
-from collections.abc import Callable
-
 from django import forms
 
 from office.decisions.denials import done_already, is_called_captured, is_called_done
@@ -51,12 +49,8 @@ class RecordVoided(AboutOperation):
     kind = Kind.RECORD_VOIDED
     route = "voided"
     button = "Record that the hold was voided"
-
-    def title(self, operation: Operation) -> str:
-        return "Record that the hold was voided"
-
-    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        return VoidedForm
+    title = "Record that the hold was voided"
+    asks_for = VoidedForm
 
     def is_about(self, operation: Operation) -> bool:
         """Where it is about a hold that somebody may have voided: not one that the bank calls captured."""

@@ -1,7 +1,5 @@
 """Recording how it was settled with the bank that it has executed what our books call not executed."""
 
-from collections.abc import Callable
-
 from django import forms
 
 from office.decisions.effects import Decided
@@ -48,12 +46,8 @@ class SettleLateAnswer(AboutOperation):
     kind = Kind.SETTLE_LATE_ANSWER
     route = "late-answer"
     button = "Record how it was settled"
-
-    def title(self, operation: Operation) -> str:
-        return f"Record how the {operation.kind} was settled"
-
-    def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        return SettledForm
+    title = "Record how the {} was settled"
+    asks_for = SettledForm
 
     def is_about(self, operation: Operation) -> bool:
         return self.is_due(operation)
