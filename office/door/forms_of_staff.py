@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.models import User
 
+from office.decisions.forms import NoCardNumbers
 from office.pages import theme
-from payments.domain.cards import people_wrote_card_number
 
 if TYPE_CHECKING:
     Form = forms.ModelForm[Any]
@@ -14,8 +14,8 @@ else:
     Form = forms.ModelForm
 
 
-class SaysWhy(forms.Form):
-    """A reason, and no card number anywhere. Passwords may look as they like: they are hashed."""
+class SaysWhy(NoCardNumbers):
+    """A reason, and no card number anywhere."""
 
     reason = forms.CharField(
         label="Why",
@@ -24,20 +24,14 @@ class SaysWhy(forms.Form):
         help_text="Who asked for it, and what for. It stands in the log, where nobody can change it.",
     )
 
-    def clean(self) -> dict[str, Any] | None:
-        for name, value in list(self.cleaned_data.items()):
-            if "password" not in name and isinstance(value, str) and people_wrote_card_number(value):
-                self.add_error(name, "This looks like a card number, which FicPay does not keep.")
-        return super().clean()
-
 
 class StaffFollows(forms.Form):
     """Whoever is given something to do in the back office may log in to it: staff status follows."""
 
     instance: User
 
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
         given = self.cleaned_data
         has_something = bool(
             given.get("groups") or given.get("user_permissions") or given.get("is_superuser")

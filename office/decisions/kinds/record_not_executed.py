@@ -27,7 +27,7 @@ from office.decisions.evidence import (
     minute,
     unfinished,
 )
-from office.decisions.forms import ReasonForm
+from office.decisions.forms import Lines, ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.days import begin_of
 from payments.domain.outcomes import NotExecuted
@@ -48,11 +48,10 @@ class NotExecutedForm(ReasonForm):
     """Why it is known that something was not executed."""
 
     evidence = forms.ChoiceField(help_text="How do you know it?")
-    quote = forms.CharField(
+    quote = Lines(
         label="The bank's words, or the statement's name",
         max_length=1000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
     )
     covers_from = forms.DateField(
         label="The statement covers (UTC days)", required=False, widget=forms.DateInput({"type": "date"})
@@ -78,7 +77,7 @@ class NotExecutedForm(ReasonForm):
             (Evidence.BANK_WORD.value, f"{Evidence.BANK_WORD.label} (a second person approves)"),
         ]
         evidence.choices = [("", "Choose…"), *answers, *others]
-        begin, end = (f"{at:%Y-%m-%d %H:%M} UTC" for at in covered(operation))
+        begin, end = map(minute, covered(operation))
         self.fields["covers_from"].help_text = f"All the time from {begin} to {end}."
 
     def clean(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from office.decisions.evidence import (
     basis_in_books,
     unfinished,
 )
-from office.decisions.forms import ReasonForm
+from office.decisions.forms import Lines, ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.domain.states import OperationKind
@@ -35,10 +35,9 @@ class VoidedForm(ReasonForm):
         ],
         help_text="Void ids cannot be looked up at the bank, so a second person approves.",
     )
-    quote = forms.CharField(
+    quote = Lines(
         label="The bank's words, or the statement's name and line",
         max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
     )
     field_order = ("evidence", "quote", "reason")
 

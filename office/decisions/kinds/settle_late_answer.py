@@ -12,7 +12,7 @@ from office.decisions.evidence import (
     basis_in_books,
     unchanged,
 )
-from office.decisions.forms import ReasonForm
+from office.decisions.forms import Lines, ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.states import OperationState
 from payments.engine.conclude import Outdated
@@ -31,10 +31,9 @@ class SettledForm(ReasonForm):
         widget=forms.HiddenInput,
         initial=Evidence.BANK_WORD.value,
     )
-    quote = forms.CharField(
+    quote = Lines(
         label="What was agreed with the bank",
         max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 2}),
         help_text="As that it has given the money back to the card, with its reference.",
     )
     field_order = ("quote", "reason")
