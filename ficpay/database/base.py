@@ -39,6 +39,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     _connection_pools: dict[str, ConnectionPool[Connection]]
 
     @property
+    def queries_logged(self) -> bool:
+        """Only where a test asks for it. Django's own does it with DEBUG, too, which slows every query."""
+        return bool(self.force_debug_cursor)
+
+    @property
     def pool(self) -> ConnectionPool[Connection] | None:
         """This process's pool, as `OPTIONS` has it, or None."""
         options = self.settings_dict["OPTIONS"].get("pool")

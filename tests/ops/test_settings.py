@@ -4,8 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dev.production import settings as production_settings
 from tests.simulated_bank import PROJECT
@@ -119,3 +122,15 @@ class TestDocumentation:
                 code = file.read_text()
                 if file.name not in ("settings.py", "asgi.py"):
                     assert not re.search(r"os\.environ|getenv", code), file
+
+
+@pytest.mark.django_db
+class TestDevelopment:
+    def test_queries_are_not_listed_with_debug_unless_a_test_asks(self, settings: Any) -> None:
+        settings.DEBUG = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        assert connection.queries == []
+        with CaptureQueriesContext(connection) as listed, connection.cursor() as cursor:
+            cursor.execute("SELECT 2")
+        assert [query["sql"] for query in listed] == ["SELECT 2"]
