@@ -66,17 +66,22 @@ class RequestIdMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """The same with and without DEBUG."""
-        match error:
-            case Http404():
-                return home.not_found(request, error)
-            case SuspiciousOperation():
-                return home.bad_request(request, error)
-            case _ if home.is_of_the_api(request):
-                log.error("unforeseen_error", exc_info=error)
-                return home.server_error(request)
-            case _:
-                return None
+        """What a page's view raised."""
+        return answer_to_error(request, error)
+
+
+def answer_to_error(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+    """The answer where a view raises, the same with and without DEBUG; None for a page's own defect."""
+    match error:
+        case Http404():
+            return home.not_found(request, error)
+        case SuspiciousOperation():
+            return home.bad_request(request, error)
+        case _ if home.is_of_the_api(request):
+            log.error("unforeseen_error", exc_info=error)
+            return home.server_error(request)
+        case _:
+            return None
 
 
 def accepted_request_id(offered: str) -> str:

@@ -117,7 +117,8 @@ class TestForm:
         client = Client(raise_request_exception=False)
         for where, path in (
             ("ficpay.home.not_found", "/api/v1/nothing"),
-            ("office.door.sessions.IdleSessionMiddleware.__call__", "/api/v1/payments"),
+            ("django.middleware.common.CommonMiddleware.process_request", "/api/v1/payments"),
+            ("office.door.sessions.IdleSessionMiddleware.__call__", "/api/docs/"),
         ):
             monkeypatch.setattr(where, fail)
             response = client.post(path)

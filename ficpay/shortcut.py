@@ -1,0 +1,37 @@
+"""The API's way past the middleware that only pages need: sessions, logins, forms and static files."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.urls import resolve
+
+from ficpay.requests import answer_to_error
+
+
+class ApiShortcut:
+    """Take requests of the API from here straight to their view, and all others to the next middleware.
+
+    Whatever stands below it in `settings.MIDDLEWARE` never sees a request of the API.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._page = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/api/v1/"):
+            return self._page(request)
+        try:
+            return _answer_of_view(request)
+        except Exception as error:
+            answer = answer_to_error(request, error)
+            if answer is None:
+                raise
+            return answer
+
+
+def _answer_of_view(request: HttpRequest) -> HttpResponseBase:
+    """As Django does it behind the last middleware."""
+    match = request.resolver_match = resolve(request.path_info)
+    response = match.func(request, *match.args, **match.kwargs)
+    return response.render() if isinstance(response, SimpleTemplateResponse) else response
