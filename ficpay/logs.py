@@ -24,14 +24,15 @@ def mask_cards(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
         return mask_card_numbers(value)
+    if value is None or isinstance(value, bool | int | float):
+        text = str(value)
+        masked = mask_card_numbers(text)
+        return value if masked == text else masked
     if isinstance(value, Mapping):
         return {_masked(key): _masked(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(inner) for inner in value]
-    text = str(value)
-    masked = mask_card_numbers(text)
-    is_plain = value is None or isinstance(value, bool | int | float)
-    return value if is_plain and masked == text else masked
+    return mask_card_numbers(str(value))
 
 
 def configure_logging(*, log_format: str, level: str) -> None:

@@ -37,6 +37,7 @@ _UUID = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LENGTHS = range(13, 20)
+_NO_DIGITS = re.compile(r"\D+")
 _PARTED = re.compile(r"[\s,;:|*']+")
 _LAST_ON_EARTH = timedelta(hours=12)  # when a month has ended in UTC, it lasts this long in UTC-12
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # Luhn: every second digit is doubled, 10 to 18 lose 9
@@ -82,7 +83,8 @@ def has_expired(year: int, month: int, now: datetime) -> bool:
 
 def contains_number(text: str, number: str) -> bool:
     """Whether the text holds the digits of this very number, in whatever script and however parted."""
-    return number in "".join(str(decimal(sign)) for sign in text if sign.isdecimal())
+    digits = _NO_DIGITS.sub("", text)
+    return number in (digits if digits.isascii() else "".join(str(decimal(digit)) for digit in digits))
 
 
 def contains_card_number(text: str) -> bool:
@@ -90,7 +92,7 @@ def contains_card_number(text: str) -> bool:
 
     Of whatever length that network's numbers are: what was mistyped is secret, too. A UUID is no number.
     """
-    return next(_card_numbers(text), None) is not None
+    return _has_digits_enough(text) and next(_card_numbers(text), None) is not None
 
 
 def people_wrote_card_number(text: str) -> bool:
@@ -100,11 +102,18 @@ def people_wrote_card_number(text: str) -> bool:
 
 def mask_card_numbers(text: str) -> str:
     """The text with each digit of a card number but the last four replaced by an asterisk."""
+    if not _has_digits_enough(text):
+        return text
     masked = list(text)
     for positions in _card_numbers(text):
         for position in positions[:-4]:
             masked[position] = "*"
     return "".join(masked)
+
+
+def _has_digits_enough(text: str) -> bool:
+    """Most texts do not, and nothing more need be asked of them."""
+    return len(text) >= _LENGTHS.start and len(_NO_DIGITS.sub("", text)) >= _LENGTHS.start
 
 
 def _card_numbers(text: str) -> Iterator[Sequence[int]]:

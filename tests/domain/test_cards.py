@@ -1,6 +1,7 @@
 """Card numbers: recognised however they are written, and nothing else taken for one."""
 
 import time
+from unicodedata import decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from payments.domain.cards import (
     Card,
     brand_of,
     contains_card_number,
+    contains_number,
     mask_card_numbers,
     passes_luhn,
 )
@@ -159,6 +161,18 @@ class TestFindingANumber:
     @given(st.text(max_size=200))
     def test_takes_any_text(self, text: str) -> None:
         assert contains_card_number(text) == (mask_card_numbers(text) != text)
+
+
+class TestThisVeryNumber:
+    @pytest.mark.parametrize("text", WRITTEN[:13] + WRITTEN[14:])
+    def test_is_found_however_it_is_written(self, text: str) -> None:
+        assert contains_number(f"a{text}b", VISA)
+        assert not contains_number(text[:-1], VISA)
+
+    @given(st.text(st.sampled_from("41a- ٤१\u00b2é"), max_size=40), st.text("41", min_size=1, max_size=4))
+    def test_is_found_where_its_digits_stand_in_the_text(self, text: str, number: str) -> None:
+        digits = [str(decimal(sign)) for sign in text if sign.isdecimal()]
+        assert contains_number(text, number) == (number in "".join(digits))
 
 
 class TestUuids:
