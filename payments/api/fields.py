@@ -15,12 +15,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from payments.api.plain import Plain, parts_of, takes_parts
 from payments.domain.cards import contains_card_number, contains_number
 
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _DOTS = re.compile(r"(?:.*[/\\])?\.{1,2}(?:[/\\].*)?")
+_EMAIL = EmailValidator()
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 ID_SCHEMA = {
     "type": "string",
@@ -39,22 +42,38 @@ def card_digits(body: Any) -> str:
     """The digits of the card's number in a body that is not validated yet; empty where there are too few."""
     card = body.get("card") if isinstance(body, dict) else None
     number = card.get("number") if isinstance(card, dict) else card  # in the wrong place, too
-    digits = "".join(sign for sign in str(number) if sign.isascii() and sign.isdigit())
+    digits = _NO_DIGITS.sub("", str(number))
     return digits if len(digits) >= 12 else ""  # a mistyped one is secret, too
 
 
-def holds_the_card(field: serializers.Field[Any, Any, Any, Any], text: str) -> bool:
-    """Whether the text holds the number of the card beside which the field stands."""
-    number = card_digits(getattr(field.root, "initial_data", None))
-    return bool(number) and contains_number(text, number)
+def _is_printable(text: str) -> bool:
+    return text.isprintable() or not _CONTROL.search(text)
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+def number_beside(field: serializers.Field[Any, Any, Any, Any]) -> str:
+    """The digits of the card in the request that the field belongs to, or empty."""
+    return card_digits(getattr(field.root, "initial_data", None))
+
+
+def holds_the_card(text: str, card_number: str) -> bool:
+    return bool(card_number) and contains_number(text, card_number)
+
+
+class StrictSerializer(Plain, serializers.Serializer[Any]):
     """Refuses unknown fields, and names every invalid field at once."""
 
     default_error_messages = {"invalid": "Must be an object."}  # noqa: RUF012 - DRF's own way
 
+    def run_validators(self, value: Any) -> None:
+        if self.validators:  # DRF goes through all fields before it finds that there is none
+            super().run_validators(value)
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        return takes_parts(type(self), data, card_number)
+
     def to_internal_value(self, data: Any) -> Any:
+        if self.root is self and self.takes(data, card_digits(data)):
+            return {name: data[name] for name in parts_of(type(self)) if name in data}
         errors: dict[str, Any] = {}
         value: Any = None
         try:
@@ -73,7 +92,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return f"Unknown field. Known here: {', '.join(self.fields) or 'none'}."
 
 
-class StrictIntegerField(serializers.IntegerField):
+class StrictIntegerField(Plain, serializers.IntegerField):
     """A JSON integer: no string, no fraction, no boolean. `remedy` says what to send instead."""
 
     def __init__(
@@ -88,6 +107,11 @@ class StrictIntegerField(serializers.IntegerField):
             self.fail("invalid")
         return data
 
+    def takes(self, data: Any, card_number: str) -> bool:
+        if type(data) is not int or (self.min_value is not None and data < self.min_value):
+            return False
+        return self.max_value is None or data <= self.max_value
+
 
 class QueryIntegerField(StrictIntegerField):
     """An integer in an address: plain decimal digits."""
@@ -98,7 +122,7 @@ class QueryIntegerField(StrictIntegerField):
         return int(data)
 
 
-class StrictCharField(serializers.CharField):
+class StrictCharField(Plain, serializers.CharField):
     """A JSON string, kept as it is."""
 
     default_error_messages = {"invalid": "Must be a string, in quotes."}  # noqa: RUF012
@@ -110,6 +134,11 @@ class StrictCharField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return data
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        if type(data) is not str or not _is_printable(data):
+            return False
+        return bool(data or self.allow_blank) and len(data) <= (self.max_length or len(data))
 
 
 @extend_schema_field({"type": "string", "pattern": _TEXT_PATTERN})
@@ -124,20 +153,23 @@ class TextField(StrictCharField):
     def run_validation(self, data: Any = empty) -> Any:
         # Before the length and pattern checks of the base class, whose messages are then safe to show.
         if isinstance(data, str) and len(data) <= (self.max_length or len(data)):
-            if _CONTROL.search(data):
+            if not _is_printable(data):
                 self.fail("unprintable")
-            if self.holds_card_number(data):
+            if self.holds_card_number(data, number_beside(self)):
                 self.fail("card_number")
         return super().run_validation(data)
 
-    def holds_card_number(self, text: str) -> bool:
-        return holds_the_card(self, text)
+    def takes(self, data: Any, card_number: str) -> bool:
+        return super().takes(data, card_number) and not self.holds_card_number(data, card_number)
+
+    def holds_card_number(self, text: str, number_beside: str) -> bool:
+        return holds_the_card(text, number_beside)
 
 
 class WrittenField(TextField):
     """Text that people write: printable, and without anything that looks like a card number."""
 
-    def holds_card_number(self, text: str) -> bool:
+    def holds_card_number(self, text: str, number_beside: str) -> bool:
         return contains_card_number(text)
 
 
@@ -161,6 +193,10 @@ class IdField(TextField):
             self.fail("dots")
         return text
 
+    def takes(self, data: Any, card_number: str) -> bool:
+        is_id = super().takes(data, card_number) and _VISIBLE.fullmatch(data) and not _DOTS.fullmatch(data)
+        return bool(is_id)
+
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
 class EmailTextField(TextField):
@@ -173,11 +209,20 @@ class EmailTextField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        try:
-            EmailValidator()(text)
-        except DjangoValidationError:
+        if not _is_email(text):
             self.fail("not_email")
         return text
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        return super().takes(data, card_number) and _is_email(data)
+
+
+def _is_email(text: str) -> bool:
+    try:
+        _EMAIL(text)
+    except DjangoValidationError:
+        return False
+    return True
 
 
 @extend_schema_field(
@@ -192,7 +237,7 @@ class EmailTextField(TextField):
         },
     }
 )
-class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
+class MetadataField(Plain, serializers.Field[dict[str, str], Any, Any, Any]):
     """Up to 20 strings of up to 500 characters, under names of 1 to 64."""
 
     default_error_messages = {  # noqa: RUF012
@@ -207,26 +252,35 @@ class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
         if len(data) > METADATA_KEYS:
             self.fail("too_many")
         errors: dict[str, Any] = {}
-        key_field, value_field = TextField(max_length=METADATA_KEY_LENGTH), _METADATA_VALUE
+        number = number_beside(self)
         for name, value in data.items():
             try:
-                key_field.run_validation(name)
-                value_field.run_validation(value)
-                if holds_the_card(self, value):
+                _METADATA_KEY.run_validation(name)
+                _METADATA_VALUE.run_validation(value)
+                if holds_the_card(value, number):
                     self.fail("card_number")
             except serializers.ValidationError as error:
                 errors[name] = error.detail
-            if holds_the_card(self, name):
+            if holds_the_card(name, number):
                 errors.pop(name, None)
                 errors[""] = [serializers.ErrorDetail(CARD_NUMBER_MESSAGE, code="card_number")]
         if errors:
             raise serializers.ValidationError(errors)
         return data
 
+    def takes(self, data: Any, card_number: str) -> bool:
+        if type(data) is not dict or len(data) > METADATA_KEYS:
+            return False
+        return all(
+            _METADATA_KEY.takes(name, card_number) and _METADATA_VALUE.takes(value, card_number)
+            for name, value in data.items()
+        )
+
     def to_representation(self, value: Any) -> Any:
         return value
 
 
+_METADATA_KEY = TextField(max_length=METADATA_KEY_LENGTH)
 _METADATA_VALUE = TextField(max_length=METADATA_VALUE_LENGTH, allow_blank=True)
 
 

@@ -4,6 +4,7 @@ The receipt itself is made by `payments.engine.answers`; the serializers of answ
 OpenAPI document, and every answer of the tests is checked against that.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,8 @@ from payments.models import Event
 from payments.usecases.authorize import Order
 
 _LATEST_EXPIRY_YEAR = 2099
+_CARD_NUMBER = re.compile("[0-9]{13,19}")
+_CVV = re.compile("[0-9]{3,4}")
 FIELD_ERROR_CODES = list(FIELD_ERRORS)
 FIELD_CODES_EXPLAINED = " ".join(f"`{code}`: {means}" for code, means in FIELD_ERRORS.items())
 PAYMENT_ID_PATTERN = f"^{PAYMENT_PREFIX}[0-9a-f]{{32}}$"
@@ -51,11 +54,14 @@ class CardNumberField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         number = super().to_internal_value(data)
-        if not (number.isascii() and number.isdigit() and 13 <= len(number) <= 19):
+        if not _CARD_NUMBER.fullmatch(number):
             self.fail("digits")
         if not passes_luhn(number):
             self.fail("luhn")
         return number
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        return type(data) is str and bool(_CARD_NUMBER.fullmatch(data)) and passes_luhn(data)
 
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{3,4}$"})
@@ -66,9 +72,12 @@ class CvvField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         cvv = super().to_internal_value(data)
-        if not (cvv.isascii() and cvv.isdigit() and len(cvv) in (3, 4)):
+        if not _CVV.fullmatch(cvv):
             self.fail("digits")
         return cvv
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        return type(data) is str and bool(_CVV.fullmatch(data))
 
 
 @extend_schema_field({"type": "string", "enum": [currency.value for currency in Currency]})
@@ -120,6 +129,10 @@ class CardSerializer(StrictSerializer):
             raise serializers.ValidationError(errors)
         return value
 
+    def takes(self, data: Any, card_number: str) -> bool:
+        is_card = super().takes(data, card_number)
+        return is_card and not has_expired(data["expiry_year"], data["expiry_month"], timezone.now())
+
 
 class AuthorizeSerializer(StrictSerializer):
     """What to hold, for which order and customer, on which card."""
@@ -145,6 +158,9 @@ class AuthorizeSerializer(StrictSerializer):
                 f"You have no route for this currency. {remedy}", code="unsupported_currency"
             )
         return str(value)
+
+    def takes(self, data: Any, card_number: str) -> bool:
+        return super().takes(data, card_number) and data["currency"] in self.context["routes"]
 
     def order(self) -> Order:
         """The order of validated data."""
