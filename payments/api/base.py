@@ -35,12 +35,13 @@ class ApiView(ViewSet):
     http_method_names = ["get", "head", "post"]  # noqa: RUF012 - Django's own way
     # What the query of an action's address may say; that of any other says nothing.
     queries: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
-    query: StrictSerializer
+    query: StrictSerializer  # of an action that `queries` names
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method in self.allowed_methods:
-            self.query = validated_query(self.queries.get(self.action, StrictSerializer), request)
+        kind = self.queries.get(self.action)
+        if (kind or request.META.get("QUERY_STRING")) and request.method in self.allowed_methods:
+            self.query = validated_query(kind or StrictSerializer, request)
 
     def payments(self) -> QuerySet[PaymentForReceipt]:
         caller = caller_of(self.request)
