@@ -85,6 +85,7 @@ def programs(environment: Environment, variables: dict[str, str]) -> list[Progra
             [python, "manage.py", "reconcile", "pending", "--watch"],
             variables | {"FICPAY_DB_POOL": "0"},
         ),
+        Program("search", [python, "manage.py", "search", "--watch"], variables | {"FICPAY_DB_POOL": "0"}),
     ]
     if not environment.given_bank_url:
         # The bank listens where PORT says, as the real one does; a PORT in the shell is not meant for it.

@@ -1,7 +1,7 @@
 """Whether this process lives, and whether it can do its work.
 
-Readiness fails on what no request can do without: the database and its migrations. The worker, recovery
-and the banks are shown, not judged: without them reads and replays still work.
+Readiness fails on what no request can do without: the database and its migrations. The worker, recovery, the
+back office's search and the banks are shown, not judged: without them reads and replays still work.
 """
 
 from typing import Any
@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from office.search.follow import lag
 from payments.models import Heartbeat
-from payments.usecases.heartbeats import RECOVERY, WORKER, is_alive
+from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 
 
 @never_cache
@@ -49,7 +50,13 @@ def _processes_and_banks() -> dict[str, Any]:
         for name, healthy in (worker.banks if worker else {}).items()
         if worker
     }
-    return {"worker": _life(worker), "recovery": _life(beats.get(RECOVERY)), "banks": banks}
+    search = _life(beats.get(SEARCH)) | {"lag_seconds": int(lag(timezone.now()).total_seconds())}
+    return {
+        "worker": _life(worker),
+        "recovery": _life(beats.get(RECOVERY)),
+        "search": search,
+        "banks": banks,
+    }
 
 
 def _life(beat: Heartbeat | None) -> dict[str, Any]:

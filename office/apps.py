@@ -14,8 +14,7 @@ class OfficeConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # Once the permissions of payments have been made: its signal comes to `auth` first. An application
-        # without models, as this one, has no such signal of its own.
+        # Once the permissions of payments have been made: its signal comes to `auth` first.
         post_migrate.connect(_make_groups, sender=registry.get_app_config("payments"))
 
 

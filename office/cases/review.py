@@ -95,7 +95,10 @@ def queue() -> list[Case]:
     """Operations under review, and doubts older than an hour, the oldest first."""
     now = read_clock()
     doubtful = Q(state=OperationState.OPEN, created_at__lt=now - _OLD, lease_expires_at__lt=now)
-    late = Discrepancy.objects.filter(kind=LATE_ANSWER, closed_at=None).values("operation")
+    # Their ids first: an OR with a subquery reads all operations there are.
+    late = list(
+        Discrepancy.objects.filter(kind=LATE_ANSWER, closed_at=None).values_list("operation", flat=True)
+    )
     operations = (
         Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful | Q(pk__in=late))
         .select_related("payment", "assignment__owner")

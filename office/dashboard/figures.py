@@ -1,7 +1,8 @@
 """What the first page counts: payments, money, declines, doubts and the banks' behaviour.
 
 Every figure is one statement that an index bounds: to the period by when something happened, or to what is
-unsettled. Modes never mix, currencies are never added. Amounts in minor units, times UTC.
+unsettled. Payments are counted where they are searched, moments after they have changed. Modes never mix,
+currencies are never added. Amounts in minor units, times UTC.
 """
 
 from collections import Counter
@@ -13,10 +14,11 @@ from typing import Any
 from django.db.models import Aggregate, Count, F, FloatField, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDay, TruncHour
 
+from office.search.models import FoundPayment
 from payments.domain.days import begin_of
 from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
+from payments.models import Attempt, Discrepancy, Operation, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
 
 # What can be done to money, by the state that it leads to.
@@ -123,7 +125,7 @@ def payments_made(scope: Scope) -> Made:
     """The payments made in the period."""
     truncate = TruncHour if scope.days == 1 else TruncDay
     rows = (
-        Payment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
+        FoundPayment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
         .annotate(begin=truncate("created_at", tzinfo=UTC))
         .values_list("begin", "state", "decline_code", "currency")
         .annotate(count=Count("pk"), total=Sum("amount_minor"))
@@ -174,11 +176,11 @@ def _refunds(scope: Scope) -> QuerySet[Operation, Any]:
     )
 
 
-def _that_reached(state: PaymentState, amount: str, scope: Scope) -> QuerySet[Payment, Any]:
+def _that_reached(state: PaymentState, amount: str, scope: Scope) -> QuerySet[FoundPayment, Any]:
     at = f"{state.lower()}_at"
     period = {f"{at}__gte": scope.begin, f"{at}__lt": scope.end}
     return (
-        Payment.objects.filter(scope.payments, **period)
+        FoundPayment.objects.filter(scope.payments, **period)
         .values_list("currency")
         .annotate(count=Count("pk"), total=Sum(amount))
         .order_by()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from office.dashboard.links import Links
 from office.dashboard.rows import BankRow, Choice, DeclineRow, Figure, StateRow
 from office.decisions.waiting import became_of
 from office.pages.words import BAD, WAITING, plain
+from office.search import follow
 from payments.domain.states import Mode
 from payments.models import Merchant
 from payments.models.clock import read_clock
@@ -71,6 +73,11 @@ class Dashboard:
     def period(self) -> str:
         """The period in a sentence."""
         return "today" if self.scope.days == 1 else f"in these {self.scope.days} days"
+
+    @cached_property
+    def behind(self) -> str:
+        """`14 s`: how far the figures are behind the payments. Empty where nobody would notice."""
+        return follow.behind(self.scope.now)
 
     @property
     def as_of(self) -> datetime:

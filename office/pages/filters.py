@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from office.pages.fields import FieldsFilter, on_days
+from office.search.models import FoundPayment
 from payments.domain.states import Mode, OperationState, PaymentState
-from payments.models import Merchant, Operation, Payment, operations_in_doubt
+from payments.models import Merchant, Operation, operations_in_doubt
 
 
 class ChoiceFilter(admin.SimpleListFilter):
@@ -41,7 +42,7 @@ class ChoiceFilter(admin.SimpleListFilter):
     def _names(self) -> dict[str, str]:
         return {str(value): str(name) for value, name in self.lookup_choices}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         if not self.chosen:
             return queryset
         return queryset.none() if self.problem else queryset.filter(**{self.field: self.chosen})
@@ -68,7 +69,7 @@ class ModeFilter(ChoiceFilter):
     def chosen(self) -> str:
         return "" if self.value() == Mode.LIVE else self.value() or ""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         if self.chosen == self.both:
             return queryset
         return super().queryset(request, queryset) if self.chosen else queryset.filter(mode=Mode.LIVE)
@@ -100,7 +101,7 @@ class AttentionFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(name, text) for name, (text, _) in self.operations.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         if not self.chosen:
             return queryset
         if self.problem:
@@ -130,6 +131,6 @@ class CreatedFilter(FieldsFilter):
     title = "created"
     inputs = (("date", "created_from", "Created from"), ("date", "created_to", "Created to"))
 
-    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         first, last = (self.given.get(name, "") for name in self.days())
         return on_days(request, rows, "created_at", first, last)

@@ -5,8 +5,9 @@ from django.http import HttpRequest
 
 from office.dashboard.figures import MONEY_STATES
 from office.pages.fields import FieldsFilter, WrongFilter, on_days
+from office.search.models import FoundPayment
 from payments.domain.states import PaymentState
-from payments.models import Payment, refunds_made
+from payments.models import refunds_made
 
 
 class ReachedFilter(FieldsFilter):
@@ -20,7 +21,7 @@ class ReachedFilter(FieldsFilter):
     )
     choosable = tuple(MONEY_STATES)
 
-    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         state, first, last = (self.given.get(name, "") for name in self.names())
         if not state and (first or last):
             raise WrongFilter("Choose what was reached on these days: AUTHORIZED, CAPTURED or REFUNDED.")
@@ -42,6 +43,6 @@ class DeclineCodeFilter(FieldsFilter):
     title, hides = "decline code", True
     inputs = (("text", "decline_code", "Decline code"),)
 
-    def narrow(self, request: HttpRequest, rows: QuerySet[Payment]) -> QuerySet[Payment]:
+    def narrow(self, request: HttpRequest, rows: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         code = self.given.get("decline_code", "")
         return rows.filter(decline_code=code) if code else rows

@@ -15,8 +15,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from office.payments.search import Search
+from office.search.models import FoundPayment
 from payments.domain.money import DENOMINATIONS
-from payments.models import PaymentWithPending
+from payments.models import PaymentWithPending, payments_with_pending
 
 BATCH = 1000
 # A spreadsheet has 1,048,576 rows.
@@ -43,7 +44,7 @@ COLUMNS = (
 )
 
 
-def as_csv(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator[str]:
+def as_csv(payments: QuerySet[FoundPayment], search: Search) -> Iterator[str]:
     """A line of headings and a line for each payment of the queryset that the search finds, newest first.
 
     Amounts are plain numbers, to be added up where the currency beside them is the same; times are in UTC.
@@ -58,7 +59,7 @@ def as_csv(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator[s
             return
 
 
-def _batches(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator[list[PaymentWithPending]]:
+def _batches(payments: QuerySet[FoundPayment], search: Search) -> Iterator[list[PaymentWithPending]]:
     """Of BATCH payments, newest first, until one is not full."""
     remaining = payments
     while batch := _newest(remaining, search):
@@ -74,10 +75,12 @@ def _batches(payments: QuerySet[PaymentWithPending], search: Search) -> Iterator
         remaining = payments.filter(Q(created_at__lte=last.created_at) & before)
 
 
-def _newest(payments: QuerySet[PaymentWithPending], search: Search) -> list[PaymentWithPending]:
+def _newest(payments: QuerySet[FoundPayment], search: Search) -> list[PaymentWithPending]:
     if search.typed.term:
         payments = payments.filter(pk__in=search.newest(payments, BATCH))
-    return list(payments.order_by("-created_at", "-id")[:BATCH])
+    ids = list(payments.order_by("-created_at", "-id").values_list("pk", flat=True)[:BATCH])
+    found = payments_with_pending().select_related("merchant").in_bulk(ids)
+    return [found[one] for one in ids]
 
 
 def _row(payment: PaymentWithPending) -> tuple[str, ...]:

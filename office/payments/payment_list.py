@@ -1,5 +1,6 @@
 """The list of payments: what it finds, and what it says about how it was asked."""
 
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,8 +11,10 @@ from django.http import HttpRequest
 from office.pages.filters import AttentionFilter, ModeFilter
 from office.pages.read_only import COUNTED_AT_MOST, ReadOnlyList
 from office.payments.search import Search
+from office.search import follow
+from office.search.models import FoundPayment
 from payments.domain.states import Mode
-from payments.models import Payment
+from payments.models.clock import read_clock
 
 IN_WORDS = "in"  # in the address, `words`: the text is looked for in descriptions and metadata
 
@@ -24,7 +27,8 @@ def search_of(term: str, asked: dict[str, str]) -> Search:
 class PaymentList(ReadOnlyList):
     """The payments that the search finds among those that the filters let through.
 
-    Where a filter is about operations, the newest of those say which payments are read.
+    The search's tables say which ones, and what is shown of them is read from the payments themselves. Where
+    a filter is about operations, the newest of those say which payments are read.
     """
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
@@ -34,8 +38,9 @@ class PaymentList(ReadOnlyList):
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
-    ) -> QuerySet[Payment]:
-        payments: QuerySet[Payment] = super().get_queryset(request, exclude_parameters)
+    ) -> QuerySet[FoundPayment]:
+        self.root_queryset = FoundPayment.objects.all()
+        payments: QuerySet[FoundPayment] = super().get_queryset(request, exclude_parameters)
         self._request = request
         self.search = search_of(self.query, request.GET.dict())
         if self.query.strip():
@@ -43,9 +48,20 @@ class PaymentList(ReadOnlyList):
         for spec in self.filter_specs:
             if isinstance(spec, AttentionFilter) and spec.is_known:
                 newest = spec.newest(COUNTED_AT_MOST)
-                ordered: QuerySet[Payment] = self.root_queryset.filter(pk__in=newest)
+                ordered: QuerySet[FoundPayment] = self.root_queryset.filter(pk__in=newest)
                 return ordered.order_by(*payments.query.order_by)
         return payments
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        ids = [found.pk for found in self.result_list]
+        payments = self.model_admin.get_queryset(request).in_bulk(ids)
+        self.result_list = [payments[one] for one in ids if one in payments]
+
+    @cached_property
+    def behind(self) -> str:
+        """`14 s`: how far the search is behind the payments. Empty where nobody would notice."""
+        return follow.behind(read_clock())
 
     @property
     def mode(self) -> str:
@@ -58,7 +74,7 @@ class PaymentList(ReadOnlyList):
         """Whether the same search and filters would find a test payment."""
         if self.mode != Mode.LIVE or self.problems:
             return False
-        tests: QuerySet[Payment] = self.root_queryset.filter(mode=Mode.TEST)
+        tests: QuerySet[FoundPayment] = self.root_queryset.filter(mode=Mode.TEST)
         for spec in self.filter_specs:
             if not isinstance(spec, ModeFilter):
                 narrowed = spec.queryset(self._request, tests)

@@ -42,6 +42,7 @@ from office.payments.payment_list import IN_WORDS, PaymentList, search_of
 from office.payments.receipt import sections_of
 from office.payments.related import related_to
 from office.payments.timeline import timeline_of
+from office.search.models import FoundPayment
 from payments.domain.cards import people_wrote_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
@@ -182,7 +183,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         if not why.is_valid():
             messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
             return HttpResponseRedirect(address_of(LIST, asked))
-        payments: QuerySet[Any] = self.get_queryset(request)
+        payments: QuerySet[FoundPayment] = FoundPayment.objects.all()
         params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
         filters = [each(request, params, Payment, self) for each in self.list_filter]
         for each in filters:

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.safestring import SafeString
 
 from office.pages.words import as_written, state_label, utc
+from office.search.models import FoundPayment
 from payments.domain.money import display
 from payments.domain.states import PaymentState
 from payments.models import Payment
@@ -59,11 +60,12 @@ def _same_purchase(payment: Payment) -> Q:
     if payment.state not in _WITH_MONEY:
         return Q(pk=None)
     begin, end = payment.created_at - DUPLICATE_WITHIN, payment.created_at + DUPLICATE_WITHIN
+    alike = FoundPayment.objects.filter(
+        card_last4=payment.card_last4, amount_minor=payment.amount_minor, created_at__range=(begin, end)
+    )
     card = Q(
-        card_last4=payment.card_last4,
         card_brand=payment.card_brand,
         card_expiry_month=payment.card_expiry_month,
         card_expiry_year=payment.card_expiry_year,
     )
-    money = Q(amount_minor=payment.amount_minor, currency=payment.currency, state__in=_WITH_MONEY)
-    return card & money & Q(created_at__range=(begin, end))
+    return Q(pk__in=alike.values("pk"), currency=payment.currency, state__in=_WITH_MONEY) & card

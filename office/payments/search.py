@@ -1,9 +1,10 @@
 """What the search box finds.
 
-A text is compared whole with every id it may be, each by an index of its own, so a customer's id never finds
-another customer's. One OR over several tables would be a scan, so each comparison is a query of its own that
-reads its newest matches only, and a UNION brings them together. Where no id matches, the text is looked for
-in descriptions and metadata, word by word. The page says how a text was read.
+Payments are found in the search's own tables (`office.search`). A text is compared whole with every id it may
+be, each by an index of its own, so a customer's id never finds another customer's. One OR over several tables
+would be a scan, so each comparison is a query of its own that reads its newest matches only, and a UNION
+brings them together. Where no id matches, the text is looked for in descriptions and metadata, word by word.
+The page says how a text was read.
 """
 
 from dataclasses import dataclass
@@ -11,16 +12,16 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 
 from office.payments.typed import Amount, Typed
+from office.search.models import FoundName, FoundPayment
+from office.search.words import Words, having_all
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX
 from payments.domain.money import Currency
+from payments.domain.states import Mode
 from payments.engine.abilities import reference_prefixes
-from payments.models import ApiRequest, Attempt, IdempotencyKey, Operation, Payment
-from payments.models.words import Words, having_all
+from payments.models import ApiRequest, Attempt, IdempotencyKey, Merchant, Operation
 
 PLACEHOLDER = "Payment, order, customer, email, bank reference, last four, amount, description …"
 
@@ -30,7 +31,6 @@ OPERATIONS_AT_MOST = 1000
 BEGIN_ALIKE_AT_MOST = 200
 # Payments that have the same words; fewer are read one by one.
 COMMON_FROM = 5000
-_BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Search:
         self.is_asked_for_words = in_words
         self._is_decided = in_words
 
-    def newest(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+    def newest(self, payments: QuerySet[FoundPayment], at_most: int) -> list[UUID]:
         """The ids of the newest payments of the queryset that the text names."""
         if payments.query.is_empty():  # the filters let nothing through; a union of that cannot be ordered
             return []
@@ -101,23 +101,22 @@ class Search:
             return f"No payment is in this currency: amounts are in {', '.join(Currency)}."
         return ""
 
-    def _by_ids(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
-        email = Q(email=self.typed.email) & ~Q(customer_email="")
-        payments = payments.alias(email=Lower("customer_email"))
+    def _by_ids(self, payments: QuerySet[FoundPayment], at_most: int) -> list[UUID]:
+        email = Q(email=self.typed.email) & ~Q(email="")  # as its index has it
         conditions = [*self._comparisons(), *([email] if self.typed.email else [])]
         return _newest_of(payments, conditions, at_most)
 
-    def _by_words(self, payments: QuerySet[Payment], at_most: int) -> list[UUID]:
+    def _by_words(self, payments: QuerySet[FoundPayment], at_most: int) -> list[UUID]:
         if not self.typed.words:
             return []
         words, found = self._with_words
         if len(found) < COMMON_FROM:
             return _newest_of(payments, [Q(pk__in=found)], at_most)
         # So common that the newest ones are quickly come by in the list's own order.
-        return _newest_of(payments.alias(words=Words()), [Q(words=words)], at_most)
+        return _newest_of(payments, [Q(words=words)], at_most)
 
     @cached_property
-    def _with_words(self) -> tuple[SearchQuery, list[UUID]]:
+    def _with_words(self) -> tuple[Words, list[UUID]]:
         """What is asked for, and payments that have it, in no order; not all of them where they are many.
 
         Words that begin so count only where none is whole: `inv10` is not what `inv1000` means. The words'
@@ -134,8 +133,6 @@ class Search:
         """Everything the text may be to a payment; each has its index."""
         typed = self.typed
         each = [Q(**{field: one}) for one in typed.spellings for field in ("order_id", "customer_id")]
-        if references := _references(typed):
-            each += [Q(**{f"{field}__in": references}) for field in _BANK_REFERENCES]
         if ids := self._ids():
             each.append(Q(pk__in=sorted(ids, key=str)))
         if typed.begins:
@@ -143,10 +140,10 @@ class Search:
         return each + _by_money(typed)
 
     def _ids(self) -> set[UUID]:
-        """Of payments: those in the text, those that begin so, and those of the operations that it names."""
+        """Of payments: those in the text, those that begin so, and those that it names a part of."""
         begin_alike = self.typed.ids_of_ours(PAYMENT_PREFIX)
-        alike = _begin_alike(Payment.objects.all(), begin_alike) if begin_alike else []
-        return {*self.typed.uuids, *alike, *_payments_of_operations(self.typed)}
+        alike = _begin_alike(FoundPayment.objects.all(), begin_alike) if begin_alike else []
+        return {*self.typed.uuids, *alike, *_payments_named(self.typed)}
 
 
 def of_no_payment(term: str) -> QuerySet[Operation]:
@@ -164,7 +161,7 @@ def of_no_payment(term: str) -> QuerySet[Operation]:
     return Operation.objects.filter(pk__in=named[0].union(*named[1:]))
 
 
-def _newest_of(payments: QuerySet[Payment], conditions: list[Q], at_most: int) -> list[UUID]:
+def _newest_of(payments: QuerySet[FoundPayment], conditions: list[Q], at_most: int) -> list[UUID]:
     if not conditions:
         return []
     newest_first = payments.order_by("-created_at", "-id").values_list("created_at", "id")
@@ -173,8 +170,8 @@ def _newest_of(payments: QuerySet[Payment], conditions: list[Q], at_most: int) -
     return [payment_id for _, payment_id in found]
 
 
-def _having(words: SearchQuery) -> list[UUID]:
-    found = Payment.objects.alias(words=Words()).filter(words=words)
+def _having(words: Words) -> list[UUID]:
+    found = FoundPayment.objects.filter(words=words.as_if_rare())
     return list(found.order_by().values_list("pk", flat=True)[:COMMON_FROM])
 
 
@@ -197,19 +194,28 @@ def _in_minor_units(amount: Amount) -> list[Q]:
     return [Q(amount_minor=minor, currency__in=those) for minor, those in currencies.items()]
 
 
-def _payments_of_operations(typed: Typed) -> list[UUID]:
-    """The payments that it names by one of their operations, its attempts or its idempotency key."""
+def _payments_named(typed: Typed) -> list[UUID]:
+    """The payments of which it names a part: an operation, an attempt, an idempotency key, a request."""
     references, spellings = _references(typed), typed.spellings
     requests = sorted({*spellings, *(one.lower() for one in spellings)})
     named: list[tuple[QuerySet[Any], str]] = []
     if spellings:
         named = [
-            (Operation.objects.filter(bank_reference__in=references), "payment_id"),
+            (FoundName.objects.filter(name__in=sorted({*references, *requests})), "payment_id"),
             (Operation.objects.filter(target_reference__in=references), "payment_id"),
-            (Operation.objects.filter(request_id__in=requests), "payment_id"),
             (ApiRequest.objects.filter(request_id__in=requests), "payment_id"),
-            (Attempt.objects.filter(bank_reference__in=references), "operation__payment_id"),
-            (IdempotencyKey.objects.filter(key__in=spellings), "operation__payment_id"),
+            # What came too late is no change of a payment: the search's tables may not have it.
+            (
+                Attempt.objects.filter(is_late=True, bank_reference__in=references),
+                "operation__payment_id",
+            ),
+            # By their constraint's index, which begins with the merchant and the mode.
+            (
+                IdempotencyKey.objects.filter(
+                    merchant__in=Merchant.objects.values("pk"), mode__in=list(Mode), key__in=spellings
+                ),
+                "operation__payment_id",
+            ),
         ]
     if typed.uuids:
         named.append((Operation.objects.filter(pk__in=typed.uuids), "payment_id"))

@@ -75,7 +75,7 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     one = next((one for one in scheduled.schedules(now) if one.name == name), None)
     if one is None:
         raise Http404
-    worker, _ = scheduled.processes(now)
+    worker, *_ = scheduled.processes(now)
     when = "within half a minute" if worker.is_alive else "once it is started: it is away now"
 
     def decide(given: dict[str, Any]) -> str:
@@ -140,7 +140,7 @@ def _life(process: Process, now: datetime) -> SafeString:
 
 def _advice(found: list[Scheduled], processes: list[Process]) -> list[str]:
     """What to do, the most urgent first; empty where all is well."""
-    worker, _ = processes
+    worker, *_ = processes
     if all(one.next_run is None for one in found):
         return [
             "No schedule is installed: no worker has run on this database yet. Start `manage.py worker`: it "

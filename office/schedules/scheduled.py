@@ -8,7 +8,7 @@ from django_q.models import Schedule, Task
 from office.schedules.schedules import EVERY_MINUTE
 from payments.domain.cards import mask_card_numbers
 from payments.models import Heartbeat
-from payments.usecases.heartbeats import RECOVERY, WORKER, is_alive
+from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 
 # The worker looks at the schedules twice a minute.
 _OVERDUE_AFTER = timedelta(minutes=1)
@@ -63,7 +63,7 @@ def schedules(now: datetime) -> list[Scheduled]:
 
 
 def processes(now: datetime) -> list[Process]:
-    """The worker, and recovery."""
+    """The worker, recovery, and the search."""
     beats = {beat.process: beat for beat in Heartbeat.objects.all()}
     known = [
         (WORKER, "The worker", "manage.py worker", "none of the schedules below is run"),
@@ -72,6 +72,12 @@ def processes(now: datetime) -> list[Process]:
             "Recovery",
             "manage.py reconcile pending --watch",
             "the schedule “recovery” does its work once a minute",
+        ),
+        (
+            SEARCH,
+            "The search",
+            "manage.py search --watch",
+            "the schedule “search” brings it up to date once a minute",
         ),
     ]
     return [

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from office.log.staff import Staff, log_action
+from office.search.follow import catch_up
 from payments.engine import claim, request_log
 from payments.models import Event
 from payments.models.clock import ClockTimestamp
@@ -40,6 +41,10 @@ EVERY_MINUTE = {
         "office.schedules.schedules.expire",
         "Lets payments expire whose hold has run out, and has the bank free the hold.",
     ),
+    "search": Duty(
+        "office.schedules.schedules.search",
+        "Brings the search up to date, in case the process of the search is away.",
+    ),
     "forget": Duty(
         "office.schedules.schedules.forget",
         "Forgets after 30 days: idempotency keys, requests that came with them, failed runs of schedules.",
@@ -60,6 +65,11 @@ def recover() -> int:
 def expire() -> int:
     """Let payments expire whose hold has run out; how many did."""
     return len(expire_due(limit=_EXPIRATIONS_A_MINUTE))
+
+
+def search() -> bool:
+    """Bring the search up to date, in case its own process is away. False where somebody else is at it."""
+    return catch_up()
 
 
 def forget() -> int:

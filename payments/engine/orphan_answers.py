@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import Q
 
 from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX, public_id
 from payments.domain.replies import Approval, Reply, describe
@@ -158,16 +157,17 @@ def close_settled() -> int:
 
 
 def _is_settled(case: Discrepancy) -> bool:
+    """Each kind is asked for by what has an index: the hold's payment, the hold, or the bank's reference."""
+    holds = Payment.objects.filter(bank=case.bank)
     succeeded = Operation.objects.filter(bank=case.bank, state=OperationState.SUCCEEDED)
-    ours = Q(bank_reference=case.bank_reference)
     kind, target = case.evidence.get("kind"), case.evidence.get("target", "")
     if kind == OperationKind.AUTHORIZE:
-        ours |= Q(kind=OperationKind.RELEASE, target_reference=case.bank_reference)
-    if kind in (OperationKind.VOID, OperationKind.RELEASE) and target:
-        ours |= Q(kind__in=[OperationKind.VOID, OperationKind.RELEASE], target_reference=target)
-        voided = Payment.objects.filter(
-            bank=case.bank, bank_authorization_id=target, state=PaymentState.VOIDED
+        released = succeeded.filter(kind=OperationKind.RELEASE, target_reference=case.bank_reference)
+        return holds.filter(bank_authorization_id=case.bank_reference).exists() or released.exists()
+    if kind in (OperationKind.VOID, OperationKind.RELEASE):
+        freed = succeeded.filter(
+            kind__in=[OperationKind.VOID, OperationKind.RELEASE], target_reference=target
         )
-        if voided.exists():
-            return True
-    return succeeded.filter(ours).exists()
+        voided = holds.filter(bank_authorization_id=target, state=PaymentState.VOIDED)
+        return freed.exists() or voided.exists()
+    return succeeded.filter(kind=kind, bank_reference=case.bank_reference).exists()

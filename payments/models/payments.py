@@ -8,10 +8,8 @@ its operations have brought about; the audit proves it.
 from datetime import datetime
 from typing import ClassVar
 
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models import Q
 from django_fsm import FSMField, transition
 
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
@@ -20,9 +18,6 @@ from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState
 from payments.models.clock import ClockTimestamp
 from payments.models.guards import choices, one_of
 from payments.models.merchants import Merchant
-from payments.models.words import Words
-
-_BANK_REFERENCES = ("bank_authorization_id", "bank_capture_id", "bank_void_id", "bank_refund_id")
 
 
 class Payment(models.Model):
@@ -83,6 +78,7 @@ class Payment(models.Model):
                 name="one_payment_per_hold",
             ),
         ]
+        # Each index costs every payment: what only people search by, `office.search` has.
         indexes: ClassVar = [
             # The API's lists, newest first, within a merchant and mode.
             models.Index(fields=["merchant", "mode", "-created_at", "-id"], name="payment_newest"),
@@ -96,48 +92,6 @@ class Payment(models.Model):
                 fields=["authorization_expires_at"],
                 condition=Q(state=PaymentState.AUTHORIZED),
                 name="payment_hold_ends",
-            ),
-            # What was authorized and captured in a period, for the back office's first page. Refunds come in
-            # parts: see the operations.
-            *(
-                models.Index(
-                    fields=["mode", f"{state.lower()}_at"],
-                    include=["merchant", "currency", "amount_minor", "captured_minor"],
-                    condition=Q(**{f"{state.lower()}_at__isnull": False}),
-                    name=f"payment_{state.lower()}_when",
-                )
-                for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED)
-            ),
-            # The back office's search and filters, across merchants, newest first: what thousands share (a
-            # guest's customer id, $50.00) is read from its newest on and never sorted.
-            models.Index(fields=["-created_at", "-id"], name="payment_all_newest"),
-            # These operator classes find an id by its beginning, too, whatever the database's collation.
-            models.Index(
-                fields=["order_id"], opclasses=["varchar_pattern_ops"], name="payment_begins_with_order"
-            ),
-            models.Index(
-                fields=["customer_id", "-created_at", "-id"],
-                opclasses=["varchar_pattern_ops", "timestamptz_ops", "uuid_ops"],
-                name="payment_begins_with_customer",
-            ),
-            models.Index(
-                Lower("customer_email"),
-                F("created_at").desc(),
-                F("id").desc(),
-                condition=~Q(customer_email=""),
-                name="payment_newest_of_email",
-            ),
-            GinIndex(Words(), name="payment_words"),
-            models.Index(fields=["card_last4", "-created_at", "-id"], name="payment_newest_of_last4"),
-            models.Index(fields=["amount_minor", "-created_at", "-id"], name="payment_newest_of_amount"),
-            models.Index(fields=["state", "-created_at", "-id"], name="payment_newest_of_state"),
-            models.Index(fields=["merchant", "-created_at", "-id"], name="payment_newest_of_merchant"),
-            models.Index(fields=["mode", "-created_at", "-id"], name="payment_newest_of_mode"),
-            *(
-                models.Index(
-                    fields=[field], condition=~Q(**{field: ""}), name=f"payment_search_{field[5:-3]}"
-                )
-                for field in _BANK_REFERENCES
             ),
         ]
 

@@ -17,9 +17,11 @@ from payments.models.payments import Payment
 class ApiRequest(models.Model):
     """A request for an operation that reached a payment, and what it was answered."""
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="+", db_index=False)
     # The one that it instructed, was a retry of, or met unfinished; none where the state forbade it.
-    operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="+", null=True)
+    operation = models.ForeignKey(
+        Operation, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
     kind = models.CharField(max_length=16, choices=choices(OperationKind))  # what was asked for
     actor = models.CharField(max_length=100)
     request_id = models.CharField(max_length=64)

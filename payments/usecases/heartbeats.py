@@ -9,6 +9,7 @@ from payments.models.clock import ClockTimestamp
 
 WORKER = "worker"
 RECOVERY = "recovery"
+SEARCH = "search"
 # The worker beats once a minute, and schedules are looked at twice a minute.
 _ALIVE_WITHIN = timedelta(minutes=3)
 
@@ -27,6 +28,11 @@ def beat_recovery(passed_over: dict[str, str]) -> bool:
     """Record that recovery gets on, and what it has passed over: why, by the operation's id."""
     _record(RECOVERY, passed_over=passed_over)
     return True
+
+
+def beat_search() -> None:
+    """Record that the back office's search gets on."""
+    _record(SEARCH)
 
 
 def passed_over() -> dict[str, str]:

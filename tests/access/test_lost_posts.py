@@ -9,6 +9,7 @@ from tests.access.doors import Objects
 from tests.access.doors import objects as objects  # noqa: PLC0414 - a fixture
 from tests.access.test_logins import LOGIN, PASSWORD
 from tests.admin.conftest import text_of
+from tests.searchable import make_searchable
 
 PAYMENTS = "/admin/payments/payment/"
 LOG = "/admin/payments/event/"
@@ -56,6 +57,7 @@ class TestWhatIsSentWithoutASession:
 
 class TestTheFormsOfTheLists:
     def test_send_along_what_the_list_shows(self, admin_client: Client, objects: Objects) -> None:
+        make_searchable()
         page = admin_client.get(f"{PAYMENTS}?state=CAPTURED&mode=live").content.decode()
         assert page.count('/?state=CAPTURED&amp;mode=live"') == 2  # the search and the export
         assert 'search/?type=note.added"' in admin_client.get(f"{LOG}?type=note.added").content.decode()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 
 from payments.models import Payment
+from tests.searchable import BackOfficeClient
 
 LIST = "admin:payments_payment_changelist"
 PAGE = "admin:payments_payment_change"
@@ -19,7 +19,7 @@ class Staff:
     """A member of staff, signed in."""
 
     def __init__(self, user: User) -> None:
-        self.client = Client()
+        self.client = BackOfficeClient()
         self.client.force_login(user)
 
     def payments(self, **query: Any) -> str:

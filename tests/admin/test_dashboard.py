@@ -16,11 +16,12 @@ from payments.domain.states import Mode, OperationKind, OperationState, PaymentS
 from payments.models import Merchant, Payment
 from tests.admin.conftest import Staff
 from tests.factories import make_attempt, make_merchant, make_operation, make_payment
+from tests.searchable import make_searchable
 
 PAGE = "/admin/"
 # Session, user, her own and her groups' permissions, merchants, the database's clock; payments, money,
 # operations, late holds, banks.
-STATEMENTS = 15
+STATEMENTS = 16
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 
@@ -122,6 +123,8 @@ class TestDashboard:
         for number in range(20):
             merchant = make_merchant(f"merchant-{number % 4}")
             make_attempt(make_operation(make_payment(merchant=merchant, created_at=now)))
+        make_searchable()
+        support.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):
             support.read(PAGE, days=7)
 

@@ -11,11 +11,12 @@ from django.test.utils import CaptureQueriesContext
 
 from office.dashboard import figures, rows
 from office.dashboard.charts import Point, stacked_columns
-from office.dashboard.figures import Reached, Scope, Unsettled
+from office.dashboard.figures import Made, Reached, Scope, Unsettled
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
 from payments.models import Attempt, Discrepancy, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
 from tests.factories import make_attempt, make_merchant, make_operation, make_payment
+from tests.searchable import make_searchable
 from tests.unguarded import unguarded
 
 pytestmark = pytest.mark.django_db
@@ -29,22 +30,32 @@ WEEK = replace(TODAY, days=7)
 NOTHING = Unsettled(0, None)
 
 
+def payments_made(scope: Scope) -> Made:
+    make_searchable()
+    return figures.payments_made(scope)
+
+
+def money(scope: Scope) -> dict[PaymentState, Reached]:
+    make_searchable()
+    return figures.money(scope)
+
+
 class TestPaymentsMade:
     def test_are_those_of_the_utc_day(self) -> None:
         for at in (MIDNIGHT - TICK, MIDNIGHT, MIDNIGHT + DAY - TICK, MIDNIGHT + DAY):
             make_payment(created_at=at)
-        assert figures.payments_made(TODAY).count == 2
+        assert payments_made(TODAY).count == 2
 
     def test_are_those_of_seven_days_today_included(self) -> None:
         for at in (MIDNIGHT - 6 * DAY - TICK, MIDNIGHT - 6 * DAY, MIDNIGHT + DAY - TICK):
             make_payment(created_at=at)
-        assert figures.payments_made(WEEK).count == 2
+        assert payments_made(WEEK).count == 2
         assert (WEEK.first_day.day, WEEK.last_day.day) == (4, 10)
 
     def test_have_the_state_and_the_amounts_of_now(self) -> None:
         for state in (PaymentState.CAPTURED, PaymentState.CAPTURED, PaymentState.VOIDED):
             make_payment(state, created_at=NOON, at=NOON + 3 * DAY, amount_minor=1999)
-        made = figures.payments_made(TODAY)
+        made = payments_made(TODAY)
         assert (made.in_state(PaymentState.CAPTURED), made.in_state(PaymentState.VOIDED)) == (2, 1)
         assert made.amounts_in(PaymentState.CAPTURED) == {"USD": 3998}
         assert made.amounts_in(PaymentState.REFUNDED) == {}
@@ -55,23 +66,23 @@ class TestPaymentsMade:
         make_payment(created_at=NOON, mode=Mode.TEST)
         for _ in range(3):
             make_payment(created_at=NOON, merchant=other)
-        assert figures.payments_made(TODAY).count == 4
-        assert figures.payments_made(replace(TODAY, mode=Mode.TEST)).count == 1
-        assert figures.payments_made(replace(TODAY, merchant_id=other.pk)).count == 3
+        assert payments_made(TODAY).count == 4
+        assert payments_made(replace(TODAY, mode=Mode.TEST)).count == 1
+        assert payments_made(replace(TODAY, merchant_id=other.pk)).count == 3
 
     def test_are_known_by_hour_and_by_day(self) -> None:
         for at in (NOON, NOON + HOUR - TICK, NOON + HOUR, NOON - DAY):
             make_payment(created_at=at)
-        assert figures.payments_made(TODAY).at(NOON).count == 2
-        assert figures.payments_made(WEEK).at(MIDNIGHT).count == 3
-        assert figures.payments_made(WEEK).at(MIDNIGHT - DAY).count == 1
+        assert payments_made(TODAY).at(NOON).count == 2
+        assert payments_made(WEEK).at(MIDNIGHT).count == 3
+        assert payments_made(WEEK).at(MIDNIGHT - DAY).count == 1
 
     def test_declines_are_counted_by_code_of_what_was_answered(self) -> None:
         for code in ("card_expired", "insufficient_funds", "insufficient_funds"):
             make_payment(PaymentState.DECLINED, decline_code=code, created_at=NOON)
         for state in (PaymentState.PENDING, PaymentState.FAILED, PaymentState.VOIDED):
             make_payment(state, created_at=NOON)
-        made = figures.payments_made(TODAY)
+        made = payments_made(TODAY)
         assert made.declines == [("insufficient_funds", 2), ("card_expired", 1)]
         assert made.answered == 4
 
@@ -80,7 +91,7 @@ class TestMoney:
     def test_counts_when_it_was_captured_not_when_the_payment_was_made(self) -> None:
         make_payment(PaymentState.CAPTURED, created_at=NOON - 3 * DAY, at=NOON, amount_minor=1000)
         make_payment(PaymentState.CAPTURED, created_at=NOON, at=NOON + DAY, amount_minor=1)
-        assert figures.money(TODAY)[PaymentState.CAPTURED] == Reached(1, {"USD": 1000})
+        assert money(TODAY)[PaymentState.CAPTURED] == Reached(1, {"USD": 1000})
 
     def test_a_refund_takes_nothing_from_what_was_captured(self) -> None:
         payment = make_payment(PaymentState.REFUNDED, at=NOON, amount_minor=900, captured_minor=700)
@@ -94,7 +105,7 @@ class TestMoney:
                 finished_at=NOON,
             )
         make_payment(PaymentState.AUTHORIZED, at=NOON, amount_minor=50)
-        assert figures.money(TODAY) == {
+        assert money(TODAY) == {
             PaymentState.AUTHORIZED: Reached(2, {"USD": 950}),
             PaymentState.CAPTURED: Reached(1, {"USD": 700}),
             PaymentState.REFUNDED: Reached(1, {"USD": 700}),
@@ -103,26 +114,24 @@ class TestMoney:
     def test_adds_no_two_currencies(self) -> None:
         for currency, amount in (("USD", 700), ("JPY", 70), ("USD", 1)):
             make_payment(PaymentState.CAPTURED, at=NOON, amount_minor=amount, currency=currency)
-        assert figures.money(TODAY)[PaymentState.CAPTURED] == Reached(3, {"JPY": 70, "USD": 701})
+        assert money(TODAY)[PaymentState.CAPTURED] == Reached(3, {"JPY": 70, "USD": 701})
         assert rows.shown({"JPY": 7000, "USD": 701}) == "¥7,000 and $7.01"
 
     def test_ends_with_the_utc_day(self) -> None:
         for at in (MIDNIGHT - TICK, MIDNIGHT, MIDNIGHT + DAY - TICK, MIDNIGHT + DAY):
             make_payment(PaymentState.AUTHORIZED, at=at)
-        assert figures.money(TODAY)[PaymentState.AUTHORIZED].count == 2
+        assert money(TODAY)[PaymentState.AUTHORIZED].count == 2
 
     def test_keeps_modes_and_merchants_apart(self) -> None:
         other = make_merchant("other", name="Other")
         make_payment(PaymentState.CAPTURED, at=NOON)
         make_payment(PaymentState.CAPTURED, at=NOON, mode=Mode.TEST, amount_minor=3)
         make_payment(PaymentState.CAPTURED, at=NOON, merchant=other, amount_minor=4)
-        assert figures.money(replace(TODAY, mode=Mode.TEST))[PaymentState.CAPTURED].amounts == {"USD": 3}
-        assert figures.money(replace(TODAY, merchant_id=other.pk))[PaymentState.CAPTURED].amounts == {
-            "USD": 4
-        }
+        assert money(replace(TODAY, mode=Mode.TEST))[PaymentState.CAPTURED].amounts == {"USD": 3}
+        assert money(replace(TODAY, merchant_id=other.pk))[PaymentState.CAPTURED].amounts == {"USD": 4}
 
     def test_is_nothing_where_there_is_none(self) -> None:
-        assert set(map(str, figures.money(TODAY).values())) == {str(Reached(0, {}))}
+        assert set(map(str, money(TODAY).values())) == {str(Reached(0, {}))}
 
 
 class TestAttention:

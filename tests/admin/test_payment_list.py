@@ -15,10 +15,11 @@ from payments.domain.states import Mode, OperationKind, OperationState, PaymentS
 from payments.models import Payment
 from tests.admin.conftest import LIST, Staff, text_of
 from tests.factories import make_api_key, make_merchant, make_operation, make_payment
+from tests.searchable import make_searchable
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
 # count, the page. However many payments there are.
-STATEMENTS = 9
+STATEMENTS = 12
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 
@@ -54,6 +55,8 @@ class TestPaymentList:
         for number in range(25):
             merchant = make_merchant(f"merchant-{number % 5}")
             make_operation(make_payment(PaymentState.AUTHORIZED, merchant=merchant), OperationKind.CAPTURE)
+        make_searchable()
+        superuser.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):
             assert len(superuser.found()) == 25
 

@@ -14,6 +14,7 @@ from payments.domain.states import Mode, OperationKind, OperationState, PaymentS
 from payments.models import ApiRequest, Attempt, Event, Payment
 from tests.admin.conftest import LIST, PAGE, Staff, text_of
 from tests.factories import make_attempt, make_event, make_operation, make_payment
+from tests.searchable import make_searchable
 
 # Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
 # duplicates, what waits for a second person. However long its history is.
@@ -264,5 +265,7 @@ class TestTimeline:
             make_event(captured, Event.Type.REFUND_NOT_EXECUTED, operation=refund)
             for attempt in range(1, 8):
                 make_attempt(refund, attempt, Attempt.Result.NOT_SENT)
+        make_searchable()
+        superuser.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):
             superuser.page(captured)

@@ -14,7 +14,7 @@ from django_q.scheduler import scheduler
 from office.schedules import schedules
 from payments.models import Event, Heartbeat
 from payments.models.clock import read_clock
-from payments.usecases.heartbeats import RECOVERY, WORKER
+from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER
 from tests.admin.conftest import Staff, text_of
 
 PAGE = "/admin/schedules/"
@@ -41,10 +41,10 @@ def auditor(db: None) -> Staff:
 
 @pytest.fixture
 def at_work(db: None) -> None:
-    """Worker and recovery live, and every schedule has run half a minute ago."""
+    """Worker, recovery and search live, and every schedule has run half a minute ago."""
     schedules.install()
     now = datetime.now(UTC)
-    for process in (WORKER, RECOVERY):
+    for process in (WORKER, RECOVERY, SEARCH):
         Heartbeat.objects.create(process=process, beat_at=now - timedelta(seconds=20))
     for row in Schedule.objects.all():
         ended = now - timedelta(seconds=30)

@@ -217,11 +217,11 @@ class TestAmongTheEventsOfManyPayments:
         [
             ({}, "event_of_staff_newest", 500),
             ({"p": 2}, "event_of_staff_newest", 500),
-            ({"actor": "7"}, "event_of_staff_actor", 10),
-            ({"actor": "nobody"}, "event_of_staff_actor", 0),
-            ({"type": "note.added"}, "event_of_staff_type", 166),
+            ({"actor": "7"}, "event_of_staff_newest", 10),
+            ({"actor": "nobody"}, "event_of_staff_newest", 0),
+            ({"type": "note.added"}, "event_of_staff_newest", 166),
             ({"day": "2025-01-07"}, "event_of_staff_newest", 24),
-            ({"actor": "7", "day": "2025-01-07"}, "event_of_staff_actor", 1),
+            ({"actor": "7", "day": "2025-01-07"}, "event_of_staff_newest", 1),
         ],
         ids=str,
     )

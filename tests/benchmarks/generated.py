@@ -14,12 +14,19 @@ from uuid import UUID
 
 from django.db import connection
 
+from office.search.fill import fill
 from payments.domain.patience import patient
-from payments.models import Merchant
+from payments.models import Merchant, Payment
 from tests.factories import make_merchant
 from tests.unguarded import unguarded
 
-TABLES = ("payment", "operation", "attempt", "event", "idempotencykey", "apirequest")
+TABLES = (
+    *(
+        f"payments_{name}"
+        for name in ("payment", "operation", "attempt", "event", "idempotencykey", "apirequest")
+    ),
+    *("office_foundpayment", "office_foundname"),
+)
 SLUGS = ("large", "small")  # one payment in a thousand is the small one's
 
 
@@ -44,6 +51,8 @@ def make_payments(first: int, last: int) -> None:
         cursor.execute("ANALYZE payments_payment, payments_operation")
         for statement in (_ATTEMPTS, _EVENTS, _KEYS, _REQUESTS):
             cursor.execute(statement, values)
+        cursor.execute("ANALYZE payments_attempt")
+        fill(list(Payment.objects.values_list("pk", flat=True)))
 
 
 def analyze(*, vacuum: bool = True) -> None:
@@ -51,7 +60,7 @@ def analyze(*, vacuum: bool = True) -> None:
     with patient(), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         for table in TABLES:
-            cursor.execute(f"{'VACUUM ' if vacuum else ''}ANALYZE payments_{table}")
+            cursor.execute(f"{'VACUUM ' if vacuum else ''}ANALYZE {table}")
         cursor.execute("RESET statement_timeout")
 
 
@@ -75,7 +84,7 @@ def _indexes() -> list[tuple[Any, ...]]:
             WHERE tablename = ANY (%s)
               AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = indexname)
             """,
-            [[f"payments_{table}" for table in TABLES]],
+            [list(TABLES)],
         )
         return cursor.fetchall()
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from tests.searchable import make_searchable
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -59,6 +62,9 @@ def browser_page(browser: Browser, live_server: Any) -> Iterator[Page]:
     def only_ours(route: Route) -> None:
         url = route.request.url
         if url.startswith((live_server.url, "data:", "blob:")):
+            if route.request.is_navigation_request():
+                make_searchable()
+                connection.close()  # this callback has one of its own
             route.continue_()
         else:
             strangers.append(url)
@@ -107,6 +113,7 @@ def scrolls_sideways(page: Page) -> bool:
 def of_another_laptop(page: Page, **options: Any) -> Iterator[Page]:
     """A page of the same member of staff in a browser elsewhere."""
     assert page.context.browser
+    make_searchable()
     context = page.context.browser.new_context(
         base_url=page.url, viewport=LAPTOP, storage_state=page.context.storage_state(), **options
     )

@@ -78,7 +78,10 @@ class TestFirstRun:
         with Up(env) as up:
             said = up.wait_until_ready()
             assert "WARNING" not in up.output
-            assert set(Instance(var).pids()) == {SUPERVISOR, "bank", "acquirer", "web", "worker", "recovery"}
+            assert set(Instance(var).pids()) == {
+                *(SUPERVISOR, "bank", "acquirer"),
+                *("web", "worker", "recovery", "search"),
+            }
             credentials = json.loads((var / "credentials.json").read_text())
             self.check_what_a_newcomer_is_told(said, credentials, env["FICPAY_PORT"])
             self.check_that_nobody_else_can_read(var)
@@ -167,7 +170,7 @@ class TestGivenAddresses:
             env = environment(var, FICPAY_PORT=free_port(), **given)
             with Up(env) as up:
                 assert f"the bank at {bank}" in up.wait_until_ready()
-                assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker", "recovery"}
+                assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker", "recovery", "search"}
                 assert not (var / "postgres").exists()
                 up.end(signal.SIGTERM)
             assert postgres.running()

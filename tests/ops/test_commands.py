@@ -232,6 +232,7 @@ class TestWorker:
             "heartbeat",
             "recovery",
             "expirations",
+            "search",
             "forget",
         }
 

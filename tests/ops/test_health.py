@@ -44,6 +44,7 @@ class TestReadiness:
             "migrations": "ok",
             "worker": {"status": "never seen"},
             "recovery": {"status": "never seen"},
+            "search": {"status": "never seen", "lag_seconds": 0},
             "banks": {},
         }
 

@@ -17,7 +17,7 @@ from django.test import Client
 from dev.postgres import APPLICATION
 from ficpay.privileges import check_role
 from office.log.staff import Staff, disable_api_key
-from office.schedules.schedules import forget, install
+from office.schedules.schedules import forget, install, search
 from payments.domain.timing import Timing
 from payments.models import ApiKey, ApiRequest, IdempotencyKey, Operation, Payment
 from payments.usecases.expirations import expire_due
@@ -122,6 +122,7 @@ class TestTheApplication:
         assert len(expire_due(limit=10)) == 2
         recover_due(within=WITHIN)
         assert set(Operation.objects.filter(kind="release").values_list("state", flat=True)) == {"SUCCEEDED"}
+        assert search()
         assert forget() > 0
         assert not IdempotencyKey.objects.exists()
         assert not ApiRequest.objects.exists()

@@ -1,0 +1,54 @@
+"""Writing payments into the search's tables: again and again, the result is the same."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import connection
+
+from office.search.words import WORDS_OF_PAYMENT
+
+_PAYMENTS = f"""
+    INSERT INTO office_foundpayment AS found (
+        id, merchant_id, mode, order_id, customer_id, amount_minor, captured_minor, currency, state,
+        decline_code, card_last4, email, words, created_at, authorized_at, captured_at
+    )
+    SELECT p.id, p.merchant_id, p.mode, p.order_id, p.customer_id, p.amount_minor, p.captured_minor,
+        p.currency, p.state, p.decline_code, p.card_last4, lower(p.customer_email), {WORDS_OF_PAYMENT},
+        p.created_at, p.authorized_at, p.captured_at
+    FROM payments_payment p WHERE p.id = ANY (%(payments)s)
+    ON CONFLICT (id) DO UPDATE SET (
+        merchant_id, mode, order_id, customer_id, amount_minor, captured_minor, currency, state,
+        decline_code, card_last4, email, words, created_at, authorized_at, captured_at
+    ) = (
+        excluded.merchant_id, excluded.mode, excluded.order_id, excluded.customer_id, excluded.amount_minor,
+        excluded.captured_minor, excluded.currency, excluded.state, excluded.decline_code,
+        excluded.card_last4, excluded.email, excluded.words, excluded.created_at, excluded.authorized_at,
+        excluded.captured_at
+    ) WHERE found.* IS DISTINCT FROM excluded.*
+"""  # noqa: S608 - of our own words
+_NAMES = """
+    INSERT INTO office_foundname (name, payment_id)
+    SELECT name, payment_id FROM (
+        SELECT p.id AS payment_id, unnest(
+            ARRAY[p.bank_authorization_id, p.bank_capture_id, p.bank_void_id, p.bank_refund_id]
+        ) AS name
+        FROM payments_payment p WHERE p.id = ANY (%(payments)s)
+        UNION
+        SELECT o.payment_id, unnest(ARRAY[o.bank_reference, o.request_id])
+        FROM payments_operation o WHERE o.payment_id = ANY (%(payments)s)
+        UNION
+        SELECT o.payment_id, a.bank_reference
+        FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
+        WHERE o.payment_id = ANY (%(payments)s)
+    ) AS names WHERE name <> ''
+    ON CONFLICT DO NOTHING
+"""
+
+
+def fill(payments: Collection[UUID]) -> None:
+    """Have these payments found by what they are now."""
+    if not payments:
+        return
+    with connection.cursor() as cursor:
+        for statement in (_PAYMENTS, _NAMES):
+            cursor.execute(statement, {"payments": list(payments)})
