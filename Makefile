@@ -10,10 +10,12 @@ SHELL := /bin/sh
 PYTHON ?=
 VENV := .venv/bin/python
 INSTALLED := .venv/.installed
+# Another interpreter for the benchmarks, of the .venv's version: it uses the packages of the .venv.
+BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench admin-benchmark screenshots openapi outcomes acquirer-contract postman
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -61,8 +63,13 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 soak: $(INSTALLED) ## shoppers and disturbances of all kinds for SOAK_SECONDS (120), then the books
 	@exec $(VENV) -m tests.soak
 
-bench: $(INSTALLED) ## what an authorize, a capture, a refund, a replay and a read cost (two minutes)
-	@exec $(VENV) -m tests.benchmarks.hot_path
+bench: $(INSTALLED) ## what a payment costs, as ratios to the best this machine could do (docs/benchmarks.md)
+	@PYTHONPATH="$$($(VENV) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	exec $(BENCH_PYTHON) -m tests.benchmarks.gateway
+
+bench-quick: $(INSTALLED) ## one ratio of it in less than a minute: before and after a change
+	@PYTHONPATH="$$($(VENV) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	exec $(BENCH_PYTHON) -m tests.benchmarks.gateway quick
 
 admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (1000000) payments (minutes)
 	@exec $(VENV) -m tests.benchmarks.admin

@@ -1,0 +1,51 @@
+"""`make bench`: what FicPay costs and how fast it is, as ratios to what this machine could do at best.
+
+docs/benchmarks.md says what each figure means. `quick` as an argument is `make bench-quick`.
+"""
+
+import os
+import sys
+import time
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["FICPAY_LOG_LEVEL"] = "ERROR"
+if sys.argv[1:] == ["quick"]:
+    os.environ.setdefault("SECTIONS", "bare,authorize")
+    os.environ.setdefault("CLIENTS", "32")
+    os.environ.setdefault("SECONDS", "3")
+django.setup()
+
+from tests.benchmarks.gateway import options, plot, tables  # noqa: E402
+from tests.benchmarks.gateway.conditions import conditions  # noqa: E402
+from tests.benchmarks.gateway.results import Results  # noqa: E402
+from tests.benchmarks.gateway.sections import cold, growth, hot_path, overhead, recovery  # noqa: E402
+from tests.benchmarks.gateway.stage.scene import postgres  # noqa: E402
+
+
+def main() -> int:
+    chosen = options.chosen()
+    began = time.monotonic()
+    with postgres():
+        results = Results(conditions())
+        if set(chosen) & set(hot_path.SECTIONS):
+            hot_path.measure(results, chosen)
+        for name, section in (("overhead", overhead), ("growth", growth), ("recovery", recovery)):
+            if name in chosen:
+                print(f"Measuring {name} ...", flush=True)
+                section.measure(results)
+    if "cold" in chosen:
+        cold.measure(results)
+    results.conditions["Took"] = f"{time.monotonic() - began:.0f} s"
+    print(tables.page(results))
+    options.OUT.mkdir(parents=True, exist_ok=True)
+    results.write_json(options.OUT / "results.json")
+    (options.OUT / "results.md").write_text(tables.page(results))
+    plot.draw(results, options.OUT / "results.png")
+    print(f"Written: results.json, results.md and results.png in {options.OUT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The results as one picture: a panel a question, a bar a row, a line from the lowest round to the highest.
+
+Drawn with Pillow, which is one package of 7 MB; a plotting library brings a dozen for the sake of five bars.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.benchmarks.gateway.results import Figure, Results, Table
+from tests.benchmarks.gateway.tables import number
+
+WIDTH, MARGIN, LABELS, NUMBERS, BAR, GAP = 1200, 40, 330, 170, 26, 8
+INK, GREY, LINE = "#1f2430", "#6b7280", "#111827"
+COLOURS = ("#2563eb", "#0d9488", "#d97706", "#9333ea")
+# Of each table, the columns that are drawn, a panel each, and what the panel is called.
+_DRAWN = {
+    "Hot path": {
+        "per second": "Requests a second",
+        "web CPU ms": "CPU of the web processes, ms a request",
+        "PostgreSQL CPU ms": "CPU of PostgreSQL, ms a request",
+    },
+    "Overhead": {
+        "p50 ms": "Beyond the bank's time: p50, ms",
+        "p95 ms": "Beyond the bank's time: p95, ms",
+        "p99 ms": "Beyond the bank's time: p99, ms",
+    },
+    "Memory": {"at load": "Memory at load, MiB"},
+}
+
+
+@dataclass(frozen=True)
+class _Panel:
+    title: str
+    bars: list[tuple[str, Figure]]
+
+    @property
+    def height(self) -> int:
+        return 2 * BAR + len(self.bars) * (BAR + GAP) + MARGIN
+
+
+def draw(results: Results, path: Path) -> None:
+    """Write the picture. Tables without figures are left out."""
+    panels = [panel for table in results.tables for panel in _panels(table) if panel.bars]
+    heading = (
+        f"{results.conditions['When']}, {results.conditions['Commit']}, Python {results.conditions['Python']}"
+    )
+    image = Image.new("RGB", (WIDTH, 2 * MARGIN + BAR + sum(panel.height for panel in panels)), "white")
+    canvas = ImageDraw.Draw(image)
+    canvas.text((MARGIN, MARGIN), heading, GREY, ImageFont.load_default(16))
+    top = MARGIN + 2 * BAR
+    for panel in panels:
+        _draw_panel(canvas, panel, top)
+        top += panel.height
+    image.save(path)
+
+
+def _panels(table: Table) -> list[_Panel]:
+    drawn = _DRAWN.get(table.title, {})
+    if table.title == "Growth":
+        drawn = {name: f"Growth: {name} to the smallest" for name in table.columns if name.endswith("ratio")}
+    return [
+        _Panel(title, [(row, figures[name]) for row, figures in table.rows.items() if name in figures])
+        for name, title in drawn.items()
+    ]
+
+
+def _draw_panel(canvas: ImageDraw.ImageDraw, panel: _Panel, top: int) -> None:
+    canvas.text((MARGIN, top), panel.title, INK, ImageFont.load_default(20))
+    scale = (WIDTH - 2 * MARGIN - LABELS - NUMBERS) / (_highest(panel) or 1)
+    kinds = list(dict.fromkeys(label.partition(",")[0] for label, _ in panel.bars))
+    for at, (label, figure) in enumerate(panel.bars):
+        y = top + int(1.5 * BAR) + at * (BAR + GAP)
+        colour = COLOURS[kinds.index(label.partition(",")[0]) % len(COLOURS)]
+        _draw_bar(canvas, label, figure, y=y, scale=scale, colour=colour)
+
+
+def _highest(panel: _Panel) -> float:
+    return max(max(figure.values) for _, figure in panel.bars)
+
+
+def _draw_bar(
+    canvas: ImageDraw.ImageDraw, label: str, figure: Figure, *, y: int, scale: float, colour: str
+) -> None:
+    left, middle = MARGIN + LABELS, y + BAR // 2
+    font = ImageFont.load_default(16)
+    canvas.text((left - 12, middle), label, INK, font, anchor="rm")
+    canvas.rectangle((left, y, left + figure.median * scale, y + BAR), fill=colour)
+    low, high = (left + value * scale for value in (min(figure.values), max(figure.values)))
+    if high > low:
+        canvas.line((low, middle, high, middle), fill=LINE, width=2)
+        for end in (low, high):
+            canvas.line((end, middle - 5, end, middle + 5), fill=LINE, width=2)
+    canvas.text((max(high, left) + 10, middle), number(figure.median), INK, font, anchor="lm")
