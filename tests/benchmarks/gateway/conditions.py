@@ -28,10 +28,14 @@ def conditions() -> dict[str, str]:
 
 
 def interpreter() -> str:
-    """The one that runs the gateway, the bank and the clients, and how it was built."""
-    flags = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    build = "an optimized build" if "--enable-optimizations" in flags else "not an optimized build"
-    return f"{platform.python_version()}, {build} ({Path(sys.executable)})"
+    """The one that runs the gateway, the bank and the clients.
+
+    Its configuration may name the optimization. Debian's does not, and its build is optimized all the same.
+    """
+    configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimized = "--enable-optimizations, " if "--enable-optimizations" in configured else ""
+    version, compiler = platform.python_version(), platform.python_compiler()
+    return f"{version} ({optimized}{compiler}) at {Path(sys.executable).resolve()}"
 
 
 def _commit() -> str:

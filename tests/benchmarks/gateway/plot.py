@@ -1,6 +1,6 @@
 """The results as one picture: a panel a question, a bar a row, a line from the lowest round to the highest.
 
-Drawn with Pillow, which is one package of 7 MB; a plotting library brings a dozen for the sake of five bars.
+Drawn with Pillow, which is one package of 7 MB; a plotting library brings a dozen for the sake of some bars.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.benchmarks.gateway.tables import number
 
 WIDTH, MARGIN, LABELS, NUMBERS, BAR, GAP = 1200, 40, 330, 170, 26, 8
 INK, GREY, LINE = "#1f2430", "#6b7280", "#111827"
-COLOURS = ("#2563eb", "#0d9488", "#d97706", "#9333ea")
+COLOURS = ("#6b7280", "#0d9488", "#2563eb", "#d97706", "#9333ea", "#db2777", "#65a30d")
 # Of each table, the columns that are drawn, a panel each, and what the panel is called.
 _DRAWN = {
     "Hot path": {
@@ -34,6 +34,7 @@ _DRAWN = {
 class _Panel:
     title: str
     bars: list[tuple[str, Figure]]
+    colours: dict[str, str]  # by row
 
     @property
     def height(self) -> int:
@@ -60,20 +61,21 @@ def _panels(table: Table) -> list[_Panel]:
     drawn = _DRAWN.get(table.title, {})
     if table.title == "Growth":
         drawn = {name: f"Growth: {name} to the smallest" for name in table.columns if name.endswith("ratio")}
-    return [
-        _Panel(title, [(row, figures[name]) for row, figures in table.rows.items() if name in figures])
-        for name, title in drawn.items()
-    ]
+    kinds = list(dict.fromkeys(row.partition(",")[0] for row in table.rows))
+    colours = {row: COLOURS[kinds.index(row.partition(",")[0]) % len(COLOURS)] for row in table.rows}
+    panels = []
+    for name, title in drawn.items():
+        bars = [(row, figures[name]) for row, figures in table.rows.items() if name in figures]
+        panels.append(_Panel(title, bars, colours))
+    return panels
 
 
 def _draw_panel(canvas: ImageDraw.ImageDraw, panel: _Panel, top: int) -> None:
     canvas.text((MARGIN, top), panel.title, INK, ImageFont.load_default(20))
     scale = (WIDTH - 2 * MARGIN - LABELS - NUMBERS) / (_highest(panel) or 1)
-    kinds = list(dict.fromkeys(label.partition(",")[0] for label, _ in panel.bars))
     for at, (label, figure) in enumerate(panel.bars):
         y = top + int(1.5 * BAR) + at * (BAR + GAP)
-        colour = COLOURS[kinds.index(label.partition(",")[0]) % len(COLOURS)]
-        _draw_bar(canvas, label, figure, y=y, scale=scale, colour=colour)
+        _draw_bar(canvas, label, figure, y=y, scale=scale, colour=panel.colours[label])
 
 
 def _highest(panel: _Panel) -> float:

@@ -45,10 +45,10 @@ def measure(results: Results) -> None:
         for one in grown:
             connections["default"] = one.database
             warm(one.stage, authorizes(enough()))
-        for _ in range(options.ROUNDS):
-            for one in grown:
-                connections["default"] = one.database
-                _measure(times, one)
+        for number in range(options.ROUNDS):
+            # In turn forwards and backwards: nobody is always the first.
+            in_turn = grown if number % 2 == 0 else grown[::-1]
+            _keep(times, {one.size: _measure(one) for one in in_turn})
 
 
 def _grow(held: ExitStack, size: int, sizes: Table) -> _Grown:
@@ -60,11 +60,11 @@ def _grow(held: ExitStack, size: int, sizes: Table) -> _Grown:
         for first in range(1, size + 1, AT_ONCE):
             make_payments(first, min(size, first + AT_ONCE - 1))
     analyze()
-    sizes.add(f"{size:,} payments", **_bytes_a_payment(size))
+    _add_bytes_a_payment(sizes, size)
     return _Grown(size, held.enter_context(gateway(slug="large")), made)
 
 
-def _bytes_a_payment(size: int) -> dict[str, float]:
+def _add_bytes_a_payment(sizes: Table, size: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT substr(relname, 10), pg_table_size(oid), pg_indexes_size(oid) FROM pg_class"
@@ -72,34 +72,38 @@ def _bytes_a_payment(size: int) -> dict[str, float]:
             [size / 20],
         )
         rows = cursor.fetchall()
-    figures: dict[str, float] = {"rows": 0.0, "indexes": 0.0}
+    rows.append(("all", sum(rows for _, rows, _ in rows), sum(indexes for _, _, indexes in rows)))
     for table, table_bytes, index_bytes in rows:
-        figures["rows"] += table_bytes / size
-        figures["indexes"] += index_bytes / size
-        figures[f"{table}_rows"], figures[f"{table}_indexes"] = table_bytes / size, index_bytes / size
-    return figures
+        sizes.add(table, **{f"{size:,}: rows": table_bytes / size, f"{size:,}: indexes": index_bytes / size})
 
 
-def _measure(times: Table, one: _Grown) -> None:
+def _measure(one: _Grown) -> dict[str, float]:
+    """Authorizes a second, and the p95 of each read."""
+    connections["default"] = one.database
     figures, _report = measured(one.stage, CLIENTS, authorizes(enough()))
-    _keep(times, "authorize", one.size, figures["per_second"])
     endpoints = _reads(one.size)
     # All endpoints in turn, so that each is asked as often as the others.
     mixed = [(what, paths[at % len(paths)]) for at in range(MOST_READS) for what, paths in endpoints.items()]
     requests = reads([path for _, path in mixed], len(mixed))
     seconds = READ_SECONDS * options.SECONDS
     report = one.stage.ask(Plan(one.stage.server.port, READERS, seconds, one.stage.key, requests))
-    for what in endpoints:
-        took = [seconds for number, _, seconds, _ in report.answers if mixed[number][0] == what]
-        _keep(times, what, one.size, percentiles(took)["p95_ms"])
+    took: dict[str, list[float]] = {}
+    for number, _, seconds, _ in report.answers:
+        took.setdefault(mixed[number][0], []).append(seconds)
+    return {
+        "authorize, /s": figures["per_second"],
+        **{f"{what}, ms": percentiles(took[what])["p95_ms"] for what in endpoints},
+    }
 
 
-def _keep(times: Table, what: str, size: int, value: float) -> None:
-    unit = "/s" if what == "authorize" else "ms"
-    times.add(f"{what}, {unit}", **{f"{size:,}": value})
-    if size != options.SIZES[0]:
-        first = times.last(f"{what}, {unit}", f"{options.SIZES[0]:,}")
-        times.add(f"{what}, {unit}", **{f"{size:,},_ratio": value / first if first else 0.0})
+def _keep(times: Table, figures: dict[int, dict[str, float]]) -> None:
+    """One round's, by size."""
+    smallest = figures[options.SIZES[0]]
+    for size in options.SIZES:
+        for what, value in figures[size].items():
+            times.add(what, **{f"{size:,}": value})
+            if size != options.SIZES[0]:
+                times.add(what, **{f"{size:,},_ratio": value / smallest[what]})
 
 
 def _reads(size: int) -> dict[str, list[str]]:
