@@ -14,7 +14,6 @@ os.environ["FICPAY_LOG_LEVEL"] = "ERROR"
 if sys.argv[1:] == ["quick"]:
     os.environ.setdefault("SECTIONS", "bare,authorize")
     os.environ.setdefault("CLIENTS", "32")
-    os.environ.setdefault("SECONDS", "3")
 django.setup()
 
 from tests.benchmarks.gateway import options, plot, tables  # noqa: E402

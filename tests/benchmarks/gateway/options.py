@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.gateway_server import PROJECT
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
-SECONDS = float(os.environ.get("SECONDS") or 4)  # of one measurement
+SECONDS = float(os.environ.get("SECONDS") or 3)  # of one measurement
 CLIENTS = [int(clients) for clients in (os.environ.get("CLIENTS") or "1,32,128").split(",")]
 # How many payments the section `growth` has, a database each.
 SIZES = [int(size) for size in (os.environ.get("SIZES") or "1000,1000000").split(",")]
