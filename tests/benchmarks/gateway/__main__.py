@@ -29,21 +29,30 @@ def main() -> int:
     with postgres():
         results = Results(conditions())
         if set(chosen) & set(hot_path.SECTIONS):
+            print("Measuring the hot path ...", flush=True)
             hot_path.measure(results, chosen)
+            write(results)
         for name, section in (("overhead", overhead), ("growth", growth), ("recovery", recovery)):
             if name in chosen:
                 print(f"Measuring {name} ...", flush=True)
                 section.measure(results)
+                write(results)
     if "cold" in chosen:
+        print("Measuring cold starts ...", flush=True)
         cold.measure(results)
     results.conditions["Took"] = f"{time.monotonic() - began:.0f} s"
-    print(tables.page(results))
+    print(f"\n{write(results)}\nresults.json, results.md and results.png are in {options.OUT}.")
+    return 0
+
+
+def write(results: Results) -> str:
+    """Keep what there is so far, and return it as a page."""
+    page = tables.page(results)
     options.OUT.mkdir(parents=True, exist_ok=True)
     results.write_json(options.OUT / "results.json")
-    (options.OUT / "results.md").write_text(tables.page(results))
+    (options.OUT / "results.md").write_text(page)
     plot.draw(results, options.OUT / "results.png")
-    print(f"Written: results.json, results.md and results.png in {options.OUT}")
-    return 0
+    return page
 
 
 if __name__ == "__main__":

@@ -46,14 +46,9 @@ class Table:
             name for name in there if name not in self.order
         ]
 
-    def median(self, row: str, column: str) -> float | None:
-        figure = self.rows.get(row, {}).get(column)
-        return figure.median if figure else None
-
-    def last(self, row: str, column: str) -> float | None:
-        """The value of the latest round, for ratios within it."""
-        figure = self.rows.get(row, {}).get(column)
-        return figure.values[-1] if figure else None
+    def latest(self, row: str) -> dict[str, float]:
+        """The values of the row's latest round, for ratios within it; empty where there is no such row."""
+        return {name: figure.values[-1] for name, figure in self.rows.get(row, {}).items()}
 
 
 @dataclass

@@ -15,13 +15,14 @@ from tests.benchmarks.gateway.stage.scene import Stage, database, gateway
 
 SECTIONS = ("floor", "bare", "authorize", "capture", "refund", "replay", "read")
 NOTE = (
-    "*To bare* and *to floor* are ratios of requests a second to those of bare and floor in the same round. "
+    "*To bare* and *to floor* are ratios of requests a second to those of bare and floor in the same round, "
+    "*CPU to bare* is one of CPU, web and PostgreSQL together. "
     "CPU, statements (as PostgreSQL counts them, deferred checks included) and WAL are of one request. The "
     "clients' CPU is a part of one core."
 )
 
 COLUMNS = (
-    *("per second", "to bare", "to floor", "p50 ms", "p95 ms", "p99 ms"),
+    *("per second", "to bare", "to floor", "CPU to bare", "p50 ms", "p95 ms", "p99 ms"),
     *("web CPU ms", "PostgreSQL CPU ms", "statements", "WAL kB", "clients' CPU %"),
 )
 
@@ -72,12 +73,21 @@ class _Round:
         keeps = what in ("authorize", "capture")
         figures, report = measured(self._on, self._clients, requests, keep=keeps)
         if what in self._chosen:
-            ratios = {}
-            for base in ("bare", "floor"):
-                if best := self._table.last(_row(base, self._clients), "per second"):
-                    ratios[f"to_{base}"] = figures["per_second"] / best
-            self._table.add(_row(what, self._clients), **ratios, **figures)
+            self._table.add(_row(what, self._clients), **self._ratios(figures), **figures)
         return report.bodies() if keeps else []
+
+    def _ratios(self, figures: dict[str, float]) -> dict[str, float]:
+        """To bare and to floor, as far as they were measured in this round."""
+        bare, floor = (self._table.latest(_row(base, self._clients)) for base in ("bare", "floor"))
+        ratios = {}
+        if bare:
+            ratios["to_bare"] = figures["per_second"] / bare["per second"]
+        if floor:
+            ratios["to_floor"] = figures["per_second"] / floor["per second"]
+        if bare:
+            own = figures["web_CPU_ms"] + figures["PostgreSQL_CPU_ms"]
+            ratios["CPU_to_bare"] = own / (bare["web CPU ms"] + bare["PostgreSQL CPU ms"])
+        return ratios
 
 
 def _row(what: str, clients: int) -> str:

@@ -4,10 +4,11 @@ The stub bank writes into each authorization's id how long it took, so the rest 
 for each payment alone.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from tests.benchmarks.gateway import options
-from tests.benchmarks.gateway.results import Results
+from tests.benchmarks.gateway.results import Results, Table
 from tests.benchmarks.gateway.sections.rounds import enough, percentiles, warm
 from tests.benchmarks.gateway.stage import meters
 from tests.benchmarks.gateway.stage.load import Plan, Report
@@ -24,23 +25,28 @@ NOTE = (
     "processes'."
 )
 
+COLUMNS = ("per second", "p50 ms", "p95 ms", "p99 ms", "refused %", "threads", "connections", "memory MiB")
+
 
 def measure(results: Results) -> None:
-    table = results.table("Overhead", NOTE)
+    table = results.table("Overhead", NOTE, COLUMNS)
     # A worker has to bear more than its half: connections are not spread evenly.
     with database(), gateway(threads=256) as on:
         warm(on, authorizes(enough()))
         table.add("at rest", **_sample(on))
         for _ in range(options.ROUNDS):
             most = _ask(on, clients=32, seconds=options.SECONDS)
-            half = _ask(on, clients=128, seconds=options.SECONDS, per_second=most.per_second / 2)
-            table.add("half load", **_figures(half))
+            half = partial(_ask, on, clients=128, seconds=options.SECONDS, per_second=most.per_second / 2)
+            _keep(table, "half load", on, half)
         on.bank.obey(f"delay {WEATHER[0]} {WEATHER[1]}")
         for _ in range(options.ROUNDS):
-            seconds = max(options.SECONDS, 2 * WEATHER[1])
-            weather = partial(_ask, on, clients=IN_FLIGHT, seconds=seconds)
-            report, sampled = meters.meanwhile(weather, partial(_sample, on))
-            table.add(f"weather, {IN_FLIGHT} in flight", **_figures(report), **sampled)
+            weather = partial(_ask, on, clients=IN_FLIGHT, seconds=max(options.SECONDS, 2 * WEATHER[1]))
+            _keep(table, f"weather, {IN_FLIGHT} in flight", on, weather)
+
+
+def _keep(table: Table, row: str, on: Stage, asking: Callable[[], Report]) -> None:
+    report, sampled = meters.meanwhile(asking, partial(_sample, on))
+    table.add(row, **_figures(report), **sampled)
 
 
 def _ask(on: Stage, *, clients: int, seconds: float, per_second: float = 0.0) -> Report:

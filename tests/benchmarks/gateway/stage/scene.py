@@ -127,7 +127,7 @@ class Stage:
         return meters.read(self.web_pid, postgres_pid())
 
     def ask(self, plan: Plan) -> Report:
-        """What comes of a plan. Exits where an answer is neither a success nor what `plan` can bear."""
+        """What comes of a plan. Exits where an answer is not a success."""
         report = ask(plan)
         wrong = {status: count for status, count in report.statuses.items() if status >= 300}
         if wrong or not report.answers:
