@@ -29,8 +29,8 @@ def _fitted(line: list[str], widths: list[int]) -> list[str]:
 def _cell(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    text = number(figure.median)
-    return f"{text} ±{figure.spread * 100:.0f}%" if len(figure.values) > 1 else text
+    spread = "" if len(figure.values) == 1 else f" ±{min(figure.spread, 9.99) * 100:.0f}%"
+    return f"{number(figure.median)}{spread}"
 
 
 def number(value: float) -> str:
