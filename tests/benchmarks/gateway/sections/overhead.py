@@ -40,7 +40,7 @@ def measure(results: Results) -> None:
             _keep(table, "half load", on, half)
         on.bank.obey(f"delay {WEATHER[0]} {WEATHER[1]}")
         for _ in range(options.ROUNDS):
-            weather = partial(_ask, on, clients=IN_FLIGHT, seconds=max(options.SECONDS, 2 * WEATHER[1]))
+            weather = partial(_ask, on, clients=IN_FLIGHT, seconds=max(options.SECONDS, 4 * WEATHER[1]))
             _keep(table, f"weather, {IN_FLIGHT} in flight", on, weather)
 
 
