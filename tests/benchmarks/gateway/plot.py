@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.benchmarks.gateway.results import Figure, Results, Table
 from tests.benchmarks.gateway.tables import number
 
-WIDTH, MARGIN, LABELS, NUMBERS, BAR, GAP = 1200, 40, 330, 170, 26, 8
+# Pixels; a picture has two columns of panels.
+WIDTH, MARGIN, LABELS, NUMBERS, BAR, GAP = 900, 40, 310, 120, 22, 6
 INK, GREY, LINE = "#1f2430", "#6b7280", "#111827"
 COLOURS = ("#6b7280", "#0d9488", "#2563eb", "#d97706", "#9333ea", "#db2777", "#65a30d")
 # Of each table, the columns that are drawn, a panel each, and what the panel is called.
@@ -43,18 +44,19 @@ class _Panel:
 
 def draw(results: Results, path: Path) -> None:
     """Write the picture. Tables without figures are left out."""
-    panels = [panel for table in results.tables for panel in _panels(table) if panel.bars]
-    heading = (
-        f"{results.conditions['When']}, {results.conditions['Commit']}, Python {results.conditions['Python']}"
-    )
-    image = Image.new("RGB", (WIDTH, 2 * MARGIN + BAR + sum(panel.height for panel in panels)), "white")
+    about = results.conditions
+    heading = f"{about['When']}, {about['Commit']}, Python {about['Python']}"
+    placed, heights = [], [2 * MARGIN, 2 * MARGIN]
+    for panel in (panel for table in results.tables for panel in _panels(table) if panel.bars):
+        column = heights.index(min(heights))
+        placed.append((panel, column * WIDTH, heights[column]))
+        heights[column] += panel.height
+    image = Image.new("RGB", (2 * WIDTH, max(heights)), "white")
     canvas = ImageDraw.Draw(image)
     canvas.text((MARGIN, MARGIN), heading, GREY, ImageFont.load_default(16))
-    top = MARGIN + 2 * BAR
-    for panel in panels:
-        _draw_panel(canvas, panel, top)
-        top += panel.height
-    image.save(path)
+    for panel, left, top in placed:
+        _draw_panel(canvas, panel, left, top)
+    image.quantize(64).save(path, optimize=True)
 
 
 def _panels(table: Table) -> list[_Panel]:
@@ -65,17 +67,26 @@ def _panels(table: Table) -> list[_Panel]:
     colours = {row: COLOURS[kinds.index(row.partition(",")[0]) % len(COLOURS)] for row in table.rows}
     panels = []
     for name, title in drawn.items():
-        bars = [(row, figures[name]) for row, figures in table.rows.items() if name in figures]
+        rows = _of_middle(list(table.rows)) if "CPU" in name else list(table.rows)
+        bars = [(row, table.rows[row][name]) for row in rows if name in table.rows[row]]
         panels.append(_Panel(title, bars, colours))
     return panels
 
 
-def _draw_panel(canvas: ImageDraw.ImageDraw, panel: _Panel, top: int) -> None:
-    canvas.text((MARGIN, top), panel.title, INK, ImageFont.load_default(20))
-    scale = (WIDTH - 2 * MARGIN - LABELS - NUMBERS) / (_highest(panel) or 1)
+def _of_middle(rows: list[str]) -> list[str]:
+    """Those with the middle number of clients, on which CPU hardly depends."""
+    numbers = list(dict.fromkeys(row.partition(",")[2] for row in rows))
+    return [row for row in rows if row.endswith(numbers[len(numbers) // 2])]
+
+
+def _draw_panel(canvas: ImageDraw.ImageDraw, panel: _Panel, left: int, top: int) -> None:
+    canvas.text((left + MARGIN, top), panel.title, INK, ImageFont.load_default(20))
+    scale = (WIDTH - 2 * MARGIN - LABELS - NUMBERS) / (_highest(panel) or 1)  # pixels a unit
     for at, (label, figure) in enumerate(panel.bars):
         y = top + int(1.5 * BAR) + at * (BAR + GAP)
-        _draw_bar(canvas, label, figure, y=y, scale=scale, colour=panel.colours[label])
+        _draw_bar(
+            canvas, label, figure, left=left + MARGIN + LABELS, y=y, scale=scale, colour=panel.colours[label]
+        )
 
 
 def _highest(panel: _Panel) -> float:
@@ -83,9 +94,9 @@ def _highest(panel: _Panel) -> float:
 
 
 def _draw_bar(
-    canvas: ImageDraw.ImageDraw, label: str, figure: Figure, *, y: int, scale: float, colour: str
+    canvas: ImageDraw.ImageDraw, label: str, figure: Figure, *, left: int, y: int, scale: float, colour: str
 ) -> None:
-    left, middle = MARGIN + LABELS, y + BAR // 2
+    middle = y + BAR // 2
     font = ImageFont.load_default(16)
     canvas.text((left - 12, middle), label, INK, font, anchor="rm")
     canvas.rectangle((left, y, left + figure.median * scale, y + BAR), fill=colour)
