@@ -71,9 +71,12 @@ def without_indexes() -> Iterator[None]:
     with connection.cursor() as cursor:
         for name, _ in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
-        yield
+    yield
+    with patient(), connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         for _, definition in indexes:
             cursor.execute(definition)
+        cursor.execute("RESET statement_timeout")
 
 
 def _indexes() -> list[tuple[Any, ...]]:

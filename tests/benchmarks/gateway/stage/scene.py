@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connection, connections
 
+from payments.domain.patience import patient
 from payments.domain.states import Mode
 from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.application_role import grant_privileges
@@ -60,10 +61,14 @@ def postgres_pid() -> int:
 
 @contextmanager
 def database() -> Iterator[Any]:
-    """A new database, which Django uses from now on: migrated, with a merchant and nothing else."""
+    """A new database, which Django uses meanwhile: migrated, with a merchant and nothing else.
+
+    It goes with the server: to drop it would wait for a checkpoint.
+    """
     name, before = f"bench_{next(_names)}", connections["default"]
     before.close()
-    with before._nodb_cursor() as cursor:
+    with patient(), before._nodb_cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE ficpay')
     copied: Any = connections.create_connection("default")
     copied.settings_dict = {**copied.settings_dict, "NAME": name}
@@ -73,8 +78,6 @@ def database() -> Iterator[Any]:
     finally:
         copied.close()
         connections["default"] = before
-        with before._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class StubBank:
