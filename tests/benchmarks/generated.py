@@ -89,7 +89,8 @@ def _indexes() -> list[tuple[Any, ...]]:
             """,
             [list(TABLES)],
         )
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 _STATE = """
