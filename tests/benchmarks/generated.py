@@ -57,11 +57,18 @@ def make_payments(first: int, last: int) -> None:
 
 def analyze(*, vacuum: bool = True) -> None:
     """As autovacuum does in time; VACUUM cannot run inside a transaction."""
-    with patient(), connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with _unhurried() as cursor:
         for table in TABLES:
             cursor.execute(f"{'VACUUM ' if vacuum else ''}ANALYZE {table}")
-        cursor.execute("RESET statement_timeout")
+
+
+@contextmanager
+def _unhurried() -> Iterator[Any]:
+    """A cursor without time-outs: rows are many, and autovacuum keeps a table until it sees others wait."""
+    with patient(), connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        yield cursor
+        cursor.execute("RESET statement_timeout; RESET lock_timeout")
 
 
 @contextmanager
@@ -72,11 +79,9 @@ def without_indexes() -> Iterator[None]:
         for name, _ in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
     yield
-    with patient(), connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
+    with _unhurried() as cursor:
         for _, definition in indexes:
             cursor.execute(definition)
-        cursor.execute("RESET statement_timeout")
 
 
 def _indexes() -> list[tuple[Any, ...]]:
