@@ -16,7 +16,7 @@ from django.db import connection
 
 from office.search.fill import fill
 from payments.domain.patience import patient
-from payments.models import Merchant, Payment
+from payments.models import Merchant
 from tests.factories import make_merchant
 from tests.unguarded import unguarded
 
@@ -27,6 +27,7 @@ TABLES = (
     ),
     *("office_foundpayment", "office_foundname"),
 )
+_FOUND_AT_ONCE = 50_000
 SLUGS = ("large", "small")  # one payment in a thousand is the small one's
 
 
@@ -52,7 +53,8 @@ def make_payments(first: int, last: int) -> None:
         for statement in (_ATTEMPTS, _EVENTS, _KEYS, _REQUESTS):
             cursor.execute(statement, values)
         cursor.execute("ANALYZE payments_attempt")
-        fill(list(Payment.objects.values_list("pk", flat=True)))
+        for start in range(first, last + 1, _FOUND_AT_ONCE):
+            fill([made_id("payment", n) for n in range(start, min(last + 1, start + _FOUND_AT_ONCE))])
 
 
 def analyze(*, vacuum: bool = True) -> None:
