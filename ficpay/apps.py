@@ -8,3 +8,4 @@ class FicPayConfig(AppConfig):
 
     def ready(self) -> None:
         from ficpay import privileges  # noqa: F401, PLC0415 - registers its check
+        from ficpay.database import checks  # noqa: F401, PLC0415 - likewise

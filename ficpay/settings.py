@@ -86,6 +86,8 @@ def _database() -> dict[str, Any]:
     database["OPTIONS"] = bounds | given
     database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5 if DB_PREPARE else None}
     database["OPTIONS"]["options"] = f"{bounds['options']} {given.get('options', '')}".strip()
+    # A pooler between transactions would hand a cursor that is open between them to somebody else.
+    database["DISABLE_SERVER_SIDE_CURSORS"] = True
     if DB_POOL:
         pool = {"min_size": min(2, DB_POOL), "max_size": DB_POOL, "timeout": DATABASE_TIMING.pool}
         database["OPTIONS"]["pool"] = pool

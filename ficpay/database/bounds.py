@@ -5,16 +5,26 @@ from typing import Any
 from payments.domain.timing import DatabaseTiming
 
 
-def connection_bounds(timing: DatabaseTiming) -> dict[str, Any]:
-    """Connection parameters of libpq. Over a UNIX socket those of TCP are ignored."""
-    at_the_server = {
+def server_bounds(timing: DatabaseTiming) -> dict[str, int]:
+    """Milliseconds by PostgreSQL's name of the setting."""
+    seconds = {
         "lock_timeout": timing.lock,
         "statement_timeout": timing.statement,
         "idle_in_transaction_session_timeout": timing.idle_in_transaction,
     }
+    return {name: round(bound * 1000) for name, bound in seconds.items()}
+
+
+def role_bounds(role: str, timing: DatabaseTiming) -> list[str]:
+    """The same as defaults of a role, in SQL. A pooler passes no options on, so the role has to have them."""
+    return [f'ALTER ROLE "{role}" SET {name} = {ms}' for name, ms in server_bounds(timing).items()]
+
+
+def connection_bounds(timing: DatabaseTiming) -> dict[str, Any]:
+    """Connection parameters of libpq. Over a UNIX socket those of TCP are ignored."""
     return {
         "connect_timeout": round(timing.connect),
-        "options": " ".join(f"-c {name}={round(s * 1000)}" for name, s in at_the_server.items()),
+        "options": " ".join(f"-c {name}={ms}" for name, ms in server_bounds(timing).items()),
         "keepalives": 1,
         "keepalives_idle": round(timing.keepalive_idle),
         "keepalives_interval": round(timing.keepalive_interval),

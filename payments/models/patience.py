@@ -6,26 +6,22 @@ Those stand in `payments.domain.timing.DatabaseTiming`, and `ficpay.database` se
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from django.db import connection, transaction
 
 from payments.domain.patience import patient
 
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Statements of this block, which begins outside a transaction, take as long as they take.
+    """One transaction, whose statements take as long as they take.
 
-    For what an operator starts and waits for: an audit, a migration. Never for a request.
+    For what an operator starts and waits for, as an audit. Never for a request. The setting ends with the
+    transaction: behind a pooler the next one on that connection may be another process's.
     """
-    with patient():
+    with patient(), transaction.atomic(durable=True):
         with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-        try:
-            yield
-        finally:
-            if not connection.in_atomic_block:
-                with connection.cursor() as cursor:
-                    cursor.execute("RESET statement_timeout")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        yield
 
 
 def wait_briefly(seconds: float) -> None:

@@ -214,11 +214,11 @@ class TestPrivileges:
         script = """
             import os, sys
             from pathlib import Path
-            from dev.postgres import EmbeddedPostgres, _binaries
+            from dev.postgres import EmbeddedPostgres, binaries
             import psycopg
 
             os.setgroups([]), os.setgid(1000), os.setuid(1000)
-            if not os.access(_binaries() / "postgres", os.X_OK):
+            if not os.access(binaries() / "postgres", os.X_OK):
                 sys.exit("unreadable")
             with EmbeddedPostgres(Path(sys.argv[1])) as postgres:
                 postgres.create_database("ficpay")

@@ -15,7 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from ficpay.privileges import grant
-from payments.models.patience import unhurried
+from payments.domain.patience import patient
 
 
 class Command(migrate.Command):
@@ -24,7 +24,7 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         _refuse_older_database()
         if not settings.DATABASE_OWNER or options["database"] != "default":
-            with unhurried():
+            with _unhurried():
                 super().handle(*args, **options)
             return
         application, database = _who_and_where()
@@ -32,7 +32,7 @@ class Command(migrate.Command):
             owner, owners_database = _who_and_where()
             if owners_database != database:
                 raise CommandError("DATABASE_OWNER_URL names another database than DATABASE_URL.")
-            with unhurried():
+            with _unhurried():
                 super().handle(*args, **options)
             if owner != application and not (options["plan"] or options["check_unapplied"]):
                 with transaction.atomic(), connection.cursor() as cursor:
@@ -59,6 +59,21 @@ def _who_and_where() -> tuple[str, Any]:
         )
         role, *where = cursor.fetchone()
     return role, where
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Connected anew, so that the server gives no statement up. A pooler between would ignore this."""
+    usual = connection.settings_dict["OPTIONS"]
+    connection.close()
+    options = f"{usual.get('options', '')} -c statement_timeout=0".strip()
+    connection.settings_dict["OPTIONS"] = {**usual, "options": options, "pool": False}
+    try:
+        with patient():
+            yield
+    finally:
+        connection.close()
+        connection.settings_dict["OPTIONS"] = usual
 
 
 @contextmanager
