@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
+.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -62,6 +62,9 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 
 soak: $(INSTALLED) ## shoppers and disturbances of all kinds for SOAK_SECONDS (120), then the books
 	@exec $(VENV) -m tests.soak
+
+wide: $(INSTALLED) ## two machines, PgBouncer and a standby that takes over; then the books (two minutes)
+	@exec $(VENV) -m tests.wide
 
 bench: $(INSTALLED) ## what a payment costs, as ratios to the best this machine could do (docs/benchmarks.md)
 	@PYTHONPATH="$$($(VENV) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 import django
@@ -34,17 +33,12 @@ from tests.simulated_bank import SimulatedBank  # noqa: E402
 from tests.simulated_process import SimulatedProcess  # noqa: E402
 from tests.soak import books  # noqa: E402
 from tests.soak.disturbances import Disturbances  # noqa: E402
+from tests.soak.peace import wait_for_peace, wait_for_probes  # noqa: E402
 from tests.soak.processes import Behind  # noqa: E402
 from tests.soak.shoppers import Shopper  # noqa: E402
 from tests.soak.tally import Tally  # noqa: E402
-from tests.time_travel import let_pass  # noqa: E402
 
 SHOPPERS = 24
-# Peace ends when nothing can settle for so long that every shopper has asked again, or at the latest then:
-# a lock (25 s), the lease of an attempt that it has delayed (45 s) and a rest (240 s) follow each other.
-QUIET, LONGEST_PEACE = 20.0, 330.0  # seconds
-# Two probes, ten minutes apart, end the doubt of an authorize whose card must not be sent again.
-PROBES, BETWEEN_PROBES, A_PROBE_TAKES = 2, timedelta(minutes=11), 30.0  # the last in seconds
 
 
 def main() -> int:
@@ -73,7 +67,7 @@ def main() -> int:
         print(f"{SHOPPERS} shoppers for {seconds:.0f} s", flush=True)
         disturbances = Disturbances(server, behind, bank, acquirer, key, tally)
         _shop(server, key, tally, disturbances, seconds, [bank, acquirer])
-        _wait_for_probes(bank)
+        wait_for_probes(bank)
         return books.close(bank, acquirer, tally, sorted(home.glob("*.log")))
 
 
@@ -94,31 +88,10 @@ def _shop(
     for bank in banks:
         bank.weather(failure_rate=0, max_latency_ms=100, min_latency_ms=0)
     print("All is calm; the shoppers ask for their last answers.", flush=True)
-    _wait_for_peace(shoppers)
+    wait_for_peace(shoppers)
     peace_is_over.set()
     for shopper in shoppers:
         shopper.join()
-
-
-def _wait_for_peace(shoppers: list[Shopper]) -> None:
-    begun = unsettled = time.monotonic()
-    while any(shopper.is_alive() for shopper in shoppers):
-        time.sleep(1)
-        now = time.monotonic()
-        if books.may_settle_soon():
-            unsettled = now
-        if now - unsettled > QUIET or now - begun > LONGEST_PEACE:
-            return
-
-
-def _wait_for_probes(bank: SimulatedBank) -> None:
-    for _ in range(PROBES):
-        if not books.is_anything_open():
-            return
-        let_pass(BETWEEN_PROBES, bank)
-        end = time.monotonic() + A_PROBE_TAKES
-        while books.is_anything_open() and time.monotonic() < end:
-            time.sleep(1)
 
 
 if __name__ == "__main__":

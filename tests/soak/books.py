@@ -121,7 +121,9 @@ def _print_recovery(logs: Sequence[Path]) -> None:
             if name in _TOLD_OF_RECOVERY:
                 events[name] += 1
             elif event.get("level") in ("error", "critical"):
-                events[f"{name.partition(': /')[0]} (error)"] += 1  # without the request's path
+                # Without the request's path, and a traceback.
+                told = name.partition("\n")[0].partition(": /")[0]
+                events[f"{told} (error)"] += 1
             if name in ("recovery_passes_over", "recovery_failed"):
                 passed[str(event.get("operation"))] += 1
     print(

@@ -6,12 +6,11 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
 from tests.api_client import CARDS, order
-from tests.gateway_server import GatewayServer
 from tests.soak.tally import Tally
 
 FINAL = (200, 201, 402)
@@ -24,6 +23,13 @@ AT_THE_ACQUIRER = 0.4  # of the orders
 # Each order at the acquirer has an amount of its own: it knows no keys that would tell them apart.
 _amounts = itertools.count(1)
 LOOKED_AT_AGAIN = 10  # of its final answers, as many are asked for once more at the end
+
+
+class Gateway(Protocol):
+    """Where FicPay is reached. It may be another machine each time."""
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Shopper(threading.Thread):
     """Shops until `end` (monotonic seconds), then asks for what is unanswered until peace is over."""
 
     def __init__(
-        self, server: GatewayServer, key: str, tally: Tally, *, end: float, peace_is_over: threading.Event
+        self, server: Gateway, key: str, tally: Tally, *, end: float, peace_is_over: threading.Event
     ) -> None:
         super().__init__()
         self._server, self._tally, self._end, self._peace_is_over = server, tally, end, peace_is_over
