@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
+from django.db.models.signals import pre_migrate
 from django.test import Client
 
 from dev.postgres import APPLICATION
@@ -148,6 +150,12 @@ def manage(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def statement_timeout() -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        return cursor.fetchone()[0]
+
+
 class TestMigrating:
     def test_is_the_owners_who_grants_what_is_new(self, transactional_db: None) -> None:
         database = connection.settings_dict["NAME"]
@@ -167,6 +175,20 @@ class TestMigrating:
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("DROP TABLE payments_new")
+
+    def test_takes_as_long_as_it_takes(self, transactional_db: None) -> None:
+        bounds = []
+
+        def look(**_signal: Any) -> None:
+            bounds.append(statement_timeout())
+
+        pre_migrate.connect(look)
+        try:
+            call_command("migrate", verbosity=0)
+        finally:
+            pre_migrate.disconnect(look)
+        assert set(bounds) == {"0"}
+        assert statement_timeout() == "8s"
 
     def test_of_two_databases_is_refused(self, transactional_db: None) -> None:
         done = manage("migrate", DATABASE_OWNER_URL=POSTGRES.url("postgres"))

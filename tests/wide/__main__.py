@@ -22,6 +22,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
 import psycopg  # noqa: E402
+import requests  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
@@ -31,7 +32,7 @@ from payments.domain.states import Mode  # noqa: E402
 from payments.models import Operation  # noqa: E402
 from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: E402
 from tests.application_role import grant_privileges  # noqa: E402
-from tests.gateway_server import PORTS  # noqa: E402
+from tests.gateway_server import PORTS, GatewayServer  # noqa: E402
 from tests.settings import POSTGRES  # noqa: E402
 from tests.simulated_acquirer import SimulatedAcquirer  # noqa: E402
 from tests.simulated_bank import SimulatedBank  # noqa: E402
@@ -44,6 +45,7 @@ from tests.wide.machines import InTurn, Machine  # noqa: E402
 from tests.wide.pooler import Pooler, PoolerMissing  # noqa: E402
 
 MACHINES, SHOPPERS = 2, 16
+HISTORIES = 20  # payments whose receipts and events are read at the standby
 # What passes before somebody notices that the primary is gone. Patroni's default is up to 30 s.
 NOTICED_AFTER = 3.0  # seconds
 WORKS_AGAIN_WITHIN = 60.0
@@ -73,8 +75,9 @@ def main() -> int:
             "FICPAY_DB_PREPARE": str(pooler.prepares).lower(),
         }
         machines = [Machine(stack, home / f"machine{n}", bank.url, environment) for n in range(MACHINES)]
+        history = stack.enter_context(_history(bank.url, home, standby))
         _announce(pooler, seconds)
-        _shop(InTurn(machines), key, tally, seconds, pooler, standby)
+        _shop(InTurn(machines), history, key, tally, seconds, pooler, standby)
         wait_for_probes(bank)
         logs = sorted(home.glob("*/*.log"))
         _print_complaints([*logs, pooler.log])
@@ -94,6 +97,13 @@ def _start_primary(stack: ExitStack) -> str:
     return issue_api_key(slug=create_merchant(slug="wide", name="Wide").slug, mode=Mode.LIVE).plain
 
 
+def _history(bank_url: str, home: Path, standby: EmbeddedPostgres) -> GatewayServer:
+    """A web server on the standby, for reads alone."""
+    (home / "history").mkdir()
+    environment = {"DATABASE_URL": standby.url("ficpay", role=APPLICATION)}
+    return GatewayServer(bank_url, home / "history", environment=environment)
+
+
 def _announce(pooler: Pooler, seconds: float) -> None:
     version = ".".join(map(str, pooler.version))
     how = (
@@ -106,13 +116,15 @@ def _announce(pooler: Pooler, seconds: float) -> None:
 
 
 def _shop(
-    gateway: InTurn, key: str, tally: Tally, seconds: float, pooler: Pooler, standby: EmbeddedPostgres
-) -> None:
+    gateway: InTurn, history: GatewayServer, key: str, tally: Tally, seconds: float,
+    pooler: Pooler, standby: EmbeddedPostgres,
+) -> None:  # fmt: skip
     end, peace_is_over = time.monotonic() + seconds, threading.Event()
     shoppers = [Shopper(gateway, key, tally, end=end, peace_is_over=peace_is_over) for _ in range(SHOPPERS)]
     for shopper in shoppers:
         shopper.start()
     time.sleep(seconds / 2)
+    _read_history(history, key, tally)
     _fail_over(tally, pooler, standby)
     time.sleep(max(0.0, end - time.monotonic()))
     print("The shoppers ask for their last answers.", flush=True)
@@ -120,6 +132,19 @@ def _shop(
     peace_is_over.set()
     for shopper in shoppers:
         shopper.join()
+
+
+def _read_history(history: GatewayServer, key: str, tally: Tally) -> None:
+    """What the standby tells of payments that shoppers know."""
+    known = list(tally.told)[:HISTORIES]
+    paths = [f"/payments/{payment}{what}" for payment in known for what in ("", "/events")]
+    for path in ("/payments", *paths):
+        answer = requests.get(
+            f"{history.url}/api/v1{path}", headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+        if answer.status_code != 200:
+            tally.accuse(f"the standby answered {path} with {answer.status_code}")
+    print(f"The standby answered {len(paths) + 1} reads.", flush=True)
 
 
 def _fail_over(tally: Tally, pooler: Pooler, standby: EmbeddedPostgres) -> None:

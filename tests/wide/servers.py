@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from django.db import connection
 
-from dev.postgres import EmbeddedPostgres, binaries, environment
+from dev.postgres import EmbeddedPostgres, binaries
 from dev.privileges import disguise
 
 # Not for speed, as the other tests: what is acknowledged must be on both disks.
@@ -24,13 +24,14 @@ def start_standby(primary: EmbeddedPostgres, directory: Path) -> EmbeddedPostgre
         directory, options={**primary.options, **DURABLE, "cluster_name": STANDBY, "hot_standby": "on"}
     )
     directory.mkdir(mode=0o700)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     copied = subprocess.run(
         [
             *disguise().prefix,
             *(str(binaries() / "pg_basebackup"), "--dbname", primary.url("postgres")),
             *("--pgdata", str(standby.data), "--write-recovery-conf", "--checkpoint=fast"),
         ],
-        env=environment(), capture_output=True, text=True, check=False,
+        env=ours, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert copied.returncode == 0, copied.stderr
     standby.start()

@@ -9,7 +9,9 @@ import random
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import django
@@ -30,7 +32,6 @@ from tests.settings import POSTGRES  # noqa: E402
 from tests.simulated_bank import SimulatedBank  # noqa: E402
 from tests.wide.servers import DURABLE  # noqa: E402
 
-KEPT = ("payments_payment", "payments_operation", "payments_attempt", "payments_event")
 SWEPT = ("payments_idempotencykey", "payments_apirequest")
 CLIENTS = 8
 
@@ -77,7 +78,8 @@ def _measure() -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_wal_lsn() - '0/0'")
         found = {"WAL": int(cursor.fetchone()[0])}
-        for table in (*KEPT, *SWEPT):
+        tables = connection.introspection.table_names(cursor)
+        for table in tables:
             cursor.execute(f"VACUUM {table}")
             cursor.execute("SELECT pg_total_relation_size(%s)", [table])
             found[table] = cursor.fetchone()[0]
@@ -85,21 +87,20 @@ def _measure() -> dict[str, int]:
 
 
 def _print(measured: list[dict[str, int]], count: int) -> None:
-    start, authorized, captured = measured
-    print(f"Bytes a payment, of {count}{'':<10} authorize    capture")
+    steps = [
+        {name: (after[name] - before[name]) / count for name in after} for before, after in pairwise(measured)
+    ]
+    grown = [name for name in steps[0] if name != "WAL" and any(step[name] > 1 for step in steps)]
 
-    def line(name: str, tables: tuple[str, ...]) -> None:
-        steps = [
-            sum(after[one] - before[one] for one in tables) / count
-            for before, after in ((start, authorized), (authorized, captured))
-        ]
-        print(f"{name:<32} {steps[0]:9.0f}  {steps[1]:9.0f}")
+    def line(what: str, names: Iterable[str]) -> None:
+        print(f"{what:<32}", *(f"{sum(step[name] for name in names):9.0f}" for step in steps))
 
-    for table in (*KEPT, *SWEPT):
-        line(table, (table,))
-    line("kept", KEPT)
+    print(f"{f'Bytes a payment, of {count}':<32} authorize   capture")
+    for name in grown:
+        line(name, [name])
+    line("kept", [name for name in grown if name not in SWEPT])
     line("swept after 30 days", SWEPT)
-    line("WAL", ("WAL",))
+    line("WAL", ["WAL"])
 
 
 if __name__ == "__main__":

@@ -63,17 +63,25 @@ def _who_and_where() -> tuple[str, Any]:
 
 @contextmanager
 def _unhurried() -> Iterator[None]:
-    """Connected anew, so that the server gives no statement up. A pooler between would ignore this."""
+    """Connected anew, so that the server gives no statement up. A pooler between would ignore this.
+
+    A transaction that goes on already keeps its connection.
+    """
     usual = connection.settings_dict["OPTIONS"]
-    connection.close()
     options = f"{usual.get('options', '')} -c statement_timeout=0".strip()
-    connection.settings_dict["OPTIONS"] = {**usual, "options": options, "pool": False}
+    _reconnect({**usual, "options": options, "pool": False})
     try:
         with patient():
             yield
     finally:
+        _reconnect(usual)
+
+
+def _reconnect(options: dict[str, Any]) -> None:
+    """With these options from the next statement on."""
+    connection.settings_dict["OPTIONS"] = options
+    if not connection.in_atomic_block:
         connection.close()
-        connection.settings_dict["OPTIONS"] = usual
 
 
 @contextmanager
