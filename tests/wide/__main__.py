@@ -58,15 +58,15 @@ def main() -> int:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wide-")))
         try:
-            key = _start_primary(stack)
             pooler = Pooler(home, random.choice(PORTS), servers.socket_directory(POSTGRES))
         except PoolerMissing as missing:
             sys.exit(str(missing))
+        key = _start_primary(stack)
         standby = servers.start_standby(POSTGRES, home / "standby")
         stack.callback(standby.stop)
         stack.enter_context(pooler)
         weather = {"failure_rate": 0.02, "min_latency_ms": 20, "max_latency_ms": 400}
-        bank = stack.enter_context(SimulatedBank(**weather))  # type: ignore[arg-type]
+        bank = stack.enter_context(SimulatedBank(**weather))
         acquirer = stack.enter_context(SimulatedAcquirer(**weather))
         environment = {
             "DATABASE_URL": pooler.url,
