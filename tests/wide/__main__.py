@@ -8,7 +8,6 @@ has done anything twice or anything our books do not know, or if the audit finds
 """
 
 import os
-import random
 import sys
 import tempfile
 import threading
@@ -32,7 +31,7 @@ from payments.domain.states import Mode  # noqa: E402
 from payments.models import Operation  # noqa: E402
 from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: E402
 from tests.application_role import grant_privileges  # noqa: E402
-from tests.gateway_server import PORTS, GatewayServer  # noqa: E402
+from tests.gateway_server import GatewayServer  # noqa: E402
 from tests.settings import POSTGRES  # noqa: E402
 from tests.simulated_acquirer import SimulatedAcquirer  # noqa: E402
 from tests.simulated_bank import SimulatedBank  # noqa: E402
@@ -58,7 +57,7 @@ def main() -> int:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wide-")))
         try:
-            pooler = Pooler(home, random.choice(PORTS), servers.socket_directory(POSTGRES))
+            pooler = Pooler(home, servers.socket_directory(POSTGRES))
         except PoolerMissing as missing:
             sys.exit(str(missing))
         key = _start_primary(stack)

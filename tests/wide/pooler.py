@@ -1,11 +1,14 @@
 """PgBouncer in transaction mode, as docs/scaling.md has it, between FicPay and PostgreSQL."""
 
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +17,7 @@ import psycopg
 
 from dev.postgres import APPLICATION
 from dev.privileges import disguise
+from tests.gateway_server import PORTS
 
 # The first that follows prepared statements from one server connection to the next.
 PREPARES_FROM = (1, 21)
@@ -46,12 +50,12 @@ class PoolerMissing(Exception):
 
 
 class Pooler:
-    """One PgBouncer process. `with Pooler(home, port, host) as pooler: pooler.point_at(another)`."""
+    """One PgBouncer process. `with Pooler(home, host) as pooler: pooler.point_at(another)`."""
 
-    def __init__(self, home: Path, port: int, host: str, *, database: str = "ficpay", size: int = 12) -> None:
+    def __init__(self, home: Path, host: str, *, database: str = "ficpay", size: int = 12) -> None:
         """`host` is PostgreSQL's, or its socket's directory; `size` its connections. Raises PoolerMissing."""
         self._binary = _found()
-        self._home, self._port, self._database, self._size = home, port, database, size
+        self._home, self._port, self._database, self._size = home, _free_port(), database, size
         self.version = _version_of(self._binary)
         self.log = home / "pgbouncer.log"
         self._write(host)
@@ -106,6 +110,14 @@ class Pooler:
             users=users, prepared=prepared,
         )  # fmt: skip
         (self._home / "pgbouncer.ini").write_text(settings)
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _found() -> str:

@@ -1,6 +1,5 @@
 """FicPay behind PgBouncer in transaction mode: nothing relies on a connection that stays its own."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from payments.models import Merchant
 from payments.models.patience import unhurried
 from reconciliation.services.audit import violations
 from tests.application_role import grant_privileges
-from tests.gateway_server import PORTS
 from tests.settings import POSTGRES
 from tests.wide.pooler import Pooler, PoolerMissing
 
@@ -42,7 +40,7 @@ def pooler(transactional_db: None, tmp_path: Path) -> Iterator[Pooler]:
     """With two connections to PostgreSQL, which all share; this process's connections go through it."""
     direct = dict(connection.settings_dict)
     try:
-        pooler = Pooler(tmp_path, random.choice(PORTS), direct["HOST"], database=direct["NAME"], size=2)
+        pooler = Pooler(tmp_path, direct["HOST"], database=direct["NAME"], size=2)
     except PoolerMissing as missing:
         pytest.skip(str(missing))
     grant_privileges()
