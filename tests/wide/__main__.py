@@ -1,10 +1,11 @@
 """`make wide`: shoppers at two machines for WIDE_SECONDS (60); half-way the database's machine dies.
 
-Each machine runs a web server, a worker and a recovery. PgBouncer in transaction mode stands between them
-and PostgreSQL, whose standby is synchronous. The primary is killed with SIGKILL while payments flow; the
-standby is promoted and PgBouncer pointed at it, as an operator or Patroni would. The shoppers ask again with
-their keys, each time at the other machine. Ends with 1 if anything that a shopper was told is lost, if a bank
-has done anything twice or anything our books do not know, or if the audit finds a violation.
+Each machine runs a web server, a worker, a recovery and a search. PgBouncer in transaction mode stands
+between them and PostgreSQL, whose standby is synchronous. The primary is killed with SIGKILL while payments
+flow; the standby is promoted and PgBouncer pointed at it, as an operator or Patroni would. The shoppers ask
+again with their keys, each time at the other machine. Ends with 1 if anything that a shopper was told is
+lost, if a bank has done anything twice or anything our books do not know, if the audit finds a violation, or
+if the back office's search does not find a payment as it is.
 """
 
 import os
@@ -27,8 +28,9 @@ from django.core.management import call_command  # noqa: E402
 
 from dev.postgres import APPLICATION, EmbeddedPostgres  # noqa: E402
 from ficpay.database.bounds import role_bounds  # noqa: E402
+from office.search.models import FoundPayment  # noqa: E402
 from payments.domain.states import Mode  # noqa: E402
-from payments.models import Operation  # noqa: E402
+from payments.models import Operation, Payment  # noqa: E402
 from payments.usecases.merchants import create_merchant, issue_api_key  # noqa: E402
 from tests.application_role import grant_privileges  # noqa: E402
 from tests.gateway_server import GatewayServer  # noqa: E402
@@ -48,6 +50,7 @@ HISTORIES = 20  # payments whose receipts and events are read at the standby
 # What passes before somebody notices that the primary is gone. Patroni's default is up to 30 s.
 NOTICED_AFTER = 3.0  # seconds
 WORKS_AGAIN_WITHIN = 60.0
+SEARCHED_WITHIN = 15.0
 COMPLAINTS = ("prepared statement", "cached plan")
 
 
@@ -78,6 +81,7 @@ def main() -> int:
         _announce(pooler, seconds)
         _shop(InTurn(machines), history, key, tally, seconds, pooler, standby)
         wait_for_probes(bank)
+        _compare_search(tally)
         logs = sorted(home.glob("*/*.log"))
         _print_complaints([*logs, pooler.log])
         return books.close(bank, acquirer, tally, logs)
@@ -164,6 +168,19 @@ def _fail_over(tally: Tally, pooler: Pooler, standby: EmbeddedPostgres) -> None:
     print(
         f"Promoted after {promoted - died:.1f} s, answers after {time.monotonic() - died:.1f} s.", flush=True
     )
+
+
+def _compare_search(tally: Tally) -> None:
+    deadline = time.monotonic() + SEARCHED_WITHIN
+    while True:
+        wrong = set(Payment.objects.values_list("id", "state")) ^ set(
+            FoundPayment.objects.values_list("id", "state")
+        )
+        if not wrong or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    if wrong:
+        tally.accuse(f"the search does not know {len(wrong)} payments as they are")
 
 
 def _final_answers(tally: Tally) -> int:

@@ -1,4 +1,4 @@
-"""FicPay's machines: each a web server, a worker and a recovery, on ports of its own."""
+"""FicPay's machines: each a web server, a worker, a recovery and a search, on ports of their own."""
 
 import itertools
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ class Machine:
         for name, command in (
             ("worker", ["worker"]),
             ("recovery", ["reconcile", "pending", "--watch"]),
+            ("search", ["search", "--watch"]),
         ):
             process = Behind(self.web.environment, home / f"{name}.log", *command)
             process.start()

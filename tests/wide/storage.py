@@ -34,6 +34,7 @@ from tests.wide.servers import DURABLE  # noqa: E402
 
 SWEPT = ("payments_idempotencykey", "payments_apirequest")
 CLIENTS = 8
+_TABLE = "table "
 
 
 def main() -> int:
@@ -74,33 +75,49 @@ def _post_all(server: GatewayServer, key: str, posts: list[tuple[str, object]]) 
 
 
 def _measure() -> dict[str, int]:
-    """Bytes by table, with its indexes, and of WAL since the server was made."""
+    """Bytes by table, with its indexes; and where the WAL stood before and after the search caught up."""
+    found = {"WAL": _wal()}
+    call_command("search", verbosity=0)
+    found["WAL after the search"] = _wal()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'")
-        found = {"WAL": int(cursor.fetchone()[0])}
-        tables = connection.introspection.table_names(cursor)
-        for table in tables:
+        for table in connection.introspection.table_names(cursor):
             cursor.execute(f"VACUUM {table}")
             cursor.execute("SELECT pg_total_relation_size(%s)", [table])
-            found[table] = cursor.fetchone()[0]
-    return found
+            found[f"{_TABLE}{table}"] = cursor.fetchone()[0]
+    return found | {"WAL after all": _wal()}
+
+
+def _wal() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_insert_lsn() - '0/0'")
+        return int(cursor.fetchone()[0])
 
 
 def _print(measured: list[dict[str, int]], count: int) -> None:
-    steps = [
-        {name: (after[name] - before[name]) / count for name in after} for before, after in pairwise(measured)
+    steps = [_step(before, after) for before, after in pairwise(measured)]
+    grown = [
+        name for name in steps[0] if name.startswith(_TABLE) and any(step[name] > count for step in steps)
     ]
-    grown = [name for name in steps[0] if name != "WAL" and any(step[name] > 1 for step in steps)]
 
     def line(what: str, names: Iterable[str]) -> None:
-        print(f"{what:<32}", *(f"{sum(step[name] for name in names):9.0f}" for step in steps))
+        print(f"{what:<32}", *(f"{sum(step[name] for name in names) / count:9.0f}" for step in steps))
 
     print(f"{f'Bytes a payment, of {count}':<32} authorize   capture")
     for name in grown:
-        line(name, [name])
-    line("kept", [name for name in grown if name not in SWEPT])
-    line("swept after 30 days", SWEPT)
+        line(name.removeprefix(_TABLE), [name])
+    swept = {f"{_TABLE}{table}" for table in SWEPT}
+    line("kept", [name for name in grown if name not in swept])
+    line("swept after 30 days", swept)
     line("WAL", ["WAL"])
+    line("WAL of the search", ["WAL of the search"])
+
+
+def _step(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    tables = {name: size - before[name] for name, size in after.items() if name.startswith(_TABLE)}
+    return tables | {
+        "WAL": after["WAL"] - before["WAL after all"],
+        "WAL of the search": after["WAL after the search"] - after["WAL"],
+    }
 
 
 if __name__ == "__main__":
