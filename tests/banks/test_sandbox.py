@@ -138,5 +138,8 @@ class TestTheRegistry:
         settings.BANK_THREADS_OF = {"acquirer": 3}
         settings.BANK_TIMINGS = {"acquirer": Timing(read=10.0)}
         of = {name: bank_named(name).abilities for name in ("ficmart", "acquirer")}
-        assert {name: one.calls_in_flight for name, one in of.items()} == {"ficmart": 48, "acquirer": 3}
+        assert {name: one.calls_in_flight for name, one in of.items()} == {
+            "ficmart": settings.BANK_THREADS,
+            "acquirer": 3,
+        }
         assert {name: one.timing.read for name, one in of.items()} == {"ficmart": 30.0, "acquirer": 10.0}

@@ -125,7 +125,7 @@ class TestSchedules:
         Schedule.objects.update(next_run=datetime.now(UTC) - timedelta(days=2, hours=13))
         with of_another_laptop(sign_in("ann", Role.AUDITOR), timezone_id="Asia/Kolkata") as page:
             page.goto(SCHEDULES)
-            expect(page.get_by_text("overdue for 2 d 13 h")).to_have_count(4)
+            expect(page.get_by_text("overdue for 2 d 13 h")).to_have_count(5)
             expect(page.locator("time").first).to_contain_text("GMT+5:30")
             page.wait_for_load_state("networkidle")
             photograph(page, "schedules-overdue")
