@@ -6,11 +6,14 @@ Pure: the dying gateway imports it, too.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+CAREFUL = "careful outcome uncommitted"
 # What the statement of an intent and that of an outcome say near their beginning: what has been done, and is
 # not committed, when the gateway stands still.
 LAST_STATEMENTS = {
     "intent uncommitted": "claimed AS ( INSERT INTO payments_idempotencykey",
     "outcome uncommitted": "operation AS MATERIALIZED ( SELECT o.id FROM payments_operation",
+    # After a second attempt: in the middle of a transaction of several statements.
+    CAREFUL: 'UPDATE "payments_operation" SET "state"',
 }
 
 

@@ -74,8 +74,9 @@ def _watched_statement(
 ) -> Any:
     for point, statement in LAST_STATEMENTS.items():
         if point == _wanted and statement in sql:
-            # It commits by itself. In a transaction it stands still when it has done all but that.
-            execute("BEGIN", None, many, context)
+            if not context["connection"].in_atomic_block:
+                # It commits by itself. In a transaction it stands still when it has done all but that.
+                execute("BEGIN", None, many, context)
             execute(sql, params, many, context)
             _arrive(point)
     return execute(sql, params, many, context)

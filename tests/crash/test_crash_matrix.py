@@ -15,7 +15,7 @@ from payments.models import Operation
 from payments.usecases.recovery import recover_due
 from tests.bank_books import disagreements, stray_holds
 from tests.crash.case import WITHIN, Case
-from tests.crash.points import DIFFERENT_DOUBTS, IN_DOUBT, INSTRUCTIONS, NOT_EXECUTED, REMAINS
+from tests.crash.points import CAREFUL, DIFFERENT_DOUBTS, IN_DOUBT, INSTRUCTIONS, NOT_EXECUTED, REMAINS
 from tests.time_travel import let_pass
 
 
@@ -57,6 +57,18 @@ class TestAGatewayKilled:
         # Two denials are no proof: the bank's statement has the last word on the payment given up.
         given_up = 1 if is_given_up else 0
         case.assert_at_rest(answer, failed=given_up, awaiting_statement=given_up)
+
+    def test_in_the_outcome_of_a_second_attempt_leaves_a_doubt_that_recovery_ends(self, case: Case) -> None:
+        case.bank.script(case.instruction.endpoint, "fail_before", times=1)
+        case.kill_gateway(CAREFUL)
+        assert case.remains() == replace(
+            REMAINS["outcome uncommitted"], attempts=("answered", ""), calls=("answered", "answered")
+        )
+        assert recover_due(within=WITHIN) == 0
+        assert case.recover() == 1
+        answer = case.ask()
+        assert answer.status == case.instruction.status
+        case.assert_at_rest(answer)
 
     @pytest.mark.parametrize("point", DIFFERENT_DOUBTS)
     def test_in_between_leaves_a_doubt_about_which_the_client_asks_before_recovery_has_run(
