@@ -7,7 +7,10 @@ from django.db import connection
 
 from office.search.words import WORDS_OF_PAYMENT
 
+# As rows, not as an array to look into: that would be searched through for each row of a table.
+_ASKED = "WITH asked AS (SELECT unnest(%(payments)s::uuid[]) AS id)"
 _PAYMENTS = f"""
+    {_ASKED}
     INSERT INTO office_foundpayment AS found (
         id, merchant_id, mode, order_id, customer_id, amount_minor, captured_minor, currency, state,
         decline_code, card_last4, email, words, created_at, authorized_at, captured_at
@@ -15,7 +18,7 @@ _PAYMENTS = f"""
     SELECT p.id, p.merchant_id, p.mode, p.order_id, p.customer_id, p.amount_minor, p.captured_minor,
         p.currency, p.state, p.decline_code, p.card_last4, lower(p.customer_email), {WORDS_OF_PAYMENT},
         p.created_at, p.authorized_at, p.captured_at
-    FROM payments_payment p WHERE p.id = ANY (%(payments)s)
+    FROM asked JOIN payments_payment p ON p.id = asked.id
     ON CONFLICT (id) DO UPDATE SET (
         merchant_id, mode, order_id, customer_id, amount_minor, captured_minor, currency, state,
         decline_code, card_last4, email, words, created_at, authorized_at, captured_at
@@ -26,23 +29,24 @@ _PAYMENTS = f"""
         excluded.captured_at
     ) WHERE found.* IS DISTINCT FROM excluded.*
 """  # noqa: S608 - of our own words
-_NAMES = """
+_NAMES = f"""
+    {_ASKED}
     INSERT INTO office_foundname (name, payment_id)
     SELECT name, payment_id FROM (
         SELECT p.id AS payment_id, unnest(
             ARRAY[p.bank_authorization_id, p.bank_capture_id, p.bank_void_id, p.bank_refund_id]
         ) AS name
-        FROM payments_payment p WHERE p.id = ANY (%(payments)s)
+        FROM asked JOIN payments_payment p ON p.id = asked.id
         UNION
         SELECT o.payment_id, unnest(ARRAY[o.bank_reference, o.request_id])
-        FROM payments_operation o WHERE o.payment_id = ANY (%(payments)s)
+        FROM asked JOIN payments_operation o ON o.payment_id = asked.id
         UNION
         SELECT o.payment_id, a.bank_reference
-        FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
-        WHERE o.payment_id = ANY (%(payments)s)
+        FROM asked JOIN payments_operation o ON o.payment_id = asked.id
+        JOIN payments_attempt a ON a.operation_id = o.id
     ) AS names WHERE name <> ''
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - likewise
 
 
 def fill(payments: Collection[UUID]) -> None:
