@@ -50,4 +50,4 @@ def curl(environment: Environment, api_key: str) -> str:
 
 
 def _bank(environment: Environment) -> str:
-    return f"the bank at {environment.bank_url}" if environment.given_bank_url else "the simulated bank"
+    return f"the bank at {environment.bank_url}" if environment.given_bank_url else "the simulated banks"

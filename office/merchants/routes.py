@@ -4,8 +4,8 @@ from django.db import transaction
 
 from office.log.staff import Operator, Staff, log_action
 from payments.domain.money import Currency
-from payments.domain.states import Mode
-from payments.engine.abilities import banks_for
+from payments.domain.states import Mode, OperationKind
+from payments.engine.abilities import banks_for, banks_that_can
 from payments.models import Event, Merchant, Route
 from payments.models.clock import ClockTimestamp
 
@@ -22,7 +22,9 @@ def change_route(
     False where it is so already. Payments that have begun keep their bank. Raises Merchant.DoesNotExist,
     and NoSuchRoute where the bank does not serve this currency in this mode.
     """
-    able = banks_for(mode, currency)
+    able, all_banks = banks_for(mode, currency), banks_that_can(OperationKind.AUTHORIZE)
+    if bank is not None and bank not in all_banks:
+        raise NoSuchRoute(f"There is no bank {bank}. Banks: {', '.join(all_banks)}.")
     if bank is not None and bank not in able:
         known = f"Banks that do: {', '.join(able)}." if able else "No bank does."
         raise NoSuchRoute(f"{bank} does not take {currency} in {mode} mode. {known}")

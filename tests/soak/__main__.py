@@ -9,6 +9,7 @@ after the last shopper, are passed by moving the clocks.
 """
 
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -95,4 +96,5 @@ def _shop(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     sys.exit(main())

@@ -9,6 +9,7 @@ if the back office's search does not find a payment as it is.
 """
 
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -197,4 +198,5 @@ def _print_complaints(logs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     sys.exit(main())

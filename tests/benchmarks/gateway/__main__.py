@@ -4,6 +4,7 @@ docs/benchmarks.md says what each figure means. `quick` as an argument is `make 
 """
 
 import os
+import signal
 import sys
 import time
 
@@ -56,4 +57,5 @@ def write(results: Results) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     sys.exit(main())
