@@ -179,9 +179,20 @@ def _first_lease(payment: Payment, operation: Operation, taken_at: float) -> Lea
 def conclude(lease: Lease, ended: Ended) -> Recorded | None:
     """Record the outcome of an operation that its first attempt has settled: a success, or a decline.
 
-    Tried once: what the database raises is found out by the careful path. So is whether this was recorded
-    after all, where only its echo was lost.
+    Tried once, and raises nothing: whatever fails, the bank's answer must not be lost. The careful path
+    records it or puts it down. It also finds out whether only the echo of the record was lost.
     """
+    try:
+        return _conclude(lease, ended)
+    except Exception as error:  # noqa: BLE001 - a defect, too
+        connection.close()
+        report = log.warning if isinstance(error, DatabaseError | InterfaceError) else log.exception
+        report("not_recorded_at_once", operation=lease.operation_id.hex, error=type(error).__name__)
+        return None
+
+
+def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
+    """Raises what the database raises."""
     fresh, outcome, reply = lease.fresh, ended.outcome, ended.reply
     is_first = fresh is not None and lease.attempt == 1
     if not (is_first and isinstance(reply, Approval | Decline) and isinstance(outcome, Succeeded | Declined)):
@@ -200,31 +211,26 @@ def conclude(lease: Lease, ended: Ended) -> Recorded | None:
     apply_outcome(operation, outcome, marked)
     answer, mark = answers.of_operation(payment, operation), str(answers.timestamp(marked))
     evidence = evidence_of(reply)
-    try:
-        row = statements.fetch(
-            statements.OUTCOME,
-            before
-            | _changes(payment, operation)
-            | {
-                "result": ended.result,
-                "said": reply.said,
-                "http_status": Int4(reply.status),
-                "reply": evidence["reply"],
-                "is_replay": evidence.get("replayed"),
-                "duration_ms": Int4(ended.duration_ms),
-                "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
-                "event": event,
-                "evidence": json.dumps({"attempt": 1, **evidence}),
-                "status": Int4(answer.status),
-                "headers": json.dumps(dict(answer.headers)),
-                "body": answer.body.decode(),
-                "mark": mark,
-            },
-        )
-    except (DatabaseError, InterfaceError) as error:
-        connection.close()
-        log.warning("not_recorded_at_once", operation=operation.id.hex, error=type(error).__name__)
-        return None
+    row = statements.fetch(
+        statements.OUTCOME,
+        before
+        | _changes(payment, operation)
+        | {
+            "result": ended.result,
+            "said": reply.said,
+            "http_status": Int4(reply.status),
+            "reply": evidence["reply"],
+            "is_replay": evidence.get("replayed"),
+            "duration_ms": Int4(ended.duration_ms),
+            "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
+            "event": event,
+            "evidence": json.dumps({"attempt": 1, **evidence}),
+            "status": Int4(answer.status),
+            "headers": json.dumps(dict(answer.headers)),
+            "body": answer.body.decode(),
+            "mark": mark,
+        },
+    )
     return _as_recorded(payment, operation, answer, mark, row[0]) if row else None
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -208,6 +209,15 @@ class TestTheRequestWaitsBesideIt:
         assert (answer.status, answer.json["money_moved"]) == (500, "unknown")
         assert Payment.objects.get().state == "PENDING"
         assert Operation.objects.get().state == "OPEN"
+        put_down = Attempt.objects.get()
+        assert (put_down.is_late, put_down.bank_reference) == (True, bank.ledger()[0].id)
+
+    def test_a_defect_that_makes_no_answer_does_not_lose_the_banks(
+        self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No error of the database's: the outcome could not even be put into words."""
+        monkeypatch.setattr("payments.engine.answers.of_operation", Mock(side_effect=KeyError("a defect")))
+        assert live.post("/payments", order()).status == 500
         put_down = Attempt.objects.get()
         assert (put_down.is_late, put_down.bank_reference) == (True, bank.ledger()[0].id)
 
