@@ -21,7 +21,11 @@ class Connection(psycopg.Connection[Any]):
     """One that is closed where the server has not answered in time: nobody knows what it has done."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """As psycopg's. Raises OperationalError where the server says nothing for too long."""
+        """As psycopg's. Raises OperationalError where the server says nothing for too long.
+
+        A migration may forbid what was prepared before it ("cached plan must not change result type"). The
+        statement fails before it runs, and would fail for as long as the connection lives: that ends here.
+        """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         longest = longest_silence(settings.DATABASE_TIMING.silence)
@@ -30,6 +34,9 @@ class Connection(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(f"The database has not answered for {longest:g} s.") from None
+        except psycopg.errors.FeatureNotSupported:
+            self.pgconn.finish()
+            raise
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
