@@ -21,7 +21,7 @@ from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
 from payments.domain.cards import Card
 from payments.domain.replies import Approval, Reply
-from payments.engine import conclude, record
+from payments.engine import conclude, record, statements
 from payments.models import Operation
 from payments.models.clock import ClockTimestamp
 
@@ -99,7 +99,7 @@ class Senders:
             sleep.lie_down()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Between the engine and its bank, and around the transaction that records an outcome."""
+        """Between the engine and its bank, and around what records an outcome, on both paths."""
         monkeypatch.setitem(
             registry._MAKERS,
             "ficmart",
@@ -111,6 +111,7 @@ class Senders:
             lambda: MortalAcquirer(self, settings.ACQUIRER_URL, settings.BANK_TIMING),
         )
         monkeypatch.setattr(record, "_finish", self._mortal(record._finish))
+        monkeypatch.setattr(statements, "fetch", self._mortal_at_outcome(statements.fetch))
         for kind, effect in list(conclude.EFFECTS.items()):
             monkeypatch.setitem(conclude.EFFECTS, kind, self._and_die(effect))
 
@@ -126,13 +127,27 @@ class Senders:
     def _mortal(self, finish: Callable[..., Any]) -> Callable[..., Any]:
         def mortal(*args: Any) -> Any:
             recorded = finish(*args)
-            if self.struck_by(Fate.AFTER_THE_OUTCOME):
-                raise self.death()
-            if self.struck_by(Fate.ECHO_LOST):
-                raise OperationalError("the connection broke after the commit")
+            self._strike_after_outcome()
             return recorded
 
         return mortal
+
+    def _mortal_at_outcome(self, fetch: Callable[..., Any]) -> Callable[..., Any]:
+        """The fast path's outcome is a statement that commits by itself."""
+
+        def mortal(statement: str, parameters: dict[str, Any]) -> Any:
+            row = fetch(statement, parameters)
+            if statement == statements.OUTCOME and row is not None:
+                self._strike_after_outcome()
+            return row
+
+        return mortal
+
+    def _strike_after_outcome(self) -> None:
+        if self.struck_by(Fate.AFTER_THE_OUTCOME):
+            raise self.death()
+        if self.struck_by(Fate.ECHO_LOST):
+            raise OperationalError("the connection broke after the commit")
 
 
 class _Mortal:
