@@ -212,7 +212,7 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
             return _adopt(locked, late)
     if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
         if not operation.bank_reference:
-            name_success(payment, operation, ended.reply.reference)
+            _name_late(payment, operation, lease, ended.reply)
     else:
         _contradict(payment, operation, lease, ended)
     log.warning("answer_not_applied", operation=operation.pk.hex, reply=describe(ended.reply))
@@ -232,6 +232,19 @@ def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
     log.info("late_answer_adopted", operation=operation.pk.hex, reply=describe(late.reply))
     evidence = {"attempt": late.attempt, **evidence_of(late.reply)}
     return conclude(locked, outcome, evidence=evidence)
+
+
+def _name_late(payment: Payment | None, operation: Operation, lease: Lease, reply: Approval) -> None:
+    """Fill in the bank's id, which was not known when the success was deduced."""
+    name_success(payment, operation, reply.reference)
+    Event.objects.create(
+        payment=payment,
+        operation=operation,
+        type=Event.Type.REFERENCE_FOUND,
+        actor=operation.actor,
+        request_id=operation.request_id,
+        evidence={"attempt": lease.attempt, **evidence_of(reply)},
+    )
 
 
 def _still_held(operation: Operation, lease: Lease) -> bool:

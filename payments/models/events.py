@@ -51,6 +51,7 @@ class EventType(models.TextChoices):
     GROUP_CHANGED = "group.changed"
     SCHEDULE_RUN_NOW = "schedule.run_now"
     LATE_ANSWER_FOUND = "late_answer.found"  # of what is recorded as not executed: the bank has done it
+    REFERENCE_FOUND = "reference.found"  # the bank's id of what has succeeded without one, by its late answer
     LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
     ORPHAN_ANSWER_FOUND = "orphan_answer.found"  # executed at the bank; our database has lost its record
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from office.search.follow import Follower
+from office.search.models import FoundName
 from payments.models import Attempt, Discrepancy, Event, Operation
 from payments.models.clock import ClockTimestamp
 from payments.usecases.recovery import recover_due
@@ -34,6 +36,7 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
     live: ApiClient, bank: SimulatedBank, verb: str
 ) -> None:
     """The bank has executed it; its answer is on the way while recovery hears that it is done already."""
+    follower = Follower()
     payment = live.captured() if verb == "refund" else live.authorized()
     bank.hold(f"{verb}s", at="storing")  # type: ignore[arg-type]
     assert live.post(f"/payments/{payment['id']}/{verb}", key="k").status == 202
@@ -46,6 +49,7 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
         assert Discrepancy.objects.get(closed_at=None).kind == "capture_id_unknown"
     else:  # deduced: done, its id unknown
         assert (met.state, met.bank_reference) == ("SUCCEEDED", "")
+    assert follower.step() is False
     bank.release()
     bank.wait_until_idle()
     _wait_for_late_answer(verb)
@@ -54,6 +58,8 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
     assert (operation.state, operation.bank_reference) == ("SUCCEEDED", made)
     receipt = live.receipt(payment["id"])
     assert (receipt["state"], receipt["bank"][f"{verb}_id"]) == (ENDED[verb], made)
+    assert follower.step() is False
+    assert FoundName.objects.filter(name=made, payment_id=operation.payment_id).exists()
     assert not Discrepancy.objects.filter(closed_at=None).exists()
     assert "unknown" not in told(operation)
     assert live.post(f"/payments/{payment['id']}/{verb}", key="k").status == 200
