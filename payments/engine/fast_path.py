@@ -30,7 +30,7 @@ from payments.models import Event, Merchant, Operation, Payment
 
 log = structlog.get_logger("payments.operations")
 
-# The state from which each step starts.
+# The state that each step starts from.
 _FROM = {
     OperationKind.CAPTURE: PaymentState.AUTHORIZED,
     OperationKind.VOID: PaymentState.AUTHORIZED,
@@ -194,10 +194,10 @@ def conclude(lease: Lease, ended: Ended) -> Recorded | None:
 def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
     """Raises what the database raises."""
     fresh, outcome, reply = lease.fresh, ended.outcome, ended.reply
-    is_first = fresh is not None and lease.attempt == 1
-    if not (is_first and isinstance(reply, Approval | Decline) and isinstance(outcome, Succeeded | Declined)):
+    if fresh is None or lease.attempt != 1:
         return None
-    assert fresh is not None  # noqa: S101 - `is_first`
+    if not (isinstance(reply, Approval | Decline) and isinstance(outcome, Succeeded | Declined)):
+        return None
     payment, operation = fresh.payment, fresh.operation
     before = {
         "old_state": payment.state,

@@ -21,7 +21,8 @@ attempt AS (
     UPDATE payments_attempt a SET
         ended_at = moment.at, result = %(result)s, in_doubt = false, is_over = true, said = %(said)s,
         http_status = %(http_status)s, reply = %(reply)s, bank_reference = %(reference)s::text,
-        is_replay = %(is_replay)s::boolean, duration_ms = %(duration_ms)s, hold_expires_at = %(hold_expires_at)s::timestamptz
+        is_replay = %(is_replay)s::boolean, duration_ms = %(duration_ms)s,
+        hold_expires_at = %(hold_expires_at)s::timestamptz
     FROM moment
     WHERE a.operation_id = %(operation_id)s::uuid AND a.number = 1 AND a.ended_at IS NULL
     RETURNING a.operation_id
@@ -63,7 +64,8 @@ answered AS (
         answer_status = %(status)s, answer_headers = %(headers)s::jsonb,
         answer_body = convert_to(
             replace(
-                %(body)s::text, %(mark)s::text, to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                %(body)s::text, %(mark)s::text,
+                to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ),
             'UTF8'
         )

@@ -4,7 +4,8 @@
 WITH payment AS MATERIALIZED (
     SELECT
         *,
-        CASE %(kind)s::text WHEN 'refund' THEN captured_minor - refunded_minor ELSE amount_minor END AS left_minor,
+        CASE %(kind)s::text WHEN 'refund' THEN captured_minor - refunded_minor ELSE amount_minor END
+            AS left_minor,
         CASE %(kind)s::text WHEN 'refund' THEN bank_capture_id ELSE bank_authorization_id END AS target
     FROM payments_payment
     WHERE id = %(payment_id)s::uuid AND merchant_id = %(merchant_id)s AND mode = %(mode)s::text
@@ -55,7 +56,7 @@ event AS (
 )
 SELECT
     operation.amount_minor, operation.target_reference, operation.created_at,
-    -- What a receipt shows, in the order of `Held`.
+    -- What a receipt shows, in the order of `fast_path._SHOWN`.
     payment.order_id, payment.customer_id, payment.amount_minor, payment.captured_minor,
     payment.refunded_minor, payment.currency, payment.state,
     payment.card_brand, payment.card_last4, payment.card_expiry_month, payment.card_expiry_year,
