@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.conf import settings
 
 from payments.banks import registry
 from payments.banks.base import Instruction
@@ -23,7 +24,7 @@ class PartsBank(SandboxBank):
     """So many `silent` answers are lost after the execution, and so many requests are `unsent`."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(settings.BANK_TIMING)
         self._lock = threading.Lock()
         self.refunds: dict[str, int] = {}  # minor units by reference
         self.captured: dict[str, int] = {}
