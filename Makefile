@@ -61,10 +61,10 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'All checks passed.'
 
 soak: $(INSTALLED) ## shoppers and disturbances of all kinds for SOAK_SECONDS (120), then the books
-	@exec $(VENV) -m tests.soak
+	@exec $(VENV) -m tests.adversity.soak
 
 wide: $(INSTALLED) ## two machines, PgBouncer and a standby that takes over; then the books (two minutes)
-	@exec $(VENV) -m tests.wide
+	@exec $(VENV) -m tests.adversity.wide
 
 bench: $(INSTALLED) ## what a payment costs, as ratios to the best this machine could do (docs/benchmarks.md)
 	@PYTHONPATH="$$($(VENV) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
@@ -79,7 +79,7 @@ admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (100000
 
 screenshots: $(INSTALLED) ## photograph the back office anew for the README (needs a browser)
 	@mkdir -p docs/screenshots
-	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/browser/test_staff_at_work.py
+	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/office/browser/test_staff_at_work.py
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml and the Postman collection made from it anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
@@ -92,13 +92,13 @@ outcomes: $(INSTALLED) ## write docs/outcomes.md anew
 	@$(VENV) -m docs.outcomes docs/outcomes.md
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
-	@exec $(VENV) -m pytest tests/bank_contract
+	@exec $(VENV) -m pytest tests/banks/contract
 
 acquirer-contract: $(INSTALLED) ## the acquirer's contract as tests, against ACQUIRER_URL if given
-	@exec $(VENV) -m pytest tests/acquirer_contract
+	@exec $(VENV) -m pytest tests/banks/acquirer_contract
 
 bank-mutants: $(INSTALLED) ## show that every sentence of the contract is covered by a test
-	@exec $(VENV) -m tests.bank.mutants
+	@exec $(VENV) -m tests.banks.simulated.mutants
 
 seed: migrate ## the merchant FicMart, its API keys and the admin user, as far as missing
 	@exec $(VENV) -m dev.manage seed --credentials "$${FICPAY_VAR:-var}/credentials.json"

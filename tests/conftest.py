@@ -20,11 +20,11 @@ from payments.engine import orphan_answers
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.api_client import ApiClient
-from tests.application_role import grant_privileges
-from tests.simulated_acquirer import SimulatedAcquirer
-from tests.simulated_bank import SimulatedBank
-from tests.unguarded import keep_rows_whole
+from tests.support.api_client import ApiClient
+from tests.support.application_role import grant_privileges
+from tests.support.simulated_acquirer import SimulatedAcquirer
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.unguarded import keep_rows_whole
 
 
 @receiver(setting_changed)

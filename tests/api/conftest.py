@@ -4,7 +4,7 @@ import pytest
 
 from payments.domain.states import Mode
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.api_client import ApiClient
+from tests.support.api_client import ApiClient
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from django.utils import timezone
 from payments.domain.states import Mode
 from payments.models import ApiKey, Merchant
 from payments.usecases.merchants import issue_api_key
-from tests.api_client import CARDS, ApiClient, order
-from tests.factories import make_api_key, make_merchant
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.factories import make_api_key, make_merchant
 
 PATHS = ["/payments", f"/payments/pay_{'0' * 32}", "/orders/o", "/customers/c/payments"]
 

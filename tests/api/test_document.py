@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
-from tests.api_client import _validator, document
+from tests.support.api_client import _validator, document
 
 RESERVED = {"fraud_suspected", "rate_limited"}  # until their rules exist
 # As the design's table of errors has them.

@@ -11,9 +11,9 @@ from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState
 from payments.domain.timing import Timing
 from payments.engine.answers import RETRY_AFTER_SECONDS
 from payments.usecases.merchants import issue_api_key
-from tests.api_client import CARDS, ApiClient, document, order
-from tests.factories import make_payment
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiClient, document, order
+from tests.support.factories import make_payment
+from tests.support.simulated_bank import SimulatedBank
 
 TOLD = (settings.BASE_DIR / "docs" / "api.md").read_text()
 _CARD = re.compile(r"^\| `(\d+)` \| (\w+) \| (\d\d)/(\d{4}) \| (\d{3}) ?`?(\w*)", re.MULTILINE)

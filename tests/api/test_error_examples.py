@@ -20,11 +20,11 @@ from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.domain.timing import Timing
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
-from tests.abilities import can_only
-from tests.api_client import CARDS, ApiAnswer, ApiClient
-from tests.factories import make_operation, make_payment
-from tests.simulated_acquirer import SimulatedAcquirer
-from tests.simulated_bank import SimulatedBank
+from tests.support.abilities import can_only
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient
+from tests.support.factories import make_operation, make_payment
+from tests.support.simulated_acquirer import SimulatedAcquirer
+from tests.support.simulated_bank import SimulatedBank
 
 _UNEVEN = (
     (re.compile(r"(pay|op)_[0-9a-f]{32}"), r"\1_x"),

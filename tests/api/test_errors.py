@@ -7,9 +7,9 @@ from django.db import OperationalError
 from django.test import Client
 
 from payments.models import Merchant
-from tests.api_client import CARDS, ApiClient, order
-from tests.captured_logs import captured_logs
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.captured_logs import captured_logs
+from tests.support.simulated_bank import SimulatedBank
 
 NUMBER, CVV = CARDS["visa"]["number"], "8642"
 READS = ["/payments", f"/payments/pay_{'0' * 32}", f"/payments/pay_{'0' * 32}/events", "/orders/o"]

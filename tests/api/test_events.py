@@ -1,9 +1,9 @@
 """A payment's history, as a merchant reads it."""
 
 from payments.models import Event
-from tests.api_client import ApiClient
-from tests.factories import make_event, make_operation, make_payment
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_event, make_operation, make_payment
+from tests.support.simulated_bank import SimulatedBank
 
 
 class TestEvents:

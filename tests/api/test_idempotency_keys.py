@@ -7,8 +7,8 @@ import pytest
 from payments.domain.states import Mode
 from payments.models import IdempotencyKey, Payment
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.api_client import CARDS, ApiAnswer, ApiClient, order
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
 
 PAYMENT = f"/payments/pay_{'0' * 32}"
 POSTS = ["/payments", f"{PAYMENT}/capture", f"{PAYMENT}/void", f"{PAYMENT}/refund"]

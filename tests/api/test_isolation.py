@@ -7,8 +7,8 @@ import pytest
 from payments.domain.states import Mode, PaymentState
 from payments.models import Event
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.api_client import ApiClient, order
-from tests.factories import make_event, make_merchant, make_payment
+from tests.support.api_client import ApiClient, order
+from tests.support.factories import make_event, make_merchant, make_payment
 
 OTHERS: list[dict[str, Any]] = [
     {"mode": Mode.TEST},

@@ -9,8 +9,8 @@ import pytest
 
 from payments.domain.states import PaymentState
 from tests.api.test_validation import problems_of_read
-from tests.api_client import ApiAnswer, ApiClient
-from tests.factories import make_payment
+from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.factories import make_payment
 
 BROKEN_CURSORS = [
     *("", "x", "o", "cD1nYXJiYWdl", "é", "\x00", "4111111111111111"),

@@ -10,8 +10,8 @@ from payments.api.problem_examples import problem
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED, PROBLEMS, Again
 from payments.domain.states import PAYMENT_EDGES, OperationKind, OperationState, PaymentState
 from payments.engine import answers
-from tests.api_client import ApiClient, order
-from tests.factories import make_operation, make_payment
+from tests.support.api_client import ApiClient, order
+from tests.support.factories import make_operation, make_payment
 
 KINDS = {
     OperationKind.CAPTURE: (PaymentState.AUTHORIZED, PaymentState.CAPTURED),

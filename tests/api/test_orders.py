@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from payments.domain.states import OperationKind, OperationState, PaymentState
-from tests.api_client import ApiClient
-from tests.factories import make_operation, make_payment
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_operation, make_payment
 
 SHIPPABLE = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
 

@@ -1,7 +1,7 @@
 """A payment's life through the API, at the simulated bank."""
 
-from tests.api_client import CARDS, ApiClient, order
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
 
 
 class TestPaymentLife:

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from payments.api.fields import StrictIntegerField, StrictSerializer, card_digits
 from payments.api.plain import Part, Plain
 from payments.api.serializers import AuthorizeSerializer, CurrencyField, OperationSerializer, PageSerializer
-from tests.api_client import CARDS
+from tests.support.api_client import CARDS
 
 NUMBER = CARDS["visa"]["number"]
 SOMETIMES = ["order_id", "card", *["nothing"] * 20]

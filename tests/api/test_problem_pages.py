@@ -11,7 +11,7 @@ from payments.api import serializers as api_serializers
 from payments.api.field_errors import FIELD_ERRORS
 from payments.api.problem_examples import problem
 from payments.domain.problems import PROBLEMS
-from tests.api_client import ApiClient, document
+from tests.support.api_client import ApiClient, document
 
 
 class TestPages:

@@ -16,11 +16,11 @@ from payments.engine import claim
 from payments.engine.capacity import capacity_of
 from payments.models import IdempotencyKey, Operation
 from payments.models.clock import clock_in
-from tests.api_client import CARDS, ApiAnswer, ApiClient, order
-from tests.at_once import at_once
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
-from tests.unguarded import unguarded
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.at_once import at_once
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
+from tests.support.unguarded import unguarded
 
 _HEADERS_THAT_MATTER = ("Content-Type", "Location", "Retry-After")
 
@@ -84,7 +84,7 @@ class TestReplay:
 
 class TestReuseForSomethingElse:
     def test_is_refused(self, live: ApiClient, bank: SimulatedBank) -> None:
-        """Of another operation, too: tests/field_reports/test_money_moved_once.py."""
+        """Of another operation, too: tests/adversity/field_reports/test_money_moved_once.py."""
         body, key = order(), uuid.uuid4().hex
         live.post("/payments", body, key=key)
         for other in (body | {"amount": 5001}, body | {"card": CARDS["visa-500"]}):

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.api_client import ApiClient, order
-from tests.captured_logs import captured_logs
+from tests.support.api_client import ApiClient, order
+from tests.support.captured_logs import captured_logs
 
 PATHS = ["/payments", f"/payments/pay_{'0' * 32}", "/nothing"]
 

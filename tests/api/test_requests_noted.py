@@ -12,13 +12,13 @@ from office.decisions.evidence import Kind, Proposal
 from payments.engine import request_log
 from payments.models import ApiRequest, Event, Operation, Payment
 from payments.models.clock import clock_in
-from tests.admin.conftest import Staff
-from tests.api_client import ApiClient, order
 from tests.conftest import forget_pace
 from tests.engine.test_recovery import after_the_clients_bound
-from tests.office.cases import member
-from tests.simulated_bank import SimulatedBank
-from tests.unguarded import unguarded
+from tests.office.decisions.cases import member
+from tests.office.pages.conftest import Staff
+from tests.support.api_client import ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.unguarded import unguarded
 
 pytestmark = pytest.mark.usefixtures("brief")
 

@@ -13,7 +13,7 @@ from office.merchants.routes import NoSuchRoute, change_route
 from payments.domain.money import Currency
 from payments.domain.states import Mode
 from payments.models import Event, Merchant, Payment, Route
-from tests.api_client import ApiClient, order
+from tests.support.api_client import ApiClient, order
 
 
 def route(*arguments: str) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.api_client import ApiClient
-from tests.gateway_server import GatewayServer
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient
+from tests.support.gateway_server import GatewayServer
+from tests.support.simulated_bank import SimulatedBank
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 25  # for each of the two keys

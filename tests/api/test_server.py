@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from payments.models import IdempotencyKey, Payment
-from tests.api_client import ApiClient, order
-from tests.gateway_server import GatewayServer
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient, order
+from tests.support.gateway_server import GatewayServer
+from tests.support.simulated_bank import SimulatedBank
 
 CHUNKED = b"Transfer-Encoding: chunked"
 

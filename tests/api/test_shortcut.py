@@ -7,7 +7,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils.module_loading import import_string
 
-from tests.api_client import ApiClient
+from tests.support.api_client import ApiClient
 
 SHORTCUT = "ficpay.shortcut.ApiShortcut"
 OF_PAGES = settings.MIDDLEWARE[settings.MIDDLEWARE.index(SHORTCUT) + 1 :]

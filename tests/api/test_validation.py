@@ -8,8 +8,8 @@ import pytest
 import time_machine
 
 from payments.models import Operation, Payment
-from tests.api_client import CARDS, ApiAnswer, ApiClient, order
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
 
 NUMBER = CARDS["visa"]["number"]
 NOT_INTEGERS = [50.0, 1e3, "5000", True, None, [5000], {"cents": 5000}, "", -0.5]

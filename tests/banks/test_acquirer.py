@@ -22,7 +22,7 @@ from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.banks.instructions import CARD, instruction
 from tests.banks.raw_server import Behaviour, RawServer, answers, port_nobody_listens_on, response, says
-from tests.simulated_acquirer import SimulatedAcquirer
+from tests.support.simulated_acquirer import SimulatedAcquirer
 
 CODE = "0bb07405-6d44-4b50-a14f-7ae0beff13ad"
 APPROVED = {"authorized": True, "authorization_code": CODE}

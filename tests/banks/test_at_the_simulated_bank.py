@@ -22,7 +22,7 @@ from payments.domain.replies import (
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.banks.instructions import CUT_SHORT, GAVE_UP, instruction
-from tests.simulated_bank import SimulatedBank
+from tests.support.simulated_bank import SimulatedBank
 
 GOOD = Card("4111111111111111", 12, 2030, "123")
 CARDS = {

@@ -17,8 +17,8 @@ from django.db import connection
 from office.search.fill import fill
 from payments.domain.patience import patient
 from payments.models import Merchant
-from tests.factories import make_merchant
-from tests.unguarded import unguarded
+from tests.support.factories import make_merchant
+from tests.support.unguarded import unguarded
 
 TABLES = (
     *(

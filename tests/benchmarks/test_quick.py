@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.gateway_server import PROJECT
+from tests.support.gateway_server import PROJECT
 
 
 def test_measures_an_authorize_beside_floor_and_bare(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Settings and routes name banks, `bank/` plays them, `dev/` starts those, and tes
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from payments.banks import ficmart, registry
 from payments.domain.meanings import DECLINES
 from payments.domain.problems import PROBLEMS
 from payments.domain.replies import Said
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 TREES = ("payments", "office", "reconciliation", "templates")
 ADAPTERS = "payments/banks/"
 # The slug of the merchant that is a bank's namesake, and how routes are set.

@@ -15,11 +15,11 @@ from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Operation
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiClient, order
 from tests.conftest import forget_pace
-from tests.simulated_bank import Endpoint, SimulatedBank
-from tests.time_travel import let_pass
-from tests.unguarded import unguarded
+from tests.support.api_client import ApiClient, order
+from tests.support.simulated_bank import Endpoint, SimulatedBank
+from tests.support.time_travel import let_pass
+from tests.support.unguarded import unguarded
 
 Column = OperationKind | Literal["probe"]
 Says = Callable[[SimulatedBank, Endpoint], None]

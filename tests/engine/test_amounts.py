@@ -10,11 +10,11 @@ from payments.domain.replies import Said
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
-from tests.api_client import ApiAnswer, ApiClient
-from tests.parts_bank import PartsBank, parts_bank
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
-from tests.unguarded import unguarded
+from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.parts_bank import PartsBank, parts_bank
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
+from tests.support.unguarded import unguarded
 
 MINUTES = timedelta(minutes=1)
 

@@ -8,10 +8,10 @@ import pytest
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiClient
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
-from tests.unguarded import unguarded
+from tests.support.api_client import ApiClient
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
+from tests.support.unguarded import unguarded
 
 WITHIN = timedelta(seconds=5)
 MINUTES = timedelta(minutes=1)

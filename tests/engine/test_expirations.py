@@ -9,9 +9,9 @@ from django.db import connection
 from payments.models import Event, Operation, Payment
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiClient
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
+from tests.support.api_client import ApiClient
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 DAYS = timedelta(days=1)

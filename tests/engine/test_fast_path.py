@@ -12,11 +12,11 @@ from django.db.models import Model
 
 from payments.engine import statements
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
-from tests.api_client import CARDS, ApiAnswer, ApiClient, order
-from tests.at_once import InBackground
 from tests.engine.statements import counted_statements
-from tests.simulated_bank import SimulatedBank
-from tests.unguarded import unguarded
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.at_once import InBackground
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.unguarded import unguarded
 
 Deed = Callable[[ApiClient], ApiAnswer]
 TABLES: tuple[type[Model], ...] = (Payment, Operation, Attempt, Event, IdempotencyKey)

@@ -20,13 +20,13 @@ from payments.engine.capacity import capacity_of
 from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiAnswer, ApiClient, order
-from tests.at_once import InBackground
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.test_recovery import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.settings import POSTGRES
-from tests.simulated_bank import SimulatedBank
-from tests.unguarded import unguarded
+from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.at_once import InBackground
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.unguarded import unguarded
 
 
 class TestALateAnswer:

@@ -12,7 +12,6 @@ from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Answer
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from payments.models import Discrepancy
-from tests.api_client import ApiClient
 from tests.engine.outcome_scenarios import (
     ANSWERS,
     ANSWERS_TO_PROBES,
@@ -24,7 +23,8 @@ from tests.engine.outcome_scenarios import (
     recover,
     silence,
 )
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient
+from tests.support.simulated_bank import SimulatedBank
 
 AUTHORIZE, CAPTURE, VOID = OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID
 REFUND, RELEASE = OperationKind.REFUND, OperationKind.RELEASE

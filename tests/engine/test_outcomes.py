@@ -13,10 +13,10 @@ from payments.domain.timing import Timing
 from payments.engine import send
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
-from tests.api_client import CARDS, ApiClient, order
-from tests.at_once import InBackground
 from tests.settings import POSTGRES
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.at_once import InBackground
+from tests.support.simulated_bank import SimulatedBank
 
 _A_WEEK_AND_A_DAY = 8 * 24 * 3600
 pytestmark = pytest.mark.usefixtures("quick")
@@ -296,7 +296,7 @@ class TestExpiredHold:
 
 
 class TestDatabaseAway:
-    """Our database is gone between the bank's answer and the outcome. For long: tests/field_reports."""
+    """Our database is gone between the bank's answer and the outcome, for a moment."""
 
     def test_for_a_moment_the_outcome_is_kept_in_memory_and_recorded(
         self, live: ApiClient, bank: SimulatedBank

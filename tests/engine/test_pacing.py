@@ -8,8 +8,8 @@ import pytest
 from payments.domain.timing import Timing
 from payments.engine.capacity import Admission, CircuitBreaker, RetryBudget, capacity_of
 from payments.models import Attempt, Operation
-from tests.api_client import ApiClient, order
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
 
 
 class Clock:

@@ -9,9 +9,9 @@ import pytest
 from payments.domain.timing import Timing
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiAnswer, ApiClient, order
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
+from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)

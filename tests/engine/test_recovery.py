@@ -14,11 +14,11 @@ from payments.domain.timing import Timing
 from payments.models import Attempt, Operation
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
-from tests.api_client import ApiClient, order
 from tests.conftest import forget_pace
-from tests.gateway_server import GatewayServer
-from tests.simulated_bank import SimulatedBank
-from tests.unguarded import unguarded
+from tests.support.api_client import ApiClient, order
+from tests.support.gateway_server import GatewayServer
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.unguarded import unguarded
 
 _VERBS = [("capture", "CAPTURED"), ("void", "VOIDED"), ("refund", "REFUNDED")]
 WITHIN = timedelta(seconds=5)

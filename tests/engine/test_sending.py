@@ -17,10 +17,10 @@ from payments.engine import leases, send
 from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Event, Operation, Payment
 from payments.models.clock import read_clock
-from tests.api_client import ApiClient, order
-from tests.at_once import InBackground
-from tests.gateway_server import GatewayServer
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import ApiClient, order
+from tests.support.at_once import InBackground
+from tests.support.gateway_server import GatewayServer
+from tests.support.simulated_bank import SimulatedBank
 
 
 class TestNothingIsHeldWhileTheBankIsAsked:

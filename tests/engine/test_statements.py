@@ -6,9 +6,9 @@ intent, the outcome.
 
 import pytest
 
-from tests.api_client import CARDS, ApiClient, order
 from tests.engine.statements import counted_statements
-from tests.simulated_bank import SimulatedBank
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
 
 
 @pytest.fixture(autouse=True)

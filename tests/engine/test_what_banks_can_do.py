@@ -16,11 +16,11 @@ from payments.models.clock import read_clock
 from payments.usecases.expirations import expire_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.abilities import can_only, has_abilities
-from tests.api_client import ApiClient
-from tests.factories import make_attempt, make_operation, make_payment
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
+from tests.support.abilities import can_only, has_abilities
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
 
 AUTHORIZE = OperationKind.AUTHORIZE
 STEPS = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)

@@ -25,12 +25,12 @@ from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases import recovery
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.banks.raw_server import port_nobody_listens_on
-from tests.office.cases import member, not_executed
-from tests.simulated_acquirer import SimulatedAcquirer
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
+from tests.office.decisions.cases import member, not_executed
+from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.simulated_acquirer import SimulatedAcquirer
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
 
 Until = Callable[[Callable[[], Any]], Any]
 WITHIN = timedelta(seconds=5)

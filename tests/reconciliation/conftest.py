@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.application_role import as_application
 from tests.conftest import wait_for_bank_threads
+from tests.support.application_role import as_application
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import found_by, violations
 from reconciliation.services.audit_rules import RULES
-from tests.api_client import CARDS, ApiClient, order
-from tests.office.cases import member, not_executed
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
-from tests.unguarded import unguarded
+from tests.office.decisions.cases import member, not_executed
+from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
+from tests.support.unguarded import unguarded
 
 pytestmark = pytest.mark.usefixtures("brief")
 

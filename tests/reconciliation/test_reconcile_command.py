@@ -13,12 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from payments.models import Heartbeat, Operation
-from tests.api_client import ApiClient, order
-from tests.bank_books import disagreements
 from tests.conftest import forget_pace, wait_for_bank_threads
-from tests.gateway_server import PROJECT, environment_of_a_process
-from tests.simulated_bank import SimulatedBank
-from tests.time_travel import let_pass
+from tests.support.api_client import ApiClient, order
+from tests.support.bank_books import disagreements
+from tests.support.gateway_server import PROJECT, environment_of_a_process
+from tests.support.simulated_bank import SimulatedBank
+from tests.support.time_travel import let_pass
 
 MINUTES = timedelta(minutes=1)
 pytestmark = pytest.mark.usefixtures("brief")

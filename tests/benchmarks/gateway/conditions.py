@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db import connection
 
 from tests.benchmarks.gateway import options
-from tests.gateway_server import PROJECT
+from tests.support.gateway_server import PROJECT
 
 
 def conditions() -> dict[str, str]:

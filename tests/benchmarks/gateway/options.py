@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tests.gateway_server import PROJECT
+from tests.support.gateway_server import PROJECT
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 SECONDS = float(os.environ.get("SECONDS") or 3)  # of one measurement

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.gateway.stage.scene import CONNECTIONS, WORKERS, Stage
-from tests.gateway_server import GatewayServer
+from tests.support.gateway_server import GatewayServer
 
 APPLICATION = "tests.benchmarks.gateway.sections.bare_server:application"
 

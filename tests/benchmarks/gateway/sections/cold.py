@@ -24,7 +24,7 @@ from tests.benchmarks.gateway.stage import meters
 from tests.benchmarks.gateway.stage.load import Plan
 from tests.benchmarks.gateway.stage.orders import authorizes
 from tests.benchmarks.gateway.stage.scene import ask
-from tests.gateway_server import PORTS, PROJECT
+from tests.support.gateway_server import PORTS, PROJECT
 
 READY_SECONDS = 120
 CLIENTS = 32

@@ -17,7 +17,7 @@ from tests.benchmarks.gateway.results import Results
 from tests.benchmarks.gateway.stage.load import Plan
 from tests.benchmarks.gateway.stage.orders import authorizes, steps
 from tests.benchmarks.gateway.stage.scene import Stage, ask, database, gateway
-from tests.gateway_server import PROJECT, environment_of_a_process
+from tests.support.gateway_server import PROJECT, environment_of_a_process
 
 # So many that all doubts are under way at the same time, however unevenly the connections are spread.
 WORKERS = 4

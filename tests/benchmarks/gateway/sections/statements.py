@@ -5,9 +5,9 @@ are FicPay's own files, so what is measured here changes with them.
 """
 
 import re
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[4]
+from tests.support.project import PROJECT
+
 DIRECTORY = PROJECT / "payments" / "engine" / "statements"
 NAMES = ("read_caller", "authorize", "outcome")
 PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -17,11 +17,11 @@ from django.db import connection, connections
 from payments.domain.patience import patient
 from payments.domain.states import Mode
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.application_role import grant_privileges
 from tests.benchmarks.gateway.stage import meters
 from tests.benchmarks.gateway.stage.load import Plan, Report
-from tests.gateway_server import PROJECT, GatewayServer
 from tests.settings import POSTGRES
+from tests.support.application_role import grant_privileges
+from tests.support.gateway_server import PROJECT, GatewayServer
 
 # Durability is not for sale: what a payment costs includes its two flushes to the disk. A checkpoint in the
 # middle of a round would be that round's alone.

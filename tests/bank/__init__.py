@@ -1,4 +1,0 @@
-"""The simulated bank's own things: its command line, its ledger, its control plane.
-
-What it promises on the wire is tests/bank_contract's; that those tests see it broken is mutants.py's.
-"""

@@ -1,5 +1,0 @@
-"""The gateway of two processes that the races have."""
-
-from tests.races.conftest import gateway, impatient, shop
-
-__all__ = ["gateway", "impatient", "shop"]

@@ -1,0 +1,48 @@
+"""`manage.py search --watch`: payments are found within two seconds, whatever happens to the database."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+
+from office.search.models import FoundPayment
+from payments.models import Heartbeat
+from tests.settings import POSTGRES
+from tests.support.api_client import ApiClient
+from tests.support.gateway_server import PROJECT, environment_of_a_process
+from tests.support.simulated_bank import SimulatedBank
+
+Until = Callable[[Callable[[], Any]], Any]
+
+
+def test_it_finds_payments_moments_after_they_are_made(
+    live: ApiClient, bank: SimulatedBank, until: Until
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "search", "--watch"],
+        cwd=PROJECT, env=environment_of_a_process(bank.url),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            until(lambda: Heartbeat.objects.filter(process="search").exists())
+            live.authorized()
+            made_at = time.monotonic()
+            until(lambda: FoundPayment.objects.filter(state="AUTHORIZED").exists())
+            assert time.monotonic() - made_at < 2
+            connection.close()
+            POSTGRES.stop()
+            time.sleep(1)
+            POSTGRES.start()
+            live.authorized()
+            until(lambda: FoundPayment.objects.count() == 2)
+            shown = Client().get("/health/ready").json()["search"]
+            assert (shown["status"], shown["lag_seconds"]) == ("alive", 0)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
