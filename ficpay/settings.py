@@ -241,14 +241,14 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "ENUM_NAME_OVERRIDES": {
         "PaymentState": "payments.domain.states.PaymentState",
-        "OperationName": "payments.api.serializers.MERCHANT_OPERATIONS",
-        "MoneyMoved": "payments.api.serializers.MONEY_MOVED",
-        "Actor": "payments.api.serializers.ACTORS",
-        "DeclineCode": "payments.api.serializers.DECLINE_CODES",
-        "Outcome": "payments.api.serializers.OUTCOMES",
-        "OutcomeCode": "payments.api.serializers.OUTCOME_CODES",
-        "FieldErrorCode": "payments.api.serializers.FIELD_ERROR_CODES",
-        "EventType": "payments.api.serializers.EVENT_TYPES",
+        "OperationName": "payments.api.response_serializers.MERCHANT_OPERATIONS",
+        "MoneyMoved": "payments.api.response_serializers.MONEY_MOVED",
+        "Actor": "payments.api.response_serializers.ACTORS",
+        "DeclineCode": "payments.api.response_serializers.DECLINE_CODES",
+        "Outcome": "payments.api.response_serializers.OUTCOMES",
+        "OutcomeCode": "payments.api.response_serializers.OUTCOME_CODES",
+        "FieldErrorCode": "payments.api.response_serializers.FIELD_ERROR_CODES",
+        "EventType": "payments.api.response_serializers.EVENT_TYPES",
         "Currency": "payments.domain.money.Currency",
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -276,7 +276,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "payments.api.schema.finish",
+        "payments.api.schema_finish.finish",
     ],
 }
 
