@@ -1,13 +1,13 @@
-"""The simulated banks: stand-ins, each in a process of its own, for the banks FicPay talks to.
+"""The simulated banks: stand-ins for the banks that FicPay talks to, each in its own process.
 
-They are strangers to the gateway. They import nothing of it and nothing of it imports them; the two share
-only what goes over the wire. bank.ficmart is FicMart's bank, bank.acquirer the acquirer; here lies what
-both have: how requests are attended to, weather, journal, scripts and the control plane.
+They share no code with the gateway, only the wire protocol: neither imports the other. `bank.ficmart` is
+FicMart's bank and `bank.acquirer` the acquirer. This package has what both use: the handling of requests,
+weather, journal, scripts and the control plane.
 
 Words used here:
 
-- **Weather** is what happens to requests for no reason of their own: latency and random failures.
-- A **plan** is what the control plane asked to happen to one request.
+- **Weather**: latency and random failures, which do not depend on the request.
+- A **plan**: what the control plane has ordered for one request.
 
 Instants are integer nanoseconds since 1970 in UTC.
 """

@@ -1,7 +1,7 @@
 """The command line of the simulated banks.
 
-`python -m bank` is the bank, `python -m bank statement` writes a day of its statement,
-`python -m bank acquirer` is the acquirer.
+`python -m bank` runs the bank, `python -m bank statement` writes one day of its statement, and
+`python -m bank acquirer` runs the acquirer.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from bank.settings import CannotListen, SettingInvalid, Settings, database_path,
 SETTINGS_HELP = """\
 settings (environment):
   FAILURE_RATE       share of requests that fail at random, 0 to 1 (0.05)
-  MIN_LATENCY_MS     every request takes at least this long (100)
-  MAX_LATENCY_MS     and at most this long (2000)
+  MIN_LATENCY_MS     minimum latency of every request (100)
+  MAX_LATENCY_MS     maximum latency of every request (2000)
   AUTH_EXPIRY_HOURS  how long a hold can be captured (168)
-  PORT, BANK_PORT    where to listen; PORT wins (8787)
+  PORT, BANK_PORT    port to listen on; PORT takes precedence (8787)
   BANK_HOST          address to listen on (127.0.0.1)
   BANK_DB            the ledger's file (bank/ledger.sqlite3 under FICPAY_VAR, or under ./var)
-  BANK_CONTROL       1 switches the control plane on, as --control does (0)
-The acquirer has the same weather (FAILURE_RATE, MIN_LATENCY_MS, MAX_LATENCY_MS) and its own
+  BANK_CONTROL       1 switches the control plane on, like --control (0)
+The acquirer uses the same FAILURE_RATE, MIN_LATENCY_MS and MAX_LATENCY_MS, and its own
   ACQUIRER_PORT (8080), ACQUIRER_HOST (127.0.0.1), ACQUIRER_CONTROL (0)
 """
 
@@ -43,14 +43,14 @@ def main() -> None:
             _serve_bank(control=arguments.control)
     except (SettingInvalid, LedgerUnusable, CannotListen) as wrong:
         sys.exit(f"bank: {wrong}")
-    except KeyboardInterrupt:  # before the server listens for it
+    except KeyboardInterrupt:  # before the server handles it
         sys.exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bank",
-        description="The simulated banks. Without a command the bank serves until it is stopped.",
+        description="The simulated banks. Without a command, the bank runs until it is stopped.",
         epilog=SETTINGS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     statement = commands.add_parser("statement", help="write the bank's statement of one day as CSV")
     statement.add_argument("--date", type=_day, required=True, help="the day (UTC), as YYYY-MM-DD")
     statement.add_argument("--output", type=Path, help="file to write (standard output)")
-    acquirer = commands.add_parser("acquirer", help="serve the simulated acquirer until it is stopped")
-    _add_control(acquirer, default=argparse.SUPPRESS)  # or it would undo the one before the command
+    acquirer = commands.add_parser("acquirer", help="run the simulated acquirer until it is stopped")
+    _add_control(acquirer, default=argparse.SUPPRESS)  # or it would reset a --control before the command
     return parser
 
 
@@ -74,7 +74,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as 2026-11-30") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-11-30") from None
 
 
 def _statement(day: date, output: Path | None) -> None:
@@ -111,9 +111,9 @@ def _serve_acquirer(*, control: bool) -> None:
 
 
 def _log_to_stdout() -> None:
-    """One plain line a request; whoever runs the bank adds the time.
+    """Log one plain line per request, without a time: `make up` or a service manager adds it.
 
-    aiohttp's own complaints (a malformed request) are left out: they quote what they complain about.
+    aiohttp's own errors are not logged, because they quote the malformed request.
     """
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""What a bank writes on the wire: JSON, an error with its code, plain text."""
+"""What a bank sends: JSON, errors with a code, and plain text."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def with_fields(self, changes: Mapping[str, Any]) -> "Answer":
-        """The same answer saying something else; a field changed to None is left out."""
+        """A copy with changed fields. A field changed to None is left out."""
         fields = {**json.loads(self.body), **changes}
         kept = {name: value for name, value in fields.items() if value is not None}
         return Answer(self.status, _json(kept), self.content_type, self.headers)

@@ -1,4 +1,4 @@
-"""How the body of a request is read."""
+"""Reading the body of a request."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ from aiohttp import web
 
 
 class Unreadable(Exception):
-    """The body is not a JSON object, or a field of it is not of the type that is asked for."""
+    """The body is not a JSON object, or one of its fields has the wrong type."""
 
 
 async def read(request: web.Request) -> bytes:
-    """The whole body; raises Unreadable where it is too long or broken off."""
+    """The whole body. Raises Unreadable if it is too long or incomplete."""
     try:
         return await request.read()
     except (web.HTTPException, web.RequestPayloadError):
@@ -19,7 +19,7 @@ async def read(request: web.Request) -> bytes:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The object that the body holds; raises Unreadable."""
+    """The JSON object in the body. Raises Unreadable."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The bank's clock, which tests can move, and how its instants are written on the wire."""
+"""The bank's clock, which tests can move, and how the bank writes instants."""
 
 import time
 from datetime import UTC, date, datetime
@@ -8,7 +8,7 @@ HOUR = 3600 * SECOND
 
 
 class Clock:
-    """The machine's clock plus an offset that only the control plane ever changes."""
+    """The machine's clock plus an offset that only the control plane changes."""
 
     def __init__(self) -> None:
         self.offset_ns = 0
@@ -24,20 +24,20 @@ class Clock:
 
 
 def rfc3339(instant_ns: int) -> str:
-    """As the bank writes an instant it has in hand: up to nine fractional digits, no trailing zeros."""
+    """How the bank writes an instant from memory: up to nine fractional digits, no trailing zeros."""
     seconds, fraction = divmod(instant_ns, SECOND)
     digits = f"{fraction:09d}".rstrip("0")
     return _to_the_second(seconds) + (f".{digits}Z" if digits else "Z")
 
 
 def rfc3339_from_database(instant_ns: int) -> str:
-    """As the bank writes an instant it has read back: its database keeps microseconds, so six digits."""
+    """How the bank writes an instant from its database, which keeps microseconds: six fractional digits."""
     seconds, fraction = divmod(instant_ns, SECOND)
     return f"{_to_the_second(seconds)}.{fraction // 1000:06d}Z"
 
 
 def instant(text: str) -> int:
-    """Read an RFC 3339 instant; raises ValueError if it is none or has no time zone."""
+    """Parse an RFC 3339 instant. Raises ValueError if it is invalid or has no time zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("an instant needs a time zone")

@@ -1,33 +1,33 @@
 """The control plane: how a test makes a bank misbehave on purpose, and sees what really happened.
 
-Off unless asked for at start (`--control`, BANK_CONTROL=1, ACQUIRER_CONTROL=1); without it these paths are
-unknown like any other. Exempt from weather, scripts and journal. JSON in and out; what cannot be
-understood is a 400 with `{"error": MESSAGE}`. What every simulated bank has stands here, what only one has
-in bank.ficmart.control and bank.acquirer.control.
+It is off unless it is switched on at start (`--control`, BANK_CONTROL=1, ACQUIRER_CONTROL=1); otherwise these
+paths are unknown like any other. It is exempt from weather, scripts and the journal. Requests and responses
+are JSON; an invalid order gets a 400 with `{"error": MESSAGE}`. This module has what all simulated banks
+share; bank.ficmart.control and bank.acquirer.control add the rest.
 
 `POST /control/script` `{"endpoint", "step", "times": 1, "options": {}}`
-    What happens to the next requests of an endpoint. Each request to it consumes one step, replays
-    included. The steps and their options are the functions of bank.plans; every step also takes the option
-    `ignores_hangup: true` (the bank never learns that the caller hung up).
+    Decide what happens to the next requests to an endpoint. Each request, also a replay, consumes one step.
+    The steps and their options are the functions of bank.plans. Every step also takes the option
+    `ignores_hangup: true`: the bank never learns that the caller hung up.
 `DELETE /control/script`
-    Forget the steps still to come.
+    Forget the remaining steps.
 `POST /control/hold` `{"at": POINT, "endpoints": [...]}`
-    Hold requests from now on: default at "execution", where nothing is done yet, and all instructions.
+    Hold requests from now on. By default, hold all instructions at "execution", before anything is done.
 `POST /control/release`
-    Let all held requests go on, and those that hang by a step, and hold no more.
+    Let all held requests continue, also those that hang because of a step, and hold no more.
 `POST /control/weather` `{"failure_rate", "min_latency_ms", "max_latency_ms"}`
-    Change the weather; what is not named stays.
+    Change the weather. Values that are not given stay.
 `GET /control/state`
-    `now`, `weather`, `waiting` (requests held or hanging), `script` (steps to come per endpoint).
+    `now`, `weather`, `waiting` (number of held or hanging requests), `script` (remaining steps per endpoint).
 `GET /control/requests`
     `requests`, oldest first: `method`, `path`, `idempotency_key`, `received_at`, `status` (null: no
-    answer), `ended` ("answered", "closed without an answer", "caller hung up", null while in flight),
-    `replayed`, `overlapped` (another one with the same key and path was in flight at some moment of it);
-    `max_in_flight` per key; and `most_at_once` per path, whatever the keys. Kept in memory: a restart
-    forgets them.
+    response), `ended` ("answered", "closed without an answer", "caller hung up", null while in flight),
+    `replayed`, `overlapped` (at some moment, another request with the same key and path was in flight, too);
+    `max_in_flight` per key; and `most_at_once` per path, whatever the keys. They are kept in memory, so a
+    restart forgets them.
 `POST /control/reset`
-    Hang up on everyone, empty the books, forget script, latch and requests, put everything else back as it
-    was at start.
+    Close all connections, empty the books, forget script, holds and requests, and restore everything else to
+    its state at start.
 """
 
 import json
@@ -47,11 +47,11 @@ Order = Callable[[Fields], Awaitable[Fields]]
 
 
 class NotUnderstood(Exception):
-    """The order makes no sense. The message says why."""
+    """The order is invalid. The message says why."""
 
 
 class Control:
-    """The orders that every bank's control plane takes: `reads` by GET, `orders` by POST."""
+    """What every bank's control plane offers: `reads` by GET and `orders` by POST."""
 
     points: Sequence[str] = (Point.EXECUTION,)
 
@@ -133,9 +133,9 @@ def add_routes(app: web.Application, control: Control) -> None:
 
 
 def known(name: Any, names: Sequence[str]) -> str:
-    """The name, if it is one of these; raises NotUnderstood."""
+    """The name, if it is one of these. Raises NotUnderstood."""
     if name not in names:
-        raise NotUnderstood(f"There is no {name!r} here; there are {', '.join(names)}.")
+        raise NotUnderstood(f"{name!r} is unknown. Known: {', '.join(names)}.")
     return str(name)
 
 
@@ -154,5 +154,5 @@ def _handler(order: Order) -> Callable[[web.Request], Awaitable[web.Response]]:
 def _fields(body: bytes) -> Fields:
     fields = json.loads(body or b"{}")
     if not isinstance(fields, dict):
-        raise NotUnderstood("An order is a JSON object.")
+        raise NotUnderstood("An order must be a JSON object.")
     return fields

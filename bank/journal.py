@@ -1,6 +1,6 @@
-"""What the bank remembers of the requests it saw, and the one line it logs for each.
+"""The bank's record of the requests it received, and the line it logs for each.
 
-Never a card number, a CVV or a body: a path is logged and kept only where it has the form of a real one.
+It never contains a card number, a CVV or a body. A path is recorded only if it matches a known one.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ log = logging.getLogger("bank")
 
 KNOWN_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 KEPT = 100_000
-"""A day of load tests fits; without a bound a bank left running would grow for ever."""
+"""Enough for a day of load tests. Without a limit, a bank left running would use ever more memory."""
 
 
 @dataclass(eq=False)
 class Visit:
     """One request as the bank saw it.
 
-    `status` stays None where no answer was given; `ended` then says who closed the connection.
-    `overlapped` is true if another request with the same key and path was in flight at any moment of it.
+    `status` is None if the request got no answer; `ended` then says who closed the connection.
+    `overlapped`: at some moment, another request with the same key and path was in flight, too.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Visit:
 
 
 class Journal:
-    """All visits, oldest first, those still in flight included. Kept in memory: a restart forgets them.
+    """All visits, oldest first, including those in flight. They are kept in memory: a restart forgets them.
 
     `max_in_flight` is per idempotency key, `most_at_once` per path, whatever the keys.
     """
@@ -52,14 +52,14 @@ class Journal:
         self._in_flight: dict[tuple[str, str], list[Visit]] = {}
 
     def forget(self) -> None:
-        """Requests still in flight go on, but their visits are no longer listed."""
+        """Forget all visits. Requests in flight continue, but are no longer listed."""
         self.visits.clear()
         self.max_in_flight.clear()
         self.most_at_once.clear()
 
     @contextmanager
     def visit(self, method: str, path: str, key: str | None, received_at_ns: int) -> Iterator[Visit]:
-        """Record a request from its arrival until the bank's work on it is over, answered or not."""
+        """Record a request from its arrival until the bank has finished with it, answered or not."""
         shown = path if self._known_path.fullmatch(path) else "(unknown path)"
         visit = Visit(_known_method(method), shown, key, received_at_ns)
         began = time.monotonic()

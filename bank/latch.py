@@ -1,16 +1,16 @@
-"""Where the control plane can hold requests, so that races and hang-ups happen on purpose."""
+"""Holds requests for the control plane, so that tests can cause races and hang-ups on purpose."""
 
 import asyncio
 from enum import StrEnum
 
 
 class Point(StrEnum):
-    """The two moments of a request that decide what the bank's promises are worth.
+    """The two moments of a request at which races and hang-ups show the bank's quirks.
 
-    EXECUTION: the key was looked up and not found, nothing has been done. Requests with one key that meet
-    here are all executed; one whose caller hangs up here leaves nothing.
-    STORING: the entry is committed, its answer is not stored. A caller who hangs up here leaves a hold
-    that no replay will ever show.
+    EXECUTION: the key was looked up and not found, and nothing has been done yet. Requests with the same key
+    that are here together are all executed. If the caller hangs up here, nothing is executed. STORING: the
+    entry is committed, but its answer is not stored yet. If the caller hangs up here, a hold remains that no
+    replay will ever show.
     """
 
     EXECUTION = "execution"
@@ -18,7 +18,7 @@ class Point(StrEnum):
 
 
 class Latch:
-    """Holds requests at a point until released. Open unless asked to hold."""
+    """Holds requests at a point until they are released. By default it holds none."""
 
     def __init__(self) -> None:
         self._closed: set[tuple[Point, str]] = set()
@@ -29,7 +29,7 @@ class Latch:
         self._closed |= {(point, endpoint) for endpoint in endpoints}
 
     def release(self) -> None:
-        """Let everyone go on, those who hang by a plan included, and hold no one from now on."""
+        """Let all requests continue, also those that hang because of a plan, and hold no more."""
         self._closed.clear()
         self._opened.set()
         self._opened = asyncio.Event()
@@ -39,7 +39,7 @@ class Latch:
             await self.hang(None)
 
     async def hang(self, seconds: float | None) -> None:
-        """Wait until released, or for so long at most."""
+        """Wait until released, or for at most `seconds`."""
         self.waiting += 1
         try:
             async with asyncio.timeout(seconds):

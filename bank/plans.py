@@ -1,8 +1,8 @@
-"""What a test can ask to happen to one request: the steps of a script, and the plan each comes down to.
+"""What a test can make happen to one request: the steps of a script, and the plan that each makes.
 
-Each function below is a step; its name and keyword arguments are the step's name and options on the
-control plane. All take `ignores_hangup` too: the bank does not learn that the caller hung up, as when the
-packet that says so is lost, and finishes its work.
+Each function below is a step. Its name and keyword arguments are the step's name and options on the control
+plane. All steps also take `ignores_hangup`: the bank does not learn that the caller hung up, as if that
+packet were lost, and finishes its work.
 """
 
 import inspect
@@ -16,14 +16,14 @@ from bank.answers import JSON, Answer, failure
 
 @dataclass(frozen=True)
 class Hang:
-    """A wait until the latch is released, or for `seconds` at most."""
+    """A wait until the latch is released, or for at most `seconds`."""
 
     seconds: float | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that deviates from the ordinary course of one request, in the order of that course."""
+    """Everything that deviates from the normal processing of one request, in order of processing."""
 
     # Before the bank looks at the request.
     delay_ms: int = 0
@@ -54,7 +54,7 @@ def fail_before(
     message: str = "Scripted failure",
     retry_after: int | None = None,
 ) -> Plan:
-    """Answer an error and execute nothing."""
+    """Respond with an error and execute nothing."""
     return Plan(answers_before=_scripted_failure(status, code, message, retry_after))
 
 
@@ -65,17 +65,17 @@ def fail_after(
     message: str = "Scripted failure",
     retry_after: int | None = None,
 ) -> Plan:
-    """Execute, store the answer, and answer an error all the same."""
+    """Execute, store the answer, but respond with an error."""
     return Plan(answers_after=_scripted_failure(status, code, message, retry_after))
 
 
 def hang_before(*, seconds: float | None = None) -> Plan:
-    """Wait until released (or for so long) and then begin, with the key's look-up."""
+    """Wait until released (or for at most `seconds`), then begin with the lookup of the key."""
     return Plan(hangs_before=Hang(seconds))
 
 
 def hang_after(*, seconds: float | None = None, stored: bool = True) -> Plan:
-    """Execute, then wait until released (or for so long) and answer, if it is not too late by then."""
+    """Execute, wait until released (or for at most `seconds`), then answer if it is not too late."""
     return Plan(hangs_after=Hang(seconds), stores_answer=stored)
 
 
@@ -85,12 +85,12 @@ def drop_before() -> Plan:
 
 
 def drop_after(*, stored: bool = True) -> Plan:
-    """Execute and close the connection. Unless `stored`, no replay will know of it."""
+    """Execute and close the connection. Unless `stored`, no replay will show it."""
     return Plan(drops_after=True, stores_answer=stored)
 
 
 def delay(*, ms: int) -> Plan:
-    """Wait so many milliseconds, then go on as usual."""
+    """Wait `ms` milliseconds, then continue as usual."""
     return Plan(delay_ms=ms)
 
 
@@ -103,7 +103,7 @@ def garbage(
     content_type: str = "text/html",
     headers: dict[str, str] | None = None,
 ) -> Plan:
-    """Answer just this: an unreadable 200, a 201 or 204, a redirect, a 429 with Retry-After..."""
+    """Respond with exactly this: an unreadable 200, a 201 or 204, a redirect, a 429 with Retry-After..."""
     answer = Answer(status, body.encode(), content_type, headers or {})
     if executed:
         return Plan(answers_after=answer, stores_answer=stored)
@@ -111,30 +111,30 @@ def garbage(
 
 
 def alter(*, stored: bool = True, **changes: Any) -> Plan:
-    """Execute, and say something else: `amount=1` answers a wrong amount, `status=null` leaves it out.
+    """Execute, but change the answer: `amount=1` sends a wrong amount, `status=null` leaves the status out.
 
-    What is stored is the right answer: it is on the way to the caller that this one goes wrong.
+    The correct answer is stored; only the one sent to the caller is changed.
     """
     return Plan(changes=changes, stores_answer=stored)
 
 
 def dribble(*, interval_ms: int = 100) -> Plan:
-    """Execute, and send the body byte by byte, so that no single read ever takes long."""
+    """Execute, then send the body byte by byte, so that no single read takes long."""
     return Plan(dribbles_ms=interval_ms)
 
 
 def lookup_fails() -> Plan:
-    """The key's look-up fails: the request is executed as new and its answer is not stored."""
+    """The lookup of the key fails: the request is executed as a new one, and its answer is not stored."""
     return Plan(lookup_fails=True)
 
 
 def database_down() -> Plan:
-    """The bank's database is away for the whole of this request."""
+    """The bank's database is down during this whole request."""
     return Plan(database_down=True)
 
 
 def database_fails_midway() -> Plan:
-    """The bank's database goes away in the middle of this request."""
+    """The bank's database fails in the middle of this request."""
     return Plan(database_fails_midway=True)
 
 
@@ -142,7 +142,7 @@ Steps = Mapping[str, Callable[..., Plan]]
 
 
 def named(*steps: Callable[..., Plan]) -> Steps:
-    """Steps by their names, as a script asks for them."""
+    """Steps by the names that scripts use."""
     return {step.__name__: step for step in steps}
 
 
@@ -151,15 +151,15 @@ COMMON_STEPS = named(
     *(alter, dribble),
 )
 STEPS = {**COMMON_STEPS, **named(lookup_fails, database_down, database_fails_midway)}
-"""All that the bank can do; the others have no key to look up and no database."""
+"""All steps of FicMart's bank. Other banks have neither key lookups nor a database."""
 
 
 class NotAStep(Exception):
-    """The control plane was asked for a step that does not exist or does not take these options."""
+    """A script names a step that does not exist or does not take these options."""
 
 
 class Script:
-    """The plans still to come, per endpoint of this bank; each request takes one."""
+    """The remaining plans per endpoint. Each request consumes one."""
 
     def __init__(self, endpoints: Sequence[str], steps: Steps) -> None:
         self.endpoints = endpoints
@@ -167,9 +167,9 @@ class Script:
         self._coming: defaultdict[str, deque[Plan]] = defaultdict(deque)
 
     def plan(self, step: str, /, *, ignores_hangup: bool = False, **options: Any) -> Plan:
-        """The plan of a step; raises NotAStep with a message for whoever wrote the script."""
+        """The plan of a step. Raises NotAStep, whose message helps to correct the script."""
         if step not in self._steps:
-            raise NotAStep(f"There is no step {step!r}; there are {', '.join(self._steps)}.")
+            raise NotAStep(f"There is no step {step!r}. The steps are {', '.join(self._steps)}.")
         try:
             return replace(self._steps[step](**options), ignores_hangup=ignores_hangup)
         except TypeError as wrong:

@@ -1,4 +1,4 @@
-"""What every simulated bank does with a request: attend to it by plan, note it, answer, or hang up."""
+"""What every simulated bank does with a request: follow its plan, record it, and answer or hang up."""
 
 import asyncio
 import errno
@@ -25,11 +25,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Reception:
-    """Takes requests for one bank: with its clock, its weather, its latch, its script and its journal.
+    """Receives the requests to one bank. It owns the bank's clock, weather, latch, script and journal.
 
-    `answering_ns` is the time after which this bank can no longer answer: it goes on executing, then closes
-    the connection. None: it always answers. `key_header` is the header that carries idempotency keys, at a
-    bank that knows any.
+    `answering_ns`: after this time the bank no longer answers: it finishes executing, then closes the
+    connection. None means that it always answers. `key_header` is the header with the idempotency key, at
+    banks that have them.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Reception:
         self._under_way: set[asyncio.Task[web.StreamResponse | None]] = set()
 
     def hang_up_on_everyone(self) -> None:
-        """Drop every request under way, uncommitted work included."""
+        """Drop every request in progress, with its uncommitted work."""
         for task in self._under_way:
             task.cancel()
 
     async def attend(self, request: web.Request, endpoint: str, work: Work) -> web.StreamResponse:
-        """Work on a request in a task of its own, which a caller who hangs up cancels."""
+        """Process a request in its own task, which is cancelled if the caller hangs up."""
         plan = self.script.next(endpoint)
         task = asyncio.create_task(self._work(request, plan, work))
         self._under_way.add(task)
@@ -72,14 +72,14 @@ class Reception:
         return response
 
     async def _work(self, request: web.Request, plan: Plan, work: Work) -> web.StreamResponse | None:
-        """Take the request through its plan; None means that the connection closes without an answer."""
+        """Process the request according to its plan. None: close the connection without an answer."""
         key = request.headers.get(self._key_header) if self._key_header else None
         with self.journal.visit(request.method, request.path, key, self.clock.now()) as visit:
             if plan.ignores_hangup:
-                await request.read()  # once the caller is gone it could not be read any more
+                await request.read()  # it cannot be read once the caller is gone
             try:
                 answer = await self._answer(plan, work)
-            except Exception as broken:  # noqa: BLE001 - a fault of ours must look like a bank's, and be seen
+            except Exception as broken:  # noqa: BLE001 - a bug here must look like a bank's error, and be logged
                 answer = _fault(broken)
             if answer is None or self._too_late(visit):
                 visit.ended = "closed without an answer"
@@ -127,14 +127,14 @@ async def _deliver(request: web.Request, answer: Answer, dribbles_ms: int | None
 
 
 def _closed_without_answer(request: web.Request) -> web.Response:
-    """Close the connection. aiohttp wants a response all the same, and has nowhere to send it."""
+    """Close the connection. aiohttp still requires a response, but cannot send it."""
     if request.transport is not None:
         request.transport.close()
     return web.Response()
 
 
 def _fault(broken: Exception) -> Answer:
-    """Where it broke, but not the exception's message: that could quote a body."""
+    """Log where a bug occurred, but not the exception's message, which could quote a body."""
     traceback = broken.__traceback__
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next
@@ -144,7 +144,7 @@ def _fault(broken: Exception) -> Answer:
 
 
 async def serve(application: web.Application, settings: ServerSettings, *, books: str) -> None:
-    """Serve until SIGTERM or SIGINT; raises CannotListen. `books` says where they are kept."""
+    """Serve until SIGTERM or SIGINT. Raises CannotListen. `books` says in the log where they are kept."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -154,7 +154,7 @@ async def serve(application: web.Application, settings: ServerSettings, *, books
         await _listen(runner, settings)
         log.info("listening on http://%s:%d, %s", settings.host, settings.port, books)
         if settings.control:
-            log.info("the control plane is on: anyone who reaches this port can script this bank")
+            log.info("the control plane is on: anyone who can reach this port can script this bank")
         await stop.wait()
     finally:
         await runner.cleanup()
@@ -167,8 +167,8 @@ async def _listen(runner: web.AppRunner, settings: ServerSettings) -> None:
     except OSError as refused:
         if refused.errno == errno.EADDRINUSE:
             raise CannotListen(
-                f"Port {settings.port} on {settings.host} is taken. Stop what listens there, "
-                f"or choose another one with {settings.port_variable}=..."
+                f"Port {settings.port} on {settings.host} is taken. Stop the program that uses it, "
+                f"or choose another port with {settings.port_variable}=..."
             ) from None
         raise CannotListen(
             f"Cannot listen on {settings.host}:{settings.port}: {refused.strerror or refused}."

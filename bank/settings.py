@@ -1,4 +1,4 @@
-"""The settings of the simulated banks: the environment variables of the real bank, and a few of our own."""
+"""The settings of the simulated banks: the real bank's environment variables, and a few of our own."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,18 +6,18 @@ from pathlib import Path
 
 
 class SettingInvalid(Exception):
-    """An environment variable holds a value that means nothing. The message says which and why."""
+    """An environment variable has an invalid value. The message says which and why."""
 
 
 class CannotListen(Exception):
-    """The address cannot be bound. The message says which and why."""
+    """The bank cannot listen on its address. The message says why."""
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What every simulated bank reads from its environment, once at start.
+    """The settings that every simulated bank reads from its environment at start.
 
-    `port_variable` is where another port can be chosen.
+    `port_variable` names the variable that changes the port.
     """
 
     failure_rate: float
@@ -38,9 +38,9 @@ class Settings(ServerSettings):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read and check the settings, or raise SettingInvalid. An empty variable counts as unset.
+        """Read and check the settings. Raises SettingInvalid. An empty variable counts as unset.
 
-        PORT is the real bank's name for the port; BANK_PORT serves where PORT would mean another server's.
+        The real bank reads PORT. BANK_PORT is for environments where PORT is another server's.
         """
         given = {name: value for name, value in environ.items() if value}
         server = _server(
@@ -54,9 +54,9 @@ class Settings(ServerSettings):
 
 
 def of_acquirer(environ: Mapping[str, str]) -> ServerSettings:
-    """The acquirer's settings, or raises SettingInvalid. An empty variable counts as unset.
+    """The acquirer's settings. Raises SettingInvalid. An empty variable counts as unset.
 
-    Its weather is set by the bank's variables; PORT is not meant for it.
+    It has the same weather variables as the bank, and ignores PORT.
     """
     given = {name: value for name, value in environ.items() if value}
     return _server(given, prefix="ACQUIRER", port_name="ACQUIRER_PORT", port=8080)
@@ -79,7 +79,7 @@ def _server(given: Mapping[str, str], *, prefix: str, port_name: str, port: int)
 
 
 def database_path(environ: Mapping[str, str]) -> Path:
-    """Where the ledger lies; the statement command needs this and nothing else."""
+    """The ledger's path. The statement command needs no other setting."""
     if environ.get("BANK_DB"):
         return Path(environ["BANK_DB"])
     return Path(environ.get("FICPAY_VAR") or "var") / "bank" / "ledger.sqlite3"

@@ -1,7 +1,7 @@
-"""Pages whose address holds a card number are refused before anybody could log or repeat it.
+"""Refuses page URLs that contain a card number, before anything can log or repeat them.
 
-The API's views judge their own addresses, field by field. Elsewhere an address is passed on as it is: into
-a login form's target, a redirect, a page that says what was not found.
+The API's views validate their own URLs field by field. Pages repeat URLs unchanged: in a login form's target,
+in a redirect, or on a "not found" page.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from django.shortcuts import render
 
 from payments.domain.cards import contains_card_number
 
-_LAYERS = 3
+_LAYERS = 3  # of percent-encoding
 
 
 class NoCardNumberInAddressMiddleware:
-    """Answer 400 without repeating the address."""
+    """Responds 400 without repeating the URL."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,7 +28,7 @@ class NoCardNumberInAddressMiddleware:
 
 
 def _holds_card_number(request: HttpRequest) -> bool:
-    """An address inside an address (`?next=`) is encoded once more for each it stands in."""
+    """Looks under several layers of encoding: a URL within a URL (`?next=`) is encoded once more."""
     address = f"{request.path} {request.META.get('QUERY_STRING', '')}"
     for _ in range(_LAYERS):
         if contains_card_number(address):

@@ -1,4 +1,4 @@
-"""The project itself as an app: its commands and its checks."""
+"""The project itself as a Django app: its commands and system checks."""
 
 from django.apps import AppConfig
 

@@ -1,6 +1,6 @@
-"""The web server's entry: `granian --interface asginl ficpay.asgi:application`.
+"""The web server's entry point: `granian --interface asginl ficpay.asgi:application`.
 
-There is none for WSGI servers, from which `ficpay.intake` keeps what they would hide.
+There is no entry point for WSGI servers: they hide parts of a request that `ficpay.intake` must check.
 """
 
 import gc
@@ -13,8 +13,8 @@ from ficpay.intake import Intake
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ficpay.settings")
 django = get_wsgi_application()
 application = Intake(django)
-# What is loaded by now stays for good: no collection looks at it again. A request leaves little in cycles, so
-# that they are looked for less often than after 700 new objects, as Python does.
+# All modules are loaded and stay, so the garbage collector need not scan them again. A request leaves few
+# reference cycles, so collect less often than Python's default of every 700 new objects.
 gc.collect()
 gc.freeze()
 gc.set_threshold(10_000, 20, 50)

@@ -1,7 +1,7 @@
-"""What browsers may load and run on our pages (Content-Security-Policy).
+"""The Content-Security-Policy of our pages: what a browser may load and run.
 
-One policy for each kind of page, as strict as its scripts let it be; the tests in a browser fail on whatever
-a page tries beyond its policy.
+Each kind of page has the strictest policy that its scripts allow. The browser tests fail if a page violates
+its policy.
 """
 
 from typing import Any
@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 Directives = dict[str, Any]
 
-# Nothing but our style sheets and styles with this answer's nonce: the API's answers, the front door, errors.
+# For API responses, the home page and error pages: only our style sheets, and styles with the response's
+# nonce.
 PLAIN: Directives = {
     "default-src": [NONE],
     "style-src": [SELF, NONCE],
@@ -22,7 +23,7 @@ PLAIN: Directives = {
     "frame-ancestors": [NONE],
 }
 BACK_OFFICE: Directives = PLAIN | {
-    # Alpine.js, by which unfold's pages are alive, compiles the expressions in their attributes.
+    # Unfold's pages use Alpine.js, which compiles the expressions in their attributes.
     "script-src": [SELF, UNSAFE_EVAL],
     "style-src-attr": [UNSAFE_INLINE],  # Alpine.js and unfold's widgets set widths in style attributes
     "font-src": [SELF],
@@ -37,8 +38,8 @@ SWAGGER_UI: Directives = PLAIN | {
 }
 REDOC: Directives = PLAIN | {
     "script-src": [SELF],
-    "style-src": [SELF, UNSAFE_INLINE],  # its styled-components write style elements and know no nonce
-    "img-src": [SELF, "data:"],  # and not its badge's logo, which it would load from elsewhere
+    "style-src": [SELF, UNSAFE_INLINE],  # styled-components writes style elements without a nonce
+    "img-src": [SELF, "data:"],  # this blocks the logo in its badge, which comes from another site
     "worker-src": ["blob:"],  # its search
     "connect-src": [SELF],
 }
@@ -47,10 +48,10 @@ _BY_PATH = {"/admin/": BACK_OFFICE, "/api/docs/": SWAGGER_UI, "/api/redoc/": RED
 
 
 class ContentSecurityMiddleware(CSPMiddleware):
-    """django-csp, with the policy that belongs to the page's address."""
+    """django-csp, with the policy chosen by the page's URL."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """The API's answers are no pages: none has a nonce, and all have one policy, made once."""
+        """Give all API responses the same prebuilt policy: they need no nonce."""
         if not request.path_info.startswith("/api/v1/"):
             return super().process_response(request, response)
         response.setdefault(HEADER, _OF_THE_API)

@@ -1,4 +1,4 @@
-"""What an unforeseen error may show: where it happened, never with what."""
+"""Error reports that show where an unexpected error happened, but never the data involved."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from payments.domain.cards import mask_card_numbers
 
 
 class DiscreetExceptionReporter(ExceptionReporter):
-    """Django's error report without the frames' variables, the request's body and any card number.
+    """Django's error report without local variables, request data and card numbers.
 
-    A card and its CVV live in local variables and in the body for the time of one request.
+    During a request, a card and its CVV are in local variables and in the body.
     """
 
     def get_traceback_frame_variables(self, *_: Any) -> list[Any]:

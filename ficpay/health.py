@@ -1,7 +1,7 @@
-"""Whether this process lives, and whether it can do its work.
+"""Liveness and readiness of this process.
 
-Readiness fails on what no request can do without: the database and its migrations. The worker, recovery, the
-back office's search and the banks are shown, not judged: without them reads and replays still work.
+Readiness fails only without the database or its migrations, which every request needs. The worker, recovery,
+the back office's search and the banks are shown for information: without them, reads and replays still work.
 """
 
 from typing import Any
@@ -15,6 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from office.search.follow import lag
+from payments.banks import registry
+from payments.engine.abilities import abilities_of
+from payments.engine.answers import timestamp
 from payments.models import Heartbeat
 from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 
@@ -22,14 +25,14 @@ from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 @never_cache
 @require_safe
 def live(_request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers."""
+    """200 as long as the process can respond."""
     return JsonResponse({"status": "live"})
 
 
 @never_cache
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """200 with the database reachable and migrated, else 503; the rest is information."""
+    """200 if the database is reachable and migrated, otherwise 503. Everything else is for information."""
     report: dict[str, Any] = {"status": "ready", "database": "ok", "migrations": "ok"}
     try:
         executor = MigrationExecutor(connection)
@@ -45,23 +48,28 @@ def ready(_request: HttpRequest) -> JsonResponse:
 def _processes_and_banks() -> dict[str, Any]:
     beats = {beat.process: beat for beat in Heartbeat.objects.all()}
     worker = beats.get(WORKER)
-    banks = {
-        name: {"status": "healthy" if healthy else "unhealthy", "checked_at": worker.beat_at.isoformat()}
-        for name, healthy in (worker.banks if worker else {}).items()
-        if worker
-    }
-    search = _life(beats.get(SEARCH)) | {"lag_seconds": int(lag(timezone.now()).total_seconds())}
+    search = _process(beats.get(SEARCH)) | {"lag_seconds": int(lag(timezone.now()).total_seconds())}
     return {
-        "worker": _life(worker),
-        "recovery": _life(beats.get(RECOVERY)),
+        "worker": _process(worker),
+        "recovery": _process(beats.get(RECOVERY)),
         "search": search,
-        "banks": banks,
+        "banks": {name: _bank(name, worker) for name in registry.NAMES if abilities_of(name).says_how_it_is},
     }
 
 
-def _life(beat: Heartbeat | None) -> dict[str, Any]:
+def _process(beat: Heartbeat | None) -> dict[str, Any]:
     if beat is None:
         return {"status": "never seen"}
     alive = is_alive(beat, timezone.now())
-    life = {"status": "alive" if alive else "silent", "last_beat_at": beat.beat_at.isoformat()}
-    return life | ({"passed_over": len(beat.passed_over)} if beat.passed_over else {})
+    shown = {"status": "alive" if alive else "silent", "last_beat_at": timestamp(beat.beat_at)}
+    return shown | ({"passed_over": len(beat.passed_over)} if beat.passed_over else {})
+
+
+def _bank(name: str, worker: Heartbeat | None) -> dict[str, Any]:
+    """The bank's health as of the worker's last heartbeat."""
+    if worker is None or name not in worker.banks:
+        return {"status": "unknown", "checked_at": None}
+    return {
+        "status": "healthy" if worker.banks[name] else "unhealthy",
+        "checked_at": timestamp(worker.beat_at),
+    }

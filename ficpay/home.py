@@ -1,4 +1,4 @@
-"""The front door, and what is said at doors that do not exist."""
+"""The home page, and the responses for unknown URLs and errors outside the views."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,8 @@ LINKS = {
 
 PLAIN_HTTP = Fault(
     "permission_denied",
-    "FicPay answers https:// only, and did nothing. The key that was sent travelled unencrypted: replace it.",
-    "Send the request to https://, with a new API key.",
+    "FicPay accepts only https:// and did nothing. The API key was sent unencrypted, so replace it.",
+    "Send the request over https://, with a new API key.",
 )
 _OTHER_ERRORS = {
     403: "permission_denied",
@@ -41,7 +41,7 @@ _OTHER_ERRORS = {
 @vary_on_headers("Accept")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What this is and where the documentation is: a page for people, JSON for programs."""
+    """What FicPay is and links to its documentation: HTML for browsers, JSON for programs."""
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
         return render(request, "home.html", {"links": LINKS})
     about = "FicPay, a payment gateway: authorize, capture, void and refund at /api/v1/payments."
@@ -50,12 +50,12 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def icon(_request: HttpRequest) -> HttpResponse:
-    """Where browsers look for an icon that no page names."""
+    """The icon for browsers that request /favicon.ico."""
     return redirect(static("payments/icon.svg"))
 
 
 def with_slash(name: str) -> Callable[..., HttpResponseBase]:
-    """A page whose address was typed without its slash. Other methods are a 405: a POST led on is a GET."""
+    """Redirect to the page whose URL only lacks its slash. A POST gets 405: redirected, it would be a GET."""
     return csrf_exempt(require_safe(RedirectView.as_view(pattern_name=name, query_string=True)))
 
 
@@ -63,30 +63,30 @@ def is_of_the_api(request: HttpRequest) -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
-@csrf_exempt  # there is nothing to protect, and whoever posts here is told so
-def nowhere(request: HttpRequest) -> HttpResponseBase:
-    """Every address that is none; a view, since in development Django's own page would repeat the address."""
+@csrf_exempt  # a POST, too, should get 404
+def unknown_url(request: HttpRequest) -> HttpResponseBase:
+    """404 for every other URL. Without this view, Django's development page would repeat the URL."""
     return not_found(request, Http404())
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """404: problem details below /api/, Django's plain page elsewhere."""
+    """404: problem details below /api/, Django's page elsewhere."""
     if not is_of_the_api(request):
         return defaults.page_not_found(request, exception)
-    detail = "There is nothing at this address. The API is described at /api/docs/."
+    detail = "There is nothing at this URL. The API is documented at /api/docs/."
     return _problem(request, "not_found", detail, next_step=NEXT_AT_NO_ADDRESS)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """400 from below the views, as for a host name that is not ours."""
+    """400 for errors outside the views, such as an unknown host name."""
     if not is_of_the_api(request):
         return defaults.bad_request(request, exception)
-    detail = "The request's address or headers are invalid."
+    detail = "The request's URL or headers are invalid."
     return _problem(request, "validation_error", detail)
 
 
 def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
-    """What never reaches a view."""
+    """The response to a request that never reaches a view."""
     if not is_of_the_api(request):
         return HttpResponse(
             f"{fault.detail}\n", status=PROBLEMS[fault.code].status, content_type="text/plain"
@@ -95,7 +95,7 @@ def refused(request: HttpRequest, fault: Fault) -> HttpResponseBase:
 
 
 def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An error that Django or a library has answered in a form of its own, in the API's."""
+    """An error response of Django or a library, converted to problem details."""
     status = response.status_code
     if status >= 500:
         return server_error(request)
@@ -107,14 +107,14 @@ def as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500 from below the views."""
+    """500 for errors outside the views."""
     if not is_of_the_api(request):
         return defaults.server_error(request)
     return response_of(internal_error(request_id_of(request), writes=_writes(request)))
 
 
 def _problem(request: HttpRequest, code: str, detail: str, *, next_step: str = "") -> HttpResponse:
-    """Of what no view has seen: nothing has been moved."""
+    """A problem for a request that reached no view, so no money has moved."""
     return response_of(
         answers.problem(
             code,

@@ -1,9 +1,8 @@
-"""From HTTP as the web server reads it to the WSGI request that Django answers.
+"""Turns the web server's ASGI request into a WSGI request for Django, and refuses ambiguous requests.
 
-WSGI alone hides what decides here: it joins a header that was sent twice, takes `X_Forwarded_For` for
-`X-Forwarded-For`, and a body that broke off for a shorter one. So the server speaks ASGI to this page, which
-sees every header and every part of the body. A thread is taken only when the whole body is there: whoever
-sends slowly, or not at all, keeps nobody else waiting.
+WSGI hides what must be checked here: it joins repeated headers, takes `X_Forwarded_For` for
+`X-Forwarded-For`, and takes an incomplete body for a shorter one. ASGI shows every header and every part of
+the body. A request gets a thread only once its whole body has arrived, so slow clients do not block others.
 """
 
 import asyncio
@@ -25,16 +24,16 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
 
-FAULT = "ficpay.fault"  # in the environ: why the request cannot be answered as it came
-# A body of 64 KiB takes a slow telephone 3 s. The client itself gives up after 20.
+FAULT = "ficpay.fault"  # in the environ: why the request is refused as it is
+# A slow phone sends 64 KiB in 3 s. The client itself gives up after 20.
 BODY_SECONDS = 10
-# A client that has stopped reading a download gives its thread back after this.
+# If a client stops reading a download, its thread is freed after this time.
 _READ_SECONDS = 60
-# Answers of up to this size are taken from their thread at once, whatever time the client takes to read them:
-# all but exports. The largest file of our pages has 1.5 MB.
-_WHOLE_ANSWER = 4 * 1024 * 1024
-# What we read and what cannot be a list (RFC 9110, 5.3). Two of them mean two different things.
-_ONCE = frozenset(
+# Responses up to this size are buffered, so that a slow client does not keep a thread. Only exports are
+# larger: the largest file of our pages has 1.5 MB.
+_LARGEST_BUFFERED = 4 * 1024 * 1024
+# Headers that we read and that must not be lists (RFC 9110, 5.3). If one is repeated, its value is ambiguous.
+_SINGLE_HEADERS = frozenset(
     b"authorization content-encoding content-length content-type host idempotency-key if-modified-since "
     b"origin referer user-agent x-csrftoken x-forwarded-host x-forwarded-proto x-request-id".split()
 )
@@ -42,23 +41,23 @@ _ONCE = frozenset(
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a request cannot be answered as it came."""
+    """Why a request is refused before it reaches a view."""
 
     code: str  # of `payments.domain.problems`
     detail: str
-    next: str = ""  # what to do now, where that table does not say it better
+    next: str = ""  # what to do next; the code's own text if empty
 
 
-_BROKEN = Fault("validation_error", "The body broke off.")
+_BROKEN = Fault("validation_error", "The body is incomplete: the connection was closed early.")
 LATE = Fault("request_timeout", f"The body did not arrive within {BODY_SECONDS} s.")
 
 
 class ClientGone(Exception):
-    """The client has hung up, or has stopped reading."""
+    """The client has closed the connection or stopped reading."""
 
 
 class Intake:
-    """A WSGI application as an ASGI one. Threads are made in the process that serves."""
+    """Serves a WSGI application over ASGI. The threads are started in the process that serves."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
@@ -80,7 +79,7 @@ class Intake:
         finally:
             gone.cancel()
         if fault is not None and scope["http_version"].startswith("1"):
-            start["headers"].append((b"connection", b"close"))  # the rest of the body is of no use
+            start["headers"].append((b"connection", b"close"))  # the rest of the body will not be read
         if content is not None:
             await send(start)
             await send({"type": "http.response.body", "body": content})
@@ -88,7 +87,7 @@ class Intake:
     def _answer(
         self, environ: dict[str, Any], send: Callable[[dict[str, Any]], None]
     ) -> tuple[dict[str, Any], bytes | None]:
-        """The answer's start and its content; None where it was too long to keep and has been sent."""
+        """The response's start and its content. The content is None if it was too large and already sent."""
         start: dict[str, Any] = {"type": "http.response.start"}
 
         def start_response(status: str, headers: Headers, _error: Any = None) -> Callable[[bytes], Any]:
@@ -98,7 +97,7 @@ class Intake:
 
         chunks = self._application(environ, start_response)
         try:
-            if _is_short(chunks, dict(start["headers"]).get(b"content-length", b"")):
+            if _can_buffer(chunks, dict(start["headers"]).get(b"content-length", b"")):
                 return start, b"".join(chunks)
             with suppress(ClientGone):
                 send(start)
@@ -111,20 +110,20 @@ class Intake:
                 close()
 
 
-def _is_short(answer: Iterable[bytes], length: bytes) -> bool:
-    if not getattr(answer, "streaming", True):
-        return True  # Django has made all of it already
-    return length.isdigit() and int(length) <= _WHOLE_ANSWER
+def _can_buffer(response: Iterable[bytes], length: bytes) -> bool:
+    if not getattr(response, "streaming", True):
+        return True  # it is in memory already
+    return length.isdigit() and int(length) <= _LARGEST_BUFFERED
 
 
 def _write(_data: bytes) -> None:
-    raise NotImplementedError("WSGI's old way, which Django does not go")
+    raise NotImplementedError("WSGI's write callable, which Django does not use")
 
 
 def _send_from_thread(
     send: Send, loop: asyncio.AbstractEventLoop, gone: "asyncio.Future[Any]", message: dict[str, Any]
 ) -> None:
-    """Send a part and wait until the client has room for it. Raises ClientGone."""
+    """Send a part, and wait until the connection has accepted it. Raises ClientGone."""
 
     async def sent() -> None:
         await send(message)
@@ -138,7 +137,7 @@ def _send_from_thread(
 
 
 async def _read_body(receive: Receive) -> tuple[bytes, Fault | None]:
-    """The body as far as it is needed: one byte over the limit is enough to be refused."""
+    """The body, up to one byte over the limit, which is enough to refuse it."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -157,24 +156,25 @@ async def _read_body(receive: Receive) -> tuple[bytes, Fault | None]:
 def _repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
     seen: set[bytes] = set()
     for name, _ in headers:
-        if name in _ONCE and name in seen:
+        if name in _SINGLE_HEADERS and name in seen:
             shown = "-".join(part.capitalize() for part in name.decode().split("-"))
-            detail = f"The header {shown} must stand once."
+            detail = f"The header {shown} must be sent only once."
             return Fault("validation_error", detail)
         seen.add(name)
     return None
 
 
 def _unclear_length(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
-    """Where a proxy and the server could disagree about where the body ends."""
+    """A fault if a proxy and the server could disagree about where the body ends (request smuggling)."""
     if {name for name, _ in headers} >= {b"content-length", b"transfer-encoding"}:
-        return Fault("validation_error", "Content-Length and Transfer-Encoding must not stand together.")
+        return Fault("validation_error", "Content-Length and Transfer-Encoding must not be sent together.")
     return None
 
 
 def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
-    """The request as PEP 3333 has it. A header with an underscore in its name is none: it would pass for the
-    one with a dash, which a proxy may have written.
+    """The request as a PEP 3333 environ, without headers that have an underscore in their names.
+
+    In an environ, such a header would pass for the one with a dash, which a proxy may have set.
     """
     path, query = scope["raw_path"].partition(b"?")[0], scope["query_string"]
     environ = {
@@ -201,7 +201,7 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
     for name, several in values.items():
         text = (b"; " if name == b"cookie" else b",").join(several).decode("latin-1")
         environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = text
-    environ.pop("HTTP_TRANSFER_ENCODING", None)  # the body is whole now
+    environ.pop("HTTP_TRANSFER_ENCODING", None)  # the body is complete by now
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ["CONTENT_LENGTH"] = str(len(body))
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")

@@ -1,9 +1,9 @@
-"""Structured logs on standard error, with every card number masked on its way out.
+"""Structured logs on standard error, with every card number masked.
 
-Standard output is for what a command is asked for: `reconcile pending --json` is read by programs.
+Standard output is for a command's own output: programs read `reconcile pending --json`.
 
-Card data is kept out of logs where they are written; the mask is the last line of defence, for what a
-caller smuggles into a path, a header or an exception's text.
+Our code does not log card data. Masking is the last line of defence, for card numbers that a caller puts into
+a path, a header or the text of an exception.
 """
 
 import logging.config
@@ -17,7 +17,7 @@ from payments.domain.cards import mask_card_numbers
 
 
 def mask_cards(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
-    """Mask card numbers in every name and value, nested ones and tracebacks included."""
+    """Mask card numbers in all names and values, including nested ones and tracebacks."""
     return {mask_card_numbers(key): _masked(value) for key, value in event_dict.items()}
 
 
@@ -36,15 +36,15 @@ def _masked(value: Any) -> Any:
 
 
 def configure_logging(*, log_format: str, level: str) -> None:
-    """Send the logs of structlog and of the standard library down the same road: `console` or `json`."""
-    logging.raiseExceptions = False  # a line that cannot be formatted would be printed raw, arguments and all
+    """Format the logs of structlog and of the standard library alike, as `console` or `json`."""
+    logging.raiseExceptions = False  # or a record that cannot be formatted is printed raw, with its arguments
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,  # plain tracebacks: no frame's variables
+        structlog.processors.format_exc_info,  # plain tracebacks, without local variables
         mask_cards,
     ]
     structlog.configure(
@@ -81,7 +81,7 @@ def configure_logging(*, log_format: str, level: str) -> None:
             },
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
-                # Every request is logged once, by the middleware, with its path masked.
+                # The middleware logs every request once, with its path masked.
                 "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
                 "django.request": {"level": "ERROR"},
                 "axes": {"level": "WARNING"},

@@ -1,7 +1,7 @@
-"""What the application's role may do in the database: it owns nothing, and has exactly what the code needs.
+"""The database privileges of the application's role: it owns nothing and has only what the code needs.
 
-Whoever owns the tables migrates, and grants this afterwards (`manage.py migrate`). So no statement of the
-application's can switch off a guard, empty a table or rewrite the history, whatever it is talked into.
+The tables' owner migrates and then grants these privileges (`manage.py migrate`). So the application cannot
+disable a guard, empty a table or rewrite the history, not even through an SQL injection.
 """
 
 from typing import Any
@@ -10,10 +10,10 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from psycopg import sql
 
-# Of the libraries' tables, and of payments' that lose rows: keys and requests are swept, cases are given
-# back, routes end.
+# For the libraries' tables, and for those of ours whose rows are deleted: old keys and requests, assignments
+# and routes.
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
-_KEPT = "SELECT, INSERT, UPDATE"  # and guarded by triggers
+_KEPT = "SELECT, INSERT, UPDATE"  # triggers guard the updates
 _APPENDED = "SELECT, INSERT"
 _READ = "SELECT"
 _EXCEPTIONS = {
@@ -26,14 +26,14 @@ _EXCEPTIONS = {
 
 
 def privileges_on(table: str) -> str:
-    """What the application's role has on the table, as GRANT takes it. A new one needs no line here."""
+    """The application's privileges on a table, in GRANT's syntax. Most new tables need no exception above."""
     return _EXCEPTIONS.get(table, _KEPT if table.startswith("payments_") else _ALL)
 
 
 def grant(cursor: Any, role: str) -> None:
-    """Give the role what it needs on each of our tables, and nothing else; one transaction.
+    """Give the role exactly what it needs on each of our tables, in one transaction.
 
-    As the tables' owner. Harmless when it is done already, and while the application runs.
+    Runs as the tables' owner. Safe to repeat, also while the application runs.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('ficpay privileges'))")
     cursor.execute(
@@ -63,7 +63,7 @@ _MAY_CHANGE_GUARDS = """
 
 @checks.register(checks.Tags.security, deploy=True)
 def check_role(**_options: Any) -> list[checks.CheckMessage]:
-    """That the application's role cannot change its own guards. Says nothing of a database that is away."""
+    """Warn if the application's role can change its own guards. Silent if the database is unreachable."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(_MAY_CHANGE_GUARDS)
@@ -76,8 +76,8 @@ def check_role(**_options: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"DATABASE_URL's role, {found[0]}, owns the tables or may change what guards them.",
-            hint="Give the application a role of its own, and the owner's to `manage.py migrate` as "
+            f"DATABASE_URL's role, {found[0]}, owns the tables or may change their guards.",
+            hint="Give the application a role of its own, and pass the owner to `manage.py migrate` as "
             "DATABASE_OWNER_URL: see the README, “Another bank or database”.",
             id="ficpay.W001",
         )

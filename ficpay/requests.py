@@ -1,6 +1,6 @@
-"""Request ids, the one log line each request gets, and errors that look the same with and without DEBUG.
+"""Request ids, one log line per request, and error responses that are the same with and without DEBUG.
 
-Below /api/ every error is a problem (RFC 9457), whoever on the way to the view or back has made it.
+Below /api/, every error response is a problem (RFC 9457), wherever it comes from.
 """
 
 import re
@@ -23,10 +23,11 @@ _QUIET = ("/health", "/readiness", "/static/")
 
 
 class RequestIdMiddleware:
-    """Take the caller's `X-Request-ID` or make one, return it, bind it to every log line; log the request.
+    """Take the caller's `X-Request-ID` or make one, add it to the response and every log line, log the
+    request.
 
-    What the intake or Django finds wrong with a request is answered here, or Django's debug pages would
-    repeat what was sent.
+    Also responds to requests that the intake or Django refuses: Django's debug pages would repeat what was
+    sent.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -48,7 +49,7 @@ class RequestIdMiddleware:
             log.info(
                 "request",
                 method=request.method,
-                path=request.path,  # without the query: searches hold what people typed
+                path=request.path,  # without the query, which may contain what people searched for
                 status=response.status_code,
                 ms=round((time.monotonic() - started) * 1000),
             )
@@ -66,12 +67,12 @@ class RequestIdMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """What a page's view raised."""
+        """Respond to an exception in a page's view."""
         return answer_to_error(request, error)
 
 
 def answer_to_error(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-    """The answer where a view raises, the same with and without DEBUG; None for a page's own defect."""
+    """The response to an exception in a view, the same with and without DEBUG; None for a page's own bug."""
     match error:
         case Http404():
             return home.not_found(request, error)
@@ -85,9 +86,9 @@ def answer_to_error(request: HttpRequest, error: Exception) -> HttpResponseBase 
 
 
 def accepted_request_id(offered: str) -> str:
-    """The caller's id if it is 1-64 plain characters, else a new one.
+    """The caller's id if it is 1 to 64 plain characters, otherwise a new one.
 
-    Beside a card the API makes sure that it does not hold the card's number.
+    If the request has a card, the API also checks that the id does not contain the card number.
     """
     if _ACCEPTED.fullmatch(offered):
         return offered

@@ -1,4 +1,4 @@
-"""The API's way past the middleware that only pages need: sessions, logins, forms and static files."""
+"""Lets API requests skip the middleware that only pages need: sessions, logins, forms and static files."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from ficpay.requests import answer_to_error
 
 
 class ApiShortcut:
-    """Take requests of the API from here straight to their view, and all others to the next middleware.
+    """Pass API requests directly to their view, and all others to the next middleware.
 
-    Whatever stands below it in `settings.MIDDLEWARE` never sees a request of the API.
+    The middleware below it in `settings.MIDDLEWARE` never sees an API request.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -22,7 +22,7 @@ class ApiShortcut:
         if not request.path_info.startswith("/api/v1/"):
             return self._page(request)
         try:
-            return _answer_of_view(request)
+            return _response_of_view(request)
         except Exception as error:
             answer = answer_to_error(request, error)
             if answer is None:
@@ -30,8 +30,8 @@ class ApiShortcut:
             return answer
 
 
-def _answer_of_view(request: HttpRequest) -> HttpResponseBase:
-    """As Django does it behind the last middleware."""
+def _response_of_view(request: HttpRequest) -> HttpResponseBase:
+    """What Django does after the last middleware."""
     match = request.resolver_match = resolve(request.path_info)
     response = match.func(request, *match.args, **match.kwargs)
     return response.render() if isinstance(response, SimpleTemplateResponse) else response

@@ -1,4 +1,4 @@
-"""How the back office presents itself."""
+"""The settings of unfold, the back office's theme."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def _icon(_request: HttpRequest) -> str:
 
 
 def _item(title: str, icon: str, app: str, model: str, *, permission: str = "") -> dict[str, Any]:
-    """A list in the sidebar, for those who may look at it."""
+    """A list in the sidebar, shown to users with the permission."""
     needed = f"{app}.{permission or f'view_{model}'}"
     return {
         "title": title,
@@ -47,7 +47,7 @@ def _item(title: str, icon: str, app: str, model: str, *, permission: str = "") 
 
 
 def _is_of_payments(request: HttpRequest) -> bool:
-    """The review queue lies below the list of payments, and is an item of its own."""
+    """Whether a page of payments is open. The review queue's URL lies below, but it has its own item."""
     path, own = request.path, reverse("admin:payments_payment_changelist")
     return path.startswith(own) and path != reverse("admin:payments_review_queue")
 
@@ -69,7 +69,7 @@ UNFOLD = {
     "STYLES": [_colors, _style, _dashboard_style, _decisions_style],
     "SCRIPTS": [_htmx, _script],
     "COLORS": {
-        # A blue; unfold's own purple stays for nobody's brand.
+        # Blue instead of unfold's default purple.
         "primary": {
             "50": "oklch(97% .014 254.604)",
             "100": "oklch(93.2% .032 255.585)",
@@ -94,7 +94,7 @@ UNFOLD = {
                         "title": "Review queue",
                         "icon": "rule",
                         "link": reverse_lazy("admin:payments_review_queue"),
-                        # How many wait for a second person.
+                        # The number of proposals that wait for a second person.
                         "badge": "office.decisions.waiting.badge",
                         "badge_variant": "warning",
                         "permission": lambda request: request.user.has_perm("payments.view_payment"),

@@ -1,4 +1,4 @@
-"""Where everything is."""
+"""All URLs."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -22,7 +22,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("health", health.ready),
     path("readiness", health.ready),
-    # Typed without the slash. Everything below /api/v1/ has none, so Django's APPEND_SLASH is off.
+    # Pages without their slash. Django's APPEND_SLASH is off, because URLs below /api/v1/ have none.
     path("api/schema", home.with_slash("schema")),
     path("api/docs", home.with_slash("docs")),
     path("api/redoc", home.with_slash("redoc")),
@@ -30,7 +30,7 @@ urlpatterns = [
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/schedules/", include(back_office.urls())),
     path("admin/", admin.site.urls),
-    re_path("", home.nowhere),
+    re_path("", home.unknown_url),
 ]
 handler400 = "ficpay.home.bad_request"
 handler404 = "ficpay.home.not_found"

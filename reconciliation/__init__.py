@@ -1,1 +1,1 @@
-"""Comparing records: what is in doubt, what the chain of evidence says, whether our books hold together."""
+"""Reconciliation: operations in doubt, a payment's chain of evidence, and the audit of our books."""

@@ -1,4 +1,4 @@
-"""What the acquirer has done, for tests to read; nobody on the wire can ask for it."""
+"""The acquirer's decisions. Only the control plane can read them; the acquirer's own API cannot."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bank.journal import KEPT
 
 @dataclass(frozen=True)
 class Decision:
-    """What the issuer said to one payment: a new code, or an empty one where it is not authorized."""
+    """The issuer's decision on one payment: a new code, or an empty one if it is not authorized."""
 
     payment: Payment
     authorization_code: str
@@ -28,7 +28,7 @@ class Books:
         self.decisions: deque[Decision] = deque(maxlen=KEPT)
 
     def decide(self, payment: Payment, *, now: int) -> Decision:
-        """Ask the issuer. There is no way to ask whether it has been asked before."""
+        """Ask the issuer. There are no idempotency keys, so a repeated payment is a new one."""
         decision = Decision(payment, str(uuid4()) if payment.is_authorized else "", now)
         self.decisions.append(decision)
         return decision

@@ -1,8 +1,8 @@
-"""What only the acquirer's control plane has (bank.control has the rest).
+"""The acquirer's own part of the control plane (bank.control has the rest).
 
-The one endpoint of a script is `payments`, the one point to hold at "execution": the payment has been read
-and the issuer was not asked. A step of its own, `unavailable`, is the 503 with nothing executed. There are
-no stored answers, so the option `stored` of other steps changes nothing.
+Its only endpoint for scripts is `payments`. Its only point to hold at is "execution": the payment has been
+read, and the issuer has not been asked yet. It has an extra step, `unavailable`: a 503 with nothing executed.
+It stores no answers, so the option `stored` of other steps has no effect.
 
 `GET /control/decisions`
     All decisions, oldest first: `authorized`, `authorization_code`, `amount`, `currency`, `card_last4`,
@@ -18,7 +18,7 @@ from bank.reception import Reception
 
 
 class AcquirerControl(Control):
-    """The orders to an acquirer."""
+    """The control plane of an acquirer."""
 
     def __init__(self, reception: Reception, books: Books) -> None:
         super().__init__(reception)

@@ -1,4 +1,4 @@
-"""What a payment's body must be, and what its issuer says to it."""
+"""How a payment's body is validated, and how its issuer decides."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ CURRENCIES = ("USD", "GBP", "EUR")
 
 
 class Malformed(Exception):
-    """Fields are missing or malformed. The message names them, and never says what they held."""
+    """Fields are missing or malformed. The message names them, but never their values."""
 
 
 @dataclass(frozen=True)
 class Payment:
-    """What the issuer is asked for. Of the card number only what decides and what names it is kept."""
+    """What the issuer is asked for. Only the last four digits of the card number are kept."""
 
     card_last4: str
     currency: str
@@ -24,7 +24,7 @@ class Payment:
 
     @property
     def issuer_is_away(self) -> bool:
-        """The last digit is zero: refused before the issuer was asked."""
+        """The last digit is zero: the issuer cannot be reached."""
         return self.card_last4.endswith("0")
 
     @property
@@ -34,7 +34,7 @@ class Payment:
 
 
 def read(body: bytes) -> Payment:
-    """The payment that a body asks for; raises Unreadable or Malformed."""
+    """The payment in a body. Raises Unreadable or Malformed."""
     fields = json_object(body)
     if wrong := [name for name, is_right in FORMS.items() if not is_right(fields.get(name))]:
         raise Malformed(f"Missing or malformed: {', '.join(wrong)}.")
@@ -46,7 +46,7 @@ def _text(pattern: str) -> Callable[[Any], bool]:
 
 
 def _is_amount(value: Any) -> bool:
-    return type(value) is int and value >= 1  # true is no number
+    return type(value) is int and value >= 1  # a bool is an int, too
 
 
 FORMS: Mapping[str, Callable[[Any], bool]] = {

@@ -1,4 +1,4 @@
-"""The acquirer over HTTP: its one call, and the course of a payment through it."""
+"""The acquirer over HTTP: its only call, and how it processes a payment."""
 
 import re
 
@@ -17,15 +17,15 @@ from bank.reception import LONGEST_BODY, Reception
 from bank.settings import ServerSettings
 
 PAYMENTS = "payments"
-REFUSED_UNASKED = Answer(503, b"", PLAIN_TEXT)
-"""The issuer was not asked and nothing was executed: weather, or a card whose issuer is away."""
+UNAVAILABLE = Answer(503, b"", PLAIN_TEXT)
+"""Nothing was executed: a random failure, or the card's issuer could not be reached."""
 
 UNKNOWN_PATH = Answer(404, b"", PLAIN_TEXT)
 
 
 def unavailable() -> Plan:
-    """Answer 503 with an empty body and execute nothing, as the weather does."""
-    return Plan(answers_before=REFUSED_UNASKED)
+    """Respond 503 with an empty body and execute nothing, like a random failure."""
+    return Plan(answers_before=UNAVAILABLE)
 
 
 class Acquirer:
@@ -55,17 +55,17 @@ class Acquirer:
         return await self.reception.attend(request, PAYMENTS, work)
 
     async def _authorize(self, request: web.Request) -> Answer:
-        """A caller who hangs up before the decision leaves nothing; afterwards it stands."""
+        """If the caller hangs up before the decision, nothing is executed; after it, the decision stands."""
         if not await self.reception.weather.passes():
-            return REFUSED_UNASKED
+            return UNAVAILABLE
         try:
             payment = payments.read(await bodies.read(request))
         except bodies.Unreadable:
-            return _our_fault("The body is not a JSON object.")
+            return _bad_request("The body is not a JSON object.")
         except payments.Malformed as malformed:
-            return _our_fault(str(malformed))
+            return _bad_request(str(malformed))
         if payment.issuer_is_away:
-            return REFUSED_UNASKED
+            return UNAVAILABLE
         await self.reception.latch.pass_point(Point.EXECUTION, PAYMENTS)
         decision = self.books.decide(payment, now=self.reception.clock.now())
         said = {"authorized": decision.authorized, "authorization_code": decision.authorization_code}
@@ -78,5 +78,5 @@ class Acquirer:
         return await self.reception.attend(request, "unknown", work)
 
 
-def _our_fault(message: str) -> Answer:
+def _bad_request(message: str) -> Answer:
     return json_answer(400, {"error_message": message})

@@ -1,4 +1,4 @@
-"""What the bank writes on the wire: its answers, its errors and its plain text."""
+"""What the bank sends: its answers, its errors and its plain texts."""
 
 from collections.abc import Callable
 from typing import assert_never
@@ -9,7 +9,7 @@ from bank.ficmart.entries import CURRENCY, Entry, Kind
 
 
 class Refused(Exception):
-    """The bank says no: `code` is the contract's error code."""
+    """The bank responds with an error; `code` is the contract's error code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -35,7 +35,7 @@ STATUSES = {"insufficient_funds": 402, "not_found": 404}
 
 
 def refusal(code: str) -> Answer:
-    """The answer for an error code of the contract: 400, unless the contract gives it another status."""
+    """The answer for an error code of the contract: 400 unless the contract says otherwise."""
     return failure(STATUSES.get(code, 400), code, MESSAGES[code])
 
 
@@ -48,20 +48,20 @@ UNHEALTHY = Answer(503, b'{"status":"unhealthy"}')
 
 
 def executed(entry: Entry) -> Answer:
-    """The answer to an instruction that was executed, written from memory: nine fractional digits."""
+    """The answer to an executed instruction. Its times come from memory: up to nine fractional digits."""
     return _describe(entry, rfc3339)
 
 
 def read_back(entry: Entry) -> Answer:
-    """The same object as a GET shows it, read from the database: six fractional digits.
+    """The object in a GET's answer. Its times come from the database: six fractional digits.
 
-    An authorization is "approved" for ever, whatever has become of it.
+    An authorization stays "approved" forever, even after it was captured or voided.
     """
     return _describe(entry, rfc3339_from_database)
 
 
 def replayed(body: bytes) -> Answer:
-    """A stored answer. Only 2xx are stored, and every one of the bank's own is a 200."""
+    """A stored answer. Only 2xx answers are stored, and the bank's only 2xx status is 200."""
     return Answer(200, body, headers={"X-Idempotent-Replayed": "true"})
 
 

@@ -1,4 +1,4 @@
-"""The cards this bank has issued, by its own record."""
+"""The cards that this bank has issued."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from bank.clock import SECOND
 
 @dataclass(frozen=True)
 class Card:
-    """One issued card. The ledger knows it by its last four digits, which differ on every test card."""
+    """One issued card. The ledger identifies it by its last four digits, which no two test cards share."""
 
     number: str
     cvv: str
@@ -21,7 +21,7 @@ class Card:
         return self.number[-4:]
 
     def has_expired(self, now_ns: int) -> bool:
-        """A card serves to the end of its month, in UTC."""
+        """A card is valid to the end of its expiry month in UTC."""
         today = datetime.fromtimestamp(now_ns // SECOND, UTC)
         return (today.year, today.month) > (self.expiry_year, self.expiry_month)
 
@@ -38,7 +38,7 @@ ISSUED = {
 
 
 def is_card_number(text: str) -> bool:
-    """13 to 19 digits whose Luhn sum comes out even with ten."""
+    """Whether the text is 13 to 19 digits with a valid Luhn check digit."""
     if not (13 <= len(text) <= 19 and is_digits(text)):
         return False
     total = 0
@@ -49,5 +49,5 @@ def is_card_number(text: str) -> bool:
 
 
 def is_digits(text: str) -> bool:
-    """ASCII digits only: str.isdigit alone also takes superscripts and other scripts."""
+    """ASCII digits only: str.isdigit alone also accepts superscripts and other scripts."""
     return text.isascii() and text.isdigit()

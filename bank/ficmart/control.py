@@ -1,16 +1,16 @@
-"""What only the bank's control plane has (bank.control has the rest).
+"""The bank's own part of the control plane (bank.control has the rest).
 
-Endpoints of a script: authorizations, captures, voids, refunds, reads (every GET of an object), health.
-Points to hold at: "execution", where the key has been looked up and nothing is done, so that requests with
-one key that are held together are all executed; and "storing", where the entry is committed and its answer
-is not stored: whoever hangs up there leaves a hold that no replay shows.
+Endpoints for scripts: authorizations, captures, voids, refunds, reads (every GET of an object), health.
+Points to hold at: "execution", after the key was looked up and before anything is done, so that several
+held requests with the same key are all executed; and "storing", after the entry was committed and before
+its answer is stored, so that a caller who hangs up leaves a hold that no replay shows.
 
 `POST /control/database` `{"down": true | false}`
-    Take the bank's database away, or give it back; `database_down` in the state.
+    Make the bank's database unavailable, or available again. The state shows it as `database_down`.
 `POST /control/clock` `{"seconds": N}` or `{"at": "2026-11-30T00:00:00Z"}`
-    Move the bank's clock by so much, or to an instant. It runs on from there, a restart included. Expiry
-    of holds and cards, the purge of stored answers and the 15 seconds in which the bank can answer all
-    go by this clock.
+    Move the bank's clock by a number of seconds or to an instant. It keeps running from there, even after a
+    restart. This clock decides the expiry of holds and cards, the purge of stored answers and the 15 seconds
+    after which the bank no longer answers.
 `GET /control/ledger`
     All entries, oldest first: `type`, `id` (with its prefix), `reference_id`, `amount`, `card_last4`,
     `idempotency_key`, `created_at`, `expires_at`.
@@ -29,7 +29,7 @@ PREFIXES = {Kind.HOLD: "auth_", Kind.CAPTURE: "cap_", Kind.VOID: "void_", Kind.R
 
 
 class BankControl(Control):
-    """The orders to a bank with a ledger, a database that can be down, and a clock that matters."""
+    """The control plane of a bank with a ledger, a database that can be down, and a clock that matters."""
 
     points = tuple(Point)
 

@@ -1,4 +1,4 @@
-"""What the ledger consists of."""
+"""The ledger's entries, and a card's balance."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ CURRENCY = "USD"
 
 
 class Kind(StrEnum):
-    """What an entry did, by the name the statement file gives it."""
+    """The kind of an entry, by its name in the statement."""
 
     HOLD = "AUTH_HOLD"
     CAPTURE = "CAPTURE"
@@ -19,8 +19,8 @@ class Kind(StrEnum):
 class Entry:
     """One line of the ledger; it never changes.
 
-    `id` is a UUID without the prefix it has on the wire. `reference_id` is the hold's for captures and
-    voids, the capture's for refunds. `idempotency_key` is the one the instruction came with.
+    `id` is a UUID without the prefix that the API adds. `reference_id` is the hold's id for captures and
+    voids, and the capture's id for refunds. `idempotency_key` is the instruction's key.
     """
 
     kind: Kind
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Balance:
-    """A card's money in cents: `total` is what is the cardholder's, `held` the part that is blocked."""
+    """A card's money in cents: `total` belongs to the cardholder, and `held` is the part that is blocked."""
 
     total: int
     held: int

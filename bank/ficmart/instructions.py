@@ -1,8 +1,8 @@
-"""The four instructions: how a body is read, what is judged before the database is asked, what is done.
+"""The four instructions: how their bodies are read and validated, and how they are executed.
 
-The order of judgement is part of the contract: an unreadable body, then the form of the card, the CVV and
-the amount, and only then the database. A body that fails its form gets its own 400 even while the
-database is down.
+The contract fixes the order of the checks: first whether the body is readable, then the format of the card,
+the CVV and the amount, and only then the database. A malformed body gets its own 400 even while the database
+is down.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from bank.ficmart.entries import Entry
 from bank.ficmart.ledger import Ledger
 
 Execute = Callable[[Ledger, str, int], Entry]
-"""What remains of an instruction once its body was judged: (ledger, idempotency key, now) -> entry."""
+"""Executes an instruction whose body was validated: (ledger, idempotency key, now) -> entry."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One kind of instruction. `judge` reads a body; raises Unreadable or Refused.
+    """One kind of instruction. `judge` reads and validates a body. It raises Unreadable or Refused.
 
-    `midway_code` is the misleading answer when the database fails in the middle of this instruction.
+    `midway_code` is the misleading error code if the database fails in the middle of this instruction.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Instruction:
 
 
 def judge_authorization(body: bytes, *, expiry_hours: int) -> Execute:
-    """The expiry date is read, and then ignored: the bank judges by its own record of the card."""
+    """The request's expiry date is read but ignored: the bank uses its own record of the card."""
     fields = _fields(body)
     number, cvv = fields.text("card_number"), fields.text("cvv")
     fields.number("expiry_month"), fields.number("expiry_year")
@@ -77,7 +77,7 @@ def judge_refund(body: bytes) -> Execute:
 
 
 def instructions(*, expiry_hours: int) -> dict[str, Instruction]:
-    """Every instruction by the last word of its path."""
+    """Every instruction by the last segment of its path."""
 
     def authorization(body: bytes) -> Execute:
         return judge_authorization(body, expiry_hours=expiry_hours)
@@ -92,7 +92,7 @@ def instructions(*, expiry_hours: int) -> dict[str, Instruction]:
 
 @dataclass(frozen=True)
 class _Fields:
-    """A JSON object read strictly by type; a field that is not there counts as empty or zero."""
+    """A JSON object whose fields are read strictly by type. A missing field counts as empty or zero."""
 
     given: dict[str, Any]
 
@@ -108,7 +108,7 @@ class _Fields:
         value = self.given.get(name)
         if value is None:
             return 0
-        if type(value) is not int or abs(value) >= 2**63:  # true is no number, and 64 bits are all there is
+        if type(value) is not int or abs(value) >= 2**63:  # no bool, and at most 64 bits
             raise Unreadable
         return value
 
@@ -123,5 +123,5 @@ def _require_positive(amount_cents: int) -> None:
 
 
 def _without_prefix(prefix: str, reference: str) -> str:
-    """The id within a reference; one with another prefix names nothing, and is not found later."""
+    """The id within a reference. With another prefix it is empty, so that it is not found later."""
     return reference.removeprefix(prefix) if reference.startswith(prefix) else ""

@@ -1,8 +1,8 @@
-"""The bank's database: an append-only ledger, and beside it the stored answers.
+"""The bank's database: an append-only ledger and the stored answers.
 
-The ledger's own rules are unique indexes, so that they hold whatever the idempotency keys: one capture or
-void per authorization, one refund per capture. Everything here blocks; the server calls it on one thread
-of its own, so that each method is one step that no other step can interleave with.
+The ledger's rules are unique indexes, so they hold whatever the idempotency keys: one capture or void per
+authorization, one refund per capture. All methods block. The server runs them on one dedicated thread, so
+each method is a step that cannot interleave with others.
 """
 
 import sqlite3
@@ -55,11 +55,11 @@ REFUND_OF_CAPTURE = "SELECT * FROM entries WHERE kind = 'REFUND' AND reference_i
 
 
 class LedgerUnusable(Exception):
-    """There is no ledger here, or none that can be opened. The message says which and why."""
+    """The ledger does not exist or cannot be opened. The message says which and why."""
 
 
 class Ledger:
-    """One SQLite file. It survives a killed process (WAL); `synchronous=NORMAL` spares an fsync a request."""
+    """One SQLite file. It survives a killed process (WAL); `synchronous=NORMAL` saves an fsync per request."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -72,17 +72,17 @@ class Ledger:
     def close(self) -> None:
         self._connection.close()
 
-    # Instructions. Each is one committed statement, or raises Refused and leaves nothing.
+    # Instructions. Each commits one statement, or raises Refused and changes nothing.
 
     def place_hold(self, card: Card, amount_cents: int, *, key: str, now: int, expires_at: int) -> Entry:
-        """Block the cardholder's funds. An expired hold counts: only a void gives its funds back."""
+        """Block the cardholder's funds. Expired holds count, too: only a void releases their funds."""
         if self.balance(card).available < amount_cents:
             raise Refused("insufficient_funds")
         hold = Entry(Kind.HOLD, str(uuid4()), None, card.last4, amount_cents, key, now, expires_at)
         return self._append(hold)
 
     def capture(self, hold_id: str, amount_cents: int, *, key: str, now: int) -> Entry:
-        """Take a hold's money. The only instruction for which it matters that a hold has expired."""
+        """Take a hold's money. This is the only instruction that fails if the hold has expired."""
         hold = self._unused_hold(hold_id)
         if hold.expires_at_ns is not None and now >= hold.expires_at_ns:
             raise Refused("authorization_expired")
@@ -91,7 +91,7 @@ class Ledger:
         return self._append_to(hold, Kind.CAPTURE, key=key, now=now)
 
     def void(self, hold_id: str, *, key: str, now: int) -> Entry:
-        """Give a hold's funds back, whether or not it has expired."""
+        """Release a hold's funds, even if it has expired."""
         return self._append_to(self._unused_hold(hold_id), Kind.VOID, key=key, now=now)
 
     def refund(self, capture_id: str, amount_cents: int, *, key: str, now: int) -> Entry:
@@ -105,7 +105,7 @@ class Ledger:
             raise Refused("amount_mismatch")
         return self._append_to(capture, Kind.REFUND, key=key, now=now)
 
-    # What can be read.
+    # Reads.
 
     def entry(self, kind: Kind, entry_id: str) -> Entry | None:
         return next(self._entries(BY_ID, kind, entry_id), None)
@@ -114,7 +114,7 @@ class Ledger:
         return list(self._entries(ALL))
 
     def balance(self, card: Card) -> Balance:
-        """Captured money is gone, refunded money is back, held money is blocked until voided."""
+        """Captures reduce the total and refunds add to it. Holds block money until captured or voided."""
         by_kind = dict.fromkeys(Kind, 0) | dict(
             self._connection.execute(
                 "SELECT kind, SUM(amount_cents) FROM entries WHERE card_last4 = ? GROUP BY kind",
@@ -132,7 +132,7 @@ class Ledger:
     # Stored answers.
 
     def stored_answer(self, key: str, path: str, *, now: int) -> bytes | None:
-        """The 2xx answer this key got on this path, if the hourly purge has not taken it yet."""
+        """The answer stored under this key and path, unless the hourly purge has deleted it."""
         self._purge(now)
         row = self._connection.execute(
             "SELECT body FROM stored_answers WHERE idempotency_key = ? AND path = ?", (key, path)
@@ -140,13 +140,13 @@ class Ledger:
         return bytes(row[0]) if row else None
 
     def store_answer(self, key: str, path: str, body: bytes, *, now: int) -> None:
-        """Keep a 2xx answer. Of several under one key, made by calls that overlapped, the first stays."""
+        """Store a 2xx answer. If overlapping requests with one key have several, the first one is kept."""
         self._connection.execute(
             "INSERT OR IGNORE INTO stored_answers VALUES (?, ?, ?, ?)", (key, path, body, now)
         )
 
     def _purge(self, now: int) -> None:
-        """On every full hour, answers older than 24 hours go: so each lives 24 to 25 hours."""
+        """At every full hour, delete answers older than 24 hours, so each is kept for 24 to 25 hours."""
         full_hour = now - now % HOUR
         if full_hour != self._purged_at:
             self._connection.execute(
@@ -154,24 +154,24 @@ class Ledger:
             )
             self._purged_at = full_hour
 
-    # What only the control plane uses.
+    # For the control plane only.
 
     def clock_offset(self) -> int:
         row = self._connection.execute("SELECT offset_ns FROM moved_clock").fetchone()
         return int(row[0]) if row else 0
 
     def remember_clock_offset(self, offset_ns: int) -> None:
-        """A bank that was killed with its clock moved comes back at the same time, not in its own past."""
+        """Keep the offset, so that a restarted bank does not go back in time."""
         self._connection.execute("DELETE FROM moved_clock")
         self._connection.execute("INSERT INTO moved_clock VALUES (?)", (offset_ns,))
 
     def erase(self) -> None:
-        """Start again with an empty ledger."""
+        """Delete everything."""
         self._connection.executescript(
             f"BEGIN; DROP TABLE entries; DROP TABLE stored_answers; DROP TABLE moved_clock; {SCHEMA} COMMIT;"
         )
 
-    # Within.
+    # Internals.
 
     def _unused_hold(self, hold_id: str) -> Entry:
         hold = self.entry(Kind.HOLD, hold_id)
@@ -210,7 +210,7 @@ class Ledger:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Opened by the thread that starts the bank, from then on used by the ledger's own thread alone."""
+    """The thread that starts the bank opens the connection; after that only the ledger's thread uses it."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")

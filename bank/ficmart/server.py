@@ -1,4 +1,4 @@
-"""The bank over HTTP: which path leads where."""
+"""The bank over HTTP: its routes."""
 
 import re
 
@@ -17,7 +17,7 @@ from bank.reception import LONGEST_BODY, Handler, Reception
 from bank.settings import Settings
 
 ANSWERING_TIME_NS = 15 * SECOND
-"""After this the bank can no longer answer: it goes on executing, then closes the connection."""
+"""After this time the bank no longer answers: it finishes executing, then closes the connection."""
 
 ENDPOINTS = ("authorizations", "captures", "voids", "refunds", "reads", "health")
 KNOWN_PATH = re.compile(

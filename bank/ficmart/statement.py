@@ -1,4 +1,4 @@
-"""The day's statement: the only listing the bank gives, and the only place where a lost hold shows."""
+"""The daily statement: the only list that the bank gives, and the only place that shows a lost hold."""
 
 import csv
 import sqlite3
@@ -15,9 +15,9 @@ HEADER = ("entry_id", "type", "reference_id", "amount_cents", "currency", "creat
 
 
 def write_statement(of: date, database: Path, output: TextIO) -> None:
-    """Write one UTC day's entries, oldest first; raises LedgerUnusable.
+    """Write the entries of one UTC day, oldest first. Raises LedgerUnusable.
 
-    The bank may run meanwhile: its ledger is only read.
+    This only reads the ledger, so the bank may be running.
     """
     if not database.is_file():
         raise LedgerUnusable(f"There is no ledger at {database}.")

@@ -1,8 +1,8 @@
-"""The course of one request through the bank, from the key's look-up to the stored answer.
+"""How the bank processes one request, from the lookup of its key to the stored answer.
 
-Each access to the ledger is one step on the ledger's own thread, and a caller who hangs up cancels
-whatever step comes next. That is where the contract's quirks come from, and nothing here pretends
-otherwise: the look-up does not lock, and the entry and its stored answer are two commits.
+Each access to the ledger is one step on the ledger's thread, and a caller who hangs up cancels the next step.
+This causes the contract's quirks, and the simulation keeps them on purpose: the lookup does not lock, and an
+entry and its stored answer are two commits.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ ReadBody = Callable[[], Awaitable[bytes]]
 
 
 class DatabaseDown(Exception):
-    """The bank's own database does not answer."""
+    """The bank's own database is not available."""
 
 
 class Teller:
-    """Takes requests, free of HTTP but for their bodies, and gives answers."""
+    """Processes requests. Apart from reading bodies, it knows nothing of HTTP."""
 
     def __init__(self, settings: Settings, reception: Reception) -> None:
         self.clock = reception.clock
@@ -57,12 +57,12 @@ class Teller:
             self.clock.offset_ns = self._ledger.clock_offset()
 
     def close(self) -> None:
-        """Finish the commit under way, if there is one, and close the ledger."""
+        """Finish the current commit, if any, and close the ledger."""
         self._thread.shutdown(wait=True)
         self._ledger.close()
 
     async def instruct(self, endpoint: str, *, key: str, read_body: ReadBody, plan: Plan) -> Answer:
-        """Execute an instruction, or return what was stored when this key was here before."""
+        """Execute an instruction, or return the answer stored under its key."""
         if not key:
             return MISSING_KEY
         instruction = self.instructions[endpoint]
@@ -86,7 +86,7 @@ class Teller:
         return answer
 
     async def look_up(self, kind: Kind, entry_id: str, plan: Plan) -> Answer:
-        """Read one object back. While the database is down it is "not found" too: only /health knows."""
+        """Read one object. While the database is down, it is "not found": only /health can tell."""
         await self.latch.pass_point(Point.EXECUTION, "reads")
         if not await self.weather.passes():
             return RANDOM_FAILURE
@@ -99,7 +99,7 @@ class Teller:
         return read_back(entry)
 
     async def health(self, plan: Plan) -> Answer:
-        """The only answer that weather does not touch and that tells the truth about the database."""
+        """The only answer that is exempt from weather and reports whether the database is down."""
         try:
             await self.ask(Ledger.clock_offset, plan)
         except DatabaseDown:
@@ -112,10 +112,10 @@ class Teller:
         return UNKNOWN_PATH
 
     async def ask(self, query: Callable[[Ledger], T], plan: Plan | None = None) -> T:
-        """Run one step on the ledger; raises DatabaseDown. The control plane asks without a plan.
+        """Run one step on the ledger. Raises DatabaseDown. The control plane passes no plan.
 
-        A caller who hangs up cancels the step if it has not begun. One that has begun is finished, but
-        nobody waits for it any more: what should have followed does not.
+        A caller who hangs up cancels the step if it has not begun. A step that has begun is finished, but the
+        steps after it are not run.
         """
         if plan and (self.database_down or plan.database_down):
             raise DatabaseDown

@@ -1,1 +1,1 @@
-"""PostgreSQL as FicPay speaks to it: Django's backend, on connections that do not wait for ever."""
+"""Django's PostgreSQL backend, with connections that do not wait forever."""

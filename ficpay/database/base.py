@@ -1,7 +1,7 @@
-"""Connections that hang up on a server which says nothing, and a pool that gives them out cheaply.
+"""Connections that close themselves if the server is silent for too long, and a pool with a cheap check.
 
-The server's own time-outs end what takes too long while it works. One that stands still, as a stopped
-process or a frozen machine does, ends nothing, and its kernel goes on acknowledging what it is sent.
+The server's own timeouts end long statements only while the server runs. If its process is stopped or its
+machine is frozen, they never fire, while its kernel keeps acknowledging what we send.
 """
 
 import select
@@ -18,13 +18,13 @@ from payments.domain.patience import longest_silence
 
 
 class Connection(psycopg.Connection[Any]):
-    """One that is closed where the server has not answered in time: nobody knows what it has done."""
+    """Closed when the server does not respond in time, since it is unknown what the server has done."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """As psycopg's. Raises OperationalError where the server says nothing for too long.
+        """Like psycopg's. Raises OperationalError if the server is silent for too long.
 
-        A migration may forbid what was prepared before it ("cached plan must not change result type"). The
-        statement fails before it runs, and would fail for as long as the connection lives: that ends here.
+        After a migration, a prepared statement may fail with "cached plan must not change result type". It
+        fails before it runs, and would keep failing for as long as the connection lives, so we close it.
         """
         if timeout is not None:
             return super().wait(gen, interval, timeout)
@@ -33,26 +33,26 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, interval, longest)
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
-            raise psycopg.OperationalError(f"The database has not answered for {longest:g} s.") from None
+            raise psycopg.OperationalError(f"The database has not responded for {longest:g} s.") from None
         except psycopg.errors.FeatureNotSupported:
             self.pgconn.finish()
             raise
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's own, with our connections, in a pool or not."""
+    """Django's own, with our connections and optionally our pool."""
 
     Database: Any = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
     _connection_pools: dict[str, ConnectionPool[Connection]]
 
     @property
     def queries_logged(self) -> bool:
-        """Only where a test asks for it. Django's own does it with DEBUG, too, which slows every query."""
+        """Only if a test asks for it. Django also logs queries under DEBUG, which slows every query."""
         return bool(self.force_debug_cursor)
 
     @property
     def pool(self) -> ConnectionPool[Connection] | None:
-        """This process's pool, as `OPTIONS` has it, or None."""
+        """This process's pool, or None if `OPTIONS` configures none."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
@@ -65,14 +65,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 check=check,
                 **options,
             )
-            self._connection_pools.setdefault(self.alias, pool)  # of racing threads the first one's stays
+            self._connection_pools.setdefault(self.alias, pool)  # if threads race, the first one wins
         return self._connection_pools[self.alias]
 
 
 def check(connection: Connection) -> None:
-    """Raise OperationalError where the server has closed a connection that was at rest.
+    """Raise OperationalError if the server has closed an idle connection.
 
-    A server that is there says nothing unasked, so that only one that has spoken costs a round trip.
+    A live server sends nothing unasked, so a round trip is needed only if there is something to read.
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)

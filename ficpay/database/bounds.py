@@ -1,4 +1,4 @@
-"""What bounds every connection: the options that PostgreSQL and its client library know."""
+"""The time limits of every connection: options of PostgreSQL and of its client library."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from payments.domain.timing import DatabaseTiming
 
 
 def server_bounds(timing: DatabaseTiming) -> dict[str, int]:
-    """Milliseconds by PostgreSQL's name of the setting."""
+    """The server's time limits in milliseconds, by PostgreSQL's name of the setting."""
     seconds = {
         "lock_timeout": timing.lock,
         "statement_timeout": timing.statement,
@@ -16,12 +16,12 @@ def server_bounds(timing: DatabaseTiming) -> dict[str, int]:
 
 
 def role_bounds(role: str, timing: DatabaseTiming) -> list[str]:
-    """The same as defaults of a role, in SQL. A pooler passes no options on, so the role has to have them."""
+    """SQL that makes them the role's defaults, for servers behind a pooler that drops connection options."""
     return [f'ALTER ROLE "{role}" SET {name} = {ms}' for name, ms in server_bounds(timing).items()]
 
 
 def connection_bounds(timing: DatabaseTiming) -> dict[str, Any]:
-    """Connection parameters of libpq. Over a UNIX socket those of TCP are ignored."""
+    """Connection parameters for libpq. Over a UNIX socket, it ignores the TCP ones."""
     return {
         "connect_timeout": round(timing.connect),
         "options": " ".join(f"-c {name}={ms}" for name, ms in server_bounds(timing).items()),

@@ -1,4 +1,4 @@
-"""Whether the server bounds what we ask, also where a pooler stands between and drops our options."""
+"""Checks that the server enforces our time limits, even behind a pooler that may drop connection options."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _IN_FORCE = "SELECT current_user, name, setting::bigint FROM pg_settings WHERE n
 
 @checks.register(checks.Tags.security, deploy=True)
 def check_bounds(**_options: Any) -> list[checks.CheckMessage]:
-    """That no statement is longer than `DatabaseTiming` allows. Says nothing of a database that is away."""
+    """Warn if the server's limits are looser than `DatabaseTiming`. Silent if the database is unreachable."""
     wanted = server_bounds(settings.DATABASE_TIMING)
     try:
         with connection.cursor() as cursor:
@@ -28,7 +28,8 @@ def check_bounds(**_options: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"The server does not bound {', '.join(sorted(loose))} for us: a pooler has dropped our options.",
+            f"The server does not apply our {', '.join(sorted(loose))}: a pooler drops our connection "
+            "options.",
             hint="; ".join(role_bounds(found[0][0], settings.DATABASE_TIMING)),
             id="ficpay.W002",
         )

@@ -10,7 +10,7 @@ from payments.engine.callers import Caller, find_caller
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Finds the caller by the digest of the key, and in the same statement what the request names."""
+    """Finds the caller by the API key's digest, and with the same query what the request refers to."""
 
     def authenticate(self, request: Request) -> tuple[Caller, Caller]:
         scheme, _, plain = get_authorization_header(request).partition(b" ")
@@ -32,7 +32,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class IsActiveMerchant(BasePermission):
-    """An inactive merchant's keys open nothing."""
+    """Refuses every request of an inactive merchant."""
 
     message = "This merchant is not active."
 
@@ -41,7 +41,7 @@ class IsActiveMerchant(BasePermission):
 
 
 def caller_of(request: Request) -> Caller:
-    """The authenticated caller. Raises NotAuthenticated where there is none."""
+    """The authenticated caller. Raises NotAuthenticated if there is none."""
     caller = request.auth
     if not isinstance(caller, Caller):
         raise NotAuthenticated

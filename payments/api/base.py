@@ -1,4 +1,4 @@
-"""What the API's views share: the caller's payments and nobody else's, and a request read strictly."""
+"""What the API's views share: access to the caller's own payments only, and strict reading of requests."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -25,17 +25,17 @@ from payments.engine.answers import Answer
 from payments.engine.claim import Continue, InUse, MerchantRequest, New, Replay, Start
 from payments.models import PaymentForReceipt, payments_for_receipts
 
-Ask = Callable[[Start], Answer]  # a use case that waits to be run
+UseCase = Callable[[Start], Answer]  # with its validated arguments already bound
 
 
 class ApiView(ViewSet):
-    """A view set of one merchant's payments in one mode."""
+    """A view set for one merchant's payments in one mode."""
 
     content_negotiation_class = JsonForEverybody
     http_method_names = ["get", "head", "post"]  # noqa: RUF012 - Django's own way
-    # What the query of an action's address may say; that of any other says nothing.
+    # The query parameters of each action. Other actions accept none.
     queries: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
-    query: StrictSerializer  # of an action that `queries` names
+    query: StrictSerializer  # set for the actions in `queries`
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -58,11 +58,11 @@ class ApiView(ViewSet):
         page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
         return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
 
-    def answer_once(self, request: Request, judge: Callable[[MerchantRequest], Ask]) -> HttpResponse:
-        """Answer a POST: as its key was answered before, else by what `judge` finds that it asks for.
+    def answer_once(self, request: Request, validate: Callable[[MerchantRequest], UseCase]) -> HttpResponse:
+        """Respond to a POST: replay its key's stored response, or run the use case that `validate` returns.
 
-        The key comes before the body's validation: what was answered once is answered again, whatever has
-        changed since, the month and our rules included.
+        The key is looked up before the body is validated. A stored response is replayed even if the request
+        would be invalid by now, because the card has expired or a rule has changed.
         """
         key = idempotency_key_of(request)
         body, unreadable = _body_of(request)
@@ -77,23 +77,23 @@ class ApiView(ViewSet):
             if unreadable is not None:
                 raise unreadable
             try:
-                ask = judge(asked)
+                use_case = validate(asked)
             except exceptions.ValidationError:
                 if not isinstance(decided, Continue):
                     raise
-                # Valid when it was first sent, and in doubt since: that is what it is told.
+                # It was valid when it was first sent, and its operation is unfinished: report that.
                 return _replayed(asked, decided.as_it_stands())
-            answer = ask(decided)
+            answer = use_case(decided)
             note_first(asked, answer, continued=isinstance(decided, Continue))
             return response_of(answer)
 
     def _merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
-        """The request as the services take it. Raises BadIdempotencyKey."""
+        """The request as the use cases take it. Raises BadIdempotencyKey."""
         caller = caller_of(request)
         number = card_digits(body)
         if number and contains_number(key, number):
             raise BadIdempotencyKey(
-                "An Idempotency-Key holds no card number.", code="idempotency_key_invalid"
+                "The Idempotency-Key must not contain the card number.", code="idempotency_key_invalid"
             )
         if number and contains_number(request_id_of(request._request), number):
             replace_request_id(request._request)
@@ -115,7 +115,7 @@ def _replayed(asked: MerchantRequest, replay: Replay) -> HttpResponse:
 
 
 def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
-    """The body as parsed, or why it cannot be. None in its place is no request that was ever accepted."""
+    """The parsed body, or None and why it cannot be parsed. No accepted request has None as its body."""
     try:
         return request.data, None
     except (exceptions.ParseError, PayloadTooLarge) as error:
@@ -128,7 +128,7 @@ def shown(payment: PaymentForReceipt) -> dict[str, Any]:
 
 
 def parse_payment_id(text: str) -> UUID:
-    """The UUID of `pay_...`. Raises NotFound for anything else: there is no such payment."""
+    """The UUID of `pay_...`. Raises NotFound for anything that cannot be a payment's id."""
     payment_id = parse_public_id(PAYMENT_PREFIX, text)
     if payment_id is None:
         raise exceptions.NotFound
@@ -136,7 +136,7 @@ def parse_payment_id(text: str) -> UUID:
 
 
 def validated_id(name: str, value: str) -> None:
-    """Refuse an id in the address that no payment can have. Raises ValidationError."""
+    """Check an id from the URL. Raises ValidationError if no payment can have it."""
     try:
         IdField().run_validation(value)
     except exceptions.ValidationError as error:
@@ -144,10 +144,10 @@ def validated_id(name: str, value: str) -> None:
 
 
 def validated_query(kind: type[StrictSerializer], request: Request) -> StrictSerializer:
-    """The address's query, checked. Raises ValidationError, for a name given twice too."""
+    """The validated query parameters. Raises ValidationError, also for a parameter given twice."""
     twice = [name for name, values in request.query_params.lists() if len(values) > 1]
     if twice:
-        again = exceptions.ErrorDetail("Must be given once.", code="repeated")
+        again = exceptions.ErrorDetail("Must be given only once.", code="repeated")
         raise exceptions.ValidationError({name: [again] for name in twice})
     query = kind(data=request.query_params.dict())
     query.is_valid(raise_exception=True)
@@ -161,7 +161,7 @@ def idempotency_key_of(request: Request) -> str:
         raise BadIdempotencyKey("Every POST needs an Idempotency-Key header.", code="idempotency_key_missing")
     if not is_idempotency_key(key):
         raise BadIdempotencyKey(
-            "An Idempotency-Key is 1 to 255 visible ASCII characters without a comma.",
+            "The Idempotency-Key must be 1 to 255 visible ASCII characters without commas.",
             code="idempotency_key_invalid",
         )
     return key

@@ -1,4 +1,4 @@
-"""Every error of the API in one form: RFC 9457 problem details, with a code and what to do now."""
+"""Every API error in one form: RFC 9457 problem details, with a code and what to do next."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,24 +39,24 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.UnsupportedMediaType, "unsupported_media_type"),
     (PayloadTooLarge, "payload_too_large"),
 )
-_LONGEST_NAME = 64  # as long as a metadata key may be
+_LONGEST_NAME = 64  # the longest metadata key
 _DETAILS = {
-    # Of a payment or an order; addresses that are none never get as far as here.
+    # For a payment or an order. `ficpay.home` handles unknown URLs.
     "not_found": NO_SUCH_PAYMENT,
     "permission_denied": "This merchant is not active.",
-    "unsupported_media_type": "Send a JSON body with `Content-Type: application/json`, not compressed.",
-    "method_not_allowed": "This address takes the methods of its `Allow` header.",
+    "unsupported_media_type": "Send an uncompressed JSON body with `Content-Type: application/json`.",
+    "method_not_allowed": "This URL supports only the methods in the `Allow` header.",
 }
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
-    """Answer any exception of a view. One that nobody foresaw is logged and answered 500."""
+    """The response to any exception of a view. An unexpected one is logged and becomes a 500."""
     request: HttpRequest = context["request"]._request
     return response_of(answer_to(error, request_id_of(request), writes=request.method == "POST"))
 
 
 def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
-    """The answer to an exception. `writes` says that the request may have asked a bank for something."""
+    """The response to an exception. `writes`: the request may have sent an operation to a bank."""
     if isinstance(error, Refused):
         return answers.of_refusal(error, request_id=request_id)
     if isinstance(error, BadIdempotencyKey):
@@ -67,13 +67,13 @@ def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
         return _database_unavailable(request_id, writes=writes)
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return _foreseen(error, code, request_id, writes=writes)
+            return _before_use_case(error, code, request_id, writes=writes)
     log.error("unforeseen_error", exc_info=error)
     return internal_error(request_id, writes=writes)
 
 
-def _foreseen(error: Exception, code: str, request_id: str, *, writes: bool) -> Answer:
-    """The answer to an error that comes before any service is called: nothing has been moved."""
+def _before_use_case(error: Exception, code: str, request_id: str, *, writes: bool) -> Answer:
+    """The response to an error raised before any use case ran, so no money has moved."""
     errors = None
     detail = _DETAILS.get(code, "")
     if isinstance(error, exceptions.ValidationError):
@@ -92,7 +92,7 @@ def _foreseen(error: Exception, code: str, request_id: str, *, writes: bool) -> 
 
 
 def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
-    """DRF's nested errors as a flat list of `{field, code, detail}`, `field` as `card.number`."""
+    """DRF's nested errors as a flat list of `{field, code, detail}`; `field` is a path like `card.number`."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
             yield from field_errors(inner, (*path, _shown(name)) if name else path)
@@ -106,15 +106,15 @@ def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, 
 
 
 def _shown(name: str) -> str:
-    """A name that may be the caller's own, fit to be shown: no card number, valid Unicode, not endless."""
+    """A field name from the request, made safe to show: no card number, valid Unicode, limited length."""
     return mask_card_numbers(name.encode("utf-8", "replace").decode())[:_LONGEST_NAME]
 
 
 def internal_error(request_id: str, *, writes: bool) -> Answer:
-    """An error of ours. What a write has done by then is not known here."""
+    """The response to a bug of ours. What a write had done by then is unknown here."""
     return answers.problem(
         "internal_error",
-        detail="FicPay failed to answer. The error is recorded under this request id.",
+        detail="FicPay failed to process the request. The error is logged with this request id.",
         request_id=request_id,
         writes=writes,
         next_step="" if writes else NEXT_OF_READ,
@@ -132,12 +132,12 @@ def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
 
 
 def response_of(answer: Answer) -> HttpResponse:
-    """An answer as Django sends it."""
+    """The Django response for a response that FicPay made or stored."""
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
 
 def replace_request_id(request: HttpRequest) -> None:
-    """Give the request an id of ours: its own holds the number of its card."""
+    """Give the request an id of ours, because its own contains its card number."""
     request.META["ficpay.request_id"] = new_id().hex
     structlog.contextvars.bind_contextvars(request_id=request.META["ficpay.request_id"])
 

@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document: one order of $50.00 through its life. Tests produce each."""
+"""The examples of the OpenAPI document: one $50.00 order through its life. The tests produce each of them."""
 
 from typing import Any
 
@@ -145,7 +145,7 @@ ORDER = {
 
 
 def declined(code: str, *, brand: str, last4: str, month: int) -> dict[str, Any]:
-    """A payment whose card the issuer has declined with this code."""
+    """A payment whose card the issuer declined with this code."""
     return _payment(
         "DECLINED",
         **_ended("authorize", _AUTHORIZED_AT, "declined", code),
@@ -164,5 +164,5 @@ def pending(verb: str) -> dict[str, Any]:
 
 
 def page(payment: dict[str, Any]) -> dict[str, Any]:
-    """A page with one payment on it."""
+    """A page of one payment."""
     return {"next": None, "previous": None, "results": [payment]}

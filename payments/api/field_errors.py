@@ -1,29 +1,31 @@
-"""What is wrong with a field: the codes of `errors[].code`, for the document and the pages about errors."""
+"""The codes of `errors[].code`: what can be wrong with a field, for the document and the problem pages."""
 
-# In the order of a reader's questions. `detail` says more of the field in hand, and how to correct it.
+# Most common first. `detail` says how to correct the field in question.
 FIELD_ERRORS = {
     "required": "The field is missing.",
-    "null": "The field may be left out, but not be null, or is required.",
+    "null": "The field must not be null. Leave it out if it is optional.",
     "blank": "The text is empty.",
-    "unknown_field": "There is no such field or query parameter. `detail` lists those that there are.",
+    "unknown_field": "There is no such field or query parameter. `detail` lists the known ones.",
     "repeated": "The query parameter is given more than once.",
-    "invalid": "The type or form is wrong: a number in quotes or with a decimal point for an integer, a "
-    "number for a string, something else than an object, a time without its offset.",
+    "invalid": "The type or format is wrong: for example an integer in quotes or with a decimal point, a "
+    "number instead of a string, or a time without an offset.",
     "min_value": "The number is too small.",
     "max_value": "The number is too large.",
     "max_length": "The text is too long.",
-    "invalid_choice": "The value is none of those that `detail` lists. Case matters.",
-    "digits": "Something else than digits, blanks and dashes included, or too few or too many of them.",
-    "luhn": "A card number whose last digit, its check digit, does not fit: mistyped.",
-    "in_the_past": "The card's expiry month has ended everywhere on earth: 12 hours after its end in UTC.",
-    "unsupported_currency": "A currency that no route of yours takes. `detail` lists those that have one.",
-    "dots": "An id that is `.` or `..`, or has one between slashes: clients would resolve the address.",
-    "invisible": "An id with blanks or other than visible ASCII characters.",
-    "unprintable": "A text with control characters.",
-    "null_characters_not_allowed": "A text with a null character.",
-    "surrogate_characters_not_allowed": "A text with half of a surrogate pair, which is no Unicode.",
-    "card_number": "A card number where none belongs: only `card.number` takes one.",
-    "not_email": "Not an e-mail address.",
-    "too_many": "More keys in `metadata` than the 20 that it takes.",
-    "not_a_cursor": "Not a cursor of this API: follow `next` and `previous` as they are.",
+    "invalid_choice": "The value is not one of those that `detail` lists. Case matters.",
+    "digits": "The value contains characters other than digits, such as spaces or dashes, or its length is "
+    "wrong.",
+    "luhn": "The card number's check digit is wrong. The number was probably mistyped.",
+    "in_the_past": "The card has expired: its expiry month ended more than 12 hours ago in UTC, and so "
+    "everywhere.",
+    "unsupported_currency": "You have no route for this currency. `detail` lists the currencies you can use.",
+    "dots": "The id is `.` or `..`, or has one between slashes. HTTP clients would rewrite such a URL.",
+    "invisible": "The id contains spaces or characters that are not visible ASCII.",
+    "unprintable": "The text contains control characters.",
+    "null_characters_not_allowed": "The text contains a null character.",
+    "surrogate_characters_not_allowed": "The text contains a lone surrogate, which is not valid Unicode.",
+    "card_number": "The text contains a card number. Only `card.number` may contain one.",
+    "not_email": "The value is not an email address.",
+    "too_many": "`metadata` has more than 20 keys.",
+    "not_a_cursor": "The value is not a cursor of this API. Follow `next` and `previous` unchanged.",
 }

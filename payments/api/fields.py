@@ -1,8 +1,8 @@
-"""Fields that take what they say and nothing near it, and never repeat what was sent.
+"""Strict fields: they convert no types, and their error messages never repeat what was sent.
 
-No number is read from a string, no text from a number; what may be stored or logged holds no control
-character, nothing that the database cannot keep, and not the number of the card in the same request. What
-people write holds nothing that looks like a card number.
+A number in quotes is not an integer, and a number is not a text. Text that may be stored or logged contains
+no control characters, nothing that the database cannot store, and not the card number of the same request.
+Text that people write contains nothing that looks like a card number.
 """
 
 import re
@@ -31,7 +31,7 @@ ID_SCHEMA = {
     "maxLength": 64,
     "pattern": "^(?!(.*[/\\\\])?\\.{1,2}([/\\\\]|$))[\\x21-\\x7e]+$",
 }
-_TEXT_PATTERN = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"  # ECMA's way to say not _CONTROL
+_TEXT_PATTERN = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]*$"  # no _CONTROL, as an ECMA-262 pattern
 CARD_NUMBER_MESSAGE = "Must not contain a card number."
 METADATA_KEYS = 20
 METADATA_KEY_LENGTH = 64
@@ -39,11 +39,11 @@ METADATA_VALUE_LENGTH = 500
 
 
 def card_digits(body: Any) -> str:
-    """The digits of the card's number in a body that is not validated yet; empty where there are too few."""
+    """The digits of the card number in a body that is not validated yet; empty if there are fewer than 12."""
     card = body.get("card") if isinstance(body, dict) else None
-    number = card.get("number") if isinstance(card, dict) else card  # in the wrong place, too
+    number = card.get("number") if isinstance(card, dict) else card  # some clients send the number as `card`
     digits = _NO_DIGITS.sub("", str(number))
-    return digits if len(digits) >= 12 else ""  # a mistyped one is secret, too
+    return digits if len(digits) >= 12 else ""  # a mistyped number is secret, too
 
 
 def _is_printable(text: str) -> bool:
@@ -51,7 +51,7 @@ def _is_printable(text: str) -> bool:
 
 
 def number_beside(field: serializers.Field[Any, Any, Any, Any]) -> str:
-    """The digits of the card in the request that the field belongs to, or empty."""
+    """The digits of the card number in the field's request, or empty."""
     return card_digits(getattr(field.root, "initial_data", None))
 
 
@@ -60,12 +60,12 @@ def holds_the_card(text: str, card_number: str) -> bool:
 
 
 class StrictSerializer(Plain, serializers.Serializer[Any]):
-    """Refuses unknown fields, and names every invalid field at once."""
+    """Refuses unknown fields, and reports all invalid fields at once."""
 
     default_error_messages = {"invalid": "Must be an object."}  # noqa: RUF012 - DRF's own way
 
     def run_validators(self, value: Any) -> None:
-        if self.validators:  # DRF goes through all fields before it finds that there is none
+        if self.validators:  # without any, DRF would copy all fields for nothing
             super().run_validators(value)
 
     def takes(self, data: Any, card_number: str) -> bool:
@@ -79,7 +79,7 @@ class StrictSerializer(Plain, serializers.Serializer[Any]):
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
+            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's errors are a dict
         for name in data if isinstance(data, dict) else ():
             if name not in self.fields:
                 errors[name] = [serializers.ErrorDetail(self._known(), code="unknown_field")]
@@ -88,12 +88,11 @@ class StrictSerializer(Plain, serializers.Serializer[Any]):
         return value
 
     def _known(self) -> str:
-        """So that a mistyped name is found."""
-        return f"Unknown field. Known here: {', '.join(self.fields) or 'none'}."
+        return f"Unknown field. Known fields: {', '.join(self.fields) or 'none'}."
 
 
 class StrictIntegerField(Plain, serializers.IntegerField):
-    """A JSON integer: no string, no fraction, no boolean. `remedy` says what to send instead."""
+    """A JSON integer, not a string, fraction or boolean. `remedy`, the error message, says what to send."""
 
     def __init__(
         self, *, remedy: str = "Must be an integer, without quotes or a decimal point.", **kwargs: Any
@@ -114,7 +113,7 @@ class StrictIntegerField(Plain, serializers.IntegerField):
 
 
 class QueryIntegerField(StrictIntegerField):
-    """An integer in an address: plain decimal digits."""
+    """An integer query parameter: decimal digits only."""
 
     def to_internal_value(self, data: Any) -> int:
         if not (isinstance(data, str) and _DIGITS.fullmatch(data)):
@@ -123,7 +122,7 @@ class QueryIntegerField(StrictIntegerField):
 
 
 class StrictCharField(Plain, serializers.CharField):
-    """A JSON string, kept as it is."""
+    """A JSON string, kept unchanged."""
 
     default_error_messages = {"invalid": "Must be a string, in quotes."}  # noqa: RUF012
 
@@ -143,7 +142,7 @@ class StrictCharField(Plain, serializers.CharField):
 
 @extend_schema_field({"type": "string", "pattern": _TEXT_PATTERN})
 class TextField(StrictCharField):
-    """Text that is stored: printable, and without the number of the card beside it."""
+    """Text that is stored: printable, and without the card number of the same request."""
 
     default_error_messages = {  # noqa: RUF012
         "unprintable": "Must not contain control characters.",
@@ -151,7 +150,7 @@ class TextField(StrictCharField):
     }
 
     def run_validation(self, data: Any = empty) -> Any:
-        # Before the length and pattern checks of the base class, whose messages are then safe to show.
+        # Checked before the base class, so that its error messages cannot repeat a card number.
         if isinstance(data, str) and len(data) <= (self.max_length or len(data)):
             if not _is_printable(data):
                 self.fail("unprintable")
@@ -167,7 +166,7 @@ class TextField(StrictCharField):
 
 
 class WrittenField(TextField):
-    """Text that people write: printable, and without anything that looks like a card number."""
+    """Text that people write: printable, and with nothing that looks like a card number."""
 
     def holds_card_number(self, text: str, number_beside: str) -> bool:
         return contains_card_number(text)
@@ -175,11 +174,11 @@ class WrittenField(TextField):
 
 @extend_schema_field(ID_SCHEMA)
 class IdField(TextField):
-    """A merchant's own id: 1 to 64 visible ASCII characters, fit to be a part of an address."""
+    """A merchant's own id: 1 to 64 visible ASCII characters that can be part of a URL."""
 
     default_error_messages = {  # noqa: RUF012
-        "invisible": "Must be visible ASCII characters without blanks.",
-        "dots": "Must not be `.` or `..`, nor have one between slashes: clients resolve them.",
+        "invisible": "Must be visible ASCII characters without spaces.",
+        "dots": "Must not be `.` or `..`, or have one between slashes: HTTP clients would rewrite the URL.",
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -200,9 +199,9 @@ class IdField(TextField):
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
 class EmailTextField(TextField):
-    """An e-mail address, at most 254 characters."""
+    """An email address of at most 254 characters."""
 
-    default_error_messages = {"not_email": "Must be an e-mail address."}  # noqa: RUF012
+    default_error_messages = {"not_email": "Must be an email address."}  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, **kwargs)
@@ -238,10 +237,10 @@ def _is_email(text: str) -> bool:
     }
 )
 class MetadataField(Plain, serializers.Field[dict[str, str], Any, Any, Any]):
-    """Up to 20 strings of up to 500 characters, under names of 1 to 64."""
+    """Up to 20 strings of up to 500 characters each, with keys of 1 to 64 characters."""
 
     default_error_messages = {  # noqa: RUF012
-        "invalid": "Must be an object of strings.",
+        "invalid": "Must be an object whose values are strings.",
         "too_many": f"Must not have more than {METADATA_KEYS} keys.",
         "card_number": CARD_NUMBER_MESSAGE,
     }
@@ -286,10 +285,10 @@ _METADATA_VALUE = TextField(max_length=METADATA_VALUE_LENGTH, allow_blank=True)
 
 @extend_schema_field({"type": "string", "format": "date-time"})
 class MomentField(serializers.Field[datetime, Any, Any, Any]):
-    """An RFC 3339 date-time with its offset, as `2026-11-21T09:30:00Z`."""
+    """An RFC 3339 date-time with an offset, such as `2026-11-21T09:30:00Z`."""
 
     default_error_messages = {  # noqa: RUF012
-        "invalid": "Must be an RFC 3339 date-time with an offset, as 2026-11-21T09:30:00Z.",
+        "invalid": "Must be an RFC 3339 date-time with an offset, such as 2026-11-21T09:30:00Z.",
     }
 
     def to_internal_value(self, data: Any) -> datetime:
@@ -300,7 +299,7 @@ class MomentField(serializers.Field[datetime, Any, Any, Any]):
         except ValueError:
             self.fail("invalid")
         try:
-            return moment.astimezone(UTC)  # PostgreSQL knows no offset above 15:59
+            return moment.astimezone(UTC)  # PostgreSQL accepts no offset above 15:59
         except OverflowError:
             return moment.replace(tzinfo=UTC)  # on the first or last day of the calendar
 

@@ -1,4 +1,4 @@
-"""The API speaks JSON, whatever a client says it accepts: an error must be readable, too."""
+"""The API always responds in JSON, whatever the client accepts: errors must be readable, too."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 
 class JsonForEverybody(BaseContentNegotiation):
-    """Never 406: the first renderer answers. A body that is not JSON, or is compressed, is still a 415."""
+    """Never responds 406. A request body that is not JSON, or is compressed, is still a 415."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):

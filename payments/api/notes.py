@@ -1,4 +1,4 @@
-"""What a merchant's request was answered where no event tells of it, noted for the payment's timeline."""
+"""Records responses that no event records, for the payment's timeline in the back office."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from payments.engine.claim import REPLAYED, MerchantRequest
 from payments.engine.refusals import Refused
 from payments.models import Operation
 
-# A first request's answers that are not the last word on its operation.
-_TOLD_BY_NO_EVENT = (202, 503)
+# First responses that leave the operation's outcome open, so no event records them.
+_WITHOUT_EVENT = (202, 503)
 
 
 def note(request: MerchantRequest, operation: Operation, given: Answer) -> None:
-    """Note what the request was answered about an operation."""
+    """Record the response to a request about an operation."""
     request_log.note(
         payment_id=operation.claimed_payment.pk,
         operation_id=operation.pk,
@@ -30,11 +30,11 @@ def note(request: MerchantRequest, operation: Operation, given: Answer) -> None:
 
 
 def note_first(request: MerchantRequest, given: Answer, *, continued: bool) -> None:
-    """Note the answer of a use case, unless an event tells of it.
+    """Record the response of a use case, unless an event records it.
 
-    Not worth an error where the database has gone away meanwhile: the answer stands.
+    If the database has become unavailable, nothing is recorded: the response must still be sent.
     """
-    if not continued and given.status not in _TOLD_BY_NO_EVENT and REPLAYED not in given.headers:
+    if not continued and given.status not in _WITHOUT_EVENT and REPLAYED not in given.headers:
         return
     try:
         operation = claim.operation_of(request)
@@ -47,7 +47,7 @@ def note_first(request: MerchantRequest, given: Answer, *, continued: bool) -> N
 
 @contextmanager
 def noted_refusals(request: MerchantRequest) -> Iterator[None]:
-    """Note a refusal that is about a payment, and let it pass."""
+    """Record a refusal that is about a payment, and raise it again."""
     try:
         yield
     except Refused as refused:

@@ -1,7 +1,7 @@
-"""Lists of payments, newest first, a page at a time.
+"""Lists of payments, newest first, one page at a time.
 
-A cursor is a place between two payments and a direction. Payments being made meanwhile come before the
-first page, so that no payment is shown twice or left out on the way to older ones.
+A cursor is a position between two payments and a direction. New payments come before the first page, so
+paging towards older payments neither repeats nor skips any.
 """
 
 import re
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Cursor:
-    """Everything `older` or newer than the payment with this time and id, itself excluded."""
+    """All payments older (or newer) than the one with this time and id."""
 
     older: bool
     created_at: datetime
@@ -32,7 +32,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError for what `str` has not made."""
+        """The cursor that `str` wrote. Raises ValueError for any other text."""
         found = _CURSOR.fullmatch(text)
         if not found:
             raise ValueError("not a cursor")
@@ -49,7 +49,7 @@ class Cursor:
         return f"{_OLDER if self.older else _NEWER}{microseconds:013x}{self.payment_id.hex}"
 
     def condition(self) -> Q:
-        """The first comparison is what the database finds by its index."""
+        # The first comparison is redundant: it lets the database use its index.
         if self.older:
             tie = Q(created_at=self.created_at, id__lt=self.payment_id)
             return Q(created_at__lte=self.created_at) & (Q(created_at__lt=self.created_at) | tie)
@@ -59,14 +59,14 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Payments, newest first, and the cursors of the pages beside them."""
+    """Payments, newest first, and the cursors of the next and previous pages."""
 
     payments: list[PaymentForReceipt]
     next: Cursor | None
     previous: Cursor | None
 
     def links(self, request: Request) -> dict[str, str | None]:
-        """The addresses of the pages beside this one: this one's, with another cursor."""
+        """The URLs of the next and previous pages: this page's URL with another cursor."""
         here = request.build_absolute_uri()
         return {
             name: replace_query_param(here, "cursor", str(cursor)) if cursor else None
@@ -75,7 +75,7 @@ class Page:
 
 
 def page_of(payments: QuerySet[PaymentForReceipt], *, cursor: Cursor | None, size: int) -> Page:
-    """The page at the cursor, the first one where there is none."""
+    """The page at the cursor, or the first page without one."""
     towards_older = cursor is None or cursor.older
     order = ("-created_at", "-id") if towards_older else ("created_at", "id")
     chosen = payments.filter(cursor.condition()) if cursor else payments

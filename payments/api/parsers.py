@@ -1,4 +1,4 @@
-"""JSON, read strictly: what two readers could understand differently is refused."""
+"""Strict JSON: a body that two parsers could read differently is refused."""
 
 import json
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ class PayloadTooLarge(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON without duplicate names and without NaN or Infinity, of limited size.
+    """UTF-8 JSON of limited size, without duplicate names, NaN or Infinity.
 
-    Raises UnsupportedMediaType, PayloadTooLarge and ParseError. What was sent is not repeated: a card may be
-    in it.
+    Raises UnsupportedMediaType, PayloadTooLarge and ParseError. Their messages do not quote the body, which
+    may contain a card.
     """
 
     media_type = "application/json"
@@ -35,7 +35,7 @@ class StrictJSONParser(BaseParser):
         try:
             content = stream.read(limit + 1)
         except OSError:
-            raise ParseError("The body broke off.") from None
+            raise ParseError("The body is incomplete: the connection was closed early.") from None
         if len(content) > limit:
             raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
         try:
@@ -48,11 +48,11 @@ class StrictJSONParser(BaseParser):
         except _Ambiguous as error:
             raise ParseError(str(error)) from None
         except (ValueError, RecursionError):
-            raise ParseError("The body is not valid JSON in UTF-8.") from None
+            raise ParseError("The body is not valid UTF-8 JSON.") from None
 
 
 def _check_charset(media_type: str) -> None:
-    """JSON is UTF-8 (RFC 8259); whoever names another charset means other text than we would read."""
+    """JSON is UTF-8 (RFC 8259). A body declared with another charset would be misread, so it is refused."""
     _, parameters = parse_header_parameters(media_type)
     if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(media_type)
@@ -65,14 +65,14 @@ class _Ambiguous(Exception):
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     named = dict(pairs)
     if len(named) != len(pairs):
-        raise _Ambiguous("The body has an object with the same name twice.")
+        raise _Ambiguous("The body contains an object with the same name twice.")
     return named
 
 
 def _integer(digits: str) -> int:
-    """Python reads no more than 4,300 digits; no field takes as many, and each says how much it does take."""
+    """Cut very long integers short: Python refuses more than 4,300 digits. No field accepts such values."""
     return int(digits[:_MOST_DIGITS])
 
 
 def _no_constant(_name: str) -> Any:
-    raise _Ambiguous("The body has a number that JSON does not know (NaN or Infinity).")
+    raise _Ambiguous("The body contains NaN or Infinity, which are not valid JSON.")

@@ -1,7 +1,7 @@
-"""The quick yes: nearly every request is plainly valid, and need not be asked what is wrong with it.
+"""A fast path for validation: nearly all requests are valid, and `takes` recognizes most of them cheaply.
 
-A field or serializer says in `takes` what it takes as it is, beside the method that judges in full. What is
-not taken at once is judged in full: more may be valid, and each error gets its words there.
+A field or serializer defines `takes` beside its full validation. If `takes` returns False, the full
+validation decides: the data may still be valid, and otherwise it makes the error messages.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 Taker = Callable[[Any, str], bool]
-_JUDGES = ("run_validation", "to_internal_value", "validate_empty_values", "get_fields")
-# What `takes` of the field itself makes sure of.
+_VALIDATING = ("run_validation", "to_internal_value", "validate_empty_values", "get_fields")
+# Validators whose rules each field's own `takes` already checks.
 _IMPLIED = (
     validators.MaxLengthValidator,
     validators.MaxValueValidator,
@@ -25,25 +25,25 @@ _IMPLIED = (
 
 
 class Plain:
-    """A field or serializer that may know at once that data is valid."""
+    """A field or serializer with a fast path."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A class that judges in a way of its own takes nothing plainly, unless it says what."""
+        """A class that overrides validation loses its parent's `takes` unless it defines its own."""
         super().__init_subclass__(**kwargs)
-        judges = any(name in _JUDGES or name.startswith("validate") for name in vars(cls))
-        if judges and "takes" not in vars(cls):
+        validates = any(name in _VALIDATING or name.startswith("validate") for name in vars(cls))
+        if validates and "takes" not in vars(cls):
             cls.takes = Plain.takes  # type: ignore[method-assign]
 
     def takes(self, data: Any, card_number: str) -> bool:
-        """Whether validation would surely return `data` as it is; False where it might not.
+        """Whether validation is certain to return `data` unchanged. False if in doubt.
 
-        `card_number`: the digits of the card in the same request, or empty.
+        `card_number`: the digits of the card number in the same request, or empty.
         """
         return False
 
 
 class Part:
-    """A field of a serializer, as the quick yes needs it."""
+    """What the fast path needs to know about a serializer's field."""
 
     def __init__(self, field: serializers.Field[Any, Any, Any, Any]) -> None:
         self.may_be_null: bool = field.allow_null
@@ -56,12 +56,12 @@ class Part:
 
 @cache
 def parts_of(kind: type[serializers.Serializer[Any]]) -> dict[str, Part]:
-    """Made once. The fields are nobody's: they know no request, which `takes` does not ask for."""
+    """The parts of a serializer class, made once. Their fields belong to no request; `takes` needs none."""
     return {name: Part(field) for name, field in kind().fields.items()}
 
 
 def takes_parts(kind: type[serializers.Serializer[Any]], data: Any, card_number: str) -> bool:
-    """Whether an object has no unknown field, and every field of it is plainly valid."""
+    """Whether `data` is an object without unknown fields whose fields are all valid by their `takes`."""
     parts = parts_of(kind)
     if type(data) is not dict or not data.keys() <= parts.keys():
         return False

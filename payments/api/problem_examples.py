@@ -1,4 +1,4 @@
-"""An example of every error. Each is what a test gets: tests/api/test_error_examples.py."""
+"""An example of every error. tests/api/test_error_examples.py produces each of them."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT
 from payments.domain.states import OperationKind, PaymentState
 from payments.engine import answers
 
-# What differs from case to case; the rest stands in `payments.domain.problems`.
+# What the examples add to `payments.domain.problems`.
 _CASES: dict[str, dict[str, Any]] = {
     "validation_error": {
         "detail": "Invalid: amount, card.number, card.expiry_month, card.expiry_year.",
@@ -19,12 +19,12 @@ _CASES: dict[str, dict[str, Any]] = {
                 "field": "amount",
                 "code": "invalid",
                 "detail": "Must be an integer in the currency's minor unit from 1 to 99999999, without "
-                "quotes or a decimal point: 5000 is $50.00, and ¥5,000.",
+                "quotes or a decimal point: 5000 is $50.00 or ¥5,000.",
             },
             {
                 "field": "card.number",
                 "code": "digits",
-                "detail": "Must be 13 to 19 digits, without blanks or dashes.",
+                "detail": "Must be 13 to 19 digits, without spaces or dashes.",
             },
             {
                 "field": "card.expiry_month",
@@ -34,13 +34,13 @@ _CASES: dict[str, dict[str, Any]] = {
             {
                 "field": "card.expiry_year",
                 "code": "min_value",
-                "detail": "Must be the year in four digits, without quotes: 2030, not 30.",
+                "detail": "Must be a four-digit year, without quotes: 2030, not 30.",
             },
         ],
     },
     "idempotency_key_missing": {"detail": "Every POST needs an Idempotency-Key header."},
     "idempotency_key_invalid": {
-        "detail": "An Idempotency-Key is 1 to 255 visible ASCII characters without a comma."
+        "detail": "The Idempotency-Key must be 1 to 255 visible ASCII characters without commas."
     },
     "authentication_failed": {"detail": "This API key is unknown or has been disabled."},
     "insufficient_funds": {
@@ -66,7 +66,7 @@ _CASES: dict[str, dict[str, Any]] = {
     "permission_denied": {"detail": "This merchant is not active."},
     "not_found": {"detail": "There is no such payment."},
     "method_not_allowed": {
-        "detail": "This address takes the methods of its `Allow` header.",
+        "detail": "This URL supports only the methods in the `Allow` header.",
         "writes": False,
     },
     "request_timeout": {"detail": "The body did not arrive within 10 s."},
@@ -98,7 +98,7 @@ _CASES: dict[str, dict[str, Any]] = {
     },
     "payload_too_large": {"detail": "The body is larger than 65536 bytes."},
     "unsupported_media_type": {
-        "detail": "Send a JSON body with `Content-Type: application/json`, not compressed."
+        "detail": "Send an uncompressed JSON body with `Content-Type: application/json`."
     },
     "idempotency_key_reused": {
         "detail": "This Idempotency-Key was first used for another request, or too long ago to be compared."
@@ -107,7 +107,9 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": "This payment can only be captured in full: $50.00; $49.99 was asked for.",
         "payment": examples.AUTHORIZED,
     },
-    "internal_error": {"detail": "FicPay failed to answer. The error is recorded under this request id."},
+    "internal_error": {
+        "detail": "FicPay failed to process the request. The error is logged with this request id."
+    },
     "bank_unavailable": {
         "detail": "The bank could not be reached, so the authorize was not executed.",
         "payment": examples.FAILED,
@@ -118,7 +120,7 @@ _CASES: dict[str, dict[str, Any]] = {
 
 
 def problem(code: str) -> dict[str, Any]:
-    """An error of this code, as a request for an operation is answered it."""
+    """An example of the error with this code."""
     case: Mapping[str, Any] = _CASES[code]
     example: dict[str, Any] = json.loads(answers.problem(code, request_id=examples.REQUEST_ID, **case).body)
     return example

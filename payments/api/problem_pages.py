@@ -1,4 +1,4 @@
-"""The pages that an error's `type` names: what it means and what to do, for people and for programs."""
+"""The pages that an error's `type` refers to: what the error means and what to do, as HTML or JSON."""
 
 import json
 import re
@@ -21,24 +21,24 @@ _CODE = re.compile(r"`([^`]+)`")
 @vary_on_headers("Accept")
 @require_safe
 def every_problem(request: HttpRequest) -> HttpResponse:
-    """All errors by status, and the codes of invalid fields: a page, or JSON for who prefers that."""
-    told = {"problems": [_told(code) for code in PROBLEMS], "field_errors": FIELD_ERRORS}
-    return _answered(request, "problems/all.html", told)
+    """All errors by status, and the codes of invalid fields."""
+    content = {"problems": [_described(code) for code in PROBLEMS], "field_errors": FIELD_ERRORS}
+    return _response(request, "problems/all.html", content)
 
 
 @vary_on_headers("Accept")
 @require_safe
 def one_problem(request: HttpRequest, code: str) -> HttpResponse:
-    """One error. Raises Http404 for a code that is none."""
+    """One error. Raises Http404 for an unknown code."""
     if code not in PROBLEMS:
         raise Http404
-    told = _told(code) | {"example": problem(code)}
+    content = _described(code) | {"example": problem(code)}
     if code == "validation_error":
-        told["field_errors"] = FIELD_ERRORS
-    return _answered(request, "problems/one.html", told)
+        content["field_errors"] = FIELD_ERRORS
+    return _response(request, "problems/one.html", content)
 
 
-def _told(code: str) -> dict[str, Any]:
+def _described(code: str) -> dict[str, Any]:
     known = PROBLEMS[code]
     return {
         "type": type_of(code),
@@ -54,21 +54,21 @@ def _told(code: str) -> dict[str, Any]:
     }
 
 
-def _answered(request: HttpRequest, template: str, told: dict[str, Any]) -> HttpResponse:
+def _response(request: HttpRequest, template: str, content: dict[str, Any]) -> HttpResponse:
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        return JsonResponse(told)
-    example = {"example": json.dumps(told["example"], indent=2)} if "example" in told else {}
-    return render(request, template, _marked_up(told | example))
+        return JsonResponse(content)
+    example = {"example": json.dumps(content["example"], indent=2)} if "example" in content else {}
+    return render(request, template, _marked_up(content | example))
 
 
-def _marked_up(told: Any) -> Any:
-    """The sentences with what stands in backticks as code; everything escaped."""
-    match told:
+def _marked_up(content: Any) -> Any:
+    """All texts as HTML: escaped, with the parts in backticks as <code>."""
+    match content:
         case str():
-            return mark_safe(_CODE.sub(r"<code>\1</code>", escape(told)))  # noqa: S308 - escaped just now
+            return mark_safe(_CODE.sub(r"<code>\1</code>", escape(content)))  # noqa: S308 - escaped just now
         case dict():
-            return {name: _marked_up(each) for name, each in told.items()}
+            return {name: _marked_up(each) for name, each in content.items()}
         case list():
-            return [_marked_up(each) for each in told]
+            return [_marked_up(each) for each in content]
         case _:
-            return told
+            return content

@@ -19,7 +19,7 @@ from payments.models import Event
 PAYMENT_ID_PATTERN = f"^{PAYMENT_PREFIX}[0-9a-f]{{32}}$"
 FIELD_ERROR_CODES = list(FIELD_ERRORS)
 FIELD_CODES_EXPLAINED = " ".join(f"`{code}`: {means}" for code, means in FIELD_ERRORS.items())
-# Named for the document (ENUM_NAME_OVERRIDES in the settings).
+# Enumerations that the document names (ENUM_NAME_OVERRIDES in the settings).
 MERCHANT_OPERATIONS = [kind.value for kind in OperationKind if kind is not OperationKind.RELEASE]
 MONEY_MOVED = ["no", "yes", "unknown"]
 ACTORS = ["merchant", "staff", "system"]
@@ -34,14 +34,14 @@ OUTCOME_CODES = [
 
 
 class CardShownSerializer(serializers.Serializer[Any]):
-    brand = serializers.CharField(help_text="The card's network, as `visa`, or `unknown`.")
+    brand = serializers.CharField(help_text="The card network, such as `visa`, or `unknown`.")
     last4 = serializers.CharField()
     expiry_month = serializers.IntegerField()
     expiry_year = serializers.IntegerField()
 
 
 class BankReferencesSerializer(serializers.Serializer[Any]):
-    """The bank's own ids. An id that is null has not come to exist, or is not known yet."""
+    """The bank's own ids. Each is null until it exists and FicPay knows it."""
 
     authorization_id = serializers.CharField(allow_null=True)
     capture_id = serializers.CharField(allow_null=True)
@@ -55,78 +55,85 @@ class DeclineSerializer(serializers.Serializer[Any]):
 
 
 class LastOperationSerializer(serializers.Serializer[Any]):
-    """How the payment's latest finished operation ended: after a 202, how that one did."""
+    """How the payment's latest finished operation ended. After a 202, read here how that operation ended."""
 
     kind = serializers.ChoiceField(choices=MERCHANT_OPERATIONS)
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     code = serializers.ChoiceField(
         choices=OUTCOME_CODES,
         allow_null=True,
-        help_text="Why it did not succeed; null if it did. `declined`: as the 402's code. `rejected`: "
-        "`authorization_expired`. `not_executed`: `bank_unavailable` (nothing reached the bank), "
-        "`not_found_at_bank` (the bank, asked twice, knows nothing of it) or `found_by_people` (FicPay's "
-        "staff found it, on evidence).",
+        help_text="Why it did not succeed; null if it did. If `outcome` is `declined`: the same code as in "
+        "the 402. If `rejected`: `authorization_expired`. If `not_executed`: `bank_unavailable` (nothing "
+        "reached the "
+        "bank), `not_found_at_bank` (FicPay asked the bank twice, and it has no record of the operation) or "
+        "`found_by_people` (FicPay's staff established it on evidence).",
     )
     at = serializers.DateTimeField(help_text="When the outcome was recorded.")
 
 
 class RefundSerializer(serializers.Serializer[Any]):
-    """Money given back by one refund."""
+    """One refund that succeeded."""
 
-    id = serializers.CharField(help_text="The operation's, as its events have it.")
+    id = serializers.CharField(help_text="The operation's id, the `operation_id` of its events.")
     amount = serializers.IntegerField()
-    reason = serializers.CharField(allow_null=True, help_text="The caller's, where one was given.")
+    reason = serializers.CharField(allow_null=True, help_text="The reason given in the request, if any.")
     bank_reference = serializers.CharField(
-        allow_null=True, help_text="Null where the bank's id is not known."
+        allow_null=True, help_text="The bank's id of the refund. Null if it is unknown."
     )
     refunded_at = serializers.DateTimeField()
 
 
 class ReceiptSerializer(serializers.Serializer[Any]):
-    """A payment as FicPay knows it: the source of truth.
+    """A payment in its current state: the source of truth.
 
-    Amounts are in the currency's minor unit, times RFC 3339 in UTC.
+    Amounts are in the currency's minor unit. Times are RFC 3339 in UTC.
     """
 
     id = serializers.RegexField(PAYMENT_ID_PATTERN)
-    livemode = serializers.BooleanField(help_text="True: real money. False: made with a test key.")
+    livemode = serializers.BooleanField(help_text="True: real money. False: created with a test key.")
     order_id = serializers.CharField()
     customer_id = serializers.CharField()
     amount = serializers.IntegerField(min_value=MIN_AMOUNT_MINOR, max_value=MAX_AMOUNT_MINOR)
     currency = serializers.CharField()
     state = serializers.ChoiceField(
         choices=[state.value for state in PaymentState],
-        help_text="`PENDING`: an authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
-        "`CAPTURED`: it is taken; a part of it may be given back. `REFUNDED`: all of it is. "
-        "`VOIDED`: the hold was released. `EXPIRED`: the hold ran out. `DECLINED`: the issuer said no. "
-        "`FAILED`: not executed; `last_operation.code` says why.",
+        help_text="`PENDING`: the authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
+        "`CAPTURED`: the money was taken; a part of it may have been refunded. `REFUNDED`: all of it was "
+        "refunded. `VOIDED`: the hold was released. `EXPIRED`: the hold expired. `DECLINED`: the card's "
+        "issuer "
+        "declined the card. `FAILED`: the authorize was not executed; `last_operation.code` says why.",
     )
     pending_operation = serializers.ChoiceField(
         choices=MERCHANT_OPERATIONS,
         allow_null=True,
-        help_text="An operation whose outcome is not known yet: in flight, in doubt or under review.",
+        help_text="The operation whose outcome is not known yet: in flight, in doubt or under review.",
     )
     last_operation = LastOperationSerializer(
-        allow_null=True, help_text="Null until one has ended. In a stored answer, the one that it answers."
+        allow_null=True,
+        help_text="Null until an operation has ended. In a stored response, the operation it responds to.",
     )
     money_moved = serializers.ChoiceField(
         choices=MONEY_MOVED,
-        help_text="In the payment's whole life: whether the customer's money has been taken. `yes` once "
-        "it is captured (also if refunded later), `unknown` while an operation is unfinished, else `no`. A "
-        "hold takes no money. In an error, the member of this name is about the request instead, and "
-        "`payment` has none.",
+        help_text="Whether the customer's money has ever been taken for this payment: `yes` once it is "
+        "captured, "
+        "even if it is refunded later; `unknown` while an operation is unfinished; otherwise `no`. A hold "
+        "takes no "
+        "money. In an error, `money_moved` is about the request instead, and the error's `payment` has no "
+        "such field.",
     )
     card = CardShownSerializer()
     bank = BankReferencesSerializer()
     decline = DeclineSerializer(allow_null=True)
-    captured_amount = serializers.IntegerField(help_text="May be less than `amount`: the rest is released.")
+    captured_amount = serializers.IntegerField(
+        help_text="May be less than `amount`. The rest of the hold was released."
+    )
     refunded_amount = serializers.IntegerField(help_text="The sum of `refunds`.")
     refunds = RefundSerializer(many=True, help_text="Oldest first.")
     description = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
     authorization_expires_at = serializers.DateTimeField(
-        allow_null=True, help_text="Until when the hold can be captured."
+        allow_null=True, help_text="The hold can be captured until this time."
     )
     created_at = serializers.DateTimeField()
     pending_at = serializers.DateTimeField()
@@ -140,12 +147,12 @@ class ReceiptSerializer(serializers.Serializer[Any]):
 
 
 class ReceiptInErrorSerializer(ReceiptSerializer):
-    """The receipt as an error shows it: without `money_moved`, which in an error is about the request."""
+    """The receipt within an error: without `money_moved`, which in an error is about the request."""
 
-    money_moved = None  # type: ignore[assignment]  # DRF's way to leave an inherited field out
+    money_moved = None  # type: ignore[assignment]  # DRF's way to remove an inherited field
 
 
-@extend_schema_serializer(many=False)  # of a list's page there is one
+@extend_schema_serializer(many=False)  # drf-spectacular would describe a list of pages
 class PaymentPageSerializer(serializers.Serializer[Any]):
     """A page of payments, newest first."""
 
@@ -154,7 +161,7 @@ class PaymentPageSerializer(serializers.Serializer[Any]):
     results = ReceiptSerializer(many=True)
 
 
-# What staff did among themselves is not told to merchants.
+# Merchants do not see the events of staff's internal work.
 EVENT_TYPES = [choice for choice in Event.Type.choices if choice[0] not in Event.OF_STAFF]
 
 
@@ -166,9 +173,9 @@ class EventSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     actor = serializers.ChoiceField(choices=ACTORS)
     operation_id = serializers.CharField(allow_null=True)
-    amount = serializers.IntegerField(allow_null=True, help_text="The operation's.")
+    amount = serializers.IntegerField(allow_null=True, help_text="The operation's amount.")
     request_id = serializers.CharField(allow_null=True)
-    reason = serializers.CharField(allow_null=True, help_text="The caller's, where one was given.")
+    reason = serializers.CharField(allow_null=True, help_text="The reason given in the request, if any.")
 
 
 class EventListSerializer(serializers.Serializer[Any]):
@@ -178,42 +185,45 @@ class EventListSerializer(serializers.Serializer[Any]):
 
 
 class OrderStatusSerializer(serializers.Serializer[Any]):
-    """What an order's payments say about shipping it."""
+    """Whether an order can be shipped, and its payments."""
 
     order_id = serializers.CharField()
-    ready_to_ship = serializers.BooleanField(help_text="False on any doubt.")
+    ready_to_ship = serializers.BooleanField(help_text="False if there is any doubt.")
     reason = serializers.CharField()
-    payment = ReceiptSerializer(help_text="The live payment, else the newest.")
+    payment = ReceiptSerializer(help_text="The live payment, or the newest if none is live.")
     payments = ReceiptSerializer(many=True, help_text="Newest first, at most 100.")
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    field = serializers.CharField(help_text="As `card.number`; empty for the whole body.")
+    field = serializers.CharField(help_text="A path such as `card.number`; empty for the whole body.")
     code = serializers.ChoiceField(choices=FIELD_ERROR_CODES, help_text=FIELD_CODES_EXPLAINED)
-    detail = serializers.CharField(help_text="What to send instead, in a sentence.")
+    detail = serializers.CharField(help_text="A sentence that says what to send instead.")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
     """An error (RFC 9457)."""
 
     type = serializers.CharField(
-        help_text="`/problems/` and the code: on this instance, the page that explains it."
+        help_text="`/problems/` plus the code: the path of the page that explains the error."
     )
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    code = serializers.CharField(help_text="For programs. Codes may be added; the status says the kind.")
+    code = serializers.CharField(
+        help_text="For programs. New codes may be added; handle unknown ones by their status."
+    )
     request_id = serializers.CharField(
-        help_text="The request's; in an answer about an operation, that of the request which instructed it."
+        help_text="The request's id. In the response about an operation, the id of the request that started "
+        "it."
     )
     errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # DRF's own name
     payment = ReceiptInErrorSerializer(
-        required=False, help_text="The payment that the error is about, as it was when this was answered."
+        required=False, help_text="The payment that the error is about, at the time of the response."
     )
     money_moved = serializers.ChoiceField(
         choices=MONEY_MOVED,
         required=False,
-        help_text="Of this request alone: whether the bank has executed what it asked for, as known "
-        "when it was answered. Only of requests that ask for something (POST).",
+        help_text="Whether the bank has executed what this request asked for, as known at the time of the "
+        "response. Only in responses to a POST.",
     )
-    next = serializers.CharField(help_text="What to do now, in a sentence.")
+    next = serializers.CharField(help_text="A sentence that says what to do next.")

@@ -71,8 +71,8 @@ def _operation(
 authorize: Decorator = extend_schema(
     operation_id="authorize_payment",
     summary="Authorize a payment",
-    description="Hold an order's amount on the customer's card. An order has one live payment at a time. "
-    "The card goes to the bank and is kept nowhere.",
+    description="Hold an order's amount on the customer's card. An order can have one live payment at a "
+    "time. FicPay sends the card to the bank and never stores it.",
     tags=["Payments"],
     parameters=parameters_of_post("authorize"),
     request={JSON: AuthorizeSerializer},
@@ -94,23 +94,24 @@ authorize: Decorator = extend_schema(
 )
 capture: Decorator = _operation(
     "capture",
-    description="Take the money that was held, when the goods ship. Only an AUTHORIZED payment, once; of "
-    "less than was held where its bank can, and the rest of the hold is released.",
+    description="Take the held money when the goods ship. Only an AUTHORIZED payment can be captured, and "
+    "only once. If its bank supports it, you can capture less; the rest of the hold is released.",
     state="CAPTURED: the money is taken",
     conflicts=["authorization_expired"],
     example=examples.CAPTURED,
 )
 void: Decorator = _operation(
     "void",
-    description="Release the hold, when the order is cancelled before shipping. Only an AUTHORIZED payment.",
+    description="Release the hold when the order is cancelled before shipping. Only an AUTHORIZED payment "
+    "can be voided.",
     state="VOIDED: the hold is released",
     conflicts=[],
     example=examples.VOIDED,
 )
 refund: Decorator = _operation(
     "refund",
-    description="Give captured money back, after a return. Only a CAPTURED payment; in parts where its bank "
-    "can, until nothing is left: then it is REFUNDED.",
+    description="Give captured money back after a return. Only a CAPTURED payment can be refunded. If its "
+    "bank supports it, you can refund it in parts; it is REFUNDED once nothing is left.",
     state="REFUNDED: the money is given back",
     conflicts=[],
     example=examples.REFUNDED,
@@ -122,7 +123,7 @@ def _read(
     *,
     summary: str,
     description: str,
-    answer: OpenApiResponse,
+    response: OpenApiResponse,
     parameters: list[Any],
     tag: str = "Payments",
     errors: dict[int, list[str]] | None = None,
@@ -133,23 +134,23 @@ def _read(
         description=description,
         tags=[tag],
         parameters=[*parameters, *COMMON],
-        responses={(200, JSON): answer, **problems(ALWAYS, errors or {})},
+        responses={(200, JSON): response, **problems(ALWAYS, errors or {})},
     )
 
 
 read_payment: Decorator = _read(
     "read_payment",
     summary="Read a receipt",
-    description="The payment as FicPay knows it now.",
-    answer=receipt("The receipt.", examples.CAPTURED),
+    description="The payment's current state.",
+    response=receipt("The receipt.", examples.CAPTURED),
     parameters=[PAYMENT_ID],
     errors={404: ["not_found"]},
 )
 list_payments: Decorator = _read(
     "list_payments",
     summary="List payments",
-    description="Newest first. All given conditions must hold.",
-    answer=OpenApiResponse(
+    description="Newest first. Only payments that match all given filters.",
+    response=OpenApiResponse(
         PaymentPageSerializer,
         description="A page.",
         examples=[
@@ -163,8 +164,8 @@ list_payments: Decorator = _read(
 read_events: Decorator = _read(
     "read_payment_events",
     summary="Read a payment's history",
-    description="What happened to the payment, oldest first.",
-    answer=OpenApiResponse(
+    description="The payment's events, oldest first.",
+    response=OpenApiResponse(
         EventListSerializer,
         description="The history.",
         examples=[
@@ -176,12 +177,12 @@ read_events: Decorator = _read(
 )
 read_order: Decorator = _read(
     "read_order",
-    summary="May the order be shipped?",
-    description="`ready_to_ship` is true for an AUTHORIZED payment whose hold has not run out and for a "
-    "CAPTURED one, and false on any doubt.",
-    answer=OpenApiResponse(
+    summary="Check whether an order can be shipped",
+    description="`ready_to_ship` is true if the order's payment is CAPTURED, or AUTHORIZED with a hold that "
+    "has not expired. It is false if there is any doubt.",
+    response=OpenApiResponse(
         OrderStatusSerializer,
-        description="The order's payments and what they say.",
+        description="The order's status and its payments.",
         examples=[OpenApiExample("ready", summary="Ready to ship", value=examples.ORDER, response_only=True)],
     ),
     parameters=[ORDER_ID],
@@ -191,8 +192,8 @@ read_order: Decorator = _read(
 list_customer_payments: Decorator = _read(
     "list_customer_payments",
     summary="List a customer's payments",
-    description="Newest first. Empty for a customer nobody has heard of.",
-    answer=OpenApiResponse(
+    description="Newest first. The list is empty for an unknown customer.",
+    response=OpenApiResponse(
         PaymentPageSerializer,
         description="A page.",
         examples=[

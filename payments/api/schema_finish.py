@@ -13,7 +13,7 @@ _METHOD_NOT_ALLOWED = {
     "headers": {
         "Allow": {
             "schema": {"type": "string"},
-            "description": "The methods that the address takes, as `GET, HEAD`.",
+            "description": "The methods that the URL supports, such as `GET, HEAD`.",
         },
         "X-Request-ID": {
             "schema": {"type": "string"},
@@ -35,10 +35,10 @@ def _link(operation_id: str, description: str) -> dict[str, Any]:
 
 
 _READS = {
-    "receipt": _link("read_payment", "Read the payment as it is now."),
+    "receipt": _link("read_payment", "Read the payment's current state."),
     "history": _link("read_payment_events", "Read the payment's history."),
 }
-# Where a response leads, by operation and status.
+# The calls that may follow a response, by operation and status.
 _LINKS = {
     ("authorize_payment", "201"): {
         "capture": _link("capture_payment", "Take the money when the goods ship."),
@@ -59,8 +59,8 @@ _LINKS = {
 
 
 def finish(result: dict[str, Any], *, request: Request | None = None, **_: Any) -> dict[str, Any]:
-    """Finish the document: 405 for every call, which no view can describe, each error's example once, where
-    responses lead, that unknown fields are refused, and which server has given the document.
+    """Add what the views cannot describe: 405 for every call, links, the server, and that unknown fields are
+    refused. Move each error's example to the components, so that the document has it once.
     """
     if request is not None:
         result["servers"] = [{"url": request.build_absolute_uri("/").rstrip("/")}]
@@ -79,14 +79,14 @@ def finish(result: dict[str, Any], *, request: Request | None = None, **_: Any) 
     result["components"]["examples"] = dict(sorted(shared.items()))
     for name, schema in result["components"]["schemas"].items():
         if name.endswith("Request"):
-            schema["additionalProperties"] = False  # as StrictSerializer has it
+            schema["additionalProperties"] = False  # StrictSerializer refuses unknown fields
             for field in schema["properties"].values():
-                _say_once_that_blank_will_do(field)
+                _drop_repeated_blank(field)
     return result
 
 
-def _say_once_that_blank_will_do(field: dict[str, Any]) -> None:
-    """Our texts' patterns match the empty string, which drf-spectacular allows a second time."""
+def _drop_repeated_blank(field: dict[str, Any]) -> None:
+    """Drop drf-spectacular's alternative for empty strings: our patterns match them already."""
     match field:
         case {"oneOf": [dict(text), {"type": "string", "maxLength": 0}]}:
             del field["oneOf"]

@@ -12,7 +12,8 @@ from payments.api.response_serializers import PAYMENT_ID_PATTERN, ProblemSeriali
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
-# The codes of each status; every call can answer those of `ALWAYS`, every POST those of `POST` too.
+# Error codes by status: `ALWAYS` for every call, `POST` for every POST, `OPERATION` for capture, void and
+# refund.
 ALWAYS = {
     400: ["validation_error"],
     401: ["authentication_failed"],
@@ -42,16 +43,15 @@ OPERATION = {
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How drf-spectacular describes the API keys."""
+    """Describes API keys to drf-spectacular."""
 
     target_class = "payments.api.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         description = (
-            "`Authorization: Bearer sk_test_...` for test payments, which move no money, `sk_live_...` for "
-            "real ones. "
-            "A key belongs to a merchant and a mode, which never see another's data."
+            "`Authorization: Bearer sk_test_...` for test payments, which move no money, or `sk_live_...` "
+            "for real ones. A key belongs to one merchant and one mode, and gives access only to their data."
         )
         return {"type": "http", "scheme": "bearer", "description": description}
 
@@ -76,7 +76,7 @@ def receipt(description: str, example: dict[str, Any]) -> OpenApiResponse:
 
 
 def _shown_as(payment: dict[str, Any]) -> OpenApiExample:
-    """An example of a receipt, named by its state: `captured`, `captured_refund_unfinished`."""
+    """An example of a receipt, named after its state: `captured`, `captured_refund_unfinished`."""
     pending = payment["pending_operation"]
     name = payment["state"].lower() + (f"_{pending}_unfinished" if pending else "")
     summary = payment["state"] + (f", the {pending} is unfinished" if pending else "")
@@ -84,22 +84,26 @@ def _shown_as(payment: dict[str, Any]) -> OpenApiExample:
 
 
 IN_DOUBT = (
-    "Unfinished: in flight or in doubt. Nothing is known to have failed. Send the same request again under "
-    "the same key, or read the payment, until `pending_operation` is null; never use another key for it."
+    "Unfinished: the operation is in flight or in doubt, and has not failed as far as FicPay knows. Send the "
+    "same request again with the same key, or read the payment, until `pending_operation` is null. Never "
+    "retry it with another key."
 )
 PAYMENT_ID = OpenApiParameter(
     "payment_id",
     {"type": "string", "pattern": PAYMENT_ID_PATTERN},
     OpenApiParameter.PATH,
-    description="The `id` of its receipt.",
+    description="The payment's `id`.",
 )
-ORDER_ID = OpenApiParameter("order_id", ID_SCHEMA, OpenApiParameter.PATH, description="Yours.")
-CUSTOMER_ID = OpenApiParameter("customer_id", ID_SCHEMA, OpenApiParameter.PATH, description="Yours.")
+ORDER_ID = OpenApiParameter("order_id", ID_SCHEMA, OpenApiParameter.PATH, description="Your id of the order.")
+CUSTOMER_ID = OpenApiParameter(
+    "customer_id", ID_SCHEMA, OpenApiParameter.PATH, description="Your id of the customer."
+)
 _REQUEST_ID = OpenApiParameter(
     "X-Request-ID",
     {"type": "string"},
     OpenApiParameter.HEADER,
-    description="Yours, for finding this request again: 1 to 64 of `A-Za-z0-9._:/+=-`. Else one is made.",
+    description="Your id for finding this request in the logs: 1 to 64 characters of `A-Za-z0-9._:/+=-`. "
+    "FicPay makes one if it is missing or invalid.",
 )
 _REQUEST_ID_BACK = OpenApiParameter(
     "X-Request-ID",
@@ -113,21 +117,21 @@ _LOCATION = OpenApiParameter(
     {"type": "string"},
     OpenApiParameter.HEADER,
     response=[200, 201, 202, 402, 409, 422, 503],
-    description="The payment's path, if the response is about one. To be resolved against this server.",
+    description="The payment's URL, if the response is about one: a path on this server.",
 )
 _RETRY_AFTER = OpenApiParameter(
     "Retry-After",
     {"type": "integer"},
     OpenApiParameter.HEADER,
     response=[202, 409, 503],
-    description="Seconds to wait before looking or asking again.",
+    description="Seconds to wait before you retry or read the payment.",
 )
 _REPLAYED = OpenApiParameter(
     "Idempotent-Replayed",
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
     response=[200, 201, 402, 409],
-    description="Present where this is the stored answer to an earlier request with the same key.",
+    description="Present if this is the stored response to an earlier request with the same key.",
 )
 _AUTHENTICATE = OpenApiParameter(
     "WWW-Authenticate", {"type": "string"}, OpenApiParameter.HEADER, response=[401], description="`Bearer`."
@@ -136,17 +140,20 @@ COMMON = [_REQUEST_ID, _REQUEST_ID_BACK, _AUTHENTICATE]
 
 
 def parameters_of_post(verb: str) -> list[OpenApiParameter]:
-    # Each call's example is its own, so that trying one call after the other works as it stands.
+    # Each call has its own example key, so that you can try all calls one after another.
     key = OpenApiParameter(
         "Idempotency-Key",
         {"type": "string", "pattern": "^[\\x21-\\x2b\\x2d-\\x7e]{1,255}$"},
         OpenApiParameter.HEADER,
         required=True,
-        description="1 to 255 visible ASCII characters without comma, once, new for every new instruction, "
-        "the same for every retry of it. The same request gets the first one's final answer, to the byte; "
-        "while that one is unfinished a 409, and from 20 seconds on a 202; a new start after a 503 "
-        "`bank_unavailable`. "
-        "Another request with the key is a 422. Keys are kept 30 days.",
+        description="1 to 255 visible ASCII characters without commas, in a single header. Use a new key "
+        "for each "
+        "new operation, and the same key for every retry of it. Once the operation has ended, the same "
+        "request "
+        "gets its stored response, byte for byte. While it is unfinished, the same request gets a 409, and "
+        "after "
+        "20 seconds a 202. After a 503 `bank_unavailable` it starts over. A different request with the same "
+        "key gets a 422. Keys are kept for 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )
     return [*COMMON, key, _LOCATION, _RETRY_AFTER, _REPLAYED]

@@ -36,8 +36,8 @@ class CardNumberField(StrictCharField):
     """13 to 19 digits that end in their Luhn check digit."""
 
     default_error_messages = {  # noqa: RUF012
-        "digits": "Must be 13 to 19 digits, without blanks or dashes.",
-        "luhn": "Is not a card number: its check digit is wrong. Have it typed again.",
+        "digits": "Must be 13 to 19 digits, without spaces or dashes.",
+        "luhn": "Is not a valid card number: its check digit is wrong. Ask the customer to enter it again.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -56,7 +56,7 @@ class CardNumberField(StrictCharField):
 class CvvField(StrictCharField):
     """3 or 4 digits."""
 
-    default_error_messages = {"digits": "Must be 3 or 4 digits, without blanks."}  # noqa: RUF012
+    default_error_messages = {"digits": "Must be 3 or 4 digits, without spaces."}  # noqa: RUF012
 
     def to_internal_value(self, data: Any) -> str:
         cvv = super().to_internal_value(data)
@@ -70,7 +70,7 @@ class CvvField(StrictCharField):
 
 @extend_schema_field({"type": "string", "enum": [currency.value for currency in Currency]})
 class CurrencyField(StrictCharField):
-    """A currency; whether the merchant has a route for it is judged by `AuthorizeSerializer`."""
+    """A currency. `AuthorizeSerializer` checks that the merchant has a route for it."""
 
 
 class AmountField(StrictIntegerField):
@@ -81,35 +81,35 @@ class AmountField(StrictIntegerField):
             min_value=MIN_AMOUNT_MINOR,
             max_value=MAX_AMOUNT_MINOR,
             remedy=f"Must be an integer in the currency's minor unit from {MIN_AMOUNT_MINOR} to "
-            f"{MAX_AMOUNT_MINOR}, without quotes or a decimal point: 5000 is $50.00, and ¥5,000.",
+            f"{MAX_AMOUNT_MINOR}, without quotes or a decimal point: 5000 is $50.00 or ¥5,000.",
             **kwargs,
         )
 
 
 class CardSerializer(StrictSerializer):
-    """A card, for the time of this request. It is sent to the bank and kept nowhere."""
+    """The customer's card. FicPay sends it to the bank and never stores it."""
 
-    number = CardNumberField(help_text="13 to 19 digits, no blanks; the last one is the check digit (Luhn).")
+    number = CardNumberField(help_text="13 to 19 digits without spaces, with a valid Luhn check digit.")
     expiry_month = StrictIntegerField(
         min_value=1, max_value=12, remedy="Must be an integer from 1 to 12, without quotes."
     )
     expiry_year = StrictIntegerField(
         min_value=2000,
         max_value=_LATEST_EXPIRY_YEAR,
-        remedy="Must be the year in four digits, without quotes: 2030, not 30.",
-        help_text="Four digits. A card is good until its month has ended everywhere on earth: 12 hours after "
-        "it has ended in UTC.",
+        remedy="Must be a four-digit year, without quotes: 2030, not 30.",
+        help_text="Four digits. A card is accepted until 12 hours after the end of its expiry month in UTC, "
+        "when the month has ended in every time zone.",
     )
     cvv = CvvField(help_text="3 or 4 digits.")
 
     def to_internal_value(self, data: Any) -> Any:
-        """The expiry is judged beside the other fields, so that all errors are named at once."""
+        """The expiry is checked together with the fields, so that all errors are reported at once."""
         errors: dict[str, Any] = {}
         value: Any = None
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's are by field
+            errors = dict(error.detail)  # type: ignore[arg-type]  # a serializer's errors are a dict
         is_dated = isinstance(data, dict) and not errors.keys() & {"expiry_year", "expiry_month"}
         if is_dated and has_expired(data["expiry_year"], data["expiry_month"], timezone.now()):
             errors["expiry_year"] = [serializers.ErrorDetail("The card has expired.", code="in_the_past")]
@@ -123,19 +123,24 @@ class CardSerializer(StrictSerializer):
 
 
 class AuthorizeSerializer(StrictSerializer):
-    """What to hold, for which order and customer, on which card."""
+    """How much to hold on which card, for which order and customer."""
 
     order_id = IdField(
-        help_text="Yours: 1 to 64 visible characters, not `.` or `..`. An order has one live payment."
+        help_text="Your id of the order: 1 to 64 visible ASCII characters, not `.` or `..`. An order can "
+        "have one live payment."
     )
-    customer_id = IdField(help_text="Yours: 1 to 64 visible characters, not `.` or `..`.")
-    amount = AmountField(help_text="In the currency's minor unit: 5000 is $50.00, and ¥5,000.")
-    currency = CurrencyField(help_text="ISO 4217; one that you have a route for.")
+    customer_id = IdField(
+        help_text="Your id of the customer: 1 to 64 visible ASCII characters, not `.` or `..`."
+    )
+    amount = AmountField(help_text="In the currency's minor unit: 5000 is $50.00 or ¥5,000.")
+    currency = CurrencyField(help_text="ISO 4217 code of a currency that you have a route for.")
     card = CardSerializer()
     description = TextField(required=False, allow_null=True, allow_blank=True, max_length=500)
     customer_email = EmailTextField(required=False, allow_null=True)
     metadata = MetadataField(
-        required=False, allow_null=True, help_text="Up to 20 strings of up to 500 characters, kept for you."
+        required=False,
+        allow_null=True,
+        help_text="Your own data: up to 20 strings of up to 500 characters each.",
     )
 
     def validate_currency(self, value: str) -> str:
@@ -151,7 +156,7 @@ class AuthorizeSerializer(StrictSerializer):
         return super().takes(data, card_number) and data["currency"] in self.context["routes"]
 
     def order(self) -> Order:
-        """The order of validated data."""
+        """The order in the validated data."""
         data = self.validated_data
         return Order(
             order_id=data["order_id"],
@@ -165,33 +170,34 @@ class AuthorizeSerializer(StrictSerializer):
         )
 
     def presented_card(self) -> Card:
-        """The card of validated data."""
+        """The card in the validated data."""
         return Card(**self.validated_data["card"])
 
 
 class OperationSerializer(StrictSerializer):
-    """A capture, void or refund; an empty body will do."""
+    """A capture, void or refund. The body may be empty."""
 
     amount = AmountField(
         required=False,
-        help_text="In the currency's minor unit; left out, all that is left. A capture may be of less, once "
-        "(the rest of the hold is released), and refunds may be several, where the payment's bank can. A "
-        "void's is the payment's.",
+        help_text="In the currency's minor unit. The default is all that is left. If the payment's bank "
+        "supports "
+        "it, a single capture may take less (the rest of the hold is released), and several refunds may "
+        "each give back a part. A void always releases the full amount.",
     )
     reason = WrittenField(
         required=False,
         allow_null=True,
         allow_blank=True,
         max_length=500,
-        help_text="For the payment's history.",
+        help_text="Recorded in the payment's history.",
     )
 
 
 @extend_schema_field({"type": "string", "pattern": CURSOR_PATTERN})
 class CursorField(StrictCharField):
-    """A place in a list."""
+    """A position in a list."""
 
-    default_error_messages = {"not_a_cursor": "Must be a cursor of this API."}  # noqa: RUF012
+    default_error_messages = {"not_a_cursor": "Must be a cursor from `next` or `previous`."}  # noqa: RUF012
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -201,29 +207,29 @@ class CursorField(StrictCharField):
 
 
 class PageSerializer(StrictSerializer):
-    """How much of a list, and from where."""
+    """Which page of a list, and its size."""
 
-    cursor = CursorField(required=False, help_text="Not made by you: follow `next` or `previous`.")
+    cursor = CursorField(required=False, help_text="Comes from `next` or `previous`. Do not build your own.")
     page_size = QueryIntegerField(
         required=False, min_value=1, max_value=100, default=25, remedy="Must be an integer from 1 to 100."
     )
 
 
 class PaymentFilterSerializer(PageSerializer):
-    """Which payments. All given conditions must hold."""
+    """Which payments to list: those that match all given filters."""
 
     order_id = IdField(required=False)
     customer_id = IdField(required=False)
     state = serializers.ChoiceField(
         required=False,
         choices=[state.value for state in PaymentState],
-        error_messages={"invalid_choice": f"Must be one of {', '.join(PaymentState)}, in capitals."},
+        error_messages={"invalid_choice": f"Must be one of {', '.join(PaymentState)}, in upper case."},
     )
     created_from = MomentField(required=False, help_text="RFC 3339, inclusive.")
     created_to = MomentField(required=False, help_text="RFC 3339, exclusive.")
 
     def conditions(self) -> dict[str, str | datetime]:
-        """The filter of validated data, as the ORM takes it."""
+        """The filters in the validated data, as ORM lookups."""
         data = self.validated_data
         names = {"created_from": "created_at__gte", "created_to": "created_at__lt"}
         plain = ("order_id", "customer_id", "state")

@@ -1,4 +1,4 @@
-"""The API's addresses, below `/api/v1/`."""
+"""The API's URLs, below `/api/v1/`."""
 
 from django.urls import register_converter
 from rest_framework.routers import SimpleRouter
@@ -7,7 +7,7 @@ from payments.api import views
 
 
 class AnyId:
-    """A merchant's own id, which may hold a slash. What cannot be one is the view's to refuse."""
+    """A merchant's own id, which may contain a slash. The view validates it."""
 
     regex = "(?s:.+)"
 

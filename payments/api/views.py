@@ -1,4 +1,4 @@
-"""The API's view sets: read models, or run one use case and send the answer that it made."""
+"""The API's view sets: each call reads payments, or runs one use case and sends its response."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from payments.api import schema
 from payments.api.authentication import caller_of
-from payments.api.base import ApiView, Ask, parse_payment_id, shown, validated_id
+from payments.api.base import ApiView, UseCase, parse_payment_id, shown, validated_id
 from payments.api.serializers import (
     AuthorizeSerializer,
     OperationSerializer,
@@ -41,7 +41,7 @@ class PaymentViewSet(ApiView):
 
     @schema.authorize
     def create(self, request: Request) -> HttpResponse:
-        return self.answer_once(request, partial(_judge_order, routes=caller_of(request).routes))
+        return self.answer_once(request, partial(_validated_authorize, routes=caller_of(request).routes))
 
     @schema.list_payments
     def list(self, request: Request) -> Response:
@@ -55,35 +55,35 @@ class PaymentViewSet(ApiView):
     @schema.capture
     @action(detail=True, methods=["post"])
     def capture(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_judge_operation, capture_payment, payment_id))
+        return self.answer_once(request, partial(_validated_operation, capture_payment, payment_id))
 
     @schema.void
     @action(detail=True, methods=["post"])
     def void(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_judge_operation, void_payment, payment_id))
+        return self.answer_once(request, partial(_validated_operation, void_payment, payment_id))
 
     @schema.refund
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_judge_operation, refund_payment, payment_id))
+        return self.answer_once(request, partial(_validated_operation, refund_payment, payment_id))
 
     @schema.read_events
     @action(detail=True)
     def events(self, request: Request, payment_id: str) -> Response:
-        told = Event.objects.filter(payment=self.payment(payment_id)).exclude(type__in=Event.OF_STAFF)
-        events = told.select_related("operation")
+        public = Event.objects.filter(payment=self.payment(payment_id)).exclude(type__in=Event.OF_STAFF)
+        events = public.select_related("operation")
         return Response({"results": [_shown_event(event) for event in events.order_by("id")]})
 
 
-def _judge_order(asked: MerchantRequest, routes: dict[str, str]) -> Ask:
-    """What an authorize asks for. Raises ValidationError."""
+def _validated_authorize(asked: MerchantRequest, routes: dict[str, str]) -> UseCase:
+    """The authorize that the request asks for. Raises ValidationError."""
     serializer = AuthorizeSerializer(data=asked.body, context={"routes": routes})
     serializer.is_valid(raise_exception=True)
     return partial(authorize_payment, order=serializer.order(), card=serializer.presented_card())
 
 
-def _judge_operation(use_case: Callable[..., Answer], payment_id: str, asked: MerchantRequest) -> Ask:
-    """What a capture, a void or a refund asks for. Raises ValidationError and NotFound."""
+def _validated_operation(use_case: Callable[..., Answer], payment_id: str, asked: MerchantRequest) -> UseCase:
+    """The capture, void or refund that the request asks for. Raises ValidationError and NotFound."""
     serializer = OperationSerializer(data=asked.body)
     serializer.is_valid(raise_exception=True)
     return partial(

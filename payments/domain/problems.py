@@ -1,7 +1,7 @@
 """Every error of the API: its cause, whether money moved, whether to retry, and what to do next.
 
-This is the only place that defines them. Error responses, the OpenAPI document, the problem pages and the tests
-are made from it. The texts address the engineers of a merchant's order service.
+This is the only place that defines them. Error responses, the OpenAPI document, the problem pages and the
+tests are made from it. The texts address the engineers of a merchant's order service.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ class Again(Enum):
     """Whether to retry the same request, and with which idempotency key."""
 
     SAME_KEY = "Yes, with the same idempotency key."
-    CORRECTED = "Yes, once corrected. Nothing is stored for the idempotency key: reuse it or choose a new one."
+    CORRECTED = (
+        "Yes, once corrected. Nothing is stored for the idempotency key: reuse it or choose a new one."
+    )
     LATER = "Yes, once the cause is gone. Nothing is stored for the idempotency key: reuse it."
     NEW_KEY = "Only with a new idempotency key. The old key returns its first response for 30 days."
     NO = "No. It would be refused again."
@@ -41,10 +43,13 @@ _KIND, _STATE = OperationKind, PaymentState
 _NEW_PAYMENT = "Authorize a new payment for the order, with a new idempotency key."
 _NOTHING_HELD = "Nothing to do: no money is held."
 _NOTHING_TAKEN = "Nothing to do: no money was taken."
-# What to do next if the payment's state does not allow the operation. Payments with an unfinished operation get
-# `operation_in_progress` instead.
+# What to do next if the payment's state does not allow the operation. Payments with an unfinished operation
+# get `operation_in_progress` instead.
 NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
-    (_KIND.CAPTURE, _STATE.CAPTURED): "Nothing to do: it is already captured. A hold is captured only once; after "
+    (
+        _KIND.CAPTURE,
+        _STATE.CAPTURED,
+    ): "Nothing to do: it is already captured. A hold is captured only once; after "
     "a partial capture the rest is released.",
     (_KIND.CAPTURE, _STATE.REFUNDED): "Nothing to do: it is already captured and refunded.",
     (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was released. {_NEW_PAYMENT}",
@@ -53,14 +58,16 @@ NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
         _KIND.CAPTURE,
         _STATE.FAILED,
     ): "The authorize was not executed. Send it again with its own idempotency key.",
-    (_KIND.VOID, _STATE.CAPTURED): "The money has been taken. Refund the payment instead.",
+    (_KIND.VOID, _STATE.CAPTURED): "The money has been taken: refund the payment instead.",
     (_KIND.VOID, _STATE.REFUNDED): "Nothing to do: the money has already been refunded.",
     (_KIND.VOID, _STATE.VOIDED): "Nothing to do: it is already voided.",
     (_KIND.VOID, _STATE.EXPIRED): "Nothing to do: the hold has expired and FicPay releases it.",
     (_KIND.VOID, _STATE.DECLINED): _NOTHING_HELD,
-    (_KIND.VOID, _STATE.FAILED): "Nothing to do: the authorize was not executed. If a hold turns up later, FicPay "
-    "releases it.",
-    (_KIND.REFUND, _STATE.AUTHORIZED): "The money is held but not taken. Void the payment instead.",
+    (
+        _KIND.VOID,
+        _STATE.FAILED,
+    ): "Nothing to do: the authorize was not executed. If a hold turns up later, FicPay releases it.",
+    (_KIND.REFUND, _STATE.AUTHORIZED): "The money is held but not taken: void the payment instead.",
     (_KIND.REFUND, _STATE.REFUNDED): "Nothing to do: it is already refunded.",
     (_KIND.REFUND, _STATE.VOIDED): _NOTHING_TAKEN,
     (_KIND.REFUND, _STATE.EXPIRED): _NOTHING_TAKEN,
@@ -77,13 +84,13 @@ NEXT_WITHOUT: dict[OperationKind, str] = {
 _WAIT = "Read the payment until its `pending_operation` is null, then decide again."
 # What to do next if the order already has a live payment, by that payment's state.
 ORDER_UNFINISHED = (
-    "The payment in `payment` is unfinished. Repeat the request that started it, with its own idempotency key, or "
-    "read the payment until its `pending_operation` is null."
+    "The payment in `payment` is unfinished. Repeat the request that started it, with its own idempotency "
+    "key, or read the payment until its `pending_operation` is null."
 )
 NEXT_OF_ORDER: dict[PaymentState, str] = {
     _STATE.PENDING: ORDER_UNFINISHED,
     _STATE.AUTHORIZED: "Use the payment in `payment`. To change the amount or the card, void it first.",
-    _STATE.CAPTURED: "Nothing to do: the order is paid. Another payment is possible only after a full refund.",
+    _STATE.CAPTURED: "Nothing to do: the order is paid. It can have a new payment only after a full refund.",
 }
 _SAME_AGAIN = "Send the same request again with the same idempotency key."
 NEXT_OF_READ = "Send the request again."  # for requests that change nothing
@@ -139,8 +146,8 @@ PROBLEMS: dict[str, Problem] = {
         "The card was declined",
         DECLINES["invalid_card"],
         Again.NEW_KEY,
-        "Ask the customer to check the card number or to use another card, and authorize with a new idempotency "
-        f"key. {_NEW_CARD}",
+        "Ask the customer to check the card number or to use another card, and authorize with a new "
+        f"idempotency key. {_NEW_CARD}",
     ),
     "invalid_cvv": Problem(
         402,
@@ -160,7 +167,8 @@ PROBLEMS: dict[str, Problem] = {
     "permission_denied": Problem(
         403,
         "Permission denied",
-        "The API key's merchant is not active, or the request used `http://` where only `https://` is accepted.",
+        "The API key's merchant is not active, or the request used `http://` where only `https://` is "
+        "accepted.",
         Again.LATER,
         "Ask FicPay's operators to activate the merchant.",
         cases=(
@@ -211,9 +219,11 @@ PROBLEMS: dict[str, Problem] = {
     "needs_review": Problem(
         409,
         "An operation of this payment is under review",
-        "The bank's replies about an operation contradict each other or FicPay's records. FicPay's staff resolve it.",
+        "The bank's replies about an operation contradict each other or FicPay's records. FicPay's staff "
+        "resolve it.",
         Again.LATER,
-        "Wait for FicPay's staff: read the payment until its `pending_operation` is null. Do not ship before then.",
+        "Wait for FicPay's staff: read the payment until its `pending_operation` is null. Do not ship "
+        "before then.",
     ),
     "not_supported": Problem(
         409,
@@ -249,7 +259,8 @@ PROBLEMS: dict[str, Problem] = {
     "idempotency_key_in_use": Problem(
         409,
         "The first request with this idempotency key is unfinished",
-        "The same request arrived again within 20 seconds, while the first one is still waiting for the bank.",
+        "The same request arrived again within 20 seconds, while the first one is still waiting for the "
+        "bank.",
         Again.SAME_KEY,
         "Send the same request again after `Retry-After` seconds with the same idempotency key, or read the "
         "payment.",
@@ -280,7 +291,8 @@ PROBLEMS: dict[str, Problem] = {
     "amount_mismatch": Problem(
         422,
         "The amount is not possible",
-        "The amount is more than what is left, or it is a part and the payment's bank accepts only full amounts.",
+        "The amount is more than what is left, or it is a part and the payment's bank accepts only full "
+        "amounts.",
         Again.CORRECTED,
         "Leave `amount` out to use all that is left.",
     ),
@@ -297,13 +309,15 @@ PROBLEMS: dict[str, Problem] = {
         "The bank is unavailable",
         "The bank could not be reached, so the operation was not executed.",
         Again.SAME_KEY,
-        "Send the same request again after `Retry-After` seconds with the same idempotency key. It starts over.",
+        "Send the same request again after `Retry-After` seconds with the same idempotency key. It starts "
+        "over.",
         retry_after=30,
     ),
     "service_unavailable": Problem(
         503,
         "FicPay's database is unavailable",
-        "FicPay cannot read or write its records right now. An operation already sent to the bank is not lost.",
+        "FicPay cannot read or write its records right now. An operation already sent to the bank is not "
+        "lost.",
         Again.SAME_KEY,
         _SAME_AGAIN,
         money_moved="unknown",
@@ -312,7 +326,8 @@ PROBLEMS: dict[str, Problem] = {
     "overloaded": Problem(
         503,
         "Too many bank calls are in flight",
-        "FicPay already has its maximum number of requests waiting for this bank. Nothing was recorded or sent.",
+        "FicPay already has its maximum number of requests waiting for this bank. Nothing was recorded or "
+        "sent.",
         Again.SAME_KEY,
         "Send the same request again after `Retry-After` seconds with the same idempotency key.",
         retry_after=5,

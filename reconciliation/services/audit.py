@@ -1,7 +1,7 @@
-"""The audit: what must hold for the books of every FicPay at every moment, and what does not.
+"""The audit: checks the rules that our books must satisfy at every moment.
 
-Each rule is a sentence and a query for its violations. Most are guaranteed by a constraint, a trigger or
-a transaction as well; the audit asks the rows all the same, whoever wrote them.
+Each rule is a sentence and a query for its violations. Constraints, triggers or transactions enforce most
+rules already; the audit checks the rows independently of them.
 """
 
 import json
@@ -25,11 +25,11 @@ from reconciliation.services.audit_rules import RULES
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that does not hold, for whom, and how."""
+    """One violation of a rule."""
 
     rule: str
     says: str  # the rule's sentence
-    subject: str  # a payment's, an operation's or an attempt's id, as our other tools show it
+    subject: str  # the id of a payment or operation, as our other tools show it
     detail: str
 
 
@@ -45,7 +45,7 @@ def found_by(cursor: CursorWrapper) -> list[Violation]:
     bounds: dict[str, str | int | list[str]] = {
         "attempt": f"{longest_attempt()} seconds",
         "without_keys": banks_without_keys(),
-        "patience": "10 minutes",  # what recovery has to notice something before it is called overdue
+        "patience": "10 minutes",  # recovery has this long to act before something counts as overdue
         "answers_last": json.dumps(
             {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in answers_last().items()}
         ),

@@ -1,8 +1,8 @@
-"""The audit's rules. Each query gives a row (subject, detail) for each violation.
+"""The audit's rules. Each query returns a row (subject, detail) for each violation.
 
-`%(attempt)s`, `%(patience)s` and `%(probes_apart)s` are intervals, `%(silent_with_card)s` is a number.
-`%(answers_last)s` is a JSON object, an interval for each bank that may forget a key, and
-`%(banks_that_void_expired)s` a JSON list.
+The parameters: `%(attempt)s`, `%(patience)s` and `%(probes_apart)s` are intervals, and `%(silent_with_card)s` is a
+number. `%(answers_last)s` is a JSON object with an interval for each bank that may forget a key.
+`%(banks_that_void)s` and `%(banks_that_void_expired)s` are JSON lists; `%(without_keys)s` is an array.
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from payments.domain.states import OperationKind
 
 @dataclass(frozen=True)
 class Rule:
-    """A sentence that must hold, and the query for where it does not."""
+    """A sentence that must be true, and the query for its violations."""
 
     name: str
     says: str
     violations: str
 
 
-# How our tools name things.
+# Ids as our other tools show them.
 _PAYMENT = "'pay_' || replace(p.id::text, '-', '')"
 _OPERATION = "'op_' || replace(o.id::text, '-', '')"
 _UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
@@ -42,14 +42,14 @@ _SAID_DONE = (
     + " END"
 )
 
-# What people want, or wanted; what came of it has an event of its own.
+# Resolutions that did not change anything; one that did has another event.
 _UNDECIDED = "('resolution.proposed', 'resolution.refused', 'resolution.outdated', 'resolution.failed')"
 
-# Settled by people, on evidence that stands in the event.
+# Staff resolved it, on the evidence in the event.
 _BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
             WHERE e.operation_id = o.id AND e.evidence ? 'resolution' AND e.type NOT IN {_UNDECIDED})"""
 
-# Somebody had voided the hold at the bank: an operation of another kind found it out.
+# Staff found that the hold had been voided at the bank, without a void of ours.
 _VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
             WHERE e.payment_id = p.id AND e.type = 'payment.voided' AND e.evidence ? 'resolution')"""
 
@@ -104,8 +104,8 @@ _STATES = [
     ),
     Rule(
         "totals_follow_from_the_operations",
-        "What a payment has captured and refunded is what its operations have; it is REFUNDED when nothing is "
-        "left, and names its latest refund.",
+        "A payment's captured and refunded totals equal the sums of its operations; it is REFUNDED when nothing "
+        "is left, and names its latest refund.",
         f"""
         SELECT {_PAYMENT}, p.state || ', captured ' || p.captured_minor || ' and refunded ' || p.refunded_minor
             || ', with ' || coalesce(o.captured, 0) || ' and ' || coalesce(o.refunded, 0) || ' by its operations'
@@ -122,8 +122,8 @@ _STATES = [
     ),
     Rule(
         "no_more_is_given_back_than_was_captured",
-        "What is refunded, in flight or in doubt is no more than what was captured, and that no more than the "
-        "hold.",
+        "All refunds together, unfinished ones included, do not exceed the captured amount, which does not exceed "
+        "the hold.",
         f"""
         SELECT {_PAYMENT}, coalesce(sum(o.amount_minor), 0) || ' given back of ' || p.captured_minor
         FROM payments_payment p LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.kind = 'refund'
@@ -133,7 +133,7 @@ _STATES = [
     ),
     Rule(
         "a_bank_reference_is_one_operation",
-        "No capture and no refund of a bank stands for two operations.",
+        "A bank's capture or refund belongs to only one operation.",
         """
         SELECT bank_reference, count(*) || ' ' || kind || 's' FROM payments_operation
         WHERE kind IN ('capture', 'refund') AND bank_reference <> ''
@@ -141,7 +141,7 @@ _STATES = [
     ),
     Rule(
         "expired_with_reason_and_released",
-        "An EXPIRED payment's hold had run out, or the bank said so, and its release is recorded.",
+        "An EXPIRED payment's hold had expired, or the bank said so, and its release is recorded.",
         f"""
         SELECT {_PAYMENT}, 'expired at ' || p.expired_at FROM payments_payment p WHERE p.state = 'EXPIRED' AND (
             NOT (p.authorization_expires_at <= p.expired_at OR EXISTS (SELECT 1 FROM payments_operation o
@@ -152,8 +152,8 @@ _STATES = [
     ),
     Rule(
         "operations_are_the_payments",
-        "An operation is about its payment, at its bank, and names its hold or its capture: the whole amount, but "
-        "for captures and refunds.",
+        "An operation has its payment's bank and currency, and refers to its hold or capture. Only captures and "
+        "refunds may be for less than the payment's amount.",
         f"""
         SELECT {_OPERATION}, o.kind || ' of ' || o.amount_minor || ' for ' || o.target_reference
         FROM payments_operation o JOIN payments_payment p ON p.id = o.payment_id
@@ -164,7 +164,7 @@ _STATES = [
     ),
     Rule(
         "one_payment_per_hold",
-        "No hold pays for two payments.",
+        "A hold belongs to only one payment.",
         f"""
         SELECT bank_authorization_id, count(*) || ' payments' FROM payments_payment p
         WHERE p.state IN {_HELD} GROUP BY bank, bank_authorization_id HAVING count(*) > 1""",
@@ -174,7 +174,7 @@ _STATES = [
 _EVIDENCE = [
     Rule(
         "success_on_evidence",
-        "An operation SUCCEEDED because the bank said so: with its reference, or that it was done already.",
+        "An operation SUCCEEDED because the bank said so: it named its reference, or said it was already done.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.bank_reference FROM payments_operation o
         WHERE o.state = 'SUCCEEDED' AND NOT {_BY_PEOPLE} AND NOT EXISTS (SELECT 1 FROM payments_attempt a
@@ -185,7 +185,7 @@ _EVIDENCE = [
     ),
     Rule(
         "refusal_on_evidence",
-        "An operation is DECLINED or REJECTED because the bank said that word.",
+        "An operation is DECLINED or REJECTED because the bank said exactly that.",
         f"""
         SELECT {_OPERATION}, o.outcome_code FROM payments_operation o
         WHERE o.state IN ('DECLINED', 'REJECTED') AND NOT EXISTS (SELECT 1 FROM payments_attempt a
@@ -211,12 +211,12 @@ _EVIDENCE = [
     ),
     Rule(
         "no_answer_is_ignored",
-        "What the bank has said it did is in our books, or people look after it.",
+        "Everything that the bank said it did is in our books, or in the review queue.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
         WHERE o.state IN ('NOT_EXECUTED', 'REJECTED') AND o.kind <> 'release'
-            -- A late hold is voided where that can be done.
+            -- A late hold is voided if its bank supports that.
             AND NOT (o.kind = 'authorize' AND %(banks_that_void)s::jsonb ? o.bank) AND (
                 a.said = 'approved' OR a.is_late AND {_SAID_DONE})
             AND NOT EXISTS (SELECT 1 FROM payments_operation s WHERE s.payment_id = o.payment_id
@@ -228,7 +228,7 @@ _EVIDENCE = [
     ),
     Rule(
         "late_answers_settle",
-        "An approval of the bank's that came late has settled its operation, also one under review.",
+        "A late approval from the bank has settled its operation, even one under review.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
@@ -243,7 +243,7 @@ _EVIDENCE = [
     ),
     Rule(
         "no_answer_is_an_orphan",
-        "What the bank has said it did, and our database has lost, is in our books again.",
+        "Every reply about an operation that our database had lost is in our books again.",
         """
         SELECT coalesce(d.evidence ->> 'operation', 'no operation'),
             (d.evidence ->> 'kind') || ' ' || d.bank_reference || ', which our books do not have'
@@ -251,7 +251,7 @@ _EVIDENCE = [
     ),
     Rule(
         "every_change_has_its_event",
-        "Every state a payment has reached has exactly one event; every refund has one.",
+        "Every state that a payment has reached has exactly one event, and so has every refund.",
         " UNION ALL ".join(
             f"""
             SELECT {_PAYMENT}, count(e.id) || ' events {event}' FROM payments_payment p
@@ -273,7 +273,7 @@ _EVIDENCE = [
     ),
     Rule(
         "every_outcome_has_its_event",
-        "Every operation that has ended, or is under review, has an event that tells the evidence.",
+        "Every operation that has ended or is under review has an event with the evidence.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
         WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
@@ -293,7 +293,7 @@ _EVIDENCE = [
 _SENDING = [
     Rule(
         "one_call_in_flight",
-        "An attempt starts only when the one before it has ended, or cannot be in flight any more.",
+        "An attempt starts only after the one before it has ended or can no longer be in flight.",
         f"""
         SELECT {_OPERATION}, 'attempt ' || later.number || ' beside attempt ' || a.number
         FROM payments_operation o JOIN payments_attempt a ON a.operation_id = o.id
@@ -303,7 +303,7 @@ _SENDING = [
     ),
     Rule(
         "the_card_is_sent_twice_in_silence_at_most",
-        "No card is sent for an authorize of which two attempts were silent: each may be a hold of its own.",
+        "After two silent attempts of an authorize, the card is not sent again: each may have made a hold.",
         f"""
         SELECT {_OPERATION}, 'attempt ' || later.number || ' after ' || count(*) || ' silent ones'
         FROM payments_operation o JOIN payments_attempt later ON later.operation_id = o.id
@@ -314,7 +314,7 @@ _SENDING = [
     ),
     Rule(
         "what_cannot_be_asked_is_sent_once",
-        "At a bank that knows no keys, nothing is sent after an attempt that it may have executed.",
+        "At a bank without idempotency keys, nothing is sent after an attempt that it may have executed.",
         f"""
         SELECT {_OPERATION}, 'attempt ' || later.number || ' after attempt ' || a.number
         FROM payments_operation o JOIN payments_attempt later ON later.operation_id = o.id
@@ -324,7 +324,7 @@ _SENDING = [
     ),
     Rule(
         "a_bank_key_is_one_instruction",
-        "Operations that share a bank key are one instruction, run again after it was not executed.",
+        "Operations share a bank key only if one repeats another that was not executed.",
         """
         SELECT o.bank_idempotency_key, count(*) || ' operations' FROM payments_operation o
         LEFT JOIN payments_payment p ON p.id = o.payment_id
@@ -334,7 +334,7 @@ _SENDING = [
     ),
     Rule(
         "no_hold_is_forgotten",
-        "A hold the bank named to us is a payment's, is released, or may still be claimed.",
+        "Every hold that the bank named belongs to a payment, is released, or may still be claimed.",
         f"""
         SELECT {_OPERATION}, a.bank_reference FROM payments_attempt a
         JOIN payments_operation o ON o.id = a.operation_id AND o.kind = 'authorize'
@@ -349,7 +349,7 @@ _SENDING = [
     ),
     Rule(
         "no_live_hold_is_released",
-        "A release frees a hold that has run out or that no payment has.",
+        "A release frees only a hold that has expired or that no payment has.",
         f"""
         SELECT {_PAYMENT}, 'is ' || p.state || ', and its hold is released' FROM payments_payment p
         JOIN payments_operation r ON r.bank = p.bank AND r.kind = 'release'
@@ -358,7 +358,7 @@ _SENDING = [
     ),
     Rule(
         "doubts_are_asked_about",
-        "No doubt rests longer than it should: somebody asks the bank about it.",
+        "Recovery asks the bank about every operation in doubt soon after it is due.",
         f"""
         SELECT {_OPERATION}, o.kind || ' due since ' || greatest(o.lease_expires_at, o.due_at)
         FROM payments_operation o WHERE o.state = 'OPEN'
@@ -366,7 +366,7 @@ _SENDING = [
     ),
     Rule(
         "doubts_are_bounded_in_time",
-        "An authorize the bank may have forgotten is under review.",
+        "An authorize is under review once the bank may have forgotten it.",
         f"""
         SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
         WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
@@ -377,7 +377,7 @@ _SENDING = [
 _ANSWERS = [
     Rule(
         "final_answers_are_kept",
-        "An idempotency key keeps the final answer of its operation, and none before.",
+        "An idempotency key stores the final response of its operation, and none before.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' answered ' || coalesce(k.answer_status::text, 'never')
         FROM payments_idempotencykey k JOIN payments_operation o ON o.id = k.operation_id

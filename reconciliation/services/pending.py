@@ -1,4 +1,4 @@
-"""What is in doubt, as operators see it."""
+"""The unfinished operations, as operators see them."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from payments.models.clock import read_clock
 
 @dataclass(frozen=True)
 class Doubt:
-    """An operation whose outcome nobody knows. Amounts in minor units, times UTC."""
+    """An operation whose outcome is not known. Amounts in minor units, times in UTC."""
 
     operation_id: UUID
     operation: str
@@ -22,17 +22,17 @@ class Doubt:
     currency: str
     recorded_at: datetime
     state: str
-    is_in_flight: bool  # its sender's lease still runs
+    is_in_flight: bool  # its sender still has the lease
 
     @property
     def can_be_asked(self) -> bool:
-        """What is under review or in flight is nobody's to ask the bank about."""
+        """Whether recovery may ask the bank. It may not while the operation is in flight or under review."""
         return self.state == OperationState.OPEN and not self.is_in_flight
 
 
 @dataclass(frozen=True)
 class Report:
-    """How many there are of each kind."""
+    """The operations, and how many are in each situation."""
 
     settled: int
     in_doubt: int
@@ -52,7 +52,7 @@ class Report:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as JSON shows it."""
         report = asdict(self)
         for one in report["operations"]:
             del one["operation_id"]
@@ -60,7 +60,7 @@ class Report:
 
 
 def in_doubt(payment: Payment | None = None) -> list[Doubt]:
-    """All unfinished operations, or one payment's, the oldest first."""
+    """All unfinished operations, or those of one payment, oldest first."""
     operations = Operation.objects.filter(state__in=UNFINISHED_OPERATIONS)
     if payment is not None:
         operations = operations.filter(payment=payment)
@@ -82,7 +82,7 @@ def in_doubt(payment: Payment | None = None) -> list[Doubt]:
 
 
 def look_again(doubts: list[Doubt]) -> list[Doubt]:
-    """The same operations as they are now."""
+    """The same operations in their current state."""
     now = read_clock()
     rows = {one.pk: one for one in Operation.objects.filter(pk__in=[one.operation_id for one in doubts])}
     return [

@@ -1,4 +1,4 @@
-"""Recovery as a process of its own: looks every second, and works on several doubts at once."""
+"""Recovery as a process: every second it looks for operations that are due, and works on several at once."""
 
 import threading
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from payments.models.guards import database_is_away
 from payments.usecases import heartbeats, recovery
 
 log = structlog.get_logger("reconciliation.watch")
-_EVERY = 1.0  # seconds between looks, where the last one found nothing
+_EVERY = 1.0  # seconds to wait after a look that found nothing
 _HEARTBEAT_EVERY = 15.0
 
 
 @dataclass
 class Progress:
-    """Looks that have come to an end, whatever they found. A heartbeat tells of these, not of a process."""
+    """Counts finished looks. Heartbeats depend on them, so a process that is stuck has none."""
 
     looks: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -29,7 +29,7 @@ class Progress:
 
 
 def watch(stop: threading.Event, *, threads: int) -> None:
-    """Do what is due until told to stop; what is in flight then is finished first (45 s at most)."""
+    """Do what is due until told to stop, then finish what is in flight (45 s at most)."""
     work, progress = threading.Event(), Progress()
     helpers = [threading.Thread(target=_help, args=(stop, work, progress)) for _ in range(threads - 1)]
     beating = threading.Thread(target=_beat, args=(stop, progress))
@@ -38,7 +38,7 @@ def watch(stop: threading.Event, *, threads: int) -> None:
     log.info("recovery_watches", threads=threads)
     while not stop.is_set():
         if _look(progress):
-            work.set()  # where one thing was due there may be more
+            work.set()  # if one operation was due, there may be more
         else:
             stop.wait(_EVERY)
     work.set()
@@ -64,7 +64,7 @@ def _look(progress: Progress) -> bool:
 
 
 def _beat(stop: threading.Event, progress: Progress) -> None:
-    """Whenever a look has come to an end since the last beat."""
+    """Send a heartbeat if a look has finished since the last one."""
     told, beaten_at = 0, float("-inf")
     while not stop.wait(_EVERY):
         looks = progress.looks
@@ -75,9 +75,9 @@ def _beat(stop: threading.Event, progress: Progress) -> None:
 
 
 def _guarded(look: Callable[[], bool]) -> bool:
-    """What it says, or False where it could not look: then there is nothing to be done but to wait.
+    """The result of `look`, or False if it raised. Then the caller waits and tries again.
 
-    Nothing ends the watch but being told to: a heart that beats must not hide that nobody is at work.
+    No error ends a thread: otherwise the heartbeat could go on while other threads have stopped working.
     """
     close_old_connections()
     try:

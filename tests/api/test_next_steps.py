@@ -44,7 +44,7 @@ class TestRefusedOperations:
     def test_what_is_done_already_needs_nothing(self) -> None:
         for kind, (_, done) in KINDS.items():
             assert "lready " in NEXT_IN_STATE[kind, done]
-            assert NEXT_IN_STATE[kind, done].endswith("nothing to do.")
+            assert NEXT_IN_STATE[kind, done].startswith("Nothing to do: ")
 
     def test_a_void_and_a_refund_are_advised_only_where_they_work(self) -> None:
         for (_, state), text in NEXT_IN_STATE.items():

@@ -40,7 +40,7 @@ class TestPages:
         page = Client().get("/problems/").content.decode()
         assert all(f'href="/problems/{code}"' in page for code in PROBLEMS)
         assert all(f"<code>{code}</code>" in page for code in FIELD_ERRORS)
-        assert "A POST came without the header <code>Idempotency-Key</code>." in page
+        assert "The POST has no <code>Idempotency-Key</code> header." in page
         assert Client().get("/problems").headers["Location"] == "/problems/"
 
     def test_a_code_that_is_none_has_no_page(self) -> None:

@@ -100,7 +100,7 @@ class TestTheCommand:
         asked = ("ficmart", "--mode", "live", "--currency", "USD")
         assert route(*asked, "--remove", "--reason", "it ended").splitlines() == ["test  USD  sandbox"]
         assert "live  USD  ficmart" in route(*asked, "--bank", "ficmart", "--reason", "a new contract")
-        assert "was like this already" in route(*asked, "--bank", "ficmart", "--reason", "once more")
+        assert "was already set like this" in route(*asked, "--bank", "ficmart", "--reason", "once more")
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -50,7 +50,7 @@ class TestAnInstructionThatTheBankDoesNotCarryOut:
             INSTRUCTIONS[Resolution.Kind.CAPTURE].why_not(payment)
             == "The payment's bank carries out no capture."
         )
-        assert "Its bank neither captures nor voids for us" in explain(payment)[-1]
+        assert "Its bank supports neither captures nor voids" in explain(payment)[-1]
         assert "voided" not in explain(payment)[-1]
 
 

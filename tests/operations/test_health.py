@@ -45,7 +45,10 @@ class TestReadiness:
             "worker": {"status": "never seen"},
             "recovery": {"status": "never seen"},
             "search": {"status": "never seen", "lag_seconds": 0},
-            "banks": {},
+            "banks": {
+                "ficmart": {"status": "unknown", "checked_at": None},
+                "sandbox": {"status": "unknown", "checked_at": None},
+            },
         }
 
     @pytest.mark.parametrize(
@@ -57,10 +60,18 @@ class TestReadiness:
         Heartbeat.objects.create(process="recovery", beat_at=beat_at)
         response = Client().get("/health/ready")
         assert response.status_code == 200
-        assert response.json()["recovery"] == {"status": status, "last_beat_at": beat_at.isoformat()}
-        assert response.json()["worker"] == {"status": status, "last_beat_at": beat_at.isoformat()}
+        shown_at = beat_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        assert response.json()["recovery"] == {"status": status, "last_beat_at": shown_at}
+        assert response.json()["worker"] == {"status": status, "last_beat_at": shown_at}
         banks = {name: bank["status"] for name, bank in response.json()["banks"].items()}
         assert banks == {"ficmart": "unhealthy", "sandbox": "healthy"}
+        assert {bank["checked_at"] for bank in response.json()["banks"].values()} == {shown_at}
+
+    def test_a_bank_that_the_worker_has_not_asked_yet_is_unknown(self, db: None) -> None:
+        Heartbeat.objects.create(process="worker", beat_at=datetime.now(UTC), banks={"sandbox": True})
+        banks = Client().get("/health/ready").json()["banks"]
+        assert banks["sandbox"]["status"] == "healthy"
+        assert banks["ficmart"] == {"status": "unknown", "checked_at": None}
 
     def test_a_missing_migration_is_a_503(self, db: None) -> None:
         with connection.cursor() as cursor:

@@ -195,7 +195,7 @@ class TestExplain:
         assert code == 0
         assert f"{payment['id']}: $50.00 for order {payment['order_id']}" in told
         assert f"Attempt 1 was answered 200 and {payment['bank']['authorization_id']}" in told
-        assert "Attempt 1 got no readable answer (connection lost)" in told
+        assert "Attempt 1 got no readable reply (connection lost)" in told
         assert "The bank may have executed it." in told
         assert "The capture is in doubt: recovery asks the bank again at" in told
         reconcile("pending")
@@ -209,12 +209,12 @@ class TestExplain:
         bank.clear_script()
         reconcile("pending")
         told = reconcile("explain", payment["id"])[1]
-        assert "The bank was healthy before and after: it has nothing stored under the key." in told
+        assert "The bank was healthy before and after, so it has nothing stored under the key." in told
         let_pass(11 * MINUTES, bank)
         reconcile("pending")
         told = json.loads(reconcile("explain", payment["id"], "--json")[1])["sentences"]
-        assert "awaits the bank's statement" in told[-1]
-        assert "looked for once more" in told[-1]
+        assert "is waiting for the bank's statement" in told[-1]
+        assert "looks for the hold once more" in told[-1]
 
 
 def _as_a_process(*arguments: str, **environment: str) -> tuple[int, str]:

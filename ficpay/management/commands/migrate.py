@@ -1,6 +1,6 @@
-"""`manage.py migrate`: as the tables' owner, who then grants the application's role what it needs.
+"""`manage.py migrate`: runs as the tables' owner and then grants the application's role what it needs.
 
-Its statements may take longer than a request's.
+Its statements have no time limit.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from payments.domain.patience import patient
 
 
 class Command(migrate.Command):
-    help = migrate.Command.help + " Where DATABASE_OWNER_URL is set, as that role."
+    help = migrate.Command.help + " Runs as the role of DATABASE_OWNER_URL if that is set."
 
     def handle(self, *args: Any, **options: Any) -> None:
         _refuse_older_database()
         if not settings.DATABASE_OWNER or options["database"] != "default":
-            with _unhurried():
+            with _no_statement_timeout():
                 super().handle(*args, **options)
             return
-        application, database = _who_and_where()
+        application, database = _role_and_database()
         with _as_owner():
-            owner, owners_database = _who_and_where()
+            owner, owners_database = _role_and_database()
             if owners_database != database:
-                raise CommandError("DATABASE_OWNER_URL names another database than DATABASE_URL.")
-            with _unhurried():
+                raise CommandError("DATABASE_OWNER_URL and DATABASE_URL must name the same database.")
+            with _no_statement_timeout():
                 super().handle(*args, **options)
             if owner != application and not (options["plan"] or options["check_unapplied"]):
                 with transaction.atomic(), connection.cursor() as cursor:
@@ -40,18 +40,18 @@ class Command(migrate.Command):
 
 
 def _refuse_older_database() -> None:
-    """Migrations were written anew before the first release. Raises CommandError for a database of before."""
+    """Raise CommandError for a database from before the first release, when all migrations were rewritten."""
     known = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
     applied = MigrationRecorder(connection).applied_migrations()
     if any(app == "payments" and (app, name) not in known for app, name in applied):
         raise CommandError(
-            "A FicPay of before the first release has made this database, and its migrations begin anew. "
-            "On a development machine `make reset` deletes it, and `make up` makes a new one."
+            "This database was created by FicPay before its first release, and cannot be migrated. On a "
+            "development machine, `make reset` deletes it and `make up` creates a new one."
         )
 
 
-def _who_and_where() -> tuple[str, Any]:
-    """The role that we are connected as, and which database of which server it is."""
+def _role_and_database() -> tuple[str, Any]:
+    """The role that we are connected as, and what identifies the database and its server."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_user, (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -62,10 +62,10 @@ def _who_and_where() -> tuple[str, Any]:
 
 
 @contextmanager
-def _unhurried() -> Iterator[None]:
-    """Connected anew, so that the server gives no statement up. A pooler between would ignore this.
+def _no_statement_timeout() -> Iterator[None]:
+    """Reconnect without a statement timeout. A pooler would ignore this.
 
-    A transaction that goes on already keeps its connection.
+    Within a transaction, the connection stays as it is.
     """
     usual = connection.settings_dict["OPTIONS"]
     options = f"{usual.get('options', '')} -c statement_timeout=0".strip()
@@ -78,7 +78,7 @@ def _unhurried() -> Iterator[None]:
 
 
 def _reconnect(options: dict[str, Any]) -> None:
-    """With these options from the next statement on."""
+    """Use these options from the next statement on."""
     connection.settings_dict["OPTIONS"] = options
     if not connection.in_atomic_block:
         connection.close()

@@ -1,4 +1,4 @@
-"""`manage.py worker`: carries out the schedules, in the foreground, until it is told to stop."""
+"""`manage.py worker`: runs the scheduled tasks in the foreground until it is stopped."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from office.schedules import schedules
 
 
 class Command(BaseCommand):
-    help = "Carry out the schedules: heartbeats, expirations, retention, and recovery's fallback."
+    help = "Run the scheduled tasks: heartbeats, expirations, retention, and recovery's fallback."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         if settings.DB_POOL:
-            raise CommandError("Start the worker with FICPAY_DB_POOL=0: its processes fork.")
+            raise CommandError("Start the worker with FICPAY_DB_POOL=0: a pool does not survive its forks.")
         schedules.install()
         call_command("qcluster")

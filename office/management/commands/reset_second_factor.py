@@ -1,4 +1,4 @@
-"""`manage.py reset_second_factor <username>`: for those whose phone is lost. The log has it."""
+"""`manage.py reset_second_factor <username>`: for a user who has lost their phone. The log records it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from payments.domain.cards import people_wrote_card_number
 
 
 class Command(BaseCommand):
-    help = "Remove a user's second factor. Make sure first that it is they who ask."
+    help = "Remove a user's second factor. Verify first that it is really the user who asks."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
@@ -19,10 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, username: str, reason: str, **_options: Any) -> None:
         if people_wrote_card_number(reason):
-            raise CommandError("The reason looks like a card number, which FicPay does not keep.")
+            raise CommandError("The reason looks like a card number, and FicPay does not store those.")
         user = get_user_model().objects.filter(username=username).first()
         if user is None:
-            raise CommandError("There is no user of that name.")
+            raise CommandError("There is no user with that name.")
         if not second_factor.reset(Operator(), user, reason=reason.strip()):
             raise CommandError("The user has no second factor.")
-        self.stdout.write(f"The next login of {username} asks for the password alone.")
+        self.stdout.write(f"At the next login, {username} needs only the password.")

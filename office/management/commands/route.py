@@ -1,4 +1,4 @@
-"""`manage.py route <merchant-slug>`: which bank serves which of a merchant's currencies; and change it.
+"""`manage.py route <merchant-slug>`: shows or changes which bank serves which of a merchant's currencies.
 
 manage.py route ficmart
 manage.py route ficmart --mode live --currency EUR --bank acquirer --reason "contract of May"
@@ -17,14 +17,14 @@ from payments.models import Merchant, Route
 
 
 class Command(BaseCommand):
-    help = "Show a merchant's routes, or change one. Payments that have begun keep their bank."
+    help = "Show a merchant's routes, or change one. Existing payments keep their bank."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("merchant", help="the merchant's slug, as `ficmart`")
+        parser.add_argument("merchant", help="the merchant's slug, such as `ficmart`")
         parser.add_argument("--mode", choices=[mode.value for mode in Mode])
         parser.add_argument("--currency", choices=[currency.value for currency in Currency])
         target = parser.add_mutually_exclusive_group()
-        target.add_argument("--bank", help="the bank that is to serve the currency")
+        target.add_argument("--bank", help="the bank that will serve the currency")
         target.add_argument("--remove", action="store_true", help="accept no new payments in the currency")
         parser.add_argument("--reason", default="", help="why, for the log")
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if bank or remove:
             self._change(merchant, mode, currency, None if remove else bank, options["reason"].strip())
         elif mode or currency:
-            raise CommandError("Add --bank or --remove; to list routes, give the merchant alone.")
+            raise CommandError("Add --bank or --remove. To list the routes, give only the merchant.")
         for route in Route.objects.filter(merchant__slug=merchant).order_by("mode", "currency"):
             self.stdout.write(f"{route.mode:4}  {route.currency}  {route.bank}")
 
@@ -51,4 +51,4 @@ class Command(BaseCommand):
         except NoSuchRoute as no:
             raise CommandError(str(no)) from None
         if not is_new:
-            self.stderr.write("Nothing has changed: the route was like this already.")
+            self.stderr.write("Nothing changed: the route was already set like this.")

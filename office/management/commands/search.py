@@ -1,4 +1,4 @@
-"""`manage.py search`: keeps the back office's search up to date, or makes it anew."""
+"""`manage.py search`: keeps the back office's search up to date, or rebuilds it."""
 
 import signal
 import threading
@@ -14,8 +14,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--watch", action="store_true", help="keep it up to date, until stopped")
-        how.add_argument("--rebuild", action="store_true", help="write every payment into it anew")
+        how.add_argument("--watch", action="store_true", help="keep it up to date until stopped")
+        how.add_argument("--rebuild", action="store_true", help="index every payment again")
 
     def handle(self, *_args: Any, watch: bool, rebuild: bool, **_: Any) -> None:
         if watch:
@@ -29,4 +29,4 @@ class Command(BaseCommand):
         if follow.catch_up():
             self.stdout.write("The search is up to date.")
         else:
-            self.stdout.write("Another process is at it: `manage.py search --watch` keeps it up to date.")
+            self.stdout.write("Another process is already updating the search.")

@@ -1,4 +1,4 @@
-"""`manage.py issue_api_key <merchant-slug> --mode live|test`: a new API key, alone, on standard output."""
+"""`manage.py issue_api_key <merchant-slug> --mode live|test`: prints a new API key and nothing else."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ class Command(BaseCommand):
     help = "Issue an API key for a merchant. It is printed once and stored only as a digest."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("merchant", help="the merchant's slug, as `ficmart`")
+        parser.add_argument("merchant", help="the merchant's slug, such as `ficmart`")
         parser.add_argument(
-            "--mode", choices=[mode.value for mode in Mode], required=True, help="live asks the real bank"
+            "--mode", choices=[mode.value for mode in Mode], required=True, help="live moves real money"
         )
 
     def handle(self, *_args: Any, merchant: str, mode: str, **_options: Any) -> None:

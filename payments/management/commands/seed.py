@@ -1,7 +1,7 @@
-"""`manage.py seed`: what a new installation needs to take its first payment. Safe to run again.
+"""`manage.py seed`: creates what a new installation needs for its first payment. Safe to run again.
 
-With `--credentials FILE` the plain credentials are kept in that file (JSON, mode 0600), and only what is
-missing there or no longer works is made anew.
+The plain credentials are kept in the file of `--credentials` (JSON, mode 0600). Only those that are missing
+or no longer work are replaced.
 """
 
 import json
@@ -22,11 +22,11 @@ ADMIN = "admin"
 
 
 class Command(BaseCommand):
-    help = "Create the merchant FicMart, a live and a test API key and an admin user, as far as missing."
+    help = "Create the merchant FicMart, a live and a test API key and an admin user, unless they exist."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--credentials", type=Path, required=True, help="the file in which the plain credentials are kept"
+            "--credentials", type=Path, required=True, help="the file that keeps the plain credentials"
         )
 
     def handle(self, *_args: Any, credentials: Path, **_options: Any) -> None:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             if not find_api_key(kept.get(name, "")):
                 kept[name] = issue_api_key(slug=SLUG, mode=mode).plain
         kept["admin_username"] = ADMIN
-        _write(credentials, kept)  # a key is shown once: it must not be lost to what goes wrong below
+        _write(credentials, kept)  # now: a key is shown only once, and the code below may fail
         if not _is_password_of_admin(kept.get("admin_password", "")):
             kept["admin_password"] = _set_up_admin()
             _write(credentials, kept)
@@ -50,15 +50,15 @@ def _is_password_of_admin(password: str) -> bool:
 
 
 def _set_up_admin() -> str:
-    """The admin's new password. Somebody's account is not taken over outside development."""
+    """The admin's new password. Raises CommandError rather than take over an account outside development."""
     password = secrets.token_urlsafe(18)
     user, is_new = get_user_model().objects.get_or_create(
         username=ADMIN, defaults={"is_staff": True, "is_superuser": True}
     )
     if not is_new and not settings.DEBUG:
         raise CommandError(
-            f"The user {ADMIN} exists, and the file does not hold its password. "
-            f"`manage.py changepassword {ADMIN}` sets a new one."
+            f"The user {ADMIN} exists, but the file does not contain its password. "
+            f"Set a new one with `manage.py changepassword {ADMIN}`."
         )
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -72,11 +72,11 @@ def _read(path: Path) -> dict[str, str]:
         kept = json.loads(path.read_text())
         return {str(name): str(value) for name, value in kept.items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise CommandError(f"{path} is not a file of credentials. Move it away and try again.") from error
+        raise CommandError(f"{path} is not a credentials file. Move it away and try again.") from error
 
 
 def _write(path: Path, kept: dict[str, str]) -> None:
-    """Replace the file in one step, readable by its owner alone from the first byte."""
+    """Replace the file atomically. Only its owner can ever read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""`manage.py reconcile`: what is in doubt, what has run out, why a payment stands where it stands.
+"""`manage.py reconcile`: settles doubts, expires holds, explains a payment, audits the books.
 
-Exit codes: 0 all is well, 1 something is still in doubt or violated, 2 the command could not do its work.
+Exit codes: 0 nothing is left, 1 something is still in doubt or a rule is violated, 2 the command failed.
 """
 
 import json
@@ -31,28 +31,28 @@ _EXPIRATIONS_AT_ONCE = 1000
 
 class Command(BaseCommand):
     help = (
-        "Settle operations in doubt, let holds expire, explain a payment, audit the books. "
-        "Exit code 0: nothing is left; 1: something is still in doubt, or violated; 2: an error."
+        "Settle operations in doubt, expire holds, explain a payment, audit the books. "
+        "Exit code 0: nothing is left; 1: something is still in doubt, or a rule is violated; 2: an error."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
 
-        asked = commands.add_parser("pending", help="ask the bank about what is in doubt, due or not")
-        asked.add_argument("--watch", action="store_true", help="do what is due, until stopped")
-        asked.add_argument("--limit", type=_positive, metavar="N", help="ask about N operations at most")
-        asked.add_argument("--payment", metavar="PAY_ID", help="only about this payment (pay_...)")
-        _shared(asked, dry_run="list what is in doubt, ask nobody")
+        asked = commands.add_parser("pending", help="ask the bank about operations in doubt, due or not")
+        asked.add_argument("--watch", action="store_true", help="run recovery until stopped")
+        asked.add_argument("--limit", type=_positive, metavar="N", help="ask about at most N operations")
+        asked.add_argument("--payment", metavar="PAY_ID", help="only this payment (pay_...)")
+        _shared(asked, dry_run="list the operations in doubt without asking the bank")
 
-        expired = commands.add_parser("expirations", help="expire payments whose hold has run out")
-        expired.add_argument("--limit", type=_positive, metavar="N", help="N payments at most")
-        _shared(expired, dry_run="list the holds that have run out, change nothing")
+        expired = commands.add_parser("expirations", help="expire payments whose hold has expired")
+        expired.add_argument("--limit", type=_positive, metavar="N", help="at most N payments")
+        _shared(expired, dry_run="list the expired holds without changing anything")
 
-        told = commands.add_parser("explain", help="tell a payment's chain of evidence in sentences")
-        told.add_argument("payment", metavar="PAY_ID", help="the payment (pay_...)")
-        _shared(told)
+        explained = commands.add_parser("explain", help="explain a payment's chain of evidence in sentences")
+        explained.add_argument("payment", metavar="PAY_ID", help="the payment (pay_...)")
+        _shared(explained)
 
-        _shared(commands.add_parser("audit", help="check every invariant of the books, name every violation"))
+        _shared(commands.add_parser("audit", help="check every rule of the books and list all violations"))
 
     def handle(self, *_args: Any, what: str, **options: Any) -> None:
         commands: dict[str, Callable[..., bool]] = {
@@ -65,8 +65,8 @@ class Command(BaseCommand):
             is_well = commands[what](**options)
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(
-                f"The database did not answer ({type(error).__name__}). "
-                "On a development machine `make up` starts it; else see DATABASE_URL.",
+                f"The database did not respond ({type(error).__name__}). "
+                "On a development machine, start it with `make up`; otherwise check DATABASE_URL.",
                 returncode=FAILED,
             ) from None
         if not is_well:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
     ) -> bool:
         if watch:
             if limit or payment or dry_run or json:
-                _fail("--watch does everything that is due; it goes with no other option.")
+                _fail("--watch cannot be combined with other options.")
             return _watch()
         found = pending.in_doubt(_payment(payment) if payment else None)
         if not dry_run:
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         else:
             self._print_doubts(found, report, dry_run=dry_run)
             for one, why in passed_over.items():
-                self.stdout.write(f"Recovery passes over {one}: {why}. Its log tells more.")
+                self.stdout.write(f"Recovery skips {one}: {why}. See its log for details.")
         return report.in_doubt == 0 and report.needs_review == 0
 
     def _expirations(self, *, limit: int | None, dry_run: bool, json: bool, **_: Any) -> bool:
@@ -169,7 +169,7 @@ def _positive(text: str) -> int:
 def _payment(text: str) -> Payment:
     payment_id = parse_public_id(PAYMENT_PREFIX, text)
     if payment_id is None:
-        _fail(f"{text} is no payment's id: those are `pay_` and 32 hexadecimal digits.")
+        _fail(f"{text} is not a payment id: those are `pay_` and 32 hexadecimal digits.")
     payment = Payment.objects.filter(pk=payment_id).first()
     if payment is None:
         _fail(f"There is no payment {text}.")

@@ -117,7 +117,7 @@ def test_a_late_word_that_it_is_done_already_is_a_case_too(
     recovery.join(20)
     assert open_cases() == ["late_answer"]
     assert not is_ready(live, payment["order_id"])
-    assert f"The bank has executed the {verb} that our books call not executed" in told(the_only(verb))
+    assert f"The bank has executed the {verb}, but our books say it was not executed" in told(the_only(verb))
 
 
 def test_a_payment_does_not_expire_while_it_is_open(

@@ -105,7 +105,7 @@ class TestAnAnswerWhoseRowsAreGone:
         case = until(lambda: Discrepancy.objects.filter(kind="orphan_answer", closed_at=None).first())
         assert case.payment is not None
         assert not live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
-        assert f"capture of this payment, {capture}, of which our database" in explain(case.payment)[-1]
+        assert f"capture of this payment, {capture}, and our database" in explain(case.payment)[-1]
         assert capture in queue_as_seen_by_support()
 
         assert live.post(f"/payments/{payment['id']}/capture", key="k").status == 200

@@ -92,7 +92,7 @@ class TestADenialThatIsNone:
         assert denials(capture) == []
         with pytest.raises(CannotResolve, match="400 authorization_already_used: record the reference"):
             by_the_banks_word(capture, kim, lee)
-        assert "Captured at the bank, as far as it says" in told(capture)
+        assert "The bank says it is captured" in told(capture)
         assert [one.kind for one in Discrepancy.objects.filter(closed_at=None)] == ["capture_id_unknown"]
         reference = bank.ledger()[-1].id
         assert resolve.propose(kim, recording(capture, reference)).is_done
@@ -224,7 +224,7 @@ class TestAnAnswerThatComesLate:
         assert Attempt.objects.get(operation=capture).is_late
         assert Discrepancy.objects.get(closed_at=None).kind == "late_answer"
         assert Event.objects.filter(type="late_answer.found").count() == 1
-        assert "The bank has executed the capture that our books call not executed" in told(capture)
+        assert "The bank has executed the capture, but our books say it was not executed" in told(capture)
         assert not live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
         # As the review queue says: once more, and the bank's reference is recorded.
         reference = bank.ledger()[-1].id

@@ -48,7 +48,7 @@ class TestACardAtABankThatNeverAnswers:
         probe(bank, after=11 * MINUTES)
         first = Operation.objects.get()
         assert (first.state, first.strays_awaited) == ("NOT_EXECUTED", 2)
-        assert "2 holds of $50.00 that no answer has named may exist" in explain(first.claimed_payment)[-1]
+        assert "2 holds of $50.00 that no reply has named may exist" in explain(first.claimed_payment)[-1]
         assert again(live).status == 201
         assert len(stray_holds(bank)) == 2
         assert disagreements(bank, settled=True) == []

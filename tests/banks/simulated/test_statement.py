@@ -60,7 +60,7 @@ class TestStatement:
     def test_a_date_that_is_none_is_refused(self) -> None:
         done = run_bank("statement", "--date", "yesterday")
         assert done.returncode == 2
-        assert "'yesterday' is not a day" in done.stderr
+        assert "'yesterday' is not a date" in done.stderr
         assert "Traceback" not in done.stderr
 
     def test_without_a_ledger_there_is_no_statement(self, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class TestSupport:
         decide(page, Reason="it is not on it")
         photograph(page, "not-executed")
         confirm(page)
-        expect(page.get_by_text("Not executed, as far as the bank can say")).to_be_visible()
+        expect(page.get_by_text("not executed, as far as the bank can tell")).to_be_visible()
         assert Payment.objects.get().state == "FAILED"
 
     def test_refunds_on_behalf_of_the_merchant(
@@ -152,7 +152,7 @@ class TestSupport:
         page.get_by_role("link", name="Refund", exact=True).click()
         decide(page, Reason="the customer sent it back")
         confirm(page)
-        expect(page.get_by_text("The money was taken and given back.")).to_be_visible()
+        expect(page.get_by_text("The money was taken and refunded.")).to_be_visible()
         assert bank.ledger()[-1].type == "REFUND"
 
     def test_confirms_what_is_outdated_and_nothing_happens_twice(

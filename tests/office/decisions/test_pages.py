@@ -99,7 +99,8 @@ class TestThePaymentsPage:
         payment = lost_capture(live, bank).claimed_payment
         shown = kim.read("admin:payments_payment_change", payment.pk)
         assert (
-            "Captured at the bank, as far as it says; the capture's id is unknown. The statement of" in shown
+            "The bank says it is captured, but the capture's id is unknown. Look it up in the statement of"
+            in shown
         )
         assert "Record the bank's reference" in shown
         assert "Record as not executed" not in shown  # the bank has called it done
@@ -162,7 +163,7 @@ class TestThePaymentsPage:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         let_pass(timedelta(days=7, minutes=1), bank)
         shown = kim.read("admin:payments_payment_change", payment.pk)
-        assert "within a minute it expires, and the hold is voided" in shown
+        assert "Within a minute the payment expires and the hold is voided" in shown
         assert "It can be captured" not in shown
         expire_due(limit=10)
         shown = kim.read("admin:payments_payment_change", payment.pk)
@@ -189,7 +190,7 @@ class TestThePaymentsPage:
         live.post("/payments", order())
         let_pass(timedelta(hours=24, minutes=1), bank)
         shown = kim.read("admin:payments_payment_change", Payment.objects.get().pk)
-        assert "hands it over to people if nothing is found, within seconds" in shown
+        assert "hands it over to staff if nothing is found, within seconds" in shown
 
     def test_takes_notes_of_somebody_with_a_long_name(
         self, live: ApiClient, bank: SimulatedBank, transactional_db: None

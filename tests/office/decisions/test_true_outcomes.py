@@ -162,7 +162,7 @@ class TestThePaymentsPage:
     ) -> None:
         capture = lost_capture(live, bank)
         shown = kim.read(PAGE, capture.payment_id)
-        assert "Captured at the bank, as far as it says; the capture's id is unknown." in shown
+        assert "The bank says it is captured, but the capture's id is unknown." in shown
         assert "Money moved unknown (capture: the bank says that it is done)" in shown
         assert "Captured $0.00 recorded; $50.00 at the bank, as far as it says" in shown
         assert "for certain" not in shown
@@ -198,7 +198,7 @@ class TestThePaymentsPage:
         capture = make_operation(payment, OperationKind.CAPTURE, OperationState.NOT_EXECUTED)
         Discrepancy.objects.create(kind="late_answer", operation=capture, payment=payment)
         shown = kim.read(PAGE, payment.pk)
-        assert "The bank has executed the capture that our books call not executed" in shown
+        assert "The bank has executed the capture, but our books say it was not executed" in shown
         assert "Captured $0.00 recorded; $50.00 at the bank, as far as it says" in shown
         instruct = {verb: reverse("admin:payments_instruct", args=[payment.pk, verb]) for verb in VERBS}
         page = kim.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
