@@ -109,9 +109,8 @@ migrate: $(INSTALLED) ## bring the database up to date
 shell: $(INSTALLED) ## a Python shell with the models loaded
 	@exec $(VENV) -m dev.manage shell
 
-logs: ## follow the logs of the running FicPay
-	@set -- "$${FICPAY_VAR:-var}"/log/*.log; \
-	if [ -e "$$1" ]; then exec tail -n 20 -F "$$@"; else echo 'No logs yet: `make up` writes them.'; exit 1; fi
+logs: $(INSTALLED) ## follow the logs of the running FicPay, or show the last ones
+	@exec $(VENV) -m dev.logs
 
 down: $(INSTALLED) ## stop FicPay from another terminal, or what a crash has left running
 	@exec $(VENV) -m dev.down

@@ -1,7 +1,8 @@
-"""`make demo`: a shop's day at the running FicPay, in a minute. Prints what it sends and what it gets.
+"""`make demo`: payments at the running FicPay from start to end, in a minute. Prints all requests and
+responses.
 
-It does what a client of a payment gateway should do: an Idempotency-Key on every POST, the same key and
-the same body when it asks again, and no conclusion from an answer that is none (202, 503, silence).
+It shows how to write a client: every POST has an Idempotency-Key, a retry has the same key and body, and a
+202, a 503 or no response at all is never taken for an outcome.
 """
 
 import json
@@ -21,16 +22,26 @@ from dev.supervisor import paint
 
 GOOD_CARD = {"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030}
 EMPTY_CARD = {"number": "5555555555554444", "cvv": "789", "expiry_month": 9, "expiry_year": 2030}
-# What is shown of a receipt: enough to follow the story.
-TOLD = ("id", "order_id", "state", "pending_operation", "money_moved", "amount", "currency", "code", "detail")
-TOLD_OF_ORDER = ("order_id", "ready_to_ship", "reason")
-# As long as a client should be patient in a demonstration; the gateway itself never gives up on a doubt.
+# The fields of a receipt to print, enough to follow the demonstration.
+SHOWN = (
+    "id",
+    "order_id",
+    "state",
+    "pending_operation",
+    "money_moved",
+    "amount",
+    "currency",
+    "code",
+    "detail",
+)
+SHOWN_OF_ORDER = ("order_id", "ready_to_ship", "reason")
+# The demonstration gives up after this time; the gateway itself never gives up on an operation in doubt.
 PATIENCE_SECONDS = 180
 OPEN = (HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Trouble(Exception):
-    """The demonstration cannot go on. The message says why."""
+    """The demonstration cannot continue. The message says why."""
 
 
 class Client(requests.Session):
@@ -40,19 +51,19 @@ class Client(requests.Session):
         super().__init__()
         self._base = base
         self._run = run
-        self.trust_env = False  # a proxy would look for our localhost on its own machine
+        self.trust_env = False  # localhost must not go through a proxy
         self.headers["Authorization"] = f"Bearer {api_key}"
 
-    def ask(self, path: str, told: tuple[str, ...] = TOLD) -> dict[str, Any]:
-        """Raises Trouble unless there is an answer."""
+    def ask(self, path: str, shown: tuple[str, ...] = SHOWN) -> dict[str, Any]:
+        """GET the path. Raises Trouble unless the response is a 200."""
         say(paint(f"GET {path}", "1"))
-        status, body, _ = self._send("GET", path, told)
+        status, body, _ = self._send("GET", path, shown)
         if status != HTTPStatus.OK:
-            raise Trouble(f"GET {path} was answered with {status}.")
+            raise Trouble(f"GET {path} returned {status}.")
         return body
 
     def instruct(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
-        """Ask again as long as the answer is open. Raises Trouble when it stays so."""
+        """POST, and retry until the outcome is final. Raises Trouble if that takes too long."""
         key = f"demo-{self._run}-{key}"
         say(f"{paint(f'POST {path}', '1')}  Idempotency-Key: {key}")
         if body:
@@ -62,38 +73,38 @@ class Client(requests.Session):
             status, answer, retry_after = self._send(
                 "POST", path, json=body, headers={"Idempotency-Key": key}
             )
-            # In doubt, not executed, too many requests, or the first request is still on its way.
+            # In doubt, not executed, too many requests, or the first request is still in progress.
             if status not in OPEN and not (status == HTTPStatus.CONFLICT and retry_after):
                 return answer
             if status == HTTPStatus.ACCEPTED:
-                say("No clear answer of the bank: it is in doubt, and FicPay finds out what became of it.")
+                say("The bank has not replied clearly. FicPay will find out what happened.")
             say(f"Waiting {retry_after:g} s.")
             if time.monotonic() + retry_after > deadline:
                 raise Trouble(
-                    f"No final answer within {PATIENCE_SECONDS} s. Nothing is lost: the same key asks for it "
-                    "at any time. Run `make demo` again."
+                    f"No final response within {PATIENCE_SECONDS} s. Nothing is lost: a retry with the same "
+                    "key gets it later. Run `make demo` again."
                 )
             time.sleep(retry_after)
-            say("The same request once more, with the same key:")
+            say("The same request again, with the same key:")
 
     def _send(
-        self, method: str, path: str, told: tuple[str, ...] = TOLD, **request: Any
+        self, method: str, path: str, shown: tuple[str, ...] = SHOWN, **request: Any
     ) -> tuple[int, dict[str, Any], float]:
-        """Status, body and the seconds to wait, 0 where nothing is to be asked again. Raises Trouble."""
+        """Status, body and the seconds to wait before a retry, or 0. Raises Trouble."""
         try:
             answer = self.request(method, self._base + path, timeout=60, **request)
             body: dict[str, Any] = answer.json()
         except requests.JSONDecodeError:
-            raise Trouble(f"{method} {path} was answered with {answer.status_code}, not in JSON.") from None
+            raise Trouble(f"{method} {path} returned {answer.status_code} without JSON.") from None
         except requests.RequestException:
             raise Trouble(
-                f"{method} {path} was not answered: FicPay is starting, or has gone away."
+                f"{method} {path} got no response: FicPay is still starting, or has stopped."
             ) from None
         status = HTTPStatus(answer.status_code)
         colour = "32" if answer.ok else "33"
         say(f"{paint(f'{status} {status.phrase}', colour)}  {answer.elapsed.total_seconds():.1f} s")
-        if shown := {name: body[name] for name in told if body.get(name) is not None}:
-            say(json.dumps(shown))
+        if fields := {name: body[name] for name in shown if body.get(name) is not None}:
+            say(json.dumps(fields))
         return status, body, float(answer.headers.get("Retry-After", 0))
 
 
@@ -107,8 +118,8 @@ def main() -> None:
 
 
 def demonstrate(environment: Environment) -> None:
-    """The whole story. Raises Trouble."""
-    run = str(time.time_ns())  # beginning with a 1, its 19 digits pass for no network's card number
+    """Run the whole demonstration. Raises Trouble."""
+    run = str(time.time_ns())  # 19 digits, but they begin with 1, so they are no card number
     with Client(f"{environment.url}/api/v1", _api_key(environment), run) as client:
         sold = sell_and_take_back(client, f"demo-{run}-1")
         void_before_shipping(client, f"demo-{run}-2")
@@ -124,34 +135,34 @@ def sell_and_take_back(client: Client, order_id: str) -> str:
     expect(payment, "AUTHORIZED")
     payment_id = str(payment["id"])
 
-    chapter("May the goods be shipped? FicMart asks by its own order id.")
-    client.ask(f"/orders/{order_id}", TOLD_OF_ORDER)
+    chapter("Can the order be shipped? FicMart asks by its own order id.")
+    client.ask(f"/orders/{order_id}", SHOWN_OF_ORDER)
 
-    chapter("They are shipped: take the money (capture).")
+    chapter("The goods ship: take the money (capture).")
     expect(client.instruct(f"/payments/{payment_id}/capture", {}, "capture-1"), "CAPTURED")
 
-    chapter("They come back: return it (refund).")
+    chapter("The customer returns the goods: give the money back (refund).")
     expect(client.instruct(f"/payments/{payment_id}/refund", {"reason": "returned"}, "refund-1"), "REFUNDED")
     return payment_id
 
 
 def void_before_shipping(client: Client, order_id: str) -> None:
-    chapter("Another order is cancelled before it is shipped: let go of the money (void).")
+    chapter("Another order is cancelled before it ships: release the money (void).")
     payment = client.instruct("/payments", _order(order_id, GOOD_CARD), "authorize-2")
     expect(payment, "AUTHORIZED")
     expect(client.instruct(f"/payments/{payment['id']}/void", {}, "void-2"), "VOIDED")
 
 
 def decline(client: Client, order_id: str) -> None:
-    chapter("A card without money: the issuer declines, with a 402 and a reason. No money has moved.")
+    chapter("A card without money: its issuer declines it. The response is a 402 with the reason.")
     declined = client.instruct("/payments", _order(order_id, EMPTY_CARD), "authorize-3")
-    # A problem document, or, if it had to be asked for a second time, the receipt.
+    # An error, or after a retry possibly the receipt.
     if (declined.get("decline") or declined).get("code") != "insufficient_funds":
         raise Trouble("The issuer should have declined this one for insufficient funds.")
 
 
 def tell_history(client: Client, payment_id: str) -> None:
-    chapter("What FicPay knows of the first payment: every step, in order.")
+    chapter("The history of the first payment: every event, in order.")
     for event in client.ask(f"/payments/{payment_id}/events", ())["results"]:
         say(f"{event['at']}  {event['type']}")
 
@@ -165,21 +176,21 @@ def say(line: str) -> None:
 
 
 def expect(receipt: Mapping[str, Any], state: str) -> None:
-    """The story needs this state to go on. Raises Trouble."""
+    """Raise Trouble unless the payment has this state."""
     if receipt.get("state") != state:
         found = receipt.get("state") or receipt.get("code")
-        raise Trouble(f"The payment should be {state} now; it is {found}. {receipt.get('next', '')}".strip())
+        raise Trouble(f"The payment should be {state}, but is {found}. {receipt.get('next', '')}".strip())
 
 
 def _api_key(environment: Environment) -> str:
-    """The live key of a running instance. Raises Trouble when nothing runs."""
+    """The live key of the running instance. Raises Trouble if none runs."""
     if not Instance(environment.directory).is_up():
-        raise Trouble("FicPay does not run: start it with `make up` in another terminal.")
+        raise Trouble("FicPay is not running. Start it with `make up` in another terminal.")
     try:
         return str(json.loads(environment.credentials.read_text())["live_api_key"])
     except (OSError, ValueError, KeyError):
         raise Trouble(
-            f"There are no credentials in {environment.credentials}: `make up` makes them."
+            f"There are no credentials in {environment.credentials}. `make up` creates them."
         ) from None
 
 
@@ -194,7 +205,7 @@ def _order(order_id: str, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _masked(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body as it may be shown: of a card its last four digits."""
+    """The body as it may be shown, with only the last four digits of the card."""
     if "card" not in body:
         return dict(body)
     number = str(body["card"]["number"])

@@ -1,7 +1,7 @@
-"""`make down`: stop what runs of FicPay under FICPAY_VAR, however it was left; `make reset`: delete it.
+"""`make down`: stop everything of FicPay that runs under FICPAY_VAR. `make reset`: also delete its data.
 
 python -m dev.down            stops a running `make up`, or what a killed one left behind
-python -m dev.down --delete   and then deletes its data, keys and logs
+python -m dev.down --delete   also deletes its data, keys and logs
 """
 
 import os
@@ -29,17 +29,17 @@ def main() -> None:
 
 
 def stop(environment: Environment) -> None:
-    """Stop everything, in the order in which `make up` would. Raises PostgresFailed."""
+    """Stop everything in the same order as `make up`. Raises PostgresFailed."""
     instance = Instance(environment.directory)
     running = instance.pids()
     postgres = environment.postgres()
     if not running and not postgres.running():
-        print(f"Nothing of FicPay runs in {environment.directory}.")
+        print(f"FicPay is not running in {environment.directory}.")
         return
     if supervisor := running.pop(SUPERVISOR, None):
-        print(f"Stopping `make up` ({supervisor}); a payment in flight is finished first.")
+        print(f"Stopping `make up` ({supervisor}). Operations in flight are finished first.")
         os.kill(supervisor, signal.SIGTERM)
-        os.kill(supervisor, signal.SIGCONT)  # if it was suspended by Ctrl-Z
+        os.kill(supervisor, signal.SIGCONT)  # in case Ctrl-Z suspended it
         _wait_for(instance)
         running = instance.pids()
     banks = {name: pid for name, pid in running.items() if name in {"bank", "acquirer"}}
@@ -53,7 +53,7 @@ def stop(environment: Environment) -> None:
 
 
 def delete(environment: Environment) -> None:
-    """Delete what FicPay keeps here, and nothing else: FICPAY_VAR may have been set to somebody's home."""
+    """Delete FicPay's own files and nothing else: FICPAY_VAR may be a directory with other files."""
     ours = ["postgres", "bank", "log", "run", "static"]
     ours += ["credentials.json", "development.env", "development.lock"]
     for path in [environment.directory / name for name in ours]:
@@ -61,9 +61,9 @@ def delete(environment: Environment) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    with suppress(OSError):  # somebody else's files are in it
+    with suppress(OSError):  # it has other files
         environment.directory.rmdir()
-    print(f"Deleted data, keys and logs in {environment.directory}. The next `make up` begins anew.")
+    print(f"Deleted data, keys and logs in {environment.directory}. The next `make up` starts from scratch.")
 
 
 def _wait_for(instance: Instance) -> None:
@@ -71,7 +71,7 @@ def _wait_for(instance: Instance) -> None:
     while instance.is_up() and time.monotonic() < deadline:
         time.sleep(0.1)
     if instance.is_up():
-        sys.exit("`make up` does not stop; what it waits for stands in its terminal.")
+        sys.exit("`make up` does not stop. Its terminal shows what it is waiting for.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What a development machine's FicPay runs with, and where it lies: `$FICPAY_VAR/development.env`.
+"""The settings of FicPay on a development machine, kept in `$FICPAY_VAR/development.env`.
 
-Secrets are made once and kept, or receipts and keys of the last run would be worthless in the next.
-Addresses are derived anew each time, so that another BANK_PORT or DATABASE_URL is heeded. The gateway's
-settings read the file themselves, which is why `manage.py` works by hand beside `make up`.
+Secrets are made once and kept, so that payments and API keys stay usable after a restart. Addresses are
+written each time, so that a changed BANK_PORT or DATABASE_URL takes effect. The gateway's settings read the
+file themselves, so
+`manage.py` also works by hand beside `make up`.
 """
 
 import fcntl
@@ -18,18 +19,18 @@ from dotenv import dotenv_values
 from dev.postgres import APPLICATION, EmbeddedPostgres
 
 PROJECT = Path(__file__).resolve().parent.parent
-# Production refuses secrets that begin like this (ficpay/secrets.py).
-SECRET_PREFIX = "development-only-"  # noqa: S105 (known to everybody)
+# Production refuses secrets with this prefix (ficpay/secrets.py).
+SECRET_PREFIX = "development-only-"  # noqa: S105 (not a secret)
 FILE = "development.env"
 
 
 class SettingInvalid(Exception):
-    """An environment variable makes no sense. The message says which, and what to do."""
+    """An environment variable is invalid. The message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The settings of `make up` and of the commands beside it."""
+    """The settings of `make up` and of the other make commands."""
 
     directory: Path
     port: int
@@ -54,7 +55,7 @@ class Environment:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports on which `make up` itself listens, by their variables."""
+        """The ports that `make up` itself listens on, by their variables."""
         ports = {"FICPAY_PORT": self.port}
         if not self.given_bank_url:
             ports["BANK_PORT"] = self.bank_port
@@ -79,7 +80,7 @@ class Environment:
         return EmbeddedPostgres(self.directory / "postgres", log=self.logs / "postgres.log")
 
     def write(self) -> dict[str, str]:
-        """Bring the file up to date. Returns its variables."""
+        """Update the file and return its variables."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         with (self.directory / "development.lock").open("wb") as lock:
@@ -96,12 +97,12 @@ class Environment:
             "DATABASE_OWNER_URL": self._owner_url(),
             "BANK_URL": self.bank_url,
             "ACQUIRER_URL": self.acquirer_url,
-            # Nothing stands between us and the simulated bank.
+            # There is no proxy between FicPay and the simulated bank.
             "BANK_CLOSES_WHEN_FINISHED": "false" if self.given_bank_url else "true",
         }
 
     def _owner_url(self) -> str:
-        """Of a database that is given, only what is given: its one role may be the owner's."""
+        """The owner's URL. An external database may have none: then DATABASE_URL's role owns the tables."""
         return self.given_owner_url if self.given_database_url else self.postgres().url()
 
     def _kept_secrets(self) -> dict[str, str]:
@@ -110,7 +111,7 @@ class Environment:
 
 
 def read(environ: Mapping[str, str]) -> Environment:
-    """From the process's environment; an empty variable counts as unset. Raises SettingInvalid."""
+    """Read the process's environment. An empty variable counts as unset. Raises SettingInvalid."""
     given = {name: value for name, value in environ.items() if value}
     environment = Environment(
         directory=_directory(given),
@@ -124,12 +125,12 @@ def read(environ: Mapping[str, str]) -> Environment:
     )
     for (name, port), (other_name, other_port) in combinations(environment.ports.items(), 2):
         if port == other_port:
-            raise SettingInvalid(f"{name} and {other_name} are both {port}: they must differ.")
+            raise SettingInvalid(f"{name} and {other_name} must differ, but both are {port}.")
     return environment
 
 
 def running(environ: Mapping[str, str]) -> Environment:
-    """The environment of the instance started last, so that its ports need not be given again."""
+    """The environment of the last started instance, so that its ports need not be given again."""
     given = {name: value for name, value in environ.items() if value}
     recorded = dotenv_values(_directory(given) / FILE, interpolate=False)
     addresses = {name: recorded.get(name) or "" for name in ("FICPAY_PORT", "BANK_URL", "ACQUIRER_URL")}
@@ -137,7 +138,7 @@ def running(environ: Mapping[str, str]) -> Environment:
 
 
 def for_programs(variables: Mapping[str, str], environment: Environment) -> dict[str, str]:
-    """What everything we start runs with: the shell's word wins over the file's, an empty one is none."""
+    """The variables for all programs that we start. Those of the shell override the file's, unless empty."""
     given = {name: value for name, value in os.environ.items() if value}
     return {**variables, **given, "FICPAY_VAR": str(environment.directory), "PYTHONUNBUFFERED": "1"}
 
@@ -149,7 +150,7 @@ def _directory(given: Mapping[str, str]) -> Path:
 def _port(given: Mapping[str, str], name: str, *, default: int) -> int:
     text = given.get(name, str(default))
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise SettingInvalid(f"{name} must be a port, 1 to 65535; it is {text!r}.")
+        raise SettingInvalid(f"{name} must be a port from 1 to 65535; it is {text!r}.")
     return int(text)
 
 
@@ -166,11 +167,11 @@ def _secret() -> str:
 
 
 def _write_private(file: Path, variables: Mapping[str, str]) -> None:
-    """Replace the file whole: who reads it meanwhile sees the old one or the new one."""
+    """Replace the file atomically: readers see either the old one or the new one."""
     new = file.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write("# Written by `make up`: for this machine only, not for production.\n")
+        stream.write("# Written by `make up`. For this machine only, not for production.\n")
         stream.writelines(f"{name}={_quoted(value)}\n" for name, value in variables.items())
     new.replace(file)
 

@@ -1,8 +1,8 @@
-"""What runs of FicPay under one FICPAY_VAR, so that others can find it, and stop what a crash left.
+"""Finds the programs of FicPay that run under one FICPAY_VAR, so that what a crash left can be stopped.
 
-Each program holds the lock of a file in which its pid stands, and so does what it forks. The kernel releases
-the lock when the last of them is gone, however they died: neither a zombie nor a stranger who has got the
-pid since passes for one of ours.
+Each program has a file with its pid, and holds its lock together with its child processes. The kernel
+releases the lock when the last of them ends, however they die. So neither a zombie nor an unrelated process
+with a reused pid is taken for one of ours.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-# `make up` itself, among the names.
+# The name of `make up` itself.
 SUPERVISOR = "make up"
 
 
@@ -24,10 +24,10 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def held(path: Path) -> Iterator[IO[bytes]]:
-    """The file, empty and locked for as long as anybody has it open. Raises AlreadyRunning."""
+    """The file, emptied, and locked for as long as any process has it open. Raises AlreadyRunning."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        deadline = time.monotonic() + 0.5  # whoever asks whether it is held, holds it for a moment
+        deadline = time.monotonic() + 0.5  # `is_held` in another process locks it for a moment
         while not _lock(file, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 raise AlreadyRunning
@@ -37,7 +37,7 @@ def held(path: Path) -> Iterator[IO[bytes]]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds its lock."""
+    """Whether any process holds its lock."""
     try:
         with path.open("rb") as file:
             return not _lock(file, fcntl.LOCK_SH)
@@ -54,33 +54,33 @@ def _lock(file: IO[bytes], kind: int) -> bool:
 
 
 class Instance:
-    """The running FicPay of one directory, seen from any process."""
+    """The running FicPay of one directory, as any process can see it."""
 
     def __init__(self, directory: Path) -> None:
         self._files = directory / "run"
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Be the `make up` of this directory. Raises AlreadyRunning."""
+        """Become the only `make up` of this directory. Raises AlreadyRunning."""
         with self.held(SUPERVISOR) as file:
             note(file, os.getpid())
             yield
 
     def held(self, name: str) -> AbstractContextManager[IO[bytes]]:
-        """The file of a program that is about to start: it inherits the file, and its pid is noted there."""
+        """The pid file for a program that is about to start and inherits it. `note` writes the pid."""
         return held(self._files / name)
 
     def pids(self) -> dict[str, int]:
-        """What runs, by its name."""
+        """The pids of the running programs, by name."""
         files = sorted(self._files.glob("*"))
         return {file.name: int(pid) for file in files if is_held(file) and (pid := file.read_text())}
 
     def is_up(self) -> bool:
-        """Whether a `make up` is alive here. What a killed one left behind does not count."""
+        """Whether a `make up` is running here. What a killed one left behind does not count."""
         return SUPERVISOR in self.pids()
 
     def terminate(self, pids: dict[str, int], seconds: float) -> None:
-        """Ask programs to end, and end what is left of their process groups after that."""
+        """Ask programs to end, and after `seconds` kill what is left of their process groups."""
         for pid in pids.values():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -97,6 +97,6 @@ def note(file: IO[bytes], pid: int) -> None:
 
 
 def kill_group(leader: int) -> None:
-    """End what is left of a process group: a server that was killed leaves its workers behind."""
+    """Kill what is left of a process group: a killed server leaves its workers behind."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)

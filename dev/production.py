@@ -1,7 +1,7 @@
-"""`python -m dev.production COMMAND...`: a command under production's settings, with secrets of its own.
+"""`python -m dev.production COMMAND...`: runs a command with production settings and its own secrets.
 
-What `make check` asks (is the deployment safe, is the API's document current, do the types hold) must
-not depend on what lies in var/, on the shell, or on a database.
+`make check` checks deployment safety, the API document and the types. Its results must not depend on the
+files in var/, on the shell, or on a database.
 """
 
 import os
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def settings(directory: str) -> dict[str, str]:
-    """Everything a production instance needs. The database named is never there."""
+    """All settings that production requires. The database does not exist."""
     return {
         "FICPAY_VAR": directory,
         "DJANGO_DEBUG": "false",

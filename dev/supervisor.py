@@ -1,7 +1,7 @@
-"""Runs the programs of `make up` in the foreground: their logs in one terminal, their end in order.
+"""Runs the programs of `make up` in the foreground: shows their logs in one terminal and stops them in order.
 
-honcho would end all programs at once and kill them 5 s later. A web server that waits for the
-bank needs longer, and needs the bank to be there until it has its answer.
+honcho would stop all programs at once and kill them 5 s later. A web server that is waiting for the bank
+needs more time, and the bank must keep running until it has replied.
 """
 
 import math
@@ -20,7 +20,7 @@ from pathlib import Path
 from dev.instance import Instance, kill_group, note
 from payments.domain.timing import Timing
 
-# A bank call that just began is finished and recorded before its process ends; then come its goodbyes.
+# A bank call that has just begun is finished and recorded before its process ends. 10 s more to shut down.
 STOP_SECONDS = math.ceil(Timing().start_window + Timing().lease) + 10
 COLOURS = ("36", "32", "35", "33")
 
@@ -31,7 +31,7 @@ class ProgramEnded(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """A command to run; `stage` says when it ends: those of stage 0 first, then those of stage 1."""
+    """A command to run. Programs of stage 0 are stopped first, then those of stage 1."""
 
     name: str
     command: Sequence[str]
@@ -43,19 +43,19 @@ _terminal = threading.Lock()
 
 
 def say(text: str) -> None:
-    """Print, one at a time. That the terminal has been closed must not keep us from an orderly end."""
+    """Print a line. A closed terminal must not prevent an orderly shutdown."""
     with _terminal, suppress(OSError):
         print(text, flush=True)
 
 
 def paint(text: str, colour: str) -> str:
-    """The text in an ANSI colour, where somebody is there to see it."""
+    """The text in an ANSI colour, if the output is a terminal."""
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return f"\033[{colour}m{text}\033[0m" if coloured else text
 
 
 class Supervisor:
-    """Starts programs, relays what they print to the terminal and to `logs`, and stops them."""
+    """Starts programs, copies their output to the terminal and to `logs`, and stops them."""
 
     def __init__(self, instance: Instance, logs: Path, directory: Path) -> None:
         self._instance = instance
@@ -65,7 +65,7 @@ class Supervisor:
         self._started: list[tuple[Program, subprocess.Popen[str], threading.Thread]] = []
 
     def start(self, programs: Sequence[Program]) -> None:
-        """Start all, each in a session of its own: Ctrl-C is for us alone."""
+        """Start all programs, each in its own session, so that Ctrl-C reaches only us."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._width = max(len(program.name) for program in programs)
         for program, colour in zip(programs, cycle(COLOURS), strict=False):
@@ -82,19 +82,19 @@ class Supervisor:
             relay.start()
 
     def watch(self, seconds: float) -> None:
-        """Wait that long. Raises ProgramEnded as soon as one of them does."""
+        """Wait for `seconds`. Raises ProgramEnded as soon as a program ends."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for program, process, relay in self._started:
                 if (status := process.poll()) is not None:
-                    relay.join(1)  # for its last words; those it has left behind may keep talking
+                    relay.join(1)  # for its last output; processes that it left behind may keep writing
                     raise ProgramEnded(
                         f"{program.name} {_ending(status)}: see above, or {self._logs / program.name}.log"
                     )
             time.sleep(0.1)
 
     def stop(self, announce: Callable[[str], None]) -> None:
-        """End them stage by stage, each with time to finish what it does."""
+        """Stop all programs, stage by stage, and give each time to finish its work."""
         for stage in sorted({program.stage for program, _, _ in self._started}):
             ending = [entry for entry in self._started if entry[0].stage == stage]
             announce(" and ".join(program.name for program, _, _ in ending))
@@ -112,7 +112,7 @@ class Supervisor:
                 relay.join()
 
     def _relay(self, program: Program, process: "subprocess.Popen[str]", colour: str) -> None:
-        """Until the program and all it started have ended, or closed their output."""
+        """Copy the output until the program and all processes that it started have closed it."""
         assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
         log = (self._logs / f"{program.name}.log").open("w", encoding="utf-8", buffering=1)
         with log, process.stdout:

@@ -1,6 +1,6 @@
-"""`make up`: all of FicPay in the foreground, from nothing to a first payment; Ctrl-C stops all of it.
+"""`make up`: installs, sets up and runs all of FicPay in the foreground. Ctrl-C stops everything.
 
-Everything it makes lies in $FICPAY_VAR (var/) and is kept for the next time.
+All its files are in $FICPAY_VAR (var/) and are kept for the next time.
 """
 
 import os
@@ -34,7 +34,7 @@ class Trouble(Exception):
 
 
 class Ended(BaseException):
-    """Somebody asked us to stop. Not an Exception: nobody on the way may take it for a failure."""
+    """A signal asked us to stop. A BaseException, so that no handler takes it for a failure."""
 
 
 def main() -> None:
@@ -48,8 +48,8 @@ def main() -> None:
         say("FicPay has stopped. Nothing is lost: `make up` starts it again.")
     except AlreadyRunning:
         sys.exit(
-            f"FicPay already runs: {environments.running(os.environ).url}\n"
-            "Stop it with Ctrl-C where it runs, or with `make down`."
+            f"FicPay is already running: {environments.running(os.environ).url}\n"
+            "Stop it with Ctrl-C in its terminal, or with `make down`."
         )
     except (Trouble, SettingInvalid, ProgramEnded, PostgresFailed, NoUnprivilegedUser) as trouble:
         sys.exit(str(trouble))
@@ -69,12 +69,15 @@ def _run(environment: Environment) -> None:
                 supervisor.watch(3600)
         finally:
             _ignore_signals()
-            say(f"Stopping; a payment in flight is finished first, {STOP_SECONDS} s at most.")
+            say(f"Stopping. Operations in flight are finished first; this takes {STOP_SECONDS} s at most.")
             supervisor.stop(lambda names: say(f"Stopping {names}"))
 
 
 def programs(environment: Environment, variables: dict[str, str]) -> list[Program]:
-    """The banks end last: the others may wait for their answer. None of them knows the tables' owner."""
+    """The programs to run. The banks stop last, because others may be waiting for their replies.
+
+    None of the programs gets the URL of the tables' owner.
+    """
     variables = variables | {"DATABASE_OWNER_URL": ""}
     python = sys.executable
     programs = [
@@ -88,7 +91,7 @@ def programs(environment: Environment, variables: dict[str, str]) -> list[Progra
         Program("search", [python, "manage.py", "search", "--watch"], variables | {"FICPAY_DB_POOL": "0"}),
     ]
     if not environment.given_bank_url:
-        # The bank listens where PORT says, as the real one does; a PORT in the shell is not meant for it.
+        # Like the real bank, the simulated one listens on PORT. Override any PORT from the shell.
         port = {"PORT": str(environment.bank_port)}
         programs.insert(0, Program("bank", [python, "-m", "bank"], variables | port, stage=1))
     if not environment.given_acquirer_url:
@@ -111,14 +114,14 @@ def _database(environment: Environment) -> Iterator[None]:
 
 
 def _manage(variables: dict[str, str], doing: str, *command: str) -> None:
-    """Run one of manage.py's commands, quietly unless it fails."""
+    """Run a manage.py command, and show its output only if it fails."""
     say(doing)
     done = subprocess.run(
         [sys.executable, "manage.py", *command],
         env=variables, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise Trouble(f"{done.stdout}{done.stderr}\n`manage.py {command[0]}` failed; its words are above.")
+        raise Trouble(f"{done.stdout}{done.stderr}\n`manage.py {command[0]}` failed: see its output above.")
 
 
 def _wait_until_ready(environment: Environment, supervisor: Supervisor) -> None:
@@ -130,32 +133,30 @@ def _wait_until_ready(environment: Environment, supervisor: Supervisor) -> None:
 
 
 def _not_ready(environment: Environment) -> list[str]:
-    """What does not answer yet. The acquirer cannot be asked how it is: that it listens has to do."""
+    """The programs that do not respond yet. The acquirer has no health call, so it only has to listen."""
     wanted = [f"{environment.url}/health/ready"]
     if not environment.given_bank_url:
         wanted.append(f"{environment.bank_url}/health")
     answers = [f"{url}: {answer}" for url in wanted if (answer := _asked(url)) != "200"]
     if not environment.given_acquirer_url and not _listens("127.0.0.1", environment.acquirer_port):
-        answers.append(f"{environment.acquirer_url}: no answer")
+        answers.append(f"{environment.acquirer_url}: no response")
     return answers
 
 
 def _asked(url: str) -> str:
     try:
         with requests.Session() as session:
-            session.trust_env = False  # a proxy would look for our localhost on its own machine
+            session.trust_env = False  # localhost must not go through a proxy
             answer = session.get(url, timeout=2)
     except requests.RequestException:
-        return "no answer"
+        return "no response"
     return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.text[:500]}"
 
 
 def _refuse_leftovers(environment: Environment) -> None:
     left = Instance(environment.directory).pids()
     if names := ", ".join(f"{name} ({pid})" for name, pid in left.items() if name != SUPERVISOR):
-        raise Trouble(
-            f"A `make up` that was killed has left processes behind: {names}. `make down` stops them."
-        )
+        raise Trouble(f"A killed `make up` has left processes running: {names}. Stop them with `make down`.")
 
 
 def _refuse_taken_ports(environment: Environment) -> None:
@@ -167,13 +168,13 @@ def _refuse_taken_ports(environment: Environment) -> None:
             problems.append(f"Port {port} {problem}.")
             proposed[name] = _free_port(port, avoid=set(proposed.values()))
     if problems:
-        # All of them: whoever pastes the line must not lose a port that was given.
+        # The line has all ports, so that pasting it keeps those that were given.
         line = " ".join(f"{name}={port}" for name, port in proposed.items())
         raise Trouble(f"{' '.join(problems)} Choose another one: {line} make up")
 
 
 def _free_port(taken: int, *, avoid: set[int]) -> int:
-    """The next one that is free; behind the last one the search begins anew."""
+    """The next free port. After the highest one, the search continues at 1024."""
     ports = chain(range(taken + 1, 65536), range(1024, taken))
     return next(port for port in ports if port not in avoid and not _problem_with(port))
 
@@ -193,7 +194,7 @@ def _problem_with(port: int) -> str:
 
 
 def _listens(address: str, port: int) -> bool:
-    """Many machines have no IPv6: there a bind fails and nobody listens."""
+    """Whether a program listens there. Without IPv6, `bind` fails although none does."""
     try:
         socket.create_connection((address, port), timeout=1).close()
     except OSError:
@@ -203,7 +204,7 @@ def _listens(address: str, port: int) -> bool:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """The first signal raises Ended, later ones do nothing."""
+    """Let the first signal raise Ended. Later ones do nothing."""
 
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
         _ignore_signals()
@@ -216,7 +217,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _ignore_signals() -> None:
-    """What is stopping already must not be interrupted in it."""
+    """Ignore further signals: they must not interrupt an orderly shutdown."""
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: None)
 

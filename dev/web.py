@@ -1,8 +1,8 @@
-"""The web server of `make up`: granian's own command line, with one fault mended.
+"""The web server of `make up`: granian's command line, with a fix for one bug.
 
-A worker is forked with its parent's signal handler in place and replaces it when it has loaded the
-application. A SIGTERM in that second is swallowed: the worker then serves on until it is killed, and a
-Ctrl-C soon after the start takes a minute. It has no request yet that could be lost, so it may just end.
+A forked worker keeps its parent's signal handler until it has loaded the application. During that second it
+ignores SIGTERM and runs until it is killed, so Ctrl-C soon after the start takes a minute. At that time it
+has no requests, so with the fix it simply ends.
 """
 
 import os
@@ -15,15 +15,16 @@ from dev.supervisor import STOP_SECONDS
 
 
 def command(port: int, application: str = "ficpay.asgi:application", workers: int = 2) -> list[str]:
-    """How to start it. Each worker has FICPAY_REQUEST_THREADS threads of its own."""
+    """The command that starts it. Each worker has FICPAY_REQUEST_THREADS threads."""
     return [
         *(sys.executable, "-m", "dev.web", application, "--interface", "asginl", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
         *("--workers", str(workers), "--respawn-failed-workers"),
-        # Connections a worker accepts, idle and slow ones included; they hold no thread.
+        # The connections that a worker accepts, including idle and slow ones, which hold no thread.
         *("--backpressure", "512"),
         *("--http2-max-headers-size", "65536"),  # instead of 16 MB
-        # It stops accepting at once and ends when its requests and bank calls have; this is the limit.
+        # A stopping worker accepts no connections and ends after its requests and bank calls, at the latest
+        # now:
         *("--workers-kill-timeout", str(STOP_SECONDS - 5)),
     ]
 

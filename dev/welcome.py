@@ -1,24 +1,24 @@
-"""What `make up` says when all of it runs: where things are, and a first payment to paste."""
+"""The message of `make up` when everything runs: URLs, keys, and a first payment to paste."""
 
 import json
 
 from dev.environment import Environment
 from dev.supervisor import paint
 
-# Two per paste, both new: the shell makes them. RANDOM is for shells whose date knows no nanoseconds.
+# The shell makes a new value at each use. RANDOM helps shells whose `date` has no nanoseconds.
 UNIQUE = "$(date +%s%N)$RANDOM"
 
 
 def text(environment: Environment) -> str:
-    """The whole message. The credentials must have been seeded."""
+    """The message. The credentials must have been seeded."""
     known = json.loads(environment.credentials.read_text())
     rows = [
         ("FicPay", environment.url),
         ("API docs", f"{environment.url}/api/docs/   (ReDoc: {environment.url}/api/redoc/)"),
         ("Admin", f"{environment.url}/admin/   {known['admin_username']} / {known['admin_password']}"),
-        ("Test key", f"{known['test_api_key']}   (the sandbox: no bank is asked)"),
+        ("Test key", f"{known['test_api_key']}   (a sandbox without a bank)"),
         ("Live key", f"{known['live_api_key']}   ({_bank(environment)})"),
-        ("", f"These lie in {environment.credentials}"),
+        ("", f"Stored in {environment.credentials}"),
     ]
     lines = [f"  {label:<10}{value}" for label, value in rows]
     return "\n".join(
@@ -31,14 +31,15 @@ def text(environment: Environment) -> str:
             "",
             curl(environment, known["test_api_key"]),
             "",
-            "  `make demo` in another terminal shows a payment's whole life. Ctrl-C here stops everything.",
+            "  For a payment's whole life, run `make demo` in another terminal. Ctrl-C here stops "
+            "everything.",
             "",
         ]
     )
 
 
 def curl(environment: Environment, api_key: str) -> str:
-    """A line for any shell that authorizes a payment, another one each time."""
+    """A shell command that authorizes a new payment each time."""
     card = '{"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "expiry_year": 2030}'
     order = f'"order_id": "order-\'{UNIQUE}\'", "customer_id": "customer-1"'
     body = f'{{{order}, "amount": 5000, "currency": "USD", "card": {card}}}'

@@ -59,7 +59,7 @@ class LedgerUnusable(Exception):
 
 
 class Ledger:
-    """One SQLite file. It survives a killed process (WAL); `synchronous=NORMAL` saves an fsync per request."""
+    """One SQLite file. It survives a killed process (WAL); `synchronous=NORMAL` saves an fsync each."""
 
     def __init__(self, path: Path) -> None:
         try:

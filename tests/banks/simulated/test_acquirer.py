@@ -41,11 +41,11 @@ class TestControlPlane:
     def test_it_takes_the_acquirers_endpoint_steps_and_points_alone(
         self, acquirer: SimulatedAcquirer
     ) -> None:
-        with pytest.raises(AssertionError, match="'captures' is unknown. Known: payments"):
+        with pytest.raises(AssertionError, match=r"'captures' is unknown\. Known: payments"):
             acquirer.script("captures", "delay", ms=1)
         with pytest.raises(AssertionError, match="There is no step 'lookup_fails'"):
             acquirer.script("payments", "lookup_fails")
-        with pytest.raises(AssertionError, match="'storing' is unknown. Known: execution"):
+        with pytest.raises(AssertionError, match=r"'storing' is unknown\. Known: execution"):
             acquirer._order("hold", at="storing")
         for bank_only in ("database", "clock"):
             with pytest.raises(AssertionError, match="refused"):

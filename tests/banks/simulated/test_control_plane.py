@@ -26,9 +26,9 @@ class TestSwitch:
         assert "the control plane is on" in bank.log
 
     def test_an_order_it_does_not_understand_is_refused_with_a_reason(self, bank: SimulatedBank) -> None:
-        with pytest.raises(AssertionError, match="There is no step 'explode'. The steps are fail_before"):
+        with pytest.raises(AssertionError, match=r"There is no step 'explode'\. The steps are fail_before"):
             bank.script("captures", "explode")
-        with pytest.raises(AssertionError, match="'payments' is unknown. Known: authorizations"):
+        with pytest.raises(AssertionError, match=r"'payments' is unknown\. Known: authorizations"):
             bank.script("payments", "delay", ms=1)
         with pytest.raises(AssertionError, match=r"delay.*unexpected keyword argument 'seconds'"):
             bank.script("captures", "delay", seconds=1)

@@ -56,7 +56,9 @@ class TestFirstMake:
         assert "none was found" in make(clone, "up")
 
     def test_refuses_a_python_of_one_s_own_choice_that_is_none(self, clone: Path) -> None:
-        assert "PYTHON=/no/python is not a Python 3.11 or newer" in make(clone, "up", "PYTHON=/no/python")
+        assert "PYTHON=/no/python is not a working Python 3.11 or newer" in make(
+            clone, "up", "PYTHON=/no/python"
+        )
 
     def test_names_the_package_that_debian_leaves_out(self, clone: Path) -> None:
         script = 'case "$2" in *ensurepip*) exit 1;; *print*) echo 3.13;; esac'

@@ -97,7 +97,7 @@ class TestEmbeddedPostgres:
     def test_refuses_a_socket_directory_that_others_may_enter(self, directory: Path) -> None:
         directory.joinpath("socket").mkdir(parents=True)
         directory.joinpath("socket").chmod(0o755)
-        with pytest.raises(PostgresFailed, match="others may enter"):
+        with pytest.raises(PostgresFailed, match="open to others"):
             EmbeddedPostgres(directory).start()
 
     def test_does_not_take_an_unfinished_initialization_for_data(self, directory: Path) -> None:

@@ -99,7 +99,7 @@ class TestFirstRun:
 
             again = make("up", env)
             assert again.returncode != 0
-            assert f"FicPay already runs: http://localhost:{env['FICPAY_PORT']}" in again.stderr
+            assert f"FicPay is already running: http://localhost:{env['FICPAY_PORT']}" in again.stderr
 
             up.end(signal.SIGINT)
             assert "FicPay has stopped." in up.output
@@ -244,12 +244,12 @@ class TestAccidents:
             up.process.wait(10)
             refused = make("up", env)
             assert refused.returncode != 0
-            assert "`make down` stops them" in refused.stderr
+            assert "Stop them with `make down`" in refused.stderr
             down = make("down", env)
             assert down.returncode == 0, down.stderr
             up.wait()
         assert left_over(var) == []
-        assert "Nothing of FicPay runs" in make("down", env).stdout
+        assert "FicPay is not running" in make("down", env).stdout
 
     @pytest.mark.usefixtures("used")
     def test_ctrl_c_while_it_still_starts_ends_it_at_once(self, var: Path, env: dict[str, str]) -> None:
@@ -262,7 +262,7 @@ class TestAccidents:
     def test_the_demonstration_says_when_nothing_runs(self, env: dict[str, str]) -> None:
         done = make("demo", env)
         assert done.returncode != 0
-        assert "start it with `make up`" in done.stderr
+        assert "Start it with `make up`" in done.stderr
         assert "Traceback" not in done.stderr
 
 
