@@ -24,15 +24,8 @@ GOOD_CARD = {"number": "4111111111111111", "cvv": "123", "expiry_month": 12, "ex
 EMPTY_CARD = {"number": "5555555555554444", "cvv": "789", "expiry_month": 9, "expiry_year": 2030}
 # The fields of a receipt to print, enough to follow the demonstration.
 SHOWN = (
-    "id",
-    "order_id",
-    "state",
-    "pending_operation",
-    "money_moved",
-    "amount",
-    "currency",
-    "code",
-    "detail",
+    *("id", "order_id", "state", "pending_operation", "money_moved"),
+    *("amount", "currency", "code", "detail"),
 )
 SHOWN_OF_ORDER = ("order_id", "ready_to_ship", "reason")
 # The demonstration gives up after this time; the gateway itself never gives up on an operation in doubt.
