@@ -15,8 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from office.search.follow import lag
-from payments.banks import registry
-from payments.engine.abilities import abilities_of
+from payments.engine.abilities import banks_that_report_health
 from payments.engine.answers import timestamp
 from payments.models import Heartbeat
 from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
@@ -53,7 +52,7 @@ def _processes_and_banks() -> dict[str, Any]:
         "worker": _process(worker),
         "recovery": _process(beats.get(RECOVERY)),
         "search": search,
-        "banks": {name: _bank(name, worker) for name in registry.NAMES if abilities_of(name).says_how_it_is},
+        "banks": {name: _bank(name, worker) for name in banks_that_report_health()},
     }
 
 

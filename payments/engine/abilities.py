@@ -39,6 +39,11 @@ def banks_with_stray_holds() -> list[str]:
     ]
 
 
+def banks_that_report_health() -> list[str]:
+    """The names of the banks that report their own health."""
+    return [name for name in registry.NAMES if abilities_of(name).says_how_it_is]
+
+
 def banks_without_keys() -> list[str]:
     """The names of the banks that know no instruction by its key, so that nothing is sent there again."""
     return [name for name in registry.NAMES if not abilities_of(name).knows_keys]
