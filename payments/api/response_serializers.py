@@ -64,9 +64,8 @@ class LastOperationSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Why it did not succeed; null if it did. If `outcome` is `declined`: the same code as in "
         "the 402. If `rejected`: `authorization_expired`. If `not_executed`: `bank_unavailable` (nothing "
-        "reached the "
-        "bank), `not_found_at_bank` (FicPay asked the bank twice, and it has no record of the operation) or "
-        "`found_by_people` (FicPay's staff established it on evidence).",
+        "reached the bank), `not_found_at_bank` (FicPay asked the bank twice, and it has no record of the "
+        "operation) or `found_by_people` (FicPay's staff established it on evidence).",
     )
     at = serializers.DateTimeField(help_text="When the outcome was recorded.")
 
@@ -100,8 +99,8 @@ class ReceiptSerializer(serializers.Serializer[Any]):
         help_text="`PENDING`: the authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
         "`CAPTURED`: the money was taken; a part of it may have been refunded. `REFUNDED`: all of it was "
         "refunded. `VOIDED`: the hold was released. `EXPIRED`: the hold expired. `DECLINED`: the card's "
-        "issuer "
-        "declined the card. `FAILED`: the authorize was not executed; `last_operation.code` says why.",
+        "issuer declined the card. `FAILED`: the authorize was not executed; `last_operation.code` says "
+        "why.",
     )
     pending_operation = serializers.ChoiceField(
         choices=MERCHANT_OPERATIONS,
@@ -115,11 +114,9 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     money_moved = serializers.ChoiceField(
         choices=MONEY_MOVED,
         help_text="Whether the customer's money has ever been taken for this payment: `yes` once it is "
-        "captured, "
-        "even if it is refunded later; `unknown` while an operation is unfinished; otherwise `no`. A hold "
-        "takes no "
-        "money. In an error, `money_moved` is about the request instead, and the error's `payment` has no "
-        "such field.",
+        "captured, even if it is refunded later; `unknown` while an operation is unfinished; otherwise "
+        "`no`. A hold takes no money. In an error, `money_moved` is about the request instead, and the "
+        "error's `payment` has no such field.",
     )
     card = CardShownSerializer()
     bank = BankReferencesSerializer()

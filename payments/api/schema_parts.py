@@ -147,13 +147,10 @@ def parameters_of_post(verb: str) -> list[OpenApiParameter]:
         OpenApiParameter.HEADER,
         required=True,
         description="1 to 255 visible ASCII characters without commas, in a single header. Use a new key "
-        "for each "
-        "new operation, and the same key for every retry of it. Once the operation has ended, the same "
-        "request "
-        "gets its stored response, byte for byte. While it is unfinished, the same request gets a 409, and "
-        "after "
-        "20 seconds a 202. After a 503 `bank_unavailable` it starts over. A different request with the same "
-        "key gets a 422. Keys are kept for 30 days.",
+        "for each new operation, and the same key for every retry of it. Once the operation has ended, the "
+        "same request gets its stored response, byte for byte. While it is unfinished, the same request "
+        "gets a 409, and after 20 seconds a 202. After a 503 `bank_unavailable` it starts over. A "
+        "different request with the same key gets a 422. Keys are kept for 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )
     return [*COMMON, key, _LOCATION, _RETRY_AFTER, _REPLAYED]

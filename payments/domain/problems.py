@@ -43,30 +43,28 @@ _KIND, _STATE = OperationKind, PaymentState
 _NEW_PAYMENT = "Authorize a new payment for the order, with a new idempotency key."
 _NOTHING_HELD = "Nothing to do: no money is held."
 _NOTHING_TAKEN = "Nothing to do: no money was taken."
+_NOTHING_EXECUTED = (
+    "Nothing to do: the authorize was not executed. If a hold turns up later, FicPay releases it."
+)
+_AUTHORIZE_AGAIN = "The authorize was not executed. Send it again with its own idempotency key."
+_ALREADY_CAPTURED = (
+    "Nothing to do: it is already captured. A hold is captured only once; after a partial capture the rest "
+    "is released."
+)
 # What to do next if the payment's state does not allow the operation. Payments with an unfinished operation
 # get `operation_in_progress` instead.
 NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
-    (
-        _KIND.CAPTURE,
-        _STATE.CAPTURED,
-    ): "Nothing to do: it is already captured. A hold is captured only once; after "
-    "a partial capture the rest is released.",
+    (_KIND.CAPTURE, _STATE.CAPTURED): _ALREADY_CAPTURED,
     (_KIND.CAPTURE, _STATE.REFUNDED): "Nothing to do: it is already captured and refunded.",
     (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was released. {_NEW_PAYMENT}",
     (_KIND.CAPTURE, _STATE.DECLINED): f"The card was declined and nothing is held. {_NEW_PAYMENT}",
-    (
-        _KIND.CAPTURE,
-        _STATE.FAILED,
-    ): "The authorize was not executed. Send it again with its own idempotency key.",
+    (_KIND.CAPTURE, _STATE.FAILED): _AUTHORIZE_AGAIN,
     (_KIND.VOID, _STATE.CAPTURED): "The money has been taken: refund the payment instead.",
     (_KIND.VOID, _STATE.REFUNDED): "Nothing to do: the money has already been refunded.",
     (_KIND.VOID, _STATE.VOIDED): "Nothing to do: it is already voided.",
     (_KIND.VOID, _STATE.EXPIRED): "Nothing to do: the hold has expired and FicPay releases it.",
     (_KIND.VOID, _STATE.DECLINED): _NOTHING_HELD,
-    (
-        _KIND.VOID,
-        _STATE.FAILED,
-    ): "Nothing to do: the authorize was not executed. If a hold turns up later, FicPay releases it.",
+    (_KIND.VOID, _STATE.FAILED): _NOTHING_EXECUTED,
     (_KIND.REFUND, _STATE.AUTHORIZED): "The money is held but not taken: void the payment instead.",
     (_KIND.REFUND, _STATE.REFUNDED): "Nothing to do: it is already refunded.",
     (_KIND.REFUND, _STATE.VOIDED): _NOTHING_TAKEN,
