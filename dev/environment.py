@@ -125,7 +125,7 @@ def read(environ: Mapping[str, str]) -> Environment:
     )
     for (name, port), (other_name, other_port) in combinations(environment.ports.items(), 2):
         if port == other_port:
-            raise SettingInvalid(f"{name} and {other_name} must differ, but both are {port}.")
+            raise SettingInvalid(f"{name} and {other_name} are both {port}. They must differ.")
     return environment
 
 

@@ -194,7 +194,7 @@ class TestExplain:
         code, told = reconcile("explain", payment["id"])
         assert code == 0
         assert f"{payment['id']}: $50.00 for order {payment['order_id']}" in told
-        assert f"Attempt 1 was answered 200 and {payment['bank']['authorization_id']}" in told
+        assert f"Attempt 1 got the reply 200 and {payment['bank']['authorization_id']}" in told
         assert "Attempt 1 got no readable reply (connection lost)" in told
         assert "The bank may have executed it." in told
         assert "The capture is in doubt: recovery asks the bank again at" in told
