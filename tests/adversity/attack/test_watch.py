@@ -130,4 +130,4 @@ class TestTheHeartbeat:
         told = Heartbeat.objects.get(process="recovery").passed_over
         assert told[f"op_{passed.hex}"] == "a defect, 1 times"
         assert Client().get("/health/ready").json()["recovery"]["passed_over"] >= 1
-        assert f"Recovery passes over op_{passed.hex}: a defect" in reconcile("pending")[1]
+        assert f"Recovery skips op_{passed.hex}: a defect" in reconcile("pending")[1]
