@@ -23,24 +23,21 @@ def debug(request: Any, settings: Any) -> bool:
 
 
 class TestMethods:
-    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO", NUMBER])
-    @pytest.mark.parametrize(("path", "allowed"), [(path, "GET, HEAD") for path in READS[1:]])
-    def test_a_read_takes_get_and_head(
-        self, mistaken: ApiClient, method: str, path: str, allowed: str
-    ) -> None:
-        answer = mistaken.call(method, path)
-        assert (answer.status, answer.json["code"]) == (405, "method_not_allowed")
-        assert set(answer.headers["Allow"].split(", ")) == set(allowed.split(", "))
-        assert NUMBER not in answer.body.decode()
+    def test_a_read_takes_get_and_head(self, mistaken: ApiClient) -> None:
+        for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO", NUMBER):
+            for path in READS[1:]:
+                case, answer = (method, path), mistaken.call(method, path)
+                assert (answer.status, answer.json["code"]) == (405, "method_not_allowed"), case
+                assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}, case
+                assert NUMBER not in answer.body.decode(), case
 
-    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-    @pytest.mark.parametrize("path", WRITES)
-    def test_an_operation_takes_post(self, mistaken: ApiClient, method: str, path: str) -> None:
-        response = Client().generic(
-            method, f"/api/v1{path}?a=1", headers={"Authorization": f"Bearer {mistaken.key}"}
-        )
-        assert (response.status_code, response.headers["Allow"]) == (405, "POST")
-        assert response.headers["Content-Type"] == "application/problem+json"
+    def test_an_operation_takes_post(self, mistaken: ApiClient) -> None:
+        headers = {"Authorization": f"Bearer {mistaken.key}"}
+        for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            for path in WRITES:
+                response = Client().generic(method, f"/api/v1{path}?a=1", headers=headers)
+                assert (response.status_code, response.headers["Allow"]) == (405, "POST"), (method, path)
+                assert response.headers["Content-Type"] == "application/problem+json", (method, path)
 
     def test_payments_take_both(self, mistaken: ApiClient) -> None:
         answer = mistaken.call("DELETE", "/payments")
@@ -55,13 +52,11 @@ class TestMethods:
 
 
 class TestForm:
-    @pytest.mark.parametrize(
-        "accept", ["text/html", "application/xml", "image/*", ";;", "application/json;q=0"]
-    )
-    def test_json_is_answered_whatever_is_accepted(self, mistaken: ApiClient, accept: str) -> None:
-        assert mistaken.call("GET", "/payments", headers={"Accept": accept}).status == 200
-        assert mistaken.call("GET", "/payments/x", headers={"Accept": accept}).status == 404
-        assert mistaken.call("GET", "/nothing", headers={"Accept": accept}).status == 404
+    def test_json_is_answered_whatever_is_accepted(self, mistaken: ApiClient) -> None:
+        for accept in ("text/html", "application/xml", "image/*", ";;", "application/json;q=0"):
+            assert mistaken.call("GET", "/payments", headers={"Accept": accept}).status == 200, accept
+            assert mistaken.call("GET", "/payments/x", headers={"Accept": accept}).status == 404, accept
+            assert mistaken.call("GET", "/nothing", headers={"Accept": accept}).status == 404, accept
 
     def test_a_type_a_title_and_a_detail_are_of_the_code(self, mistaken: ApiClient) -> None:
         problem = mistaken.get("/payments/x").json
@@ -69,43 +64,39 @@ class TestForm:
         assert problem["title"] == "Not found"
         assert problem["detail"] == "There is no such payment."
 
-    @pytest.mark.parametrize("payment_id", ["x", f"pay_{'0' * 32}"])
-    def test_a_payment_that_is_none_is_told_in_the_same_words_everywhere(
-        self, mistaken: ApiClient, payment_id: str
-    ) -> None:
-        reads = [mistaken.get(f"/payments/{payment_id}{path}") for path in ("", "/events")]
-        writes = [mistaken.post(f"/payments/{payment_id}/{verb}") for verb in ("capture", "void", "refund")]
-        assert {(answer.json["title"], answer.json["detail"]) for answer in [*reads, *writes]} == {
-            ("Not found", "There is no such payment.")
-        }
+    def test_a_payment_that_is_none_is_told_in_the_same_words_everywhere(self, mistaken: ApiClient) -> None:
+        for payment_id in ("x", f"pay_{'0' * 32}"):
+            address = f"/payments/{payment_id}"
+            answers = [mistaken.get(address), mistaken.get(f"{address}/events")]
+            answers += [mistaken.post(f"{address}/{verb}") for verb in ("capture", "void", "refund")]
+            told = {(answer.json["title"], answer.json["detail"]) for answer in answers}
+            assert told == {("Not found", "There is no such payment.")}, payment_id
 
     @pytest.mark.usefixtures("debug")
-    @pytest.mark.parametrize(
-        "path", ["/api/v1/nothing", "/api/v1/a%0Ab", "/api", "/api/", "/api/v1/", "/api/v2/payments"]
-    )
-    def test_an_unknown_address_is_a_problem_with_and_without_debug(self, path: str) -> None:
-        response = Client().get(path)
-        assert response.status_code == 404
-        assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.json()["code"] == "not_found"
+    def test_an_unknown_address_is_a_problem_with_and_without_debug(self) -> None:
+        for path in ("/api/v1/nothing", "/api/v1/a%0Ab", "/api", "/api/", "/api/v1/", "/api/v2/payments"):
+            response = Client().get(path)
+            assert response.status_code == 404, path
+            assert response.headers["Content-Type"] == "application/problem+json", path
+            assert response.json()["code"] == "not_found", path
 
     @pytest.mark.usefixtures("debug")
-    @pytest.mark.parametrize("path", ["payments/", "nothing", f"payments/pay_{'0' * 32}/capture/", ""])
-    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-    def test_writing_to_an_unknown_address_is_a_404_problem(self, method: str, path: str) -> None:
+    def test_writing_to_an_unknown_address_is_a_404_problem(self) -> None:
         """A slash too many was the page of a form that is too old."""
-        response = Client(enforce_csrf_checks=True).generic(method, f"/api/v1/{path}", b"{}")
-        assert (response.status_code, response.json()["code"]) == (404, "not_found")
-        assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.json()["money_moved"] == "no"
+        for path in ("payments/", "nothing", f"payments/pay_{'0' * 32}/capture/", ""):
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                response = Client(enforce_csrf_checks=True).generic(method, f"/api/v1/{path}", b"{}")
+                assert (response.status_code, response.json()["code"]) == (404, "not_found"), (path, method)
+                assert response.headers["Content-Type"] == "application/problem+json", (path, method)
+                assert response.json()["money_moved"] == "no", (path, method)
 
     @pytest.mark.usefixtures("debug")
-    @pytest.mark.parametrize("path", ["/api/docs", "/api/docs/", "/api/schema/", "/api/redoc", "/api/no"])
-    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-    def test_no_error_below_api_is_a_page(self, method: str, path: str) -> None:
-        response = Client(enforce_csrf_checks=True).generic(method, path)
-        assert response.status_code in (404, 405)
-        assert response.headers["Content-Type"] == "application/problem+json"
+    def test_no_error_below_api_is_a_page(self) -> None:
+        for path in ("/api/docs", "/api/docs/", "/api/schema/", "/api/redoc", "/api/no"):
+            for method in ("POST", "PUT", "DELETE"):
+                response = Client(enforce_csrf_checks=True).generic(method, path)
+                assert response.status_code in (404, 405), (path, method)
+                assert response.headers["Content-Type"] == "application/problem+json", (path, method)
 
     @pytest.mark.usefixtures("debug")
     def test_a_defect_outside_the_views_is_a_problem_with_and_without_debug(
@@ -128,17 +119,17 @@ class TestForm:
             monkeypatch.undo()
 
     @pytest.mark.usefixtures("debug")
-    @pytest.mark.parametrize("method", ["GET", "POST"])
-    def test_plain_http_is_refused_and_not_redirected(self, settings: Any, method: str) -> None:
+    def test_plain_http_is_refused_and_not_redirected(self, settings: Any) -> None:
         """Clients follow a redirected POST with a GET, and take its 200 for their payment."""
         settings.HTTPS_ONLY = settings.SECURE_SSL_REDIRECT = True
-        response = Client().generic(method, "/api/v1/payments")
-        assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
-        assert "https://" in response.json()["detail"]
-        page = Client().get(response.json()["type"], secure=True).content.decode()
-        assert "http://" in page
-        assert response.json()["next"] in page
-        assert Client().generic(method, "/api/v1/payments", secure=True).status_code == 401
+        for method in ("GET", "POST"):
+            response = Client().generic(method, "/api/v1/payments")
+            assert (response.status_code, response.json()["code"]) == (403, "permission_denied"), method
+            assert "https://" in response.json()["detail"], method
+            page = Client().get(response.json()["type"], secure=True).content.decode()
+            assert "http://" in page, method
+            assert response.json()["next"] in page, method
+            assert Client().generic(method, "/api/v1/payments", secure=True).status_code == 401, method
         assert Client().get("/admin/").headers["Location"].startswith("https://")
 
     def test_no_answer_is_kept_by_a_cache(self, mistaken: ApiClient) -> None:
@@ -209,18 +200,21 @@ class TestOurOwnFailures:
 class TestPagesOfPeople:
     """Addresses outside the API: no page repeats a card number or shows a variable."""
 
-    @pytest.mark.parametrize(
-        "path",
-        ["/nothing", f"/{NUMBER}", "/4111-1111-1111-1111?a=4111111111111111", f"/admin/{NUMBER}/", "/a%0Ab"],
-    )
-    def test_an_unknown_one_is_plain(self, db: None, path: str) -> None:
-        response = Client().get(path)
-        shown = f"{response.content.decode()} {response.headers}"
-        assert response.status_code in (302, 400, 404)
-        assert NUMBER not in shown
-        assert "4111-1111" not in shown
-        assert "urlpatterns" not in shown
-        assert "DEBUG = True" not in shown
+    def test_an_unknown_one_is_plain(self, db: None) -> None:
+        for path in (
+            "/nothing",
+            f"/{NUMBER}",
+            "/4111-1111-1111-1111?a=4111111111111111",
+            f"/admin/{NUMBER}/",
+            "/a%0Ab",
+        ):
+            response = Client().get(path)
+            shown = f"{response.content.decode()} {response.headers}"
+            assert response.status_code in (302, 400, 404), path
+            assert NUMBER not in shown, path
+            assert "4111-1111" not in shown, path
+            assert "urlpatterns" not in shown, path
+            assert "DEBUG = True" not in shown, path
 
     def test_a_defect_shows_neither_body_nor_variables(
         self, debug: bool, monkeypatch: pytest.MonkeyPatch
@@ -250,19 +244,15 @@ class TestSmuggledCards:
         assert answer.status == 201
         assert NUMBER not in f"{answer.body.decode()} {answer.headers}"
 
-    @pytest.mark.parametrize(
-        "hidden", [NUMBER, "4111 1111 1111 1111", "4111-1111-1111-1111", f"a{NUMBER}b", "٤١١١١١١١١١١١١١١١"]
-    )
-    @pytest.mark.parametrize(
-        "field", ["description", "metadata", "order_id", "customer_id", "customer_email"]
-    )
-    def test_fields_refuse_it_however_it_is_written(
-        self, mistaken: ApiClient, field: str, hidden: str
-    ) -> None:
-        value: Any = {"note": hidden} if field == "metadata" else hidden
-        answer = mistaken.post("/payments", order(**{field: value}))
-        assert [error["field"].partition(".")[0] for error in answer.json["errors"]] == [field]
-        assert hidden not in answer.body.decode()
+    def test_fields_refuse_it_however_it_is_written(self, mistaken: ApiClient) -> None:
+        spellings = ("4111 1111 1111 1111", "4111-1111-1111-1111", f"a{NUMBER}b", "٤١١١١١١١١١١١١١١١")
+        for hidden in (NUMBER, *spellings):
+            for field in ("description", "metadata", "order_id", "customer_id", "customer_email"):
+                value: Any = {"note": hidden} if field == "metadata" else hidden
+                answer = mistaken.post("/payments", order(**{field: value}))
+                named = [error["field"].partition(".")[0] for error in answer.json["errors"]]
+                assert named == [field], (field, hidden)
+                assert hidden not in answer.body.decode(), (field, hidden)
 
     def test_merchants_are_not_named_to_strangers(self, mistaken: ApiClient) -> None:
         Merchant.objects.update(name="Secretive")
