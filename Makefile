@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -29,7 +29,17 @@ demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
 	@exec $(VENV) -m dev.demo
 
 test: $(INSTALLED) ## all tests, on a database and a bank of their own
-	@exec $(VENV) -m pytest -n 2 --dist loadfile
+	@exec $(VENV) -m pytest -n 2 --dist worksteal
+
+# `make test` plays the same examples each time; this plays others, and says how to repeat them.
+fuzz: SECONDS ?= 60
+fuzz: EXAMPLES ?= 50
+fuzz: $(INSTALLED) ## random requests for SECONDS (60) per key, and EXAMPLES (50) random lives; SEED repeats them
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
+	echo "To repeat this: make fuzz SEED=$$seed SECONDS=$(SECONDS) EXAMPLES=$(EXAMPLES)" && \
+	HYPOTHESIS_PROFILE=long MODEL_LIVES=$(EXAMPLES) FUZZ_EXAMPLES=$$((20 * $(EXAMPLES))) \
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$seed $(VENV) -m pytest -n 2 --dist worksteal --hypothesis-seed=$$seed \
+	tests/api/test_schemathesis.py tests/api/test_plain.py tests/domain tests/adversity/model
 
 check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'Style (ruff)'

@@ -1,5 +1,6 @@
 """What the tests share: a real PostgreSQL, the simulated bank as a process, and a merchant's client."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from django.core.signals import setting_changed
 from django.db import connection, transaction
 from django.dispatch import receiver
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis
 
 from payments.banks import registry
 from payments.banks.registry import bank_named
@@ -25,6 +27,11 @@ from tests.support.application_role import grant_privileges
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import keep_rows_whole
+
+# CI plays the same examples each time, `make fuzz` others. None is judged by how busy the machine is.
+hypothesis.register_profile("ci", derandomize=True, database=None, deadline=None)
+hypothesis.register_profile("long", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "1000")))
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @receiver(setting_changed)

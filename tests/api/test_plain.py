@@ -14,6 +14,7 @@ from payments.api.plain import Part, Plain
 from payments.api.serializers import AuthorizeSerializer, CurrencyField, OperationSerializer, PageSerializer
 from tests.support.api_client import CARDS
 
+EXAMPLES = settings.default.max_examples
 NUMBER = CARDS["visa"]["number"]
 SOMETIMES = ["order_id", "card", *["nothing"] * 20]
 CONTEXT = {"routes": {"USD": "ficmart", "EUR": "acquirer"}}
@@ -114,17 +115,16 @@ def assert_is_judged_alike(kind: type[StrictSerializer], body: Any) -> None:
 
 class TestTheQuickYes:
     @given(orders() | anything)
-    @settings(derandomize=True, database=None, deadline=None, max_examples=1000)
+    @settings(max_examples=5 * EXAMPLES)
     def test_of_an_authorize_is_the_serializers_own(self, body: Any) -> None:
         assert_is_judged_alike(AuthorizeSerializer, body)
 
     @given(operations | anything)
-    @settings(derandomize=True, database=None, deadline=None, max_examples=500)
+    @settings(max_examples=2 * EXAMPLES)
     def test_of_another_operation_is_the_serializers_own(self, body: Any) -> None:
         assert_is_judged_alike(OperationSerializer, body)
 
     @given(honest)
-    @settings(derandomize=True, database=None, deadline=None)
     def test_is_said_to_what_honest_callers_send(self, body: Any) -> None:
         assert is_taken(serializer_of(AuthorizeSerializer, body))
         assert_is_judged_alike(AuthorizeSerializer, body)
