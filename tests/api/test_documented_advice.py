@@ -81,15 +81,15 @@ class TestHeaders:
         refused = mistaken.post(f"/payments/{payment.public_id}/capture")
         assert refused.headers["Location"] == f"/api/v1/payments/{payment.public_id}"
 
-    @pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])
-    def test_no_browser_of_another_site_is_let_in(self, mistaken: ApiClient, method: str) -> None:
+    def test_no_browser_of_another_site_is_let_in(self, mistaken: ApiClient) -> None:
         headers: dict[str, Any] = {
             "Origin": "https://shop.example",
             "Access-Control-Request-Method": "POST",
             "Authorization": f"Bearer {mistaken.key}",
         }
-        response = Client().generic(method, "/api/v1/payments", headers=headers)
-        assert not [name for name in response.headers if name.startswith("Access-Control")]
+        for method in ("GET", "OPTIONS", "POST"):
+            response = Client().generic(method, "/api/v1/payments", headers=headers)
+            assert not [name for name in response.headers if name.startswith("Access-Control")], method
 
 
 class TestAddresses:

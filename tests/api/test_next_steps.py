@@ -53,14 +53,15 @@ class TestRefusedOperations:
 
 
 class TestOrdersWithAPayment:
-    @pytest.mark.parametrize("state", NEXT_OF_ORDER)
-    def test_it_is_void_it_only_where_that_works(self, mistaken: ApiClient, state: PaymentState) -> None:
-        payment = make_payment(state, order_id="o-1")
-        if state is PaymentState.PENDING:
-            make_operation(payment, OperationKind.AUTHORIZE)
-        refused = mistaken.post("/payments", order(order_id="o-1")).json
-        assert (refused["code"], refused["next"]) == ("order_already_has_payment", NEXT_OF_ORDER[state])
-        assert ("void" in refused["next"]) is (state is PaymentState.AUTHORIZED)
+    def test_it_is_void_it_only_where_that_works(self, mistaken: ApiClient) -> None:
+        for state in NEXT_OF_ORDER:
+            payment = make_payment(state, order_id=f"o-{state}")
+            if state is PaymentState.PENDING:
+                make_operation(payment, OperationKind.AUTHORIZE)
+            refused = mistaken.post("/payments", order(order_id=f"o-{state}")).json
+            assert refused["code"] == "order_already_has_payment", state
+            assert refused["next"] == NEXT_OF_ORDER[state]
+            assert ("void" in refused["next"]) is (state is PaymentState.AUTHORIZED), state
 
     def test_not_beside_an_operation_that_is_unfinished(self, mistaken: ApiClient) -> None:
         payment = make_payment(PaymentState.AUTHORIZED, order_id="o-1")
@@ -108,9 +109,8 @@ class TestMoneyMoved:
 
 
 class TestLastOperation:
-    @pytest.mark.parametrize(
-        ("state", "kind", "ended", "code"),
-        [
+    def test_tells_how_it_ended(self, mistaken: ApiClient) -> None:
+        for state, kind, ended, code in (
             ("AUTHORIZED", "authorize", OperationState.SUCCEEDED, None),
             ("AUTHORIZED", "capture", OperationState.NOT_EXECUTED, "bank_unavailable"),
             ("EXPIRED", "capture", OperationState.REJECTED, "authorization_expired"),
@@ -118,16 +118,13 @@ class TestLastOperation:
             ("FAILED", "authorize", OperationState.NOT_EXECUTED, "bank_unavailable"),
             ("FAILED", "authorize", OperationState.NOT_EXECUTED, "not_found_at_bank"),
             ("FAILED", "authorize", OperationState.NOT_EXECUTED, "found_by_people"),
-        ],
-    )
-    def test_tells_how_it_ended(
-        self, mistaken: ApiClient, state: str, kind: str, ended: OperationState, code: str | None
-    ) -> None:
-        payment = make_payment(PaymentState(state))
-        make_operation(payment, OperationKind(kind), ended, outcome_code=code)
-        last = mistaken.receipt(payment.public_id)["last_operation"]
-        assert (last["kind"], last["outcome"], last["code"]) == (kind, ended.value.lower(), code)
-        assert last["at"].endswith("Z")
+        ):
+            payment = make_payment(PaymentState(state))
+            make_operation(payment, OperationKind(kind), ended, outcome_code=code)
+            last = mistaken.receipt(payment.public_id)["last_operation"]
+            found = (last["kind"], last["outcome"], last["code"])
+            assert found == (kind, ended.value.lower(), code), state
+            assert last["at"].endswith("Z")
 
     def test_is_the_latest_that_has_ended_and_no_release(self, mistaken: ApiClient) -> None:
         payment = make_payment(PaymentState.AUTHORIZED)
@@ -142,13 +139,14 @@ class TestLastOperation:
 
 
 class TestNotExecuted:
-    @pytest.mark.parametrize("code", ["bank_unavailable", "not_found_at_bank", "found_by_people"])
-    def test_is_the_bank_out_of_reach_only_where_it_was(self, db: None, code: str) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
-        ended = make_operation(payment, OperationKind.CAPTURE, OperationState.NOT_EXECUTED, outcome_code=code)
-        answer = json.loads(answers.of_operation(payment, ended).body)
-        assert answer["code"] == "bank_unavailable"
-        assert ("could not be reached" in answer["detail"]) is (code == "bank_unavailable")
+    def test_is_the_bank_out_of_reach_only_where_it_was(self, db: None) -> None:
+        kind, state = OperationKind.CAPTURE, OperationState.NOT_EXECUTED
+        for code in ("bank_unavailable", "not_found_at_bank", "found_by_people"):
+            payment = make_payment(PaymentState.AUTHORIZED)
+            ended = make_operation(payment, kind, state, outcome_code=code)
+            answer = json.loads(answers.of_operation(payment, ended).body)
+            assert answer["code"] == "bank_unavailable", code
+            assert ("could not be reached" in answer["detail"]) is (code == "bank_unavailable"), code
 
 
 class TestLivemode:

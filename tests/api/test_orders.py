@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from tests.support.api_client import ApiClient
 from tests.support.factories import make_operation, make_payment
@@ -12,36 +10,30 @@ SHIPPABLE = {PaymentState.AUTHORIZED, PaymentState.CAPTURED}
 
 
 class TestOrderStatus:
-    @pytest.mark.parametrize("state", list(PaymentState))
-    def test_it_is_ready_to_ship_when_the_money_is_held_or_taken(
-        self, mistaken: ApiClient, state: PaymentState
-    ) -> None:
-        payment = make_payment(state, order_id="o-1")
-        answer = mistaken.get("/orders/o-1").json
-        assert answer["ready_to_ship"] is (state in SHIPPABLE)
-        assert answer["order_id"] == "o-1"
-        assert state.value in answer["reason"]
-        assert answer["payment"]["id"] == payment.public_id
-        assert answer["payments"] == [answer["payment"]]
+    def test_it_is_ready_to_ship_when_the_money_is_held_or_taken(self, mistaken: ApiClient) -> None:
+        for state in PaymentState:
+            payment = make_payment(state, order_id=state)
+            answer = mistaken.get(f"/orders/{state}").json
+            assert answer["ready_to_ship"] is (state in SHIPPABLE), state
+            assert answer["order_id"] == state
+            assert state.value in answer["reason"], state
+            assert answer["payment"]["id"] == payment.public_id, state
+            assert answer["payments"] == [answer["payment"]], state
 
-    @pytest.mark.parametrize("doubt", [OperationState.OPEN, OperationState.NEEDS_REVIEW])
-    @pytest.mark.parametrize(
-        ("state", "kind"),
-        [
-            (PaymentState.PENDING, OperationKind.AUTHORIZE),
-            (PaymentState.AUTHORIZED, OperationKind.CAPTURE),
-            (PaymentState.AUTHORIZED, OperationKind.VOID),
-            (PaymentState.CAPTURED, OperationKind.REFUND),
-        ],
-    )
-    def test_any_doubt_keeps_the_goods_here(
-        self, mistaken: ApiClient, state: PaymentState, kind: OperationKind, doubt: OperationState
-    ) -> None:
-        make_operation(make_payment(state, order_id="o-1"), kind=kind, state=doubt)
-        answer = mistaken.get("/orders/o-1").json
-        assert answer["ready_to_ship"] is False
-        assert answer["payment"]["pending_operation"] == kind.value
-        assert answer["payment"]["money_moved"] == "unknown"
+    def test_any_doubt_keeps_the_goods_here(self, mistaken: ApiClient) -> None:
+        for doubt in (OperationState.OPEN, OperationState.NEEDS_REVIEW):
+            for state, kind in (
+                (PaymentState.PENDING, OperationKind.AUTHORIZE),
+                (PaymentState.AUTHORIZED, OperationKind.CAPTURE),
+                (PaymentState.AUTHORIZED, OperationKind.VOID),
+                (PaymentState.CAPTURED, OperationKind.REFUND),
+            ):
+                order_id = f"{kind}-{doubt}"
+                make_operation(make_payment(state, order_id=order_id), kind=kind, state=doubt)
+                answer = mistaken.get(f"/orders/{order_id}").json
+                assert answer["ready_to_ship"] is False, order_id
+                assert answer["payment"]["pending_operation"] == kind.value, order_id
+                assert answer["payment"]["money_moved"] == "unknown", order_id
 
     def test_a_finished_operation_and_a_release_are_no_doubt(self, mistaken: ApiClient) -> None:
         payment = make_payment(PaymentState.CAPTURED, order_id="o-1")
@@ -49,16 +41,11 @@ class TestOrderStatus:
         make_operation(payment, OperationKind.RELEASE, OperationState.OPEN)
         assert mistaken.get("/orders/o-1").json["ready_to_ship"] is True
 
-    @pytest.mark.parametrize(
-        ("left", "ready"), [(timedelta(minutes=1), True), (timedelta(seconds=-1), False)]
-    )
-    def test_a_hold_that_has_run_out_is_not_enough(
-        self, mistaken: ApiClient, left: timedelta, ready: bool
-    ) -> None:
-        make_payment(
-            PaymentState.AUTHORIZED, order_id="o-1", authorization_expires_at=datetime.now(UTC) + left
-        )
-        assert mistaken.get("/orders/o-1").json["ready_to_ship"] is ready
+    def test_a_hold_that_has_run_out_is_not_enough(self, mistaken: ApiClient) -> None:
+        for left, ready in ((timedelta(minutes=1), True), (timedelta(seconds=-1), False)):
+            expires_at = datetime.now(UTC) + left
+            make_payment(PaymentState.AUTHORIZED, order_id=f"o-{ready}", authorization_expires_at=expires_at)
+            assert mistaken.get(f"/orders/o-{ready}").json["ready_to_ship"] is ready
 
     def test_the_live_payment_is_shown_before_newer_ones(self, mistaken: ApiClient) -> None:
         noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -79,12 +66,8 @@ class TestOrderStatus:
     def test_an_order_nobody_has_heard_of_is_a_404(self, mistaken: ApiClient) -> None:
         assert mistaken.get("/orders/nothing").status == 404
 
-    @pytest.mark.parametrize(
-        ("order_id", "address"),
-        [("a/b", "a/b"), ("a?b#c%20", "a%3Fb%23c%2520"), ("a/", "a/"), ("x" * 64, "x" * 64)],
-    )
-    def test_an_id_of_any_visible_characters_has_an_address(
-        self, mistaken: ApiClient, order_id: str, address: str
-    ) -> None:
-        make_payment(order_id=order_id)
-        assert mistaken.get(f"/orders/{address}").json["order_id"] == order_id
+    def test_an_id_of_any_visible_characters_has_an_address(self, mistaken: ApiClient) -> None:
+        addresses = {"a/b": "a/b", "a?b#c%20": "a%3Fb%23c%2520", "a/": "a/", "x" * 64: "x" * 64}
+        for order_id, address in addresses.items():
+            make_payment(order_id=order_id)
+            assert mistaken.get(f"/orders/{address}").json["order_id"] == order_id

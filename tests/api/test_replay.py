@@ -269,29 +269,19 @@ class TestTheKeyComesBeforeTheBody:
         assert_replayed(first, live.post("/payments", body, key=key))
         assert_replayed(captured, live.post(capture, {"reason": "shipped"}, key="capture-1"))
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            *(b"[]", b"null", b'"a"', b"5", b"1e999", b'{"amount":0}', b'{"reason":5}', b'{"x":1}'),
-            *(
-                b"{",
-                b"\xff",
-                b'{"a":1,"a":1}',
-                b'{"a":NaN}',
-                b" " * 70_000,
-                b'{"a":' * 900 + b"1" + b"}" * 900,
-            ),
-        ],
-        ids=range(14),
-    )
     def test_no_other_body_passes_for_the_first_one_however_invalid(
-        self, live: ApiClient, bank: SimulatedBank, body: bytes
+        self, live: ApiClient, bank: SimulatedBank
     ) -> None:
         path = f"/payments/{live.authorized()['id']}/capture"
         assert live.post(path, key="k-1").status == 200
-        answer = live.post(path, body, key="k-1")
-        assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused"), answer
-        assert live.post(path, b"{}", key="k-1").headers["Idempotent-Replayed"] == "true"
+        for body in (
+            *(b"[]", b"null", b'"a"', b"5", b"1e999", b'{"amount":0}', b'{"reason":5}', b'{"x":1}'),
+            *(b"{", b"\xff", b'{"a":1,"a":1}', b'{"a":NaN}', b" " * 70_000),
+            b'{"a":' * 900 + b"1" + b"}" * 900,
+        ):
+            answer = live.post(path, body, key="k-1")
+            assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused"), body[:40]
+            assert live.post(path, b"{}", key="k-1").headers["Idempotent-Replayed"] == "true", body[:40]
 
     def test_an_invalid_body_under_a_new_key_leaves_it_free(
         self, live: ApiClient, bank: SimulatedBank

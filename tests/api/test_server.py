@@ -5,7 +5,6 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +18,19 @@ from tests.support.simulated_bank import SimulatedBank
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
-@pytest.fixture
-def server(live: ApiClient, bank: SimulatedBank, tmp_path: Path) -> Iterator[GatewayServer]:
-    with GatewayServer(bank.url, tmp_path, threads=8) as server:
+@pytest.fixture(scope="module")
+def running(
+    django_db_setup: None, bank_process: SimulatedBank, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayServer]:
+    """One for all tests: none of them harms it, which the next one shows."""
+    with GatewayServer(bank_process.url, tmp_path_factory.mktemp("server"), threads=8) as server:
         yield server
+
+
+@pytest.fixture
+def server(running: GatewayServer, live: ApiClient, bank: SimulatedBank) -> GatewayServer:
+    """With a merchant and a bank in fair weather."""
+    return running
 
 
 def begin(
