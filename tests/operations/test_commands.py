@@ -20,6 +20,7 @@ from office.schedules import schedules
 from payments.models import ApiKey, Merchant
 from payments.models.clock import ClockTimestamp
 from payments.usecases.merchants import create_merchant, find_api_key
+from tests.operations.warm import run_each
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import environment_of_a_process
 from tests.support.simulated_bank import PROJECT, SimulatedBank
@@ -60,25 +61,21 @@ class TestOutput:
 
 
 class TestManage:
-    @pytest.mark.parametrize(
-        "command",
-        [
+    def test_a_database_that_is_away_is_one_plain_line(self) -> None:
+        commands = [
             ["migrate"],
             ["seed", "--credentials", "never-written.json"],
             ["issue_api_key", "ficmart", "--mode", "live"],
             ["worker"],
             ["changepassword", "admin"],
             ["shell", "-v0", "-c", "Payment.objects.count()"],
-        ],
-        ids=lambda command: command[0],
-    )
-    def test_a_database_that_is_away_is_one_plain_line(self, command: list[str]) -> None:
-        done = run(*command, DATABASE_URL=NO_DATABASE)
-        assert (done.returncode, done.stdout) == (1, "")
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("The database is away (connection failed: ")
-        assert "`make up`" in line
-        assert "DATABASE_URL" in line
+        ]
+        for done in run_each(commands, DATABASE_URL=NO_DATABASE):
+            assert (done.returncode, done.stdout) == (1, ""), done
+            (line,) = done.stderr.splitlines()
+            assert line.startswith("The database is away (connection failed: "), done
+            assert "`make up`" in line, done
+            assert "DATABASE_URL" in line, done
 
     def test_a_missing_setting_is_one_plain_line(self) -> None:
         done = run("issue_api_key", "ficmart", "--mode", "live", DJANGO_SECRET_KEY="")
@@ -136,13 +133,12 @@ class TestIssueApiKey:
             issued("nobody", "live")
         assert not ApiKey.objects.exists()
 
-    @pytest.mark.parametrize("arguments", [["ficmart"], ["ficmart", "--mode", "real"], ["--mode", "live"]])
-    def test_a_wrong_or_missing_mode_is_a_usage_message_and_no_success(self, arguments: list[str]) -> None:
-        done = run("issue_api_key", *arguments)
-        assert done.returncode == 2
-        assert "usage:" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert done.stdout == ""
+    def test_a_wrong_or_missing_mode_is_a_usage_message_and_no_success(self) -> None:
+        wrong = (["ficmart"], ["ficmart", "--mode", "real"], ["--mode", "live"])
+        for done in run_each([["issue_api_key", *arguments] for arguments in wrong]):
+            assert (done.returncode, done.stdout) == (2, ""), done
+            assert "usage:" in done.stderr, done
+            assert "Traceback" not in done.stderr, done
 
 
 @pytest.mark.django_db
@@ -189,13 +185,13 @@ class TestSeed:
         assert find_api_key(after["live_api_key"])
         assert User.objects.get(username="admin").check_password(after["admin_password"])
 
-    @pytest.mark.parametrize("content", ["", "not json", "[]", "5"])
-    def test_a_file_that_holds_something_else_is_left_alone(self, tmp_path: Path, content: str) -> None:
+    def test_a_file_that_holds_something_else_is_left_alone(self, tmp_path: Path) -> None:
         file = tmp_path / "credentials.json"
-        file.write_text(content)
-        with pytest.raises(CommandError, match="Move it away"):
-            call_command("seed", credentials=file, stdout=StringIO())
-        assert file.read_text() == content
+        for content in ("", "not json", "[]", "5"):
+            file.write_text(content)
+            with pytest.raises(CommandError, match="Move it away"):
+                call_command("seed", credentials=file, stdout=StringIO())
+            assert file.read_text() == content
 
     @pytest.mark.parametrize("debug", [False, True])
     def test_an_admin_whose_password_is_not_in_the_file_is_taken_over_in_development_only(

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,9 +26,8 @@ def logged(write: Any) -> dict[str, Any]:
 
 
 class TestMask:
-    @pytest.mark.parametrize(
-        "value",
-        [
+    def test_every_kind_of_value_is_masked(self) -> None:
+        for value in (
             NUMBER,
             int(NUMBER),
             -int(NUMBER),
@@ -42,14 +42,11 @@ class TestMask:
             {"a": {"b": [{"c": NUMBER}]}},
             {NUMBER: "a"},
             ValueError(NUMBER),
-        ],
-        ids=repr,
-    )
-    def test_every_kind_of_value_is_masked(self, value: Any) -> None:
-        line = logged(lambda: structlog.get_logger("tests").info("event", value=value))
-        shown = json.dumps(line["value"])
-        assert "2832" in shown
-        assert "4916" not in shown
+        ):
+            line = logged(partial(structlog.get_logger("tests").info, "event", value=value))
+            shown = json.dumps(line["value"])
+            assert "2832" in shown, value
+            assert "4916" not in shown, value
 
     def test_the_message_and_its_arguments_are_masked(self) -> None:
         log = logging.getLogger("tests")

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from environs import Env
 
 from dev.production import settings as production_settings
+from ficpay import secrets
 from tests.support.simulated_bank import PROJECT
 
-SECRETS = ["DJANGO_SECRET_KEY", "FICPAY_BANK_KEY_SECRET", "FICPAY_FINGERPRINT_KEYS"]
+KEYRING = "FICPAY_FINGERPRINT_KEYS"
+SECRETS = ["DJANGO_SECRET_KEY", "FICPAY_BANK_KEY_SECRET", KEYRING]
 LONG = "x1" * 30
 
 
@@ -31,7 +35,19 @@ def start(directory: Path, **changes: str | None) -> subprocess.CompletedProcess
 
 
 def value(name: str, secret: str) -> str:
-    return f"a:{secret}" if name == "FICPAY_FINGERPRINT_KEYS" and secret else secret
+    return f"a:{secret}" if name == KEYRING and secret else secret
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, name: str, given: str | None) -> str:
+    """What the reader of this variable says in production."""
+    if given is None:
+        monkeypatch.delenv(name, raising=False)
+    else:
+        monkeypatch.setenv(name, given)
+    read = secrets.read_keyring if name == KEYRING else secrets.read
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read(Env(), name, production=True)
+    return str(refused.value)
 
 
 class TestProduction:
@@ -39,42 +55,39 @@ class TestProduction:
         done = start(tmp_path)
         assert (done.returncode, done.stdout.strip()) == (0, "False ['check']"), done.stderr
 
-    @pytest.mark.parametrize("name", SECRETS)
-    @pytest.mark.parametrize(
-        ("secret", "words"),
-        [
-            (None, "is not set"),
-            ("", "is not set"),
-            ("x" * 49, "too short"),
-            (f"development-only-{LONG}", "development secret"),
-        ],
-    )
-    def test_it_refuses_a_missing_short_or_development_secret(
-        self, tmp_path: Path, name: str, secret: str | None, words: str
-    ) -> None:
-        done = start(tmp_path, **{name: None if secret is None else value(name, secret)})
-        assert done.returncode != 0
-        last = done.stderr.strip().splitlines()[-1]
-        assert name in last
-        assert words in last
-        assert not secret or secret not in done.stderr
+    def test_it_does_not_start_with_a_development_secret(self, tmp_path: Path) -> None:
+        for name in SECRETS:
+            done = start(tmp_path, **{name: value(name, f"development-only-{LONG}")})
+            assert done.returncode != 0, name
+            last = done.stderr.strip().splitlines()[-1]
+            assert f"{name} is a development secret" in last
+            assert LONG not in done.stderr, name
 
-    @pytest.mark.parametrize(
-        "keys",
-        [
+    def test_it_refuses_a_missing_short_or_development_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in SECRETS:
+            for secret, words in (
+                (None, "is not set"),
+                ("", "is not set"),
+                ("x" * 49, "too short"),
+                (f"development-only-{LONG}", "development secret"),
+            ):
+                said = refusal(monkeypatch, name, None if secret is None else value(name, secret))
+                assert name in said, secret
+                assert words in said, (name, secret)
+                assert not secret or secret not in said, name
+
+    def test_a_keyring_is_a_list_of_pairs_each_of_them_safe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for keys in (
             LONG,
             f":{LONG}",
             f"a:{LONG},a:{LONG}",
             f"a:{LONG},b:short",
             f"a:{LONG},b:development-only-{LONG}",
             ",",
-        ],
-    )
-    def test_a_keyring_is_a_list_of_pairs_each_of_them_safe(self, tmp_path: Path, keys: str) -> None:
-        done = start(tmp_path, FICPAY_FINGERPRINT_KEYS=keys)
-        assert done.returncode != 0
-        assert "FICPAY_FINGERPRINT_KEYS" in done.stderr.strip().splitlines()[-1]
-        assert LONG not in done.stderr
+        ):
+            said = refusal(monkeypatch, KEYRING, keys)
+            assert KEYRING in said, keys
+            assert LONG not in said, keys
 
     def test_development_takes_its_own_secrets(self, tmp_path: Path) -> None:
         short = {name: value(name, "development-only-x") for name in SECRETS}

@@ -94,10 +94,10 @@ class TestDevelopmentEnvironment:
             again = {"FICPAY_VAR": str(tmp_path), "FICPAY_PORT": port}
             assert environments.running(again).port == int(port)
 
-    @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "80 80", "٨٠٠٠"])
-    def test_refuses_a_port_that_is_none(self, port: str) -> None:
-        with pytest.raises(SettingInvalid, match="FICPAY_PORT must be a port"):
-            environments.read({"FICPAY_PORT": port})
+    def test_refuses_a_port_that_is_none(self) -> None:
+        for port in ("http", "0", "65536", "-1", "80 80", "٨٠٠٠"):
+            with pytest.raises(SettingInvalid, match="FICPAY_PORT must be a port"):
+                environments.read({"FICPAY_PORT": port})
 
     def test_refuses_one_port_for_two(self) -> None:
         with pytest.raises(SettingInvalid, match="must differ"):

@@ -1,6 +1,7 @@
 """The embedded server under everything a development machine does to it, with real processes."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -46,10 +47,26 @@ def directory(short_path: Path) -> Iterator[Path]:
     EmbeddedPostgres(directory).stop_for_everybody()
 
 
-@pytest.fixture
-def postgres(directory: Path) -> Iterator[EmbeddedPostgres]:
+@pytest.fixture(scope="module")
+def initialized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a server that ran and was stopped, with an empty database `ficpay`."""
+    directory = tmp_path_factory.mktemp("initialized")
     with EmbeddedPostgres(directory, options=FAST) as postgres:
         postgres.create_database("ficpay")
+    return postgres.data
+
+
+@pytest.fixture
+def used(directory: Path, initialized: Path) -> Path:
+    """A directory whose server ran before: it is not initialized again."""
+    directory.mkdir(mode=0o700)
+    shutil.copytree(initialized, directory / "data")
+    return directory
+
+
+@pytest.fixture
+def postgres(used: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(used, options=FAST) as postgres:
         yield postgres
 
 
@@ -112,8 +129,8 @@ class TestEmbeddedPostgres:
 
 
 class TestSharing:
-    def test_the_last_one_out_stops_the_server(self, directory: Path) -> None:
-        first, second = (EmbeddedPostgres(directory, options=FAST) for _ in range(2))
+    def test_the_last_one_out_stops_the_server(self, used: Path) -> None:
+        first, second = (EmbeddedPostgres(used, options=FAST) for _ in range(2))
         first.start()
         second.start()
         first.stop()
@@ -150,27 +167,27 @@ class TestCrashes:
         assert server_pid(postgres) != killed
         assert query(postgres, "SELECT answer FROM kept") == 42
 
-    def test_a_zombie_does_not_pass_for_the_server(self, directory: Path) -> None:
+    def test_a_zombie_does_not_pass_for_the_server(self, used: Path) -> None:
         """A container's first process often buries nobody: who was killed there stays in the table."""
-        with EmbeddedPostgres(directory, options=FAST) as postgres:
+        with EmbeddedPostgres(used, options=FAST) as postgres:
             content = (postgres.data / "postmaster.pid").read_text()
         with subprocess.Popen([sys.executable, "-c", "", "-D", str(postgres.data)]) as zombie:
-            assert wait_until_gone(zombie.pid, 5)
+            assert wait_until_gone(zombie.pid, 60)
             os.kill(zombie.pid, 0)  # a signal finds it all the same
             left_behind = content.replace(content.split("\n")[0], str(zombie.pid), 1)
             (postgres.data / "postmaster.pid").write_text(left_behind)
-            with EmbeddedPostgres(directory, options=FAST) as postgres:
+            with EmbeddedPostgres(used, options=FAST) as postgres:
                 assert query(postgres, "SELECT 1", "postgres") == 1
 
-    def test_a_stranger_with_its_pid_does_not_pass_for_the_server(self, directory: Path) -> None:
-        with EmbeddedPostgres(directory, options=FAST) as postgres:
+    def test_a_stranger_with_its_pid_does_not_pass_for_the_server(self, used: Path) -> None:
+        with EmbeddedPostgres(used, options=FAST) as postgres:
             pid_file = postgres.data / "postmaster.pid"
             content = pid_file.read_text()
         pid_file.write_text(content.replace(content.split("\n")[0], str(os.getpid()), 1))
-        with EmbeddedPostgres(directory, options=FAST) as postgres:
+        with EmbeddedPostgres(used, options=FAST) as postgres:
             assert server_pid(postgres) != os.getpid()
 
-    def test_takes_over_the_server_of_a_killed_parent_and_stops_it_in_the_end(self, directory: Path) -> None:
+    def test_takes_over_the_server_of_a_killed_parent_and_stops_it_in_the_end(self, used: Path) -> None:
         script = """
             import sys
             from pathlib import Path
@@ -180,11 +197,11 @@ class TestCrashes:
                 print("started", flush=True)
                 sys.stdin.read()
         """
-        with python(script, directory) as parent:
+        with python(script, used) as parent:
             assert parent.stdout is not None
             parent.stdout.readline()
             parent.kill()
-        with EmbeddedPostgres(directory) as postgres:
+        with EmbeddedPostgres(used) as postgres:
             pid = server_pid(postgres)
             assert query(postgres, "SELECT 1", "postgres") == 1
         assert not is_running(pid)
@@ -193,7 +210,7 @@ class TestCrashes:
 class TestPrivileges:
     @as_root
     def test_root_needs_no_namespaces(
-        self, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, used: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         forbidden = tmp_path / "bin" / "unshare"
         forbidden.parent.mkdir()
@@ -203,8 +220,7 @@ class TestPrivileges:
         owners = []
         for path in (everywhere, f"{forbidden.parent}:{everywhere}", everywhere):
             monkeypatch.setenv("PATH", path)
-            with EmbeddedPostgres(directory, options=FAST) as postgres:
-                postgres.create_database("ficpay")
+            with EmbeddedPostgres(used, options=FAST) as postgres:
                 assert query(postgres, "SELECT 1") == 1
                 owners.append(postgres.data.stat().st_uid)
         assert owners[1] != 0
