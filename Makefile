@@ -34,7 +34,7 @@ test: $(INSTALLED) ## all tests, on a database and a bank of their own
 # `make test` plays the same examples each time; this plays others, and says how to repeat them.
 fuzz: SECONDS ?= 60
 fuzz: EXAMPLES ?= 50
-fuzz: $(INSTALLED) ## random requests for SECONDS (60) per key, and EXAMPLES (50) random lives; SEED repeats them
+fuzz: $(INSTALLED) ## random requests for SECONDS (60), and EXAMPLES (50) random lives; SEED repeats them
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
 	echo "To repeat this: make fuzz SEED=$$seed SECONDS=$(SECONDS) EXAMPLES=$(EXAMPLES)" && \
 	HYPOTHESIS_PROFILE=long MODEL_LIVES=$(EXAMPLES) FUZZ_EXAMPLES=$$((20 * $(EXAMPLES))) \

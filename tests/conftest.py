@@ -126,13 +126,13 @@ def acquirer(acquirer_process: SimulatedAcquirer, settings: Any) -> Iterator[Sim
     wait_for_bank_threads()
 
 
-def wait_for_bank_threads(seconds: float = 10) -> None:
+def wait_for_bank_threads(seconds: float = 60) -> None:
     """Until no bank thread works any more: what one test left running must not reach into the next."""
     _wait_while(any_bank_thread_works, seconds)
     assert not any_bank_thread_works()
 
 
-def _wait_while(holds: Callable[[], bool], seconds: float = 10) -> None:
+def _wait_while(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while holds() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -171,7 +171,7 @@ def test_mode(merchant: Merchant) -> ApiClient:
 def until() -> Callable[[Callable[[], Any]], Any]:
     """Wait until something is true, and return it."""
 
-    def wait(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    def wait(condition: Callable[[], Any], seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, "waited in vain"

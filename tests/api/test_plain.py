@@ -115,7 +115,7 @@ def assert_is_judged_alike(kind: type[StrictSerializer], body: Any) -> None:
 
 class TestTheQuickYes:
     @given(orders() | anything)
-    @settings(max_examples=5 * EXAMPLES)
+    @settings(max_examples=3 * EXAMPLES)
     def test_of_an_authorize_is_the_serializers_own(self, body: Any) -> None:
         assert_is_judged_alike(AuthorizeSerializer, body)
 

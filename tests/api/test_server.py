@@ -1,6 +1,7 @@
 """What only a real server can show: bodies as they come, headers as they were sent."""
 
 import json
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -135,9 +136,10 @@ class TestBodies:
         with ExitStack() as open_ones:
             for path in ("/api/v1/payments", "/admin/login/", "/health/live", "/nothing") * 10:
                 for headers in ((b"Content-Length: 100",), (CHUNKED,)):
-                    open_ones.enter_context(begin(server, "", "POST", path, *headers))
-            assert requests.get(f"{server.url}/health/live", timeout=5).status_code == 200
+                    last = open_ones.enter_context(begin(server, "", "POST", path, *headers))
+            assert requests.get(f"{server.url}/health/live", timeout=60).status_code == 200
             assert send(server, live.key, "GET", "/payments")[0] == 200
+            assert not select.select([last], [], [], 0)[0]  # it was not its turn before these
 
 
 class TestHeaders:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from datetime import timedelta
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,27 @@ def run(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 NO_DATABASE = "postgres://ficpay@127.0.0.1:1/ficpay"
+WITHOUT_DATABASE = [
+    ["migrate"],
+    ["seed", "--credentials", "never-written.json"],
+    ["issue_api_key", "ficmart", "--mode", "live"],
+    ["worker"],
+    ["changepassword", "admin"],
+    ["shell", "-v0", "-c", "Payment.objects.count()"],
+]
+WRONG_MODES = [
+    ["issue_api_key", "ficmart"],
+    ["issue_api_key", "ficmart", "--mode", "real"],
+    ["issue_api_key", "--mode", "live"],
+]
+Said = subprocess.CompletedProcess[str]
+
+
+@cache
+def said() -> list[Said]:
+    """What commands say that have no database, or need none: one process loads Django for all of them."""
+    commands = [*WITHOUT_DATABASE, ["migrate", "--traceback"], *WRONG_MODES]
+    return run_each(commands, DATABASE_URL=NO_DATABASE)
 
 
 def issued(merchant: str, mode: str) -> str:
@@ -62,15 +84,7 @@ class TestOutput:
 
 class TestManage:
     def test_a_database_that_is_away_is_one_plain_line(self) -> None:
-        commands = [
-            ["migrate"],
-            ["seed", "--credentials", "never-written.json"],
-            ["issue_api_key", "ficmart", "--mode", "live"],
-            ["worker"],
-            ["changepassword", "admin"],
-            ["shell", "-v0", "-c", "Payment.objects.count()"],
-        ]
-        for done in run_each(commands, DATABASE_URL=NO_DATABASE):
+        for done in said()[: len(WITHOUT_DATABASE)]:
             assert (done.returncode, done.stdout) == (1, ""), done
             (line,) = done.stderr.splitlines()
             assert line.startswith("The database is away (connection failed: "), done
@@ -93,7 +107,8 @@ class TestManage:
         assert "The database is away" not in done.stderr
 
     def test_a_traceback_that_is_asked_for_is_shown(self) -> None:
-        assert "Traceback" in run("migrate", "--traceback", DATABASE_URL=NO_DATABASE).stderr
+        (done,) = (done for done in said() if "--traceback" in done.args)
+        assert "Traceback" in done.stderr
 
     def test_it_is_a_program_that_says_where_its_python_is(self) -> None:
         assert os.access(PROJECT / "manage.py", os.X_OK)
@@ -134,8 +149,7 @@ class TestIssueApiKey:
         assert not ApiKey.objects.exists()
 
     def test_a_wrong_or_missing_mode_is_a_usage_message_and_no_success(self) -> None:
-        wrong = (["ficmart"], ["ficmart", "--mode", "real"], ["--mode", "live"])
-        for done in run_each([["issue_api_key", *arguments] for arguments in wrong]):
+        for done in said()[-len(WRONG_MODES) :]:
             assert (done.returncode, done.stdout) == (2, ""), done
             assert "usage:" in done.stderr, done
             assert "Traceback" not in done.stderr, done

@@ -13,6 +13,7 @@ import json, os, sys, tempfile
 import django, manage
 
 django.setup()
+import ficpay.urls  # what the checks of each command load
 results = []
 for command in json.loads(sys.argv[1]):
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:

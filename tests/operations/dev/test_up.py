@@ -112,14 +112,20 @@ class TestFirstRun:
             port, key = env["FICPAY_PORT"], credentials["test_api_key"]
             url = f"http://localhost:{port}/api/v1/payments/{first['id']}"
             assert paste(f"curl -sS -H 'Authorization: Bearer {key}' {url}")["id"] == first["id"]
-            self.check_that_a_program_that_dies_is_named(var, up)
-        assert left_over(var) == []
+            self.check_what_a_killed_make_up_leaves(var, env, up)
 
-    def check_that_a_program_that_dies_is_named(self, var: Path, up: Up) -> None:
-        """All others end with it. Here, because a start takes seconds."""
-        os.kill(Instance(var).pids()["bank"], signal.SIGKILL)
-        assert up.wait() != 0
-        assert "bank was ended by SIGKILL: see above" in up.output
+    def check_what_a_killed_make_up_leaves(self, var: Path, env: dict[str, str], up: Up) -> None:
+        """It is named by the next one, and stopped by `make down`."""
+        os.kill(Instance(var).pids()[SUPERVISOR], signal.SIGKILL)
+        up.process.wait(90)
+        refused = make("up", env)
+        assert refused.returncode != 0
+        assert "`make down` stops them" in refused.stderr
+        down = make("down", env)
+        assert down.returncode == 0, down.stderr
+        up.wait()
+        assert left_over(var) == []
+        assert "Nothing of FicPay runs" in make("down", env).stdout
 
     def check_what_a_newcomer_is_told(self, said: str, credentials: dict[str, str], port: str) -> None:
         for path in ("", "/api/docs/", "/api/redoc/", "/admin/"):
@@ -168,18 +174,27 @@ class TestFirstRun:
 
 class TestGivenAddresses:
     def test_starts_neither_database_nor_banks_when_told_where_they_are(
-        self, var: Path, tmp_path: Path, bank: str
+        self, var: Path, tmp_path: Path, migrated: Path, bank: str
     ) -> None:
-        with EmbeddedPostgres(tmp_path / "elsewhere") as postgres:
-            postgres.create_database("shop")
-            given = {"DATABASE_URL": postgres.url("shop"), "BANK_URL": bank, "ACQUIRER_URL": bank}
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir(mode=0o700)
+        shutil.copytree(migrated / "postgres" / "data", elsewhere / "data")
+        with EmbeddedPostgres(elsewhere) as postgres:
+            given = {"DATABASE_URL": postgres.url("ficpay"), "BANK_URL": bank, "ACQUIRER_URL": bank}
             env = environment(var, FICPAY_PORT=free_port(), **given)
             with Up(env) as up:
                 assert f"the bank at {bank}" in up.wait_until_ready()
                 assert set(Instance(var).pids()) == {SUPERVISOR, "web", "worker", "recovery", "search"}
                 assert not (var / "postgres").exists()
-                up.end(signal.SIGTERM)
+                self.check_that_a_program_that_dies_is_named(var, up)
+            assert left_over(var) == []
             assert postgres.running()
+
+    def check_that_a_program_that_dies_is_named(self, var: Path, up: Up) -> None:
+        """All others end with it. Here, because each start takes seconds."""
+        os.kill(Instance(var).pids()["search"], signal.SIGKILL)
+        assert up.wait() != 0
+        assert "search was ended by SIGKILL: see above" in up.output
 
     @pytest.fixture
     def bank(self) -> Iterator[str]:
@@ -231,29 +246,19 @@ class TestAccidents:
         assert len({*hint.values(), *map(str, ports.values())}) == 2 + len(PORTS)
 
     @pytest.mark.usefixtures("used")
-    def test_what_a_killed_make_up_left_is_named_and_stopped_by_make_down(
-        self, var: Path, env: dict[str, str]
-    ) -> None:
-        with Up(env) as up:
-            up.wait_until_ready()
-            supervisor = Instance(var).pids()[SUPERVISOR]
-            os.kill(supervisor, signal.SIGKILL)
-            up.process.wait(90)
-            refused = make("up", env)
-            assert refused.returncode != 0
-            assert "Stop them with `make down`" in refused.stderr
-            down = make("down", env)
-            assert down.returncode == 0, down.stderr
-            up.wait()
-        assert left_over(var) == []
-        assert "FicPay is not running" in make("down", env).stdout
-
-    @pytest.mark.usefixtures("used")
     def test_ctrl_c_while_it_still_starts_ends_it_at_once(self, var: Path, env: dict[str, str]) -> None:
         with Up(env) as up:
             up.wait_for("Spawning worker-2")
             up.end(signal.SIGINT)
             assert "Killing worker" not in up.output
+        assert left_over(var) == []
+
+    @pytest.mark.usefixtures("used")
+    def test_a_service_manager_ends_it_as_ctrl_c_does(self, var: Path, env: dict[str, str]) -> None:
+        with Up(env) as up:
+            up.wait_for("Seeding")
+            up.end(signal.SIGTERM)
+            assert "FicPay has stopped." in up.output
         assert left_over(var) == []
 
     def test_the_demonstration_says_when_nothing_runs(self, env: dict[str, str]) -> None:
