@@ -120,12 +120,12 @@ class TestFirstRun:
         up.process.wait(90)
         refused = make("up", env)
         assert refused.returncode != 0
-        assert "`make down` stops them" in refused.stderr
+        assert "Stop them with `make down`" in refused.stderr
         down = make("down", env)
         assert down.returncode == 0, down.stderr
         up.wait()
         assert left_over(var) == []
-        assert "Nothing of FicPay runs" in make("down", env).stdout
+        assert "FicPay is not running" in make("down", env).stdout
 
     def check_what_a_newcomer_is_told(self, said: str, credentials: dict[str, str], port: str) -> None:
         for path in ("", "/api/docs/", "/api/redoc/", "/admin/"):
