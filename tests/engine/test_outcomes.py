@@ -5,7 +5,6 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -13,9 +12,9 @@ from payments.domain.timing import Timing
 from payments.engine import send
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
-from tests.settings import POSTGRES
 from tests.support.api_client import CARDS, ApiClient, order
 from tests.support.at_once import InBackground
+from tests.support.database_away import database_away
 from tests.support.simulated_bank import SimulatedBank
 
 _A_WEEK_AND_A_DAY = 8 * 24 * 3600
@@ -311,20 +310,3 @@ class TestDatabaseAway:
         assert answer.status in (201, 202)
         assert Payment.objects.get().state == "AUTHORIZED"
         assert len(bank.ledger()) == 1
-
-
-class database_away:  # noqa: N801 - reads as a phrase where it is used
-    """Refuse connections to the tests' database and end those that exist."""
-
-    def __enter__(self) -> None:
-        self._name = connection.settings_dict["NAME"]
-        connection.close()
-        self._sql(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
-        self._sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'")
-
-    def __exit__(self, *_: object) -> None:
-        self._sql(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
-
-    def _sql(self, statement: str) -> None:
-        with psycopg.connect(POSTGRES.url("postgres"), autocommit=True) as maintenance:
-            maintenance.execute(statement)

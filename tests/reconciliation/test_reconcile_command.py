@@ -1,6 +1,5 @@
 """`manage.py reconcile`, as operators and schedulers use it."""
 
-import io
 import json
 import signal
 import subprocess
@@ -10,30 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from payments.models import Heartbeat, Operation
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.support.api_client import ApiClient, order
 from tests.support.bank_books import disagreements
 from tests.support.gateway_server import PROJECT, environment_of_a_process
+from tests.support.reconcile import reconcile
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
 MINUTES = timedelta(minutes=1)
 pytestmark = pytest.mark.usefixtures("brief")
-
-
-def reconcile(*arguments: str) -> tuple[int, str]:
-    """Exit code and what was printed."""
-    printed = io.StringIO()
-    try:
-        call_command("reconcile", *arguments, stdout=printed)
-    except SystemExit as done:
-        return int(str(done.code)), printed.getvalue()
-    except CommandError as error:
-        return error.returncode, str(error)
-    return 0, printed.getvalue()
 
 
 def capture_in_doubt(live: ApiClient, bank: SimulatedBank) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from django.db import connection, transaction
 from payments.models import Operation
 from payments.usecases import holds
 from reconciliation.services.audit import found_by
-from tests.reconciliation.test_reconcile_command import capture_in_doubt, reconcile
+from tests.adversity.doubts import capture_in_doubt
 from tests.support.api_client import ApiClient, order
+from tests.support.reconcile import reconcile
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded

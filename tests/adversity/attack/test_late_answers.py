@@ -14,18 +14,23 @@ from payments.engine import claim, leases, send
 from payments.models import Operation, Payment
 from payments.usecases import late_holds
 from payments.usecases.recovery import recover_due
+from tests.adversity.doubts import (
+    HOURS,
+    MINUTES,
+    WITHIN,
+    after_the_clients_bound,
+    again,
+    found_not_executed,
+    in_doubt,
+    probe,
+)
 from tests.conftest import forget_pace, wait_for_bank_threads
-from tests.engine.test_probes import again, found_not_executed, in_doubt, probe
-from tests.engine.test_recovery import after_the_clients_bound
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, order
 from tests.support.at_once import InBackground
 from tests.support.bank_books import disagreements
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
-
-WITHIN = timedelta(seconds=5)
-MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
 class TestALateAnswerThatIsAdopted:
@@ -65,7 +70,7 @@ class TestTheKeyOfALateHold:
         self, live: ApiClient, bank: SimulatedBank, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A retry that ends unsent beside the release must not leave the key for the next one."""
-        in_doubt(live, bank, executed=True)
+        in_doubt(bank, "authorizations", lambda: again(live))
         bank.script("authorizations", "lookup_fails", times=2)
         assert probe(bank) == 1
         assert probe(bank, after=11 * MINUTES) == 1
@@ -94,7 +99,7 @@ class TestTheKeyOfALateHold:
 
         monkeypatch.setattr(leases, "open_lease", slow_record)
         monkeypatch.setattr(late_holds, "unclaimed", slow_unclaimed)
-        bank.stop()
+        settings.BANK_URL = "http://127.0.0.1:1"  # where nobody listens
         waiting = InBackground(lambda: again(live))
         assert recorded.wait(10)
         released: list[int] = []
@@ -113,7 +118,7 @@ class TestTheKeyOfALateHold:
         ended.set()
         releasing.join(10)
         monkeypatch.undo()
-        bank.restart()
+        settings.BANK_URL = bank.url
         forget_pace()
 
         answer = again(live)

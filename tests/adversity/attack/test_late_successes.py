@@ -12,9 +12,7 @@ from payments.models import Attempt, Discrepancy, Event, Operation
 from payments.models.clock import ClockTimestamp
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
-from tests.adversity.attack.test_late_truths import held
-from tests.adversity.attack.test_people import long_calls as long_calls  # noqa: PLC0414 - a fixture
-from tests.adversity.attack.test_people import the_only, told
+from tests.adversity.attack.people import held, the_only, told
 from tests.conftest import wait_for_bank_threads
 from tests.support.api_client import ApiClient
 from tests.support.bank_books import disagreements

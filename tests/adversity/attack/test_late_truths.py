@@ -1,8 +1,6 @@
 """People have said that something was not executed, and then the bank says that it was."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -18,13 +16,10 @@ from payments.usecases.expirations import expire_due
 from payments.usecases.holds import Hold
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
-from tests.adversity.attack.test_people import by_the_banks_word, recovered, the_only, told
-from tests.adversity.attack.test_people import long_calls as long_calls  # noqa: PLC0414 - fixtures
+from tests.adversity.attack.people import by_the_banks_word, held, recovered, the_only, told
 from tests.conftest import wait_for_bank_threads
 from tests.office.decisions.cases import not_executed
 from tests.office.decisions.cases import recording as reference_of
-from tests.office.decisions.conftest import kim as kim  # noqa: PLC0414
-from tests.office.decisions.conftest import lee as lee  # noqa: PLC0414
 from tests.support.api_client import ApiClient
 from tests.support.bank_books import disagreements
 from tests.support.simulated_bank import SimulatedBank
@@ -33,19 +28,6 @@ from tests.support.unguarded import unguarded
 
 MINUTES, HOURS, DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("brief", "long_calls")
-
-
-@contextmanager
-def held(live: ApiClient, bank: SimulatedBank, verb: str) -> Iterator[str]:
-    """The verb's call hangs at the bank until the block ends, longer than its lease; the payment's order."""
-    payment = live.captured() if verb == "refund" else live.authorized()
-    bank.hold(f"{verb}s")  # type: ignore[arg-type]
-    live.post(f"/payments/{payment['id']}/{verb}", key="k")
-    bank.wait_until_held()
-    let_pass(1 * MINUTES)
-    yield payment["order_id"]
-    bank.release()
-    wait_for_bank_threads()
 
 
 def is_ready(live: ApiClient, order_id: str) -> bool:

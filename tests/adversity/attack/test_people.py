@@ -2,76 +2,30 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from office.decisions import asking, kinds, resolve
-from office.decisions.carry_out import Resolved
 from office.decisions.denials import denials
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
 from office.log.staff import Staff
-from payments.domain.timing import Timing
 from payments.engine import leases
 from payments.engine.conclude import Outdated
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment, Resolution
-from payments.models.clock import read_clock
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
-from reconciliation.services.explain import what_now
+from tests.adversity.attack.people import by_the_banks_word, recovered, the_only, told
+from tests.adversity.doubts import HOURS, MINUTES, WITHIN
 from tests.conftest import wait_for_bank_threads
 from tests.office.decisions.cases import contradicted, lost_capture, not_executed, recording
-from tests.office.decisions.conftest import kim as kim  # noqa: PLC0414 - fixtures
-from tests.office.decisions.conftest import lee as lee  # noqa: PLC0414
 from tests.support.api_client import ApiClient, order
 from tests.support.bank_books import disagreements
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
-WITHIN = timedelta(seconds=5)
-MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 pytestmark = pytest.mark.usefixtures("brief")
-
-
-@pytest.fixture
-def long_calls(settings: Any, brief: Timing) -> None:
-    """The request's thread does not wait for a call that goes on for long."""
-    settings.BANK_TIMING = Timing(start_window=0.1, client_wait=0.3, backoff_base=0.05, backoff_cap=0.1)
-
-
-def by_the_banks_word(
-    operation: Operation, kim: Staff, lee: Staff, kind: Kind = Kind.RECORD_NOT_EXECUTED
-) -> Resolved:
-    """One proposes and another approves, on what the bank is said to have written."""
-    proposal = Proposal(
-        kind,
-        "as the bank wrote",
-        operation=operation,
-        seen_epoch=operation.lease_epoch,
-        evidence=Evidence.BANK_WORD,
-        quote="We have looked.",
-    )
-    proposed = resolve.propose(kim, proposal)
-    assert not proposed.is_done
-    return resolve.approve(lee, proposed.resolution.pk, reason="I have read it, too")
-
-
-def the_only(kind: str) -> Operation:
-    return Operation.objects.filter(kind=kind).latest("created_at")
-
-
-def told(operation: Operation) -> str:
-    payment = operation.claimed_payment
-    payment = Payment.objects.get(pk=payment.pk)
-    return what_now(payment, list(payment.operations.order_by("created_at")), read_clock())
-
-
-def recovered(bank: SimulatedBank, times: int = 3) -> None:
-    for _ in range(times):
-        let_pass(5 * MINUTES, bank)
-        recover_due(within=WITHIN)
 
 
 class TestADenialThatIsNone:

@@ -1,6 +1,5 @@
 """What a silent attempt may have done: how often the card is sent after it, and what later answers mean."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,14 +9,20 @@ from payments.models import Attempt, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.engine.test_probes import WITHIN, again, found_not_executed, probe
-from tests.engine.test_recovery import after_the_clients_bound, let_leases_run_out
+from tests.adversity.doubts import (
+    HOURS,
+    MINUTES,
+    WITHIN,
+    after_the_clients_bound,
+    again,
+    found_not_executed,
+    let_leases_run_out,
+    probe,
+)
 from tests.support.api_client import CARDS, ApiClient, order
 from tests.support.bank_books import disagreements, stray_holds
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
-
-MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
 def silent_for_ever(bank: SimulatedBank) -> None:
@@ -213,10 +218,3 @@ class TestAConnectionThatIsClosed:
         after = Operation.objects.get()
         assert after.lease_expires_at > Attempt.objects.get().ended_at  # type: ignore[operator]
         assert recover_due(within=WITHIN) == 0
-
-    def test_by_a_bank_that_closes_when_it_has_finished_lets_it_be_asked_again_at_once(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
-        bank.script("authorizations", "drop_after")
-        assert again(live).status == 201
-        assert len(bank.ledger()) == 1

@@ -8,8 +8,8 @@ import pytest
 
 from payments.models import Event, Operation
 from payments.usecases.recovery import recover_due
+from tests.adversity.doubts import in_doubt
 from tests.adversity.races.books import assert_books_agree
-from tests.adversity.races.doubts import in_doubt
 from tests.conftest import forget_pace
 from tests.support.api_client import ApiClient, order
 from tests.support.at_once import at_once

@@ -17,9 +17,9 @@ import requests
 from django.contrib.auth.models import User
 from django.db import connection
 
-from tests.engine.test_outcomes import database_away
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, order
+from tests.support.database_away import database_away
 from tests.support.gateway_server import GatewayServer
 from tests.support.simulated_bank import SimulatedBank
 
