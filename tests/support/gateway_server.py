@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import requests
 from django.db import connection
@@ -109,15 +109,7 @@ class GatewayServer:
 
     def _start(self) -> bool:
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                web.command(self.port, self._application, self._workers),
-                cwd=PROJECT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = self._launch(web.command(self.port, self._application, self._workers), log)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -127,3 +119,15 @@ class GatewayServer:
                 time.sleep(0.05)
         self.kill()
         return False
+
+    def _launch(self, command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        """The process, which leads a session of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )

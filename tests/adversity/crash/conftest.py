@@ -8,6 +8,7 @@ import pytest
 from tests.adversity.crash.case import Case, Until
 from tests.adversity.crash.order_service import OrderService
 from tests.adversity.crash.points import INSTRUCTIONS, Instruction
+from tests.adversity.warm_server import WarmServer
 from tests.support.api_client import ApiClient
 from tests.support.gateway_server import GatewayServer
 from tests.support.simulated_acquirer import SimulatedAcquirer
@@ -22,7 +23,7 @@ def one_gateway(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GatewayServer]:
     home = tmp_path_factory.mktemp("gateway")
-    with GatewayServer(
+    with WarmServer(
         bank_process.url,
         home,
         application="tests.adversity.crash.stopping_application:application",
