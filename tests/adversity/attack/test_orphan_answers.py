@@ -10,12 +10,13 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
+from payments.domain.timing import Timing
 from payments.engine import orphan_answers
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.engine.test_recovery import WITHIN
+from tests.adversity.doubts import WITHIN
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiAnswer, ApiClient, order
 from tests.support.at_once import InBackground
@@ -134,7 +135,11 @@ class TestAnAnswerWhoseRowsAreGone:
 
 @pytest.mark.parametrize("kind", ["authorize", "capture"])
 def test_an_answer_while_the_database_is_away_until_the_lease_has_ended_is_recorded_when_it_is_back(
-    live: ApiClient, bank: SimulatedBank, until: Until, kind: str
+    live: ApiClient,
+    bank: SimulatedBank,
+    until: Until,
+    put_clock_forward: Callable[[float], None],
+    kind: str,
 ) -> None:
     """No bank is asked for it again: it has answered already."""
     path = "/payments" if kind == "authorize" else f"/payments/{live.authorized()['id']}/capture"
@@ -146,6 +151,7 @@ def test_an_answer_while_the_database_is_away_until_the_lease_has_ended_is_recor
         bank.wait_until_held()
         connection.close()
         POSTGRES.stop()
+        put_clock_forward(Timing().lease)
         try:
             bank.release()
             bank.wait_until_idle()

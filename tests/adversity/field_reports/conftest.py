@@ -1,5 +1,5 @@
-"""The gateway of two processes that the races have."""
+"""A client that gives up its attempts soon, as the races have it."""
 
-from tests.adversity.races.conftest import gateway, impatient, shop
+from tests.adversity.races.conftest import impatient
 
-__all__ = ["gateway", "impatient", "shop"]
+__all__ = ["impatient"]

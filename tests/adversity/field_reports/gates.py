@@ -1,4 +1,4 @@
-"""Points at which one process waits until another lets it go on: files in a folder both know."""
+"""Points where one process waits until another lets it go on, and its clock: files in a folder both know."""
 
 import time
 from pathlib import Path
@@ -9,12 +9,13 @@ Gate = Literal["recorded", "permitted"]
 
 
 class Gates:
-    """Open, unless shut."""
+    """Open, unless shut. The clock is the machine's, unless it is put forward."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def shut(self, gate: Gate) -> None:
+        self._file(gate, "reached").unlink(missing_ok=True)
         self._file(gate, "shut").touch()
 
     def open(self, gate: Gate) -> None:
@@ -37,6 +38,17 @@ class Gates:
             self._file(gate, "reached").touch()
         while self._file(gate, "shut").exists():
             time.sleep(0.01)
+
+    @property
+    def ahead(self) -> float:
+        """By how many seconds the process's clock is ahead of the machine's."""
+        clock = self._folder / "clock"
+        return float(clock.read_text()) if clock.exists() else 0.0
+
+    def put_clock_forward(self, seconds: float) -> None:
+        written = self._folder / "clock.new"
+        written.write_text(str(self.ahead + seconds))
+        written.rename(self._folder / "clock")
 
     def _file(self, gate: Gate, what: str) -> Path:
         return self._folder / f"{gate}.{what}"

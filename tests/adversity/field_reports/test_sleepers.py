@@ -1,6 +1,7 @@
 """A process that is stopped in the middle of a payment, and wakes when others have settled it.
 
-Stopped with SIGSTOP for longer than its lease, as a paused virtual machine or a swapping host would be.
+Stopped with SIGSTOP, as a paused virtual machine or a swapping host would be. That it sleeps longer than its
+lease is a matter of clocks: they are put forward meanwhile, its own and the database's.
 """
 
 import os
@@ -12,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.conf import settings
 
 from payments.models import Attempt, Discrepancy, Operation
-from payments.models.clock import ClockTimestamp
 from payments.usecases.recovery import recover_due
 from tests.adversity.field_reports.gates import Gates
 from tests.adversity.races.books import assert_books_agree
 from tests.adversity.races.remote import RemoteClient
+from tests.adversity.warm_server import WarmServer
 from tests.support.api_client import ApiClient, order
-from tests.support.gateway_server import GatewayServer
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
@@ -29,7 +29,7 @@ WITHIN = timedelta(seconds=5)
 MINUTES = timedelta(minutes=1)
 
 
-class Sleeper(GatewayServer):
+class Sleeper(WarmServer):
     """A gateway that can be stopped and woken, with gates on the way to its bank."""
 
     def __init__(self, bank_url: str, home: Path) -> None:
@@ -45,20 +45,33 @@ class Sleeper(GatewayServer):
     def fall_asleep(self) -> None:
         os.killpg(self.process.pid, signal.SIGSTOP)
 
+    def sleep_past_the_lease(self) -> None:
+        """Until it has run out by the sleeper's own clock and by the database's."""
+        lease = settings.BANK_TIMING.lease
+        self.gates.put_clock_forward(lease)
+        let_pass(timedelta(seconds=lease))
+
     def wake(self) -> None:
         os.killpg(self.process.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        self.gates.open_all()
         self.wake()
         super().stop()
 
 
-@pytest.fixture
-def sleeper(live: ApiClient, bank: SimulatedBank, tmp_path: Path) -> Iterator[Sleeper]:
-    connection.close()
-    with Sleeper(bank.url, tmp_path) as server:
+@pytest.fixture(scope="module")
+def one_sleeper(
+    bank_process: SimulatedBank, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sleeper]:
+    with Sleeper(bank_process.url, tmp_path_factory.mktemp("sleeper")) as server:
         yield server
+
+
+@pytest.fixture
+def sleeper(live: ApiClient, bank: SimulatedBank, one_sleeper: Sleeper) -> Iterator[Sleeper]:
+    yield one_sleeper
+    one_sleeper.gates.open_all()
+    one_sleeper.wake()
 
 
 class Sent:
@@ -80,11 +93,6 @@ class Sent:
         return self.status
 
 
-def sleep_past_the_lease(until: Callable[..., Any]) -> None:
-    """Until it has run out by the database's clock; the sleeper's own end comes before that."""
-    until(lambda: not Operation.objects.filter(state="OPEN", lease_expires_at__gt=ClockTimestamp()).exists())
-
-
 def calls(bank: SimulatedBank, endpoint: str) -> int:
     return len([seen for seen in bank.requests() if seen.path == f"/api/v1/{endpoint}"])
 
@@ -104,7 +112,7 @@ class TestASleeperBetweenIntentAndSend:
         sent = Sent(sleeper, live, "/payments", body, "the-order")
         sleeper.gates.wait_until_reached("recorded")
         sleeper.fall_asleep()
-        sleep_past_the_lease(until)
+        sleeper.sleep_past_the_lease()
         if meanwhile == "the merchant retried":
             let_pass(MINUTES, bank)
             assert live.post("/payments", body, key="the-order").status == 201
@@ -128,7 +136,7 @@ class TestASleeperBetweenIntentAndSend:
         sent = Sent(sleeper, live, f"{path}/capture", None, "the-capture")
         sleeper.gates.wait_until_reached("recorded")
         sleeper.fall_asleep()
-        sleep_past_the_lease(until)
+        sleeper.sleep_past_the_lease()
         assert recover_due(within=WITHIN) == 1
         sleeper.gates.open("recorded")
         sleeper.wake()
@@ -150,7 +158,7 @@ class TestASleeperThatHadSent:
         sleeper.fall_asleep()
         bank.release()
         bank.wait_until_idle()
-        sleep_past_the_lease(until)
+        sleeper.sleep_past_the_lease()
         assert recover_due(within=WITHIN) == 1
         sleeper.wake()
 
@@ -172,7 +180,7 @@ class TestASleeperThatHadSent:
         sleeper.fall_asleep()
         bank.release()
         bank.wait_until_idle()
-        sleep_past_the_lease(until)
+        sleeper.sleep_past_the_lease()
         found_not_executed(bank)
         sleeper.wake()
 
@@ -197,7 +205,7 @@ class TestASleeperThatHadSent:
         sent = Sent(sleeper, live, "/payments", order(), "the-order")
         sleeper.gates.wait_until_reached("permitted")
         sleeper.fall_asleep()
-        sleep_past_the_lease(until)
+        sleeper.sleep_past_the_lease()
         found_not_executed(bank)
         sleeper.gates.open("permitted")
         sleeper.wake()

@@ -1,21 +1,21 @@
 """Reported of others: silence taken for a no, a no that was never told, and old news taken for new."""
 
-import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from payments.domain.timing import Timing
 from payments.models import Attempt, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
+from tests.adversity.doubts import in_doubt
 from tests.adversity.field_reports.stalling import the_first_stalls
 from tests.adversity.races.books import assert_books_agree
-from tests.adversity.races.doubts import in_doubt
-from tests.adversity.races.remote import RemoteClient
 from tests.conftest import forget_pace, wait_for_bank_threads
-from tests.engine.test_outcomes import database_away
-from tests.support.api_client import CARDS, ApiClient, order
-from tests.support.at_once import InBackground, at_once
+from tests.support.api_client import ApiClient, order
+from tests.support.at_once import InBackground
+from tests.support.database_away import database_away
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
@@ -55,22 +55,6 @@ class TestAnUnknownPayment:
         assert live.post("/payments", body, key="the-order").json["state"] == "AUTHORIZED"
         assert Event.objects.filter(type="payment.failed").count() == 0
         assert len(bank.ledger()) == 1
-        assert assert_books_agree(bank) == []
-
-
-class TestADeclinedPayment:
-    def test_hangs_no_retry(self, shop: RemoteClient, bank: SimulatedBank) -> None:
-        body = order(card=CARDS["no-funds"])
-        bank.weather(min_latency_ms=100, max_latency_ms=100)
-        early = at_once(*[lambda: shop.post("/payments", body, key="the-order")] * 10)
-        assert {answer.status for answer in early} <= {402, 409}
-        began = time.monotonic()
-        retries = [shop.post("/payments", body, key="the-order") for _ in range(10)]
-        assert time.monotonic() - began < 5
-        assert {answer.status for answer in retries} == {402}
-        assert len({answer.body for answer in [*early, *retries] if answer.status == 402}) == 1
-        assert len(bank.requests()) == 1
-        assert shop.post("/payments", body | {"card": CARDS["visa"]}).status == 201
         assert assert_books_agree(bank) == []
 
 
@@ -137,13 +121,12 @@ class TestAStaleWorker:
         assert assert_books_agree(bank) == []
 
 
-@pytest.mark.usefixtures("quick")
 class TestOurDatabaseGoneBetweenTheBanksAnswerAndTheOutcome:
     """For longer than the lease. For a moment: tests/engine/test_outcomes.py."""
 
     @pytest.mark.parametrize("verb", ["authorize", "refund"])
     def test_the_client_is_told_unknown_and_recovery_does_the_rest(
-        self, live: ApiClient, bank: SimulatedBank, verb: str
+        self, live: ApiClient, bank: SimulatedBank, put_clock_forward: Callable[[float], None], verb: str
     ) -> None:
         body = order() if verb == "authorize" else None
         path = "/payments" if verb == "authorize" else f"/payments/{live.captured()['id']}/refund"
@@ -151,6 +134,7 @@ class TestOurDatabaseGoneBetweenTheBanksAnswerAndTheOutcome:
         waiting = InBackground(lambda: live.post(path, body, key="the-key"))
         bank.wait_until_held()
         with database_away():
+            put_clock_forward(Timing().lease)
             bank.release()
             answer = waiting.answer()
             wait_for_bank_threads()  # it has given up

@@ -14,10 +14,10 @@ from django.db import connection
 
 from payments.banks.registry import bank_named
 from payments.domain.timing import Timing
-from payments.engine import leases, record, send
 from payments.engine.capacity import capacity_of
 from payments.models import ApiKey, Merchant, Operation, Route
 from payments.usecases.recovery import recover_next
+from tests.adversity.boot_clock import boot_clock_ahead, modules_that_read_it
 from tests.adversity.model.senders import Died, Senders
 from tests.conftest import any_bank_thread_works, forget_pace, wait_for_bank_threads
 from tests.support.api_client import ApiClient
@@ -64,9 +64,9 @@ class World:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Time passes for senders, too: on the clocks by which leases and the circuit breaker go."""
         self.senders.install(monkeypatch)
-        boot_clock = leases.boot_clock
-        for module in (leases, send, record):
-            monkeypatch.setattr(module, "boot_clock", lambda: boot_clock() + self._ahead)
+        clock = boot_clock_ahead(lambda: self._ahead)
+        for module in modules_that_read_it():
+            monkeypatch.setattr(module, "boot_clock", clock)
         bank_named.cache_clear()
 
     def begin(self) -> None:

@@ -30,6 +30,6 @@ def shop(gateway: GatewayServer, live: ApiClient, bank: SimulatedBank) -> Remote
 @pytest.fixture
 def impatient(settings: Any) -> Timing:
     """For this process: hardly any second attempts, so that silence soon ends in a 202. Real otherwise."""
-    settings.BANK_TIMING = Timing(start_window=0.15, backoff_base=0.05, backoff_cap=0.1)
+    settings.BANK_TIMING = Timing(start_window=0.03, backoff_base=0.01, backoff_cap=0.02)
     timing: Timing = settings.BANK_TIMING
     return timing
