@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -17,7 +16,7 @@ from payments.engine.capacity import capacity_of
 from payments.models import Operation, Payment
 from payments.usecases.recovery import recover_next
 from reconciliation.services.audit import violations
-from tests.adversity.model.test_state_machine import PROFILES
+from tests.adversity.model.profiles import profile
 from tests.adversity.model.world import together
 from tests.support.api_client import ApiAnswer, ApiClient
 from tests.support.parts_bank import PartsBank, parts_bank
@@ -121,5 +120,4 @@ def parts(bank: SimulatedBank, brief: object, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_life_gives_back_more_than_was_captured(test_mode: ApiClient, parts: PartsBank) -> None:
-    profile = settings(PROFILES["ci"], stateful_step_count=14)
-    run_state_machine_as_test(partial(Parts, test_mode, parts), settings=profile)
+    run_state_machine_as_test(partial(Parts, test_mode, parts), settings=profile(steps=14))

@@ -4,7 +4,7 @@ After every step all invariants hold: the audit's rules, the bank's ledger besid
 (`tests.support.bank_books`, `tests.adversity.model.books`), one call in flight for a key, one final answer
 for an idempotency key, to the byte. At the end of each life the bank is well, and everything must settle.
 
-    pytest tests/adversity/model                            what CI runs: few lives, not chosen by chance
+    pytest tests/adversity/model                            what CI runs: few lives, the same each time
     HYPOTHESIS_PROFILE=long pytest tests/adversity/model    many and longer lives, new ones each time;
                                                             MODEL_LIVES=300
 
@@ -18,7 +18,6 @@ has not. Three rules of the audit say that recovery keeps up; they are judged wh
 clock last moved, and not in the minutes before.
 """
 
-import os
 import sys
 from collections import Counter
 from copy import copy
@@ -27,7 +26,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -49,6 +47,7 @@ from reconciliation.services.audit import violations
 from tests.adversity.model.books import Books, asked_once, stored_answers
 from tests.adversity.model.faults import FAULTS, FAULTS_OF_ACQUIRER, Fault
 from tests.adversity.model.merchants import Ask, Merchants
+from tests.adversity.model.profiles import profile
 from tests.adversity.model.senders import Fate
 from tests.adversity.model.staff import StaffAtWork
 from tests.adversity.model.world import World, in_background, on_its_own, together
@@ -59,25 +58,6 @@ from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
 
 MINUTES, HOURS, DAYS = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_ALWAYS: dict[str, Any] = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "report_multiple_bugs": False,
-    "print_blob": False,
-}
-PROFILES = {
-    "ci": settings(
-        **_ALWAYS,
-        max_examples=6,
-        stateful_step_count=22,
-        derandomize=True,
-        database=None,
-        phases=(Phase.generate,),
-    ),
-    "long": settings(
-        **_ALWAYS, max_examples=int(os.environ.get("MODEL_LIVES", "300")), stateful_step_count=40
-    ),
-}
 # Rules of the audit that hold while recovery's process runs.
 _OF_RECOVERY = {"doubts_are_asked_about", "doubts_are_bounded_in_time", "no_hold_is_forgotten"}
 _VERBS = ("capture", "void", "refund")
@@ -491,5 +471,4 @@ def world(
 
 
 def test_every_life_keeps_the_promise(world: World) -> None:
-    profile = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")]
-    run_state_machine_as_test(partial(Lives, world), settings=profile)
+    run_state_machine_as_test(partial(Lives, world), settings=profile())
