@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,10 +22,9 @@ from payments.models.clock import clock_in
 from payments.usecases import recovery
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
+from tests.adversity.doubts import WITHIN, let_leases_run_out
 from tests.conftest import forget_pace
-from tests.engine.test_recovery import WITHIN, let_leases_run_out
 from tests.office.decisions.cases import lost_capture, recording
-from tests.office.decisions.conftest import kim as kim  # noqa: PLC0414 - a fixture
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import GatewayServer
@@ -63,19 +61,26 @@ class Shop:
         return {"Authorization": f"Bearer {self._key}"}
 
 
-def test_thirty_requests_for_a_locked_payment_cost_nobody_else_anything(
-    live: ApiClient, bank: SimulatedBank, tmp_path: Path
-) -> None:
-    """On a real server with a pool of three connections and threads for forty requests."""
+@pytest.fixture(scope="module")
+def small(
+    bank_process: SimulatedBank, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayServer]:
+    """A real server with a pool of two connections, and threads for many more requests and calls."""
+    environment = {"FICPAY_DB_POOL": "2", "FICPAY_BANK_THREADS": "32"}
+    home = tmp_path_factory.mktemp("gateway")
+    with GatewayServer(bank_process.url, home, threads=40, environment=environment) as server:
+        yield server
+
+
+@pytest.fixture
+def shop(small: GatewayServer, live: ApiClient, bank: SimulatedBank) -> Shop:
+    return Shop(small.url, live.key)
+
+
+def test_thirty_requests_for_a_locked_payment_cost_nobody_else_anything(live: ApiClient, shop: Shop) -> None:
     payment = live.authorized()
     path = f"/payments/{payment['id']}"
-    connection.close()
-    small = {"FICPAY_DB_POOL": "3", "FICPAY_BANK_THREADS": "32"}
-    with (
-        GatewayServer(bank.url, tmp_path, threads=40, environment=small) as server,
-        ThreadPoolExecutor(30) as clients,
-    ):
-        shop = Shop(server.url, live.key)
+    with ThreadPoolExecutor(30) as clients:
         assert shop.get("/health/ready") == 200
         with locked(payment):
             verbs = ["capture", "void"] * 15
@@ -100,17 +105,11 @@ def test_thirty_requests_for_a_locked_payment_cost_nobody_else_anything(
 
 
 def test_answers_for_locked_payments_are_put_down_and_leave_the_pool_to_the_others(
-    live: ApiClient, bank: SimulatedBank, tmp_path: Path
+    live: ApiClient, bank: SimulatedBank, shop: Shop
 ) -> None:
     """Six bank threads have an answer for a locked payment each; there are two connections."""
     payments = [live.authorized() for _ in range(6)]
-    connection.close()
-    small = {"FICPAY_DB_POOL": "2", "FICPAY_BANK_THREADS": "8"}
-    with (
-        GatewayServer(bank.url, tmp_path, threads=24, environment=small) as server,
-        ThreadPoolExecutor(6) as clients,
-    ):
-        shop = Shop(server.url, live.key)
+    with ThreadPoolExecutor(6) as clients:
         bank.hold("captures")
         asked = [clients.submit(shop.post, f"/payments/{one['id']}/capture") for one in payments]
         bank.wait_until_held(6)

@@ -17,7 +17,7 @@ from tests.support.stopped_database import stopped
 def test_requests_end_in_bounded_time_and_the_next_ones_work(
     live: ApiClient, bank: SimulatedBank, settings: Any
 ) -> None:
-    settings.DATABASE_TIMING = replace(DatabaseTiming(), lock=0.1, statement=0.2, silence=0.5)
+    settings.DATABASE_TIMING = replace(DatabaseTiming(), connect=1, lock=0.1, statement=0.2, silence=0.3)
     payment = live.authorized()
     body = order()
     with stopped():

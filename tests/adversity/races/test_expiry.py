@@ -16,7 +16,7 @@ from tests.support.at_once import at_once
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
-_PAYMENTS = 10
+_PAYMENTS = 6
 
 
 class TestExpiryAgainstCapture:

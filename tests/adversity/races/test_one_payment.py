@@ -11,7 +11,7 @@ from tests.support.api_client import ApiAnswer
 from tests.support.at_once import at_once
 from tests.support.simulated_bank import SimulatedBank
 
-_ROUNDS = 6
+_ROUNDS = 3
 _ENTRIES = {"capture": "CAPTURE", "void": "VOID", "refund": "REFUND"}
 _BUSY = {"operation_in_progress", "invalid_transition"}
 
@@ -19,7 +19,7 @@ _BUSY = {"operation_in_progress", "invalid_transition"}
 @pytest.fixture(autouse=True)
 def weather(bank: SimulatedBank) -> None:
     """The bank takes its time, so that the race is not over before all have begun."""
-    bank.weather(max_latency_ms=40)
+    bank.weather(min_latency_ms=30, max_latency_ms=60)
 
 
 def instructed(shop: RemoteClient, verb: str) -> str:

@@ -11,7 +11,7 @@ from tests.support.at_once import at_once
 from tests.support.gateway_server import GatewayServer
 from tests.support.simulated_bank import SimulatedBank
 
-_ROUNDS = 6
+_ROUNDS = 3
 _REFUSED = {"operation_in_progress", "invalid_transition", "amount_mismatch"}
 
 

@@ -13,8 +13,8 @@ from django.db import connection
 
 from payments.models import Attempt, Operation
 from payments.usecases.recovery import recover_due
+from tests.adversity.doubts import in_doubt
 from tests.adversity.races.books import assert_books_agree
-from tests.adversity.races.doubts import in_doubt
 from tests.adversity.races.remote import RemoteClient
 from tests.conftest import wait_for_bank_threads
 from tests.support.api_client import ApiAnswer, ApiClient, order
@@ -25,6 +25,7 @@ from tests.support.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 MINUTES = timedelta(minutes=1)
+_BODIES = 5
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
@@ -81,7 +82,7 @@ class TestTheMerchantsRetryAgainstRecovery:
     def test_whoever_comes_first_there_is_one_hold_and_never_two_calls_at_a_time(
         self, live: ApiClient, shop: RemoteClient, bank: SimulatedBank, executed: bool
     ) -> None:
-        bodies = [authorize_in_doubt(live, bank, executed=executed) for _ in range(8)]
+        bodies = [authorize_in_doubt(live, bank, executed=executed) for _ in range(_BODIES)]
         let_pass(5 * MINUTES, bank)
         bank.weather(max_latency_ms=60)
 
@@ -94,8 +95,8 @@ class TestTheMerchantsRetryAgainstRecovery:
         told = at_once(*recoveries, *merchants)[len(recoveries) :]
         assert set().union(*told) <= {201, 202}
         finally_told = [retry(shop, body) for body in bodies]
-        assert [answer.status for answer in finally_told] == [201] * 8
-        assert len(bank.ledger()) == 8
+        assert [answer.status for answer in finally_told] == [201] * _BODIES
+        assert len(bank.ledger()) == _BODIES
         assert assert_books_agree(bank) == []
 
 
@@ -104,7 +105,7 @@ class TestSeveralRecoveries:
         self, live: ApiClient, gateway: GatewayServer, bank: SimulatedBank
     ) -> None:
         asked_for: list[str] = []
-        for verb in ["authorize", "capture", "void", "refund"] * 3:
+        for verb in ["authorize", "capture", "void", "refund"] * 2:
             executed = len(asked_for) % 3 != 0 or verb == "authorize"
             if verb == "authorize":
                 authorize_in_doubt(live, bank, executed=executed)
@@ -118,19 +119,12 @@ class TestSeveralRecoveries:
         before = len(bank.requests())
         connection.close()
 
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.adversity.races.recovery_worker"],
-                cwd=PROJECT,
-                env=gateway.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            for _ in range(3)
-        ]
-        done = _run_together(workers)
+        printed = subprocess.run(
+            [sys.executable, "-m", "tests.adversity.races.recovery_workers", "3"],
+            cwd=PROJECT, env=gateway.environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+        done = [int(line) for line in printed.splitlines() if line.isdigit()]
+        assert len(done) == 3
         assert sum(done) == len(asked_for)
         assert len([seen for seen in bank.requests()[before:] if seen.path != "/health"]) == len(asked_for)
         assert not Operation.objects.exclude(state="SUCCEEDED").exists()
@@ -156,26 +150,3 @@ def _recover(within: timedelta = WITHIN) -> int:
         return recover_due(within=within)
     finally:
         connection.close()
-
-
-def _run_together(workers: "list[subprocess.Popen[str]]") -> list[int]:
-    """Let them begin when all are ready; what each has done."""
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            while worker.stdout.readline().strip() != "ready":
-                assert worker.poll() is None, "the worker did not start"
-        outputs = _begin(workers)
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
-    return [int(output.splitlines()[-1]) for output in outputs]
-
-
-def _begin(workers: "list[subprocess.Popen[str]]") -> list[str]:
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("begin\n")
-        worker.stdin.flush()
-    return [worker.communicate(timeout=60)[0] for worker in workers]
