@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from office.decisions import resolve
 from office.decisions.evidence import CannotResolve
 from office.log.staff import Staff
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.domain.timing import DatabaseTiming, Timing
 from payments.engine import leases
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
@@ -130,7 +132,14 @@ def test_answers_for_locked_payments_are_put_down_and_leave_the_pool_to_the_othe
     assert violations() == []
 
 
-@pytest.mark.usefixtures("brief")
+@pytest.fixture
+def short_waits(settings: Any, brief: Timing) -> None:
+    """For a locked row, in this process."""
+    settings.DATABASE_TIMING = replace(DatabaseTiming(), lock=0.2)
+    connection.close()
+
+
+@pytest.mark.usefixtures("short_waits")
 class TestRecovery:
     def test_goes_on_beside_a_locked_payment(self, live: ApiClient, bank: SimulatedBank) -> None:
         payments = [live.authorized() for _ in range(3)]
@@ -175,7 +184,7 @@ class TestRecovery:
         assert captures.filter(due_at__lte=clock_in(1)).count() == 2
 
 
-@pytest.mark.usefixtures("brief")
+@pytest.mark.usefixtures("short_waits")
 def test_staff_are_told_that_somebody_else_is_at_work_on_it(
     live: ApiClient, bank: SimulatedBank, kim: Staff
 ) -> None:
