@@ -1,15 +1,20 @@
 """Events stay as they were written, no table of the history can be emptied, and keys are claimed once."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from django.db import connection
 
 from payments.domain.states import Mode
-from payments.models import ApiKey, Event, IdempotencyKey
-from tests.database.sql import execute, refuses, update
-from tests.support.factories import make_api_key, make_event, make_merchant, make_operation, make_payment
+from payments.models import ApiKey, Event
+from tests.database.sql import execute, one_by_one, refuses, update
+from tests.support.factories import (
+    ApiKeyFactory,
+    EventFactory,
+    IdempotencyKeyFactory,
+    MerchantFactory,
+    PaymentFactory,
+)
 from tests.support.unguarded import unguarded
 
 pytestmark = pytest.mark.django_db
@@ -21,27 +26,27 @@ KEPT = [
 
 
 class TestEvents:
-    @pytest.mark.parametrize("field", [field.column for field in Event._meta.concrete_fields])
-    def test_cannot_be_changed(self, field: str) -> None:
-        event = make_event(make_payment(), Event.Type.PAYMENT_CREATED)
-        with refuses("UPDATE of payments_event is refused"):
-            execute(f"UPDATE payments_event SET {field} = {field} WHERE id = %s", event.pk)
+    def test_cannot_be_changed(self) -> None:
+        for field in one_by_one([field.column for field in Event._meta.concrete_fields]):
+            event = EventFactory(type=Event.Type.PAYMENT_CREATED)
+            with refuses("UPDATE of payments_event is refused"):
+                execute(f"UPDATE payments_event SET {field} = {field} WHERE id = %s", event.pk)
 
     def test_cannot_be_changed_by_the_orm(self) -> None:
-        event = make_event(make_payment(), Event.Type.PAYMENT_CREATED)
+        event = EventFactory(type=Event.Type.PAYMENT_CREATED)
         event.actor = "somebody else"
         with refuses("UPDATE of payments_event is refused"):
             event.save()
 
     def test_cannot_be_deleted(self) -> None:
-        event = make_event(make_payment(), Event.Type.PAYMENT_CREATED)
+        event = EventFactory(type=Event.Type.PAYMENT_CREATED)
         with refuses("DELETE of payments_event is refused"):
             execute("DELETE FROM payments_event WHERE id = %s", event.pk)
 
     def test_are_dated_by_the_databases_clock_and_not_by_their_transaction(self) -> None:
-        payment = make_payment()
-        first = make_event(payment, Event.Type.PAYMENT_CREATED)
-        second = make_event(payment, Event.Type.PAYMENT_AUTHORIZED)
+        payment = PaymentFactory()
+        first = EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED)
+        second = EventFactory(payment=payment, type=Event.Type.PAYMENT_AUTHORIZED)
         assert Event.objects.get(pk=first.pk).at < Event.objects.get(pk=second.pk).at
 
 
@@ -54,49 +59,37 @@ class TestTruncate:
                 cursor.execute(f"ALTER TABLE payments_{table} ENABLE TRIGGER guard_truncate")
 
     @pytest.mark.usefixtures("_as_in_production")
-    @pytest.mark.parametrize("table", KEPT)
-    def test_empties_no_table_of_the_history(self, table: str) -> None:
-        with refuses("TRUNCATE of payments_[a-z]+ is refused"):
-            execute(f"TRUNCATE payments_{table} CASCADE")
+    def test_empties_no_table_of_the_history(self) -> None:
+        for table in one_by_one(KEPT):
+            with refuses("TRUNCATE of payments_[a-z]+ is refused"):
+                execute(f"TRUNCATE payments_{table} CASCADE")
 
 
 class TestIdempotencyKeys:
-    def claim(self, **fields: Any) -> IdempotencyKey:
-        defaults: dict[str, Any] = {
-            "merchant": make_merchant(),
-            "mode": Mode.LIVE,
-            "key": "key-1",
-            "fingerprint": "f",
-            "fingerprint_key_id": "new",
-            "operation": make_operation(make_payment()),
-        }
-        with unguarded():
-            return IdempotencyKey.objects.create(**defaults | fields)
-
     def test_are_claimed_once_by_each_merchant_in_each_mode(self) -> None:
-        self.claim()
-        assert self.claim(mode=Mode.TEST).pk
-        assert self.claim(merchant=make_merchant("another")).pk
-        assert self.claim(key="KEY-1").pk
+        IdempotencyKeyFactory(key="key-1")
+        assert IdempotencyKeyFactory(key="key-1", mode=Mode.TEST).pk
+        assert IdempotencyKeyFactory(key="key-1", merchant=MerchantFactory(slug="another")).pk
+        assert IdempotencyKeyFactory(key="KEY-1").pk
         with refuses("idempotency_key_claimed_once"):
-            self.claim()
+            IdempotencyKeyFactory(key="key-1")
 
     def test_have_a_mode_that_is_known(self) -> None:
         with refuses("its mode is unknown"):
-            self.claim(mode="prod")
+            IdempotencyKeyFactory(mode="prod")
 
 
 class TestMerchants:
     def test_cannot_be_deleted(self) -> None:
         with refuses("DELETE of payments_merchant is refused"):
-            execute("DELETE FROM payments_merchant WHERE id = %s", make_merchant().pk)
+            execute("DELETE FROM payments_merchant WHERE id = %s", MerchantFactory().pk)
 
-    @pytest.mark.parametrize("change", ["id = id + 1", "slug = 'x'", "created_at = now() - interval '1 day'"])
-    def test_keep_what_bank_keys_are_derived_from(self, change: str) -> None:
-        merchant = make_merchant()
-        with refuses("its id, slug and date stay"):
-            execute(f"UPDATE payments_merchant SET {change} WHERE id = %s", merchant.pk)
-        assert update(merchant, name="Another", is_active=False) == 1
+    def test_keep_what_bank_keys_are_derived_from(self) -> None:
+        for change in one_by_one(["id = id + 1", "slug = 'x'", "created_at = now() - interval '1 day'"]):
+            merchant = MerchantFactory()
+            with refuses("its id, slug and date stay"):
+                execute(f"UPDATE payments_merchant SET {change} WHERE id = %s", merchant.pk)
+            assert update(merchant, name="Another", is_active=False) == 1
 
 
 class TestApiKeys:
@@ -107,28 +100,34 @@ class TestApiKeys:
         assert all(key.startswith("sk_test_") for key in keys[50:])
 
     def test_are_not_stored(self) -> None:
-        key, plain = make_api_key()
+        plain = "sk_live_of_the_test"
+        key = ApiKeyFactory(plain=plain)
         assert plain not in str(ApiKey.objects.filter(pk=key.pk).values().get())
         assert ApiKey.objects.get(digest=ApiKey.digest_of(plain)) == key
 
     def test_have_a_mode_that_is_known(self) -> None:
         with refuses("api_key_mode_known"), unguarded():
-            update(make_api_key()[0], mode="prod")
+            update(ApiKeyFactory(), mode="prod")
 
-    @pytest.mark.parametrize(
-        "change",
-        [
-            *("id = id + 1", "merchant_id = merchant_id + 1", "mode = 'test'", "digest = 'x'", "last4 = 'x'"),
-            "created_at = now() - interval '1 day'",
-        ],
-    )
-    def test_stay_whose_they_are(self, change: str) -> None:
-        key, _ = make_api_key()
-        with refuses("whose it is, and what it is, stays"):
-            execute(f"UPDATE payments_apikey SET {change} WHERE id = %s", key.pk)
+    def test_stay_whose_they_are(self) -> None:
+        for change in one_by_one(
+            [
+                *(
+                    "id = id + 1",
+                    "merchant_id = merchant_id + 1",
+                    "mode = 'test'",
+                    "digest = 'x'",
+                    "last4 = 'x'",
+                ),
+                "created_at = now() - interval '1 day'",
+            ]
+        ):
+            key = ApiKeyFactory()
+            with refuses("whose it is, and what it is, stays"):
+                execute(f"UPDATE payments_apikey SET {change} WHERE id = %s", key.pk)
 
     def test_are_disabled_once_and_never_deleted(self) -> None:
-        key, _ = make_api_key()
+        key = ApiKeyFactory()
         assert update(key, disabled_at=datetime.now(UTC)) == 1
         with refuses("it is disabled once"):
             update(key, disabled_at=None)
@@ -136,6 +135,6 @@ class TestApiKeys:
             execute("DELETE FROM payments_apikey")
 
     def test_are_unique(self) -> None:
-        (first, _), (second, _) = make_api_key(), make_api_key()
+        first, second = ApiKeyFactory(), ApiKeyFactory()
         with refuses("digest"), unguarded():
             update(second, digest=first.digest)

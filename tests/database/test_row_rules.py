@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -19,8 +18,8 @@ from payments.domain.states import (
     since,
 )
 from payments.models import Attempt, IdempotencyKey, Operation, Payment
-from tests.database.sql import refuses, update
-from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.database.sql import one_by_one, refuses, update
+from tests.support.factories import AttemptFactory, IdempotencyKeyFactory, OperationFactory, PaymentFactory
 from tests.support.unguarded import unguarded
 
 pytestmark = pytest.mark.django_db
@@ -50,86 +49,78 @@ def source_of(function: str) -> str:
 
 
 class TestTheGuardsWords:
-    @pytest.mark.parametrize(("table", "column"), KNOWN)
-    def test_are_those_of_the_code(self, table: str, column: str) -> None:
-        lists = re.findall(rf"\.{column} (?:NOT )?IN \(([^)]*)\)", source_of(f"rule_broken_by_{table}"))
-        said = {frozenset(re.findall(r"'([^']*)'", one)) for one in lists}
-        assert said == {frozenset(map(str, known)) for known in KNOWN[table, column]}
+    def test_are_those_of_the_code(self) -> None:
+        for table, column in one_by_one(KNOWN):
+            lists = re.findall(rf"\.{column} (?:NOT )?IN \(([^)]*)\)", source_of(f"rule_broken_by_{table}"))
+            said = {frozenset(re.findall(r"'([^']*)'", one)) for one in lists}
+            assert said == {frozenset(map(str, known)) for known in KNOWN[table, column]}
 
-    @pytest.mark.parametrize("table", ["payment", "operation"])
-    def test_bound_amounts_as_the_code_does(self, table: str) -> None:
-        bounds = f"amount_minor NOT BETWEEN {MIN_AMOUNT_MINOR} AND {MAX_AMOUNT_MINOR} "
-        assert bounds in source_of(f"rule_broken_by_{table}")
+    def test_bound_amounts_as_the_code_does(self) -> None:
+        for table in one_by_one(["payment", "operation"]):
+            bounds = f"amount_minor NOT BETWEEN {MIN_AMOUNT_MINOR} AND {MAX_AMOUNT_MINOR} "
+            assert bounds in source_of(f"rule_broken_by_{table}")
 
-    @pytest.mark.parametrize("table", MODELS)
-    def test_are_asked_at_every_insert_and_update(self, table: str) -> None:
-        for event in ("insert", "update"):
-            assert f"public.rule_broken_by_{table}(NEW)" in source_of(f"guard_{table}_{event}")
+    def test_are_asked_at_every_insert_and_update(self) -> None:
+        for table in one_by_one(MODELS):
+            for event in ("insert", "update"):
+                assert f"public.rule_broken_by_{table}(NEW)" in source_of(f"guard_{table}_{event}")
 
-    @pytest.mark.parametrize("table", MODELS)
-    def test_stand_in_no_check_beside_them(self, table: str) -> None:
+    def test_stand_in_no_check_beside_them(self) -> None:
         """PostgreSQL reads checks anew for each statement; a field of positive numbers makes one, too."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
-                [MODELS[table]._meta.db_table],
-            )
-            assert cursor.fetchall() == []
+        for table in one_by_one(MODELS):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
+                    [MODELS[table]._meta.db_table],
+                )
+                assert cursor.fetchall() == []
 
 
 class TestFigures:
-    @pytest.mark.parametrize(
-        "column",
-        ["amount_minor", "captured_minor", "refunded_minor", "card_expiry_month", "card_expiry_year"],
-    )
-    def test_of_a_payment_are_never_negative(self, column: str) -> None:
-        with refuses("out of range"), unguarded():
-            update(make_payment(), **{column: -1})
+    def test_of_a_payment_are_never_negative(self) -> None:
+        for column in one_by_one(
+            ["amount_minor", "captured_minor", "refunded_minor", "card_expiry_month", "card_expiry_year"]
+        ):
+            with refuses("out of range"), unguarded():
+                update(PaymentFactory(), **{column: -1})
 
-    @pytest.mark.parametrize("column", ["amount_minor", "ordinal", "lease_epoch", "strays_awaited"])
-    def test_of_an_operation_are_never_negative(self, column: str) -> None:
-        with refuses("out of range"), unguarded():
-            update(make_operation(make_payment()), **{column: -1})
+    def test_of_an_operation_are_never_negative(self) -> None:
+        for column in one_by_one(["amount_minor", "ordinal", "lease_epoch", "strays_awaited"]):
+            with refuses("out of range"), unguarded():
+                update(OperationFactory(), **{column: -1})
 
-    @pytest.mark.parametrize("column", ["number", "epoch", "http_status", "duration_ms"])
-    def test_of_an_attempt_are_never_negative(self, column: str) -> None:
-        with refuses("its figures are out of range"), unguarded():
-            update(make_attempt(make_operation(make_payment())), **{column: -1})
+    def test_of_an_attempt_are_never_negative(self) -> None:
+        for column in one_by_one(["number", "epoch", "http_status", "duration_ms"]):
+            with refuses("its figures are out of range"), unguarded():
+                update(AttemptFactory(), **{column: -1})
 
 
 class TestAnAnswer:
-    @pytest.mark.parametrize(
-        ("columns", "because"),
-        [
-            ({"answer_status": 201}, "an answer is whole"),
-            ({"answer_headers": "{}", "answer_body": b"{}"}, "an answer is whole"),
-            (
-                {"answer_status": -1, "answer_headers": "{}", "answer_body": b"{}"},
-                "its status is out of range",
-            ),
-        ],
-    )
-    def test_is_stored_whole_or_not_at_all(self, columns: dict[str, Any], because: str) -> None:
-        payment = make_payment()
-        with unguarded():
-            key = IdempotencyKey.objects.create(
-                merchant=payment.merchant, mode="live", key="k", fingerprint="f",
-                operation=make_operation(payment),
-            )  # fmt: skip
-        with refuses(because), unguarded():
-            update(key, **columns)
+    def test_is_stored_whole_or_not_at_all(self) -> None:
+        for columns, because in one_by_one(
+            [
+                ({"answer_status": 201}, "an answer is whole"),
+                ({"answer_headers": "{}", "answer_body": b"{}"}, "an answer is whole"),
+                (
+                    {"answer_status": -1, "answer_headers": "{}", "answer_body": b"{}"},
+                    "its status is out of range",
+                ),
+            ]
+        ):
+            with refuses(because), unguarded():
+                update(IdempotencyKeyFactory(), **columns)
 
 
 class TestAnInsertedRow:
     """The guards themselves, not what the tests' unguarded rows are held to."""
 
     def test_of_an_attempt_has_known_words(self) -> None:
-        operation = make_operation(make_payment())
+        operation = OperationFactory()
         with refuses("its figures are out of range"):
             Attempt.objects.create(operation=operation, number=1, epoch=-1)
 
     def test_of_an_operation_has_a_known_kind(self) -> None:
-        operation = make_operation(make_payment())
+        operation = OperationFactory()
         columns = {field.attname: getattr(operation, field.attname) for field in Operation._meta.fields}
         del columns["id"], columns["awaiting_statement"]
         with refuses("An operation is refused: its kind is unknown"):

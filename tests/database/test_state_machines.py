@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from payments.domain.states import (
 )
 from payments.models import Operation, Payment, payments_with_pending
 from payments.models.clock import read_clock
-from tests.database.sql import update
-from tests.support.factories import make_operation, make_payment
+from tests.database.sql import one_by_one, update
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.unguarded import unguarded
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -48,26 +49,25 @@ def transition(payment: Payment, target: PaymentState) -> Callable[[], None]:
 
 
 class TestAPayment:
-    @pytest.mark.parametrize("target", PAYMENT_TRANSITIONS)
-    @pytest.mark.parametrize("source", PaymentState)
-    def test_changes_along_the_edges_only(self, source: PaymentState, target: PaymentState) -> None:
-        payment = Payment(state=source)
-        before = {name: value for name, value in vars(payment).items() if name != "_state"}
-        legal = (source, target) in PAYMENT_EDGES
-        assert can_proceed(getattr(payment, PAYMENT_TRANSITIONS[target][0])) == legal
-        if legal:
-            transition(payment, target)()
-            assert payment.state == target
-        else:
-            with pytest.raises(TransitionNotAllowed):
+    def test_changes_along_the_edges_only(self) -> None:
+        for target, source in product(PAYMENT_TRANSITIONS, PaymentState):
+            payment = Payment(state=source)
+            before = {name: value for name, value in vars(payment).items() if name != "_state"}
+            legal = (source, target) in PAYMENT_EDGES
+            assert can_proceed(getattr(payment, PAYMENT_TRANSITIONS[target][0])) == legal
+            if legal:
                 transition(payment, target)()
-            assert {name: value for name, value in vars(payment).items() if name != "_state"} == before
+                assert payment.state == target
+            else:
+                with pytest.raises(TransitionNotAllowed):
+                    transition(payment, target)()
+                assert {name: value for name, value in vars(payment).items() if name != "_state"} == before
 
-    @pytest.mark.parametrize(("source", "target"), PAYMENT_EDGES)
-    def test_dates_its_new_state(self, source: PaymentState, target: PaymentState) -> None:
-        payment = Payment(state=source)
-        transition(payment, target)()
-        assert getattr(payment, f"{target.lower()}_at") == NOW
+    def test_dates_its_new_state(self) -> None:
+        for source, target in PAYMENT_EDGES:
+            payment = Payment(state=source)
+            transition(payment, target)()
+            assert getattr(payment, f"{target.lower()}_at") == NOW
 
     def test_keeps_what_the_bank_called_it(self) -> None:
         payment = Payment()
@@ -95,18 +95,17 @@ class TestAPayment:
 
 
 class TestAnOperation:
-    @pytest.mark.parametrize("target", OPERATION_TRANSITIONS)
-    @pytest.mark.parametrize("source", OperationState)
-    def test_changes_along_the_edges_only(self, source: OperationState, target: OperationState) -> None:
-        operation = Operation(state=source)
-        change = getattr(operation, OPERATION_TRANSITIONS[target])
-        if (source, target) in OPERATION_EDGES:
-            change()
-            assert operation.state == target
-        else:
-            with pytest.raises(TransitionNotAllowed):
+    def test_changes_along_the_edges_only(self) -> None:
+        for target, source in product(OPERATION_TRANSITIONS, OperationState):
+            operation = Operation(state=source)
+            change = getattr(operation, OPERATION_TRANSITIONS[target])
+            if (source, target) in OPERATION_EDGES:
                 change()
-            assert operation.state == source
+                assert operation.state == target
+            else:
+                with pytest.raises(TransitionNotAllowed):
+                    change()
+                assert operation.state == source
 
     def test_is_not_told_its_state_directly(self) -> None:
         operation = Operation()
@@ -126,23 +125,23 @@ def _columns(row: Payment | Operation) -> dict[str, Any]:
 class TestRefreshing:
     """A row read again without a lock is a row that may have changed by the time it is written."""
 
-    @pytest.mark.parametrize("make", [make_payment, lambda: make_operation(make_payment())])
-    def test_is_refused_and_changes_nothing(self, make: Callable[[], Payment | Operation]) -> None:
-        row = make()
-        before = _columns(row)
-        with unguarded():
-            if isinstance(row, Payment):
-                update(row, state="FAILED", failed_at=NOW)
-            else:
-                update(row, state="NOT_EXECUTED", finished_at=NOW, lease_epoch=9)
-        with pytest.raises(AttributeError):
-            row.refresh_from_db()
-        assert _columns(row) == before
-        with pytest.raises(AttributeError):
-            row.state = "SUCCEEDED"  # it is still protected
+    def test_is_refused_and_changes_nothing(self) -> None:
+        for make in one_by_one([PaymentFactory, OperationFactory]):
+            row = make()
+            before = _columns(row)
+            with unguarded():
+                if isinstance(row, Payment):
+                    update(row, state="FAILED", failed_at=NOW)
+                else:
+                    update(row, state="NOT_EXECUTED", finished_at=NOW, lease_epoch=9)
+            with pytest.raises(AttributeError):
+                row.refresh_from_db()
+            assert _columns(row) == before
+            with pytest.raises(AttributeError):
+                row.state = "SUCCEEDED"  # it is still protected
 
     def test_never_lifts_the_protection_from_other_threads_payments(self) -> None:
-        payment = make_payment()
+        payment = PaymentFactory()
         stop, unprotected = threading.Event(), []
 
         def assigns() -> None:
@@ -164,24 +163,24 @@ class TestRefreshing:
         assert unprotected == []
 
     def test_a_state_that_was_not_read_yet_is_read_when_asked_for(self) -> None:
-        payment = make_payment(PaymentState.CAPTURED)
+        payment = PaymentFactory(captured=True)
         assert Payment.objects.only("id").get(pk=payment.pk).state == PaymentState.CAPTURED
 
 
 @pytest.mark.django_db
 class TestThePendingOperation:
-    @pytest.mark.parametrize("state", OperationState)
-    def test_is_an_unfinished_one(self, state: OperationState) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
-        make_operation(payment, OperationKind.AUTHORIZE, OperationState.SUCCEEDED)
-        make_operation(payment, OperationKind.CAPTURE, state)
-        make_operation(make_payment(), OperationKind.VOID)
-        expected = None if state in FINISHED_OPERATIONS else "capture"
-        assert payments_with_pending().get(pk=payment.pk).pending_kind == expected
+    def test_is_an_unfinished_one(self) -> None:
+        for state in one_by_one(OperationState):
+            payment = PaymentFactory(authorized=True)
+            OperationFactory(payment=payment, succeeded=True)
+            OperationFactory(payment=payment, kind=OperationKind.CAPTURE, state=state)
+            OperationFactory(kind=OperationKind.VOID)
+            expected = None if state in FINISHED_OPERATIONS else "capture"
+            assert payments_with_pending().get(pk=payment.pk).pending_kind == expected
 
     def test_is_never_a_release(self) -> None:
-        payment = make_payment(PaymentState.EXPIRED)
-        make_operation(payment, OperationKind.RELEASE)
+        payment = PaymentFactory(expired=True)
+        OperationFactory(payment=payment, kind=OperationKind.RELEASE)
         assert payments_with_pending().get(pk=payment.pk).pending_kind is None
 
 

@@ -8,17 +8,17 @@ from office.decisions.actions import resolutions_of
 from office.decisions.kinds.instruct import INSTRUCTIONS
 from payments.domain.problems import NEXT_WITHOUT
 from payments.domain.replies import Unclear
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.engine import conclude, leases, send
 from payments.engine.abilities import banks_with_stray_holds
-from payments.models import Attempt, IdempotencyKey, Operation, Resolution
+from payments.models import IdempotencyKey, Operation, Resolution
 from payments.models.clock import read_clock
 from payments.usecases.expirations import expire_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.support.abilities import can_only, has_abilities
 from tests.support.api_client import ApiClient
-from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.support.factories import AttemptFactory, OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
@@ -42,7 +42,7 @@ class TestAnInstructionThatTheBankDoesNotCarryOut:
         assert known == (Operation.objects.count(), IdempotencyKey.objects.count(), len(bank.ledger()))
 
     def test_is_offered_to_nobody(self, live: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
+        payment = PaymentFactory(authorized=True)
         capture = INSTRUCTIONS[Resolution.Kind.CAPTURE]
         assert not capture.why_not(payment)
         can_only(monkeypatch, "ficmart", AUTHORIZE)
@@ -56,8 +56,8 @@ class TestAnInstructionThatTheBankDoesNotCarryOut:
 
 class TestADoubtAtABankThatKnowsNoKeys:
     def test_is_not_asked_about_again(self, live: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        operation = make_operation(make_payment(), AUTHORIZE, OperationState.NEEDS_REVIEW)
-        make_attempt(operation, result=Attempt.Result.SILENT)
+        operation = OperationFactory(kind=AUTHORIZE, needs_review=True)
+        AttemptFactory(operation=operation, silent=True)
         assert "Ask the bank again" in dict(resolutions_of(operation))
         assert leases.may_send_card(operation, read_clock())
         can_only(monkeypatch, "ficmart", AUTHORIZE)
