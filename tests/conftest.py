@@ -142,12 +142,13 @@ def any_bank_thread_works() -> bool:
     return any(capacity_of(name).threads.busy for name in registry.NAMES)
 
 
-def forget_pace() -> None:
-    """As in a new process: no breaker is open, and no retry is spent."""
+def forget_pace(*, retries: int = 10) -> None:
+    """As in a new process: no breaker is open, and there are so many retries (at most 10)."""
     for name in registry.NAMES:
         capacity = capacity_of(name)
         capacity.breaker.__init__()  # type: ignore[misc]
         capacity.retries.__init__()  # type: ignore[misc]
+        assert all(capacity.retries.spend() for _ in range(10 - retries))
 
 
 @pytest.fixture
@@ -202,5 +203,26 @@ def quick(settings: Any, bank: SimulatedBank) -> Timing:
 def brief(settings: Any, quick: Timing) -> Timing:
     """As `quick`, with hardly any time for second attempts: for operations that are to end in doubt."""
     settings.BANK_TIMING = replace(quick, start_window=0.15, backoff_base=0.05, backoff_cap=0.1)
+    timing: Timing = settings.BANK_TIMING
+    return timing
+
+
+@pytest.fixture
+def scripted(settings: Any, bank: SimulatedBank) -> Timing:
+    """For banks that end every call at once, by a script. No bound of time is met, however busy the machine.
+
+    The number of retries bounds an operation instead: three in each test.
+    """
+    settings.BANK_TIMING = Timing(
+        connect=5,
+        read=20,
+        attempt=30,
+        start_window=15,
+        client_wait=25,
+        lease_margin=15,
+        backoff_base=0.01,
+        backoff_cap=0.02,
+    )
+    forget_pace(retries=3)
     timing: Timing = settings.BANK_TIMING
     return timing

@@ -11,29 +11,24 @@ from typing import Literal
 
 from payments.domain.meanings import Answer
 from payments.domain.states import OperationKind
-from payments.engine.capacity import capacity_of
 from payments.models import Attempt, Operation
+from payments.models.clock import clock_in
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
+from tests.engine.bank_in_process import ENDPOINTS, BankInProcess
 from tests.support.api_client import ApiClient, order
 from tests.support.simulated_bank import Endpoint, SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
 
 Column = OperationKind | Literal["probe"]
-Says = Callable[[SimulatedBank, Endpoint], None]
+Scripted = SimulatedBank | BankInProcess
+Says = Callable[[Scripted, Endpoint], None]
 
-ENDPOINTS: dict[OperationKind, Endpoint] = {
-    OperationKind.AUTHORIZE: "authorizations",
-    OperationKind.CAPTURE: "captures",
-    OperationKind.VOID: "voids",
-    OperationKind.REFUND: "refunds",
-    OperationKind.RELEASE: "voids",
-}
 _ALWAYS = 1000
-_KEY = "the-key"
 # Every rest is over, and what is repeated counts.
+_A_YEAR = 365 * 24 * 3600
 _A_WHILE = timedelta(minutes=11)
 # From a bank that holds money on a card that does not exist.
 _A_HOLD = {
@@ -46,21 +41,21 @@ _A_HOLD = {
 }
 
 
-def silence(bank: SimulatedBank, at: Endpoint) -> None:
+def silence(bank: Scripted, at: Endpoint) -> None:
     """The next attempt is neither executed nor answered."""
     bank.script(at, "drop_before")
 
 
-def executed_in_silence(bank: SimulatedBank, at: Endpoint) -> None:
+def executed_in_silence(bank: Scripted, at: Endpoint) -> None:
     """The next attempt is executed and its answer stored, but nobody hears it."""
     bank.script(at, "drop_after")
 
 
-def ill_health(bank: SimulatedBank, at: Endpoint) -> None:
+def ill_health(bank: Scripted, at: Endpoint) -> None:
     bank.script("health", "fail_before", status=503, times=_ALWAYS)
 
 
-def _as_it_pleases(bank: SimulatedBank, at: Endpoint) -> None: ...
+def _as_it_pleases(bank: Scripted, at: Endpoint) -> None: ...
 
 
 def _error(status: int, code: str) -> Says:
@@ -70,19 +65,19 @@ def _error(status: int, code: str) -> Says:
 def _after_silence(code: str) -> Says:
     """It is executed in silence; asked again, the bank says that it was done already."""
 
-    def says(bank: SimulatedBank, at: Endpoint) -> None:
+    def says(bank: Scripted, at: Endpoint) -> None:
         bank.script(at, "drop_after", stored=False)
         _error(400, code)(bank, at)
 
     return says
 
 
-def _stored_after_silences(bank: SimulatedBank, at: Endpoint) -> None:
+def _stored_after_silences(bank: Scripted, at: Endpoint) -> None:
     silence(bank, at)
     executed_in_silence(bank, at)
 
 
-def _a_new_hold(bank: SimulatedBank, at: Endpoint) -> None:
+def _a_new_hold(bank: Scripted, at: Endpoint) -> None:
     options = {"body": json.dumps(_A_HOLD), "content_type": "application/json"}
     bank.script(at, "garbage", times=_ALWAYS, executed=False, **options)
 
@@ -124,7 +119,7 @@ class Scene:
     """An operation that is about to be sent. The scene begins where its payment allows it."""
 
     live: ApiClient
-    bank: SimulatedBank
+    bank: Scripted
     kind: OperationKind
 
     def __post_init__(self) -> None:
@@ -158,7 +153,7 @@ class Scene:
             assert len(expire_due(limit=1)) == 1
             recover()
         else:
-            assert self.live.post(*self._call, key=_KEY).status != 500
+            assert self.live.post(*self._call, key=f"the-{self.kind}").status != 500
 
     def send_in_vain(self, at_first: Says) -> None:
         """No attempt settles it: after the first ones the bank has trouble only, which is no silence."""
@@ -169,7 +164,13 @@ class Scene:
     def time_passes(self) -> None:
         """Until everything in doubt is due."""
         let_pass(_A_WHILE, self.bank)
-        begin_anew()
+        forget_pace(retries=3)
+
+    def end(self) -> None:
+        """What it has left in doubt does not reach into the next scene."""
+        self.bank.clear_script()
+        Operation.objects.filter(state="OPEN").update(due_at=clock_in(_A_YEAR))
+        forget_pace(retries=3)
 
     @property
     def operation(self) -> Operation:
@@ -178,12 +179,6 @@ class Scene:
     @property
     def attempts(self) -> int:
         return Attempt.objects.filter(operation=self.operation).count()
-
-
-def begin_anew() -> None:
-    """A process that has heard nothing of the bank yet, and may retry three times only: tests are short."""
-    forget_pace()
-    assert all(capacity_of("ficmart").retries.spend() for _ in range(7))
 
 
 def recover() -> None:

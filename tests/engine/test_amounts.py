@@ -10,18 +10,20 @@ from payments.domain.replies import Said
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
+from tests.conftest import forget_pace
 from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.factories import DiscrepancyFactory
 from tests.support.parts_bank import PartsBank, parts_bank
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
-from tests.support.unguarded import unguarded
 
 MINUTES = timedelta(minutes=1)
 
 
 @pytest.fixture
-def parts(bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch, brief: object) -> Iterator[PartsBank]:
+def parts(bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch, scripted: object) -> Iterator[PartsBank]:
     with parts_bank(monkeypatch) as parts:
+        forget_pace(retries=3)
         yield parts
 
 
@@ -38,13 +40,7 @@ def refund(shop: ApiClient, path: str, amount: int | None = None, key: str = "")
 
 def executed_at_the_bank(operation: Operation, reference: str) -> None:
     """As a late answer tells it of what our books call not executed."""
-    with unguarded():
-        Discrepancy.objects.create(
-            kind="late_answer",
-            operation=operation,
-            payment=operation.payment,
-            evidence={"reference": reference},
-        )
+    DiscrepancyFactory(kind="late_answer", operation=operation, evidence={"reference": reference})
 
 
 def no_answer_of(parts: PartsBank, times: int = 1000) -> None:

@@ -9,13 +9,14 @@ from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.support.api_client import ApiClient
+from tests.support.factories import DiscrepancyFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
 
 WITHIN = timedelta(seconds=5)
 MINUTES = timedelta(minutes=1)
-pytestmark = pytest.mark.usefixtures("brief")
+pytestmark = pytest.mark.usefixtures("scripted")
 ENTRIES = {"capture": "CAPTURE", "void": "VOID", "refund": "REFUND"}
 
 
@@ -193,7 +194,7 @@ class TestAReleaseThatIsContradicted:
         let_pass(timedelta(days=7), bank)
         expire_due(limit=1)
         release = Operation.objects.get(kind="release")
-        Discrepancy.objects.create(kind="late_hold", operation=release, payment=release.payment, evidence={})
+        DiscrepancyFactory(kind="late_hold", operation=release)
         bank.script("voids", "fail_before", status=400, code="authorization_not_found", times=1000)
         for _ in range(2):
             recovered(bank)

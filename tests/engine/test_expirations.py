@@ -15,7 +15,7 @@ from tests.support.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 DAYS = timedelta(days=1)
-pytestmark = pytest.mark.usefixtures("brief")
+pytestmark = pytest.mark.usefixtures("scripted")
 
 
 class TestAHoldThatHasRunOut:

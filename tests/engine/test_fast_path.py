@@ -15,6 +15,7 @@ from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operati
 from tests.engine.statements import counted_statements
 from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.support.at_once import InBackground
+from tests.support.factories import DiscrepancyFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 
@@ -145,13 +146,7 @@ class TestWhatIsNotOrdinary:
         waiting = InBackground(lambda: live.post(f"/payments/{payment['id']}/capture"))
         bank.wait_until_held()
         operation = Operation.objects.get(kind="capture")
-        with unguarded():
-            late = Discrepancy.objects.create(
-                kind="late_answer",
-                operation=operation,
-                payment=operation.payment,
-                evidence={},
-            )
+        late = DiscrepancyFactory(kind="late_answer", operation=operation)
         bank.release()
         assert waiting.answer().status == 200
         late = Discrepancy.objects.get(pk=late.pk)

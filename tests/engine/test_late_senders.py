@@ -21,7 +21,7 @@ from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace, wait_for_bank_threads
-from tests.engine.test_recovery import WITHIN, after_the_clients_bound, let_leases_run_out
+from tests.engine.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiAnswer, ApiClient, order
 from tests.support.at_once import InBackground
@@ -35,8 +35,8 @@ class TestALateAnswer:
         self, live: ApiClient, bank: SimulatedBank, settings: Any, verb: str
     ) -> None:
         """A transaction holds the payment's row while the bank's 200 waits and the lease runs out."""
-        settings.BANK_TIMING = Timing(start_window=0.3, client_wait=0.6, backoff_base=0.1, backoff_cap=0.1)
         payment = live.captured() if verb == "refund" else live.authorized()
+        settings.BANK_TIMING = Timing(start_window=0.3, client_wait=0.6, backoff_base=0.1, backoff_cap=0.1)
         endpoint: Any = f"{verb}s"
         bank.hold(endpoint)
         waiting = InBackground(lambda: live.post(f"/payments/{payment['id']}/{verb}"))
@@ -157,7 +157,7 @@ class TestARetry:
         assert self._bounded(monkeypatch, lambda: live.post("/payments", body, key="k")).status == 201
 
     def test_that_would_continue_what_ends_not_executed_at_that_moment_starts_anew(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing, monkeypatch: pytest.MonkeyPatch
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         body = order()
         bank.script("authorizations", "fail_before", times=1000)
@@ -183,7 +183,7 @@ class TestARetry:
         assert self._bounded(monkeypatch, lambda: live.post("/payments", body, key="k")).status == 201
 
     def test_of_a_doubt_is_never_told_that_nothing_was_sent_because_the_pool_is_full(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing, settings: Any
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing, settings: Any
     ) -> None:
         body = order()
         bank.script("authorizations", "drop_after", times=1000)
@@ -213,7 +213,7 @@ class TestARetry:
 
 class TestADatabaseInFailover:
     def test_that_is_read_only_for_a_moment_loses_no_answer(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         name = connection.settings_dict["NAME"]
         bank.hold("authorizations")

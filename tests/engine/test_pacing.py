@@ -120,9 +120,9 @@ class TestABankThatIsDownForGood:
     ) -> None:
         settings.BANK_TIMING = Timing(start_window=0.3, backoff_base=0.01, backoff_cap=0.02)
         bank.script("authorizations", "fail_before", times=10_000)
-        answers = [live.post("/payments", order()) for _ in range(100)]
+        answers = [live.post("/payments", order()) for _ in range(30)]
         calls = len([seen for seen in bank.requests() if seen.path == "/api/v1/authorizations"])
-        assert calls <= 110
+        assert calls <= 33
         assert {answer.status for answer in answers} == {202, 503}
 
     def test_and_an_open_breaker_is_proof_that_nothing_was_sent(

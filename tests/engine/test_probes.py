@@ -1,6 +1,5 @@
 """An authorize in doubt, asked about without the card: probes, late looks, and holds that turn up late."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +8,14 @@ import pytest
 from payments.domain.timing import Timing
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
+from tests.conftest import forget_pace
 from tests.support.api_client import ApiAnswer, ApiClient, order
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
 WITHIN = timedelta(seconds=5)
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
-pytestmark = pytest.mark.usefixtures("brief")
+pytestmark = pytest.mark.usefixtures("scripted")
 
 
 def in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool, stored: bool = True) -> ApiAnswer:
@@ -59,7 +59,7 @@ class TestAProbe:
 
     @pytest.mark.parametrize("in_one_lease", [True, False])
     def test_that_is_silent_is_no_attempt_that_may_have_held(
-        self, live: ApiClient, bank: SimulatedBank, settings: Any, brief: Timing, in_one_lease: bool
+        self, live: ApiClient, bank: SimulatedBank, in_one_lease: bool
     ) -> None:
         """One attempt of ours was silent, and the stored answer is its own, however often we asked for it."""
         bank.script("authorizations", "drop_after")
@@ -67,8 +67,8 @@ class TestAProbe:
         assert live.post("/payments", order()).status == 202
         bank.clear_script()
         bank.script("authorizations", "drop_before", times=1 if in_one_lease else 1000)
-        if in_one_lease:  # there is time to ask again
-            settings.BANK_TIMING = replace(brief, start_window=1.0)
+        if in_one_lease:  # it may be asked again
+            forget_pace(retries=1)
         assert probe(bank) == 1
         assert Attempt.objects.filter(is_probe=True, result="silent").exists()
         assert Operation.objects.get().state == ("SUCCEEDED" if in_one_lease else "OPEN")

@@ -1,6 +1,7 @@
 """Operations in doubt are found and settled after their sender is gone, by whoever takes them over."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,77 +16,77 @@ from payments.models import Attempt, Operation
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
+from tests.engine.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import GatewayServer
-from tests.support.simulated_bank import SimulatedBank
+from tests.support.simulated_bank import Endpoint, SimulatedBank
 from tests.support.unguarded import unguarded
 
-_VERBS = [("capture", "CAPTURED"), ("void", "VOIDED"), ("refund", "REFUNDED")]
-WITHIN = timedelta(seconds=5)
+_AFTERWARDS = {"capture": "CAPTURED", "void": "VOIDED", "refund": "REFUNDED"}
 
 
-def let_leases_run_out() -> None:
-    """As time would: no lease is alive and everything is due."""
-    Operation.objects.filter(state="OPEN").update(lease_expires_at=ClockTimestamp(), due_at=None)
-
-
-@pytest.mark.parametrize(("verb", "done"), _VERBS)
 class TestAGatewayKilledInTheMiddle:
+    @pytest.mark.parametrize("at", ["execution", "storing"])
+    def test_leaves_doubts_that_recovery_settles_without_doing_anything_twice(
+        self, live: ApiClient, bank: SimulatedBank, tmp_path: Path, at: Any
+    ) -> None:
+        """It dies during a capture, a void and a refund; `at` as SimulatedBank.hold has it."""
+        payments = {verb: live.captured() if verb == "refund" else live.authorized() for verb in _AFTERWARDS}
+        self._killed(live, bank, tmp_path, payments, at=at)
+        for verb, payment in payments.items():
+            in_doubt = live.receipt(payment["id"])
+            assert (in_doubt["pending_operation"], in_doubt["money_moved"]) == (verb, "unknown")
+        bank.release()
+        bank.wait_until_idle()
+        executed = bank.ledger()
+
+        assert recover_due(within=WITHIN) == 0  # the leases of the dead still run
+        let_leases_run_out()
+        assert recover_due(within=WITHIN) == 3
+        assert bank.ledger() == executed
+        for verb, payment in payments.items():
+            settled = live.receipt(payment["id"])
+            assert (settled["state"], settled["pending_operation"]) == (_AFTERWARDS[verb], None)
+            (entry,) = (one for one in executed if one.id == settled["bank"][f"{verb}_id"])
+            assert entry.type == verb.upper()
+            again = live.post(f"/payments/{payment['id']}/{verb}", key=f"the-{verb}")
+            assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
+            assert again.json == settled
+            epochs = Attempt.objects.filter(
+                operation__kind=verb, operation__payment_id=payment["id"].removeprefix("pay_")
+            )
+            assert list(epochs.order_by("number").values_list("epoch", "result")) == [
+                (1, ""),
+                (2, "answered"),
+            ]
+
     def _killed(
-        self, live: ApiClient, bank: SimulatedBank, home: Path, verb: str, *, at: Any
-    ) -> dict[str, Any]:
-        """Kill the whole gateway while the bank works on the verb; `at` as SimulatedBank.hold has it."""
-        payment = live.captured() if verb == "refund" else live.authorized()
+        self, live: ApiClient, bank: SimulatedBank, home: Path, payments: dict[str, Any], *, at: Any
+    ) -> None:
         connection.close()
-        endpoint: Any = f"{verb}s"
-        bank.script(endpoint, "delay", ms=0, ignores_hangup=True)
-        bank.hold(endpoint, at=at)
+        endpoints: list[Endpoint] = ["captures", "voids", "refunds"]
+        for endpoint in endpoints:
+            bank.script(endpoint, "delay", ms=0, ignores_hangup=True)
+        bank.hold(*endpoints, at=at)
         with GatewayServer(bank.url, home) as server:
 
-            def send() -> None:
+            def send(verb: str) -> None:
                 headers = {"Authorization": f"Bearer {live.key}", "Idempotency-Key": f"the-{verb}"}
-                address = f"{server.url}/api/v1/payments/{payment['id']}/{verb}"
+                address = f"{server.url}/api/v1/payments/{payments[verb]['id']}/{verb}"
                 with pytest.raises(requests.ConnectionError):
                     requests.post(address, headers=headers, timeout=30)
 
-            client = threading.Thread(target=send)
-            client.start()
-            bank.wait_until_held()
-            server.kill()
-            client.join()
-        return payment
-
-    @pytest.mark.parametrize("at", ["execution", "storing"])
-    def test_leaves_a_doubt_that_recovery_settles_without_doing_it_twice(
-        self, live: ApiClient, bank: SimulatedBank, tmp_path: Path, verb: str, done: str, at: str
-    ) -> None:
-        payment = self._killed(live, bank, tmp_path, verb, at=at)
-        in_doubt = live.receipt(payment["id"])
-        assert (in_doubt["pending_operation"], in_doubt["money_moved"]) == (verb, "unknown")
-        bank.release()
-        bank.wait_until_idle()
-        entries = len(bank.ledger())
-
-        assert recover_due(within=WITHIN) == 0  # the lease of the dead still runs
-        let_leases_run_out()
-        assert recover_due(within=WITHIN) == 1
-        settled = live.receipt(payment["id"])
-        assert (settled["state"], settled["pending_operation"]) == (done, None)
-        assert len(bank.ledger()) == entries
-        assert settled["bank"][f"{verb}_id"] == bank.ledger()[-1].id
-
-        again = live.post(f"/payments/{payment['id']}/{verb}", key=f"the-{verb}")
-        assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
-        assert again.json == settled
-        epochs = (
-            Attempt.objects.filter(operation__kind=verb).order_by("number").values_list("epoch", "result")
-        )
-        assert list(epochs) == [(1, ""), (2, "answered")]
+            with ThreadPoolExecutor(3) as clients:
+                sent = [clients.submit(send, verb) for verb in payments]
+                bank.wait_until_held(3, seconds=30)
+                server.kill()
+                for one in sent:
+                    one.result()
 
 
 class TestLeftInDoubt:
     def test_a_capture_that_found_the_bank_down_is_settled_when_it_is_back(
-        self, live: ApiClient, bank: SimulatedBank, quick: Any
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         payment = live.authorized()
         bank.script("captures", "fail_before", times=1000)
@@ -98,7 +99,7 @@ class TestLeftInDoubt:
         assert [entry.type for entry in bank.ledger()] == ["AUTH_HOLD", "CAPTURE"]
 
     def test_rests_longer_each_time_the_bank_gives_no_answer(
-        self, live: ApiClient, bank: SimulatedBank, quick: Any
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         payment = live.authorized()
         bank.script("captures", "fail_before", times=1000)
@@ -113,13 +114,13 @@ class TestLeftInDoubt:
         assert rests == [30, 60, 120]
 
     def test_one_that_cannot_be_settled_does_not_keep_the_others_waiting(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         payments = [live.authorized() for _ in range(3)]
         bank.script("captures", "drop_before", times=1000)
         for payment in payments:
             live.post(f"/payments/{payment['id']}/capture")
-            forget_pace()
+            forget_pace(retries=3)
         bank.clear_script()
         let_leases_run_out()
         poison = Operation.objects.filter(kind="capture").order_by("lease_expires_at")[0]
@@ -143,7 +144,7 @@ class TestLeftInDoubt:
 class TestTheMerchantsRetryContinuesAnAuthorize:
     @pytest.mark.parametrize("stored", [True, False])
     def test_with_the_card_it_carries(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing, stored: bool
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing, stored: bool
     ) -> None:
         """Where the bank has stored no answer there are two holds, and only its statement can show it."""
         bank.script("authorizations", "drop_after", stored=stored)
@@ -203,7 +204,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         bank.release()
 
     def test_not_later_than_23_hours_after_it_began(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         bank.script("authorizations", "drop_before", times=1000)
         body = order()
@@ -217,7 +218,7 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
         assert bank.ledger() == []
 
     def test_nor_later_than_that_after_an_earlier_start_with_the_same_bank_key(
-        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+        self, live: ApiClient, bank: SimulatedBank, scripted: Timing
     ) -> None:
         body = order()
         bank.stop()
@@ -234,9 +235,3 @@ class TestTheMerchantsRetryContinuesAnAuthorize:
             Operation.objects.update(created_at=F("created_at") - timedelta(hours=1, seconds=1))
         assert live.post("/payments", body, key="the-order").status == 202
         assert bank.ledger() == []
-
-
-def after_the_clients_bound() -> None:
-    let_leases_run_out()
-    with unguarded():
-        Operation.objects.filter(state="OPEN").update(created_at=clock_in(-25))

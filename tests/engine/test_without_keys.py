@@ -39,7 +39,7 @@ NO, AWAY = CARDS["visa-500"], CARDS["expired"]  # by their last digits, 2 and 0
 
 
 @pytest.fixture(autouse=True)
-def never_twice(live: ApiClient, quick: Timing, acquirer: SimulatedAcquirer) -> Iterator[None]:
+def never_twice(live: ApiClient, acquirer: SimulatedAcquirer, scripted: Timing) -> Iterator[None]:
     yield
     assert violations() == []
 
@@ -163,7 +163,12 @@ SILENCES: list[tuple[str, dict[str, Any]]] = [
 class TestSilent:
     @pytest.mark.parametrize(("step", "options"), SILENCES, ids=str)
     def test_nobody_sends_it_again(
-        self, live: ApiClient, acquirer: SimulatedAcquirer, step: str, options: dict[str, Any]
+        self,
+        live: ApiClient,
+        acquirer: SimulatedAcquirer,
+        quick: Timing,
+        step: str,
+        options: dict[str, Any],
     ) -> None:
         acquirer.script("payments", step, **options)
         body = euros()

@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import execute_from_command_line
 
+from payments.domain.timing import Timing
 from payments.models import Heartbeat, Operation
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.support.api_client import ApiClient, order
@@ -20,7 +22,7 @@ from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
 MINUTES = timedelta(minutes=1)
-pytestmark = pytest.mark.usefixtures("brief")
+pytestmark = pytest.mark.usefixtures("scripted")
 
 
 def capture_in_doubt(live: ApiClient, bank: SimulatedBank) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def capture_in_doubt(live: ApiClient, bank: SimulatedBank) -> dict[str, Any]:
     wait_for_bank_threads()  # a busy machine answers before they end
     let_pass(timedelta(seconds=5), bank)  # a connection that is reset instead of closed does not end the call
     bank.clear_script()
-    forget_pace()  # so many silent attempts may have opened the circuit breaker
+    forget_pace(retries=3)
     return payment
 
 
@@ -73,7 +75,9 @@ class TestPending:
             "0 in doubt, 1 under review, 0 in flight.\n",
         )
 
-    def test_leaves_alone_what_is_in_flight(self, live: ApiClient, bank: SimulatedBank) -> None:
+    def test_leaves_alone_what_is_in_flight(
+        self, live: ApiClient, bank: SimulatedBank, quick: Timing
+    ) -> None:
         bank.hold("authorizations")
         assert live.post("/payments", order()).status == 202
         code, printed = reconcile("pending")
@@ -107,9 +111,8 @@ class TestPending:
         assert report["operations"][0]["payment"] == payment["id"]
         assert report["operations"][0]["amount_minor"] == 5000
 
-    @pytest.mark.parametrize(
-        "arguments",
-        [
+    def test_what_makes_no_sense_is_an_error_and_2(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for arguments in (
             ("pending", "--payment", "order-7"),
             ("pending", "--payment", "pay_" + "0" * 32),
             ("pending", "--limit", "0"),
@@ -119,12 +122,15 @@ class TestPending:
             ("explain",),
             ("everything",),
             (),
-        ],
-    )
-    def test_what_makes_no_sense_is_an_error_and_2(
-        self, live: ApiClient, bank: SimulatedBank, arguments: tuple[str, ...]
-    ) -> None:
-        code, message = _as_a_process(*arguments)
+        ):
+            with pytest.raises(SystemExit) as ended:
+                execute_from_command_line(["manage.py", "reconcile", *arguments])
+            message = capsys.readouterr().err
+            assert (ended.value.code, "Traceback" in message) == (2, False), arguments
+            assert message.strip()
+
+    def test_and_so_it_is_as_a_process(self) -> None:
+        code, message = _as_a_process("pending", "--limit", "0")
         assert (code, "Traceback" in message) == (2, False)
         assert message.strip()
 
