@@ -199,7 +199,10 @@ class TestExplain:
     def test_tells_of_probes_reviews_and_the_statement(self, live: ApiClient, bank: SimulatedBank) -> None:
         bank.script("authorizations", "drop_before", times=1000)
         payment = live.post("/payments", order()).json
+        wait_for_bank_threads()
+        let_pass(timedelta(seconds=5), bank)  # a connection that is reset does not end the call
         bank.clear_script()
+        forget_pace(retries=3)
         reconcile("pending")
         told = reconcile("explain", payment["id"])[1]
         assert "The bank was healthy before and after, so it has nothing stored under the key." in told
