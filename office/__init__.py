@@ -1,4 +1,4 @@
-"""The back office: its door, finding a payment, its history, decisions, the dashboard, the log, schedules.
+"""The back office: login, search, a payment's page, decisions, the dashboard, the staff log, schedules.
 
-It reads models and changes things through one use case call each.
+It reads models directly. Each change is one call of a use case.
 """

@@ -1,4 +1,4 @@
-"""Where Django's admin finds the back office's pages."""
+"""Registers the back office's pages with Django's admin."""
 
 from office.door import admin
 from office.log import staff_log

@@ -1,4 +1,4 @@
-"""Django's entries for this package."""
+"""Django app configurations of this package."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class OfficeConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # Once the permissions of payments have been made: its signal comes to `auth` first.
+        # After payments' permissions exist: `auth` gets this signal first and creates them.
         post_migrate.connect(_make_groups, sender=registry.get_app_config("payments"))
 
 

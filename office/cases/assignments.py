@@ -1,4 +1,4 @@
-"""Who looks after a case of the review queue: one person at a time, and the log tells who did."""
+"""Assignment of a case in the review queue: one owner at a time. Every change of owner is logged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ from payments.models import Assignment, Event, Operation
 from payments.models.clock import ClockTimestamp
 
 
-class LookedAfter(Exception):
-    """Somebody else looks after it; who, is its text."""
+class AlreadyAssigned(Exception):
+    """Somebody else owns the case. The message is their username."""
 
 
 def take(staff: Staff, operation: Operation) -> None:
-    """Look after what nobody does. Raises LookedAfter."""
-    with _one_at_a_time(operation):
-        assignment, is_new = _found_or_made(staff, operation)
+    """Assign a case without an owner to this member of staff. Raises AlreadyAssigned."""
+    with _operation_locked(operation):
+        assignment, is_new = _get_or_create(staff, operation)
         if assignment.owner_id != staff.user_id:
-            raise LookedAfter(assignment.owner.get_username())
+            raise AlreadyAssigned(assignment.owner.get_username())
         if is_new:
             _log(staff, operation)
 
 
 def take_over(staff: Staff, operation: Operation) -> None:
-    """Look after it, whoever did before."""
-    with _one_at_a_time(operation):
-        assignment, is_new = _found_or_made(staff, operation)
+    """Assign the case to this member of staff, even if somebody else owns it."""
+    with _operation_locked(operation):
+        assignment, is_new = _get_or_create(staff, operation)
         if is_new:
             _log(staff, operation)
         elif assignment.owner_id != staff.user_id:
@@ -39,8 +39,8 @@ def take_over(staff: Staff, operation: Operation) -> None:
 
 
 def give_back(staff: Staff, operation: Operation) -> bool:
-    """Look after it no more. False where one did not."""
-    with _one_at_a_time(operation):
+    """Give up the case. False if this member of staff did not own it."""
+    with _operation_locked(operation):
         given_back, _ = Assignment.objects.filter(operation=operation, owner=staff.user_id).delete()
         if given_back:
             _log(staff, operation, Event.Type.OPERATION_GIVEN_BACK)
@@ -48,14 +48,14 @@ def give_back(staff: Staff, operation: Operation) -> bool:
 
 
 @contextmanager
-def _one_at_a_time(operation: Operation) -> Iterator[None]:
-    """A transaction in which nobody else takes it or gives it back."""
+def _operation_locked(operation: Operation) -> Iterator[None]:
+    """A transaction that locks the operation, so that its owner changes once at a time."""
     with transaction.atomic():
         Operation.objects.select_for_update(no_key=True).get(pk=operation.pk)
         yield
 
 
-def _found_or_made(staff: Staff, operation: Operation) -> tuple[Assignment, bool]:
+def _get_or_create(staff: Staff, operation: Operation) -> tuple[Assignment, bool]:
     return Assignment.objects.get_or_create(operation=operation, defaults={"owner_id": staff.user_id})
 
 

@@ -1,4 +1,4 @@
-"""Who looks after a case of the review queue. One click each, and back to where it was pressed."""
+"""Buttons that take, take over or give back a case. Each returns to the page it was pressed on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 
 from office.cases import assignments
-from office.cases.assignments import LookedAfter
+from office.cases.assignments import AlreadyAssigned
 from office.decisions.actions import QUEUE, resolutions_of
 from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.subjects import find_operation, owner_of, page_of
@@ -25,7 +25,7 @@ _FROM_PAYMENT = "from_payment"  # a field of the payment page's forms
 
 @dataclass(frozen=True)
 class Case:
-    """An operation that people settle, who looks after it, and what whoever reads it may do about that."""
+    """An operation that staff must settle, its owner, and the assignment buttons the reader may use."""
 
     operation: Operation
     owner: str
@@ -33,11 +33,11 @@ class Case:
 
 
 def cases_of(request: HttpRequest, operations: list[Operation]) -> list[Case]:
-    """Those of a payment's operations that are cases."""
-    return [_read_by(request, one) for one in operations if resolutions_of(one)]
+    """The operations of a payment that staff must settle."""
+    return [_as_seen_by(request, one) for one in operations if resolutions_of(one)]
 
 
-def _read_by(request: HttpRequest, operation: Operation) -> Case:
+def _as_seen_by(request: HttpRequest, operation: Operation) -> Case:
     owner = owner_of(operation)
     step = ""
     if not owner:
@@ -52,7 +52,7 @@ def _read_by(request: HttpRequest, operation: Operation) -> Case:
 
 
 def urls(site: admin.AdminSite) -> list[Any]:
-    """One address a step, below the list of payments."""
+    """One URL per button, below the list of payments."""
 
     def step(name: str, act: Callable[[HttpRequest, Operation], None], *permissions: str) -> Any:
         def view(request: HttpRequest, operation_id: UUID) -> HttpResponse:
@@ -78,22 +78,22 @@ def urls(site: admin.AdminSite) -> list[Any]:
 def _take(request: HttpRequest, operation: Operation) -> None:
     try:
         assignments.take(staff_of(request), operation)
-    except LookedAfter as by:
-        messages.warning(request, f"Nothing has changed: {by} looks after {_case(operation)}.")
+    except AlreadyAssigned as owner:
+        messages.warning(request, f"Nothing changed: {_case(operation)} is assigned to {owner}.")
     else:
-        messages.success(request, f"You look after {_case(operation)}.")
+        messages.success(request, f"You now own {_case(operation)}.")
 
 
 def _take_over(request: HttpRequest, operation: Operation) -> None:
     assignments.take_over(staff_of(request), operation)
-    messages.success(request, f"You look after {_case(operation)}.")
+    messages.success(request, f"You now own {_case(operation)}.")
 
 
 def _give_back(request: HttpRequest, operation: Operation) -> None:
     if assignments.give_back(staff_of(request), operation):
-        messages.success(request, f"Nobody looks after {_case(operation)} any more.")
+        messages.success(request, f"You no longer own {_case(operation)}.")
     else:
-        messages.warning(request, f"Nothing has changed: you did not look after {_case(operation)}.")
+        messages.warning(request, f"Nothing changed: you did not own {_case(operation)}.")
 
 
 def _case(operation: Operation) -> str:

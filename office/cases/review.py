@@ -1,4 +1,4 @@
-"""The review queue: what the machine could not settle, and what it has not settled for an hour."""
+"""The review queue: operations that FicPay cannot settle, or has not settled within an hour."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from office.decisions.actions import resolutions_of
 from office.decisions.denials import is_called_captured
 from office.decisions.permissions import APPROVE, RESOLVE
-from office.decisions.waiting import became_of, read_by, waiting
+from office.decisions.waiting import as_seen_by, decided_proposals, pending_proposals
 from office.pages.framed import framed
 from office.pages.words import age, state_label
 from payments.domain.money import display
@@ -29,12 +29,12 @@ from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
 
 _OLD = timedelta(hours=1)
-_SHOWN = 200  # whoever has more before them needs more people, not more rows
+_SHOWN = 200  # a longer queue needs more staff, not more rows
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: an operation, why it is here, and what is proposed to do about it."""
+    """One row: an operation, why it is in the queue, what to do about it, and who owns it."""
 
     operation: Operation
     amount: str
@@ -44,58 +44,60 @@ class Case:
     advice: str
     owner: User | None
     actions: list[tuple[str, str]]
-    note: str = ""  # the newest one
-    proposal: int | None = None  # the id of what waits for a second person
+    note: str = ""  # the newest
+    proposal: int | None = None  # id of the proposal that waits for a second person
 
 
 _WHY: dict[str, tuple[str, str]] = {
     ReviewReason.CAPTURE_ID_UNKNOWN: (
-        "Captured at the bank, as far as it says; the capture's id is unknown.",
-        "Ask the bank for the capture's id and record it.",
+        "The bank says that the money is captured, but not under which id.",
+        "Ask the bank for the capture's id, then record it.",
     ),
     ReviewReason.NOT_DEDUCIBLE: (
-        "The bank says that it is done, but something else may have done it.",
-        "Find out at the bank what was done, then record its reference.",
+        "The bank says that it is already done, but another operation may have done it.",
+        "Ask the bank what was done, then record its reference.",
     ),
     LATE_ANSWER: (
-        "The bank has executed what is recorded as not executed.",
-        "Where the payment allows it, instruct it again: the bank says that it is done, which is recorded. "
-        "Otherwise settle it with the bank, and record how.",
+        "The bank executed it, but our books say not executed.",
+        "If the payment allows it, send it again: the bank replies that it is already done, and FicPay "
+        "records that. Otherwise settle it with the bank, then record what was agreed.",
     ),
     ReviewReason.CONTRADICTION: (
-        "The bank contradicts our books, repeatedly and in good health.",
-        "Show the bank the timeline; ask again when it has mended its books.",
+        "The bank contradicts our books. It was healthy and said so more than once.",
+        "Show the bank the timeline. When it has corrected its books, ask again.",
     ),
     ReviewReason.TOO_OLD_TO_ASK: (
-        "An authorize in doubt for so long that the bank may have forgotten it.",
-        "Wait for the statement of that day. If it shows no hold, record that it was not executed; "
-        "if it shows one, void that hold, then record it on the bank's written word.",
+        "The authorize has been in doubt for so long that the bank may have forgotten it.",
+        "Wait for the bank's statement of that day. If it shows no hold, record that the authorize was not "
+        "executed. If it shows a hold, void that hold first. Then record the authorize as not executed, and "
+        "quote what the bank wrote.",
     ),
     ReviewReason.CANNOT_ASK: (
-        "The bank may have executed it, and cannot be asked: it knows no keys. Nothing is sent again.",
-        "Look in the bank's own books or its settlement report for an authorization of this amount, card and "
-        "time. If there is none, record that it was not executed, and quote what shows it. If there is one, "
-        "have the bank release it and record that: a hold known only from a report is nobody's.",
+        "The bank may have executed it. It has no idempotency keys, so FicPay can neither ask nor resend.",
+        "Look in the bank's portal or its settlement report for an authorization of this amount, card and "
+        "time. If there is none, record that it was not executed, and quote the report. If there is one, ask "
+        "the bank to release it, then record that. A hold found only in a report cannot be assigned to a "
+        "payment.",
     ),
 }
 
 
 _ONCE_KNOWN = {
     OperationKind.VOID: (
-        "Find out at the bank what was done, then record that the hold was voided, that it was captured "
-        "(with the capture's reference), or that the void was not executed."
+        "Ask the bank what was done. Then record that the hold was voided, that it was captured (with the "
+        "capture's reference), or that the void was not executed."
     ),
     OperationKind.RELEASE: (
-        "Find out at the bank what was done, then record that the hold was voided, or that it was not."
+        "Ask the bank what was done. Then record that the hold was voided, or that it was not."
     ),
 }
 
 
 def queue() -> list[Case]:
-    """Operations under review, and doubts older than an hour, the oldest first."""
+    """Operations that need review, or have been in doubt for more than an hour; oldest first."""
     now = read_clock()
     doubtful = Q(state=OperationState.OPEN, created_at__lt=now - _OLD, lease_expires_at__lt=now)
-    # Their ids first: an OR with a subquery reads all operations there are.
+    # Read the ids first: an OR with a subquery would scan all operations.
     late = list(
         Discrepancy.objects.filter(kind=LATE_ANSWER, closed_at=None).values_list("operation", flat=True)
     )
@@ -127,31 +129,31 @@ def queue() -> list[Case]:
 
 @dataclass(frozen=True)
 class Orphan:
-    """One row: an answer of the bank's of which our database has lost the record."""
+    """One row: an operation that the bank executed and our database has lost."""
 
     case: Discrepancy
     kind: str
     amount: str
     age: str
-    sent_as: str  # the operation's id, as it was
+    sent_as: str  # the id of the lost operation
     advice: str
 
 
 _ORPHAN_ADVICE = {
     OperationKind.AUTHORIZE: (
-        "The merchant's retry under the same idempotency key finds it. Later nobody claims it any "
-        "more: void the hold."
+        "If the merchant retries with the same idempotency key, FicPay finds it. If no retry comes while the "
+        "bank remembers the key, void the hold."
     ),
-    OperationKind.RELEASE: "Void the hold again: the bank says that it is done.",
+    OperationKind.RELEASE: "Void the hold again. The bank replies that it is already done.",
 }
 _ORPHAN_STEP = (
-    "Where the payment allows it, instruct it again; the bank says that it is done; then record this "
+    "If the payment allows it, send it again. The bank replies that it is already done; then record this "
     "reference. Otherwise settle it with the bank."
 )
 
 
 def orphans() -> list[Orphan]:
-    """Orphan answers that are not in our books yet, the oldest first. They are closed by being recorded."""
+    """Orphan replies, oldest first. Recording the operation closes the case."""
     now = read_clock()
     cases = Discrepancy.objects.filter(kind=ORPHAN_ANSWER, closed_at=None).select_related("payment")
     return [
@@ -168,16 +170,16 @@ def orphans() -> list[Orphan]:
 
 
 def _newest_notes(operations: list[Operation]) -> dict[UUID | None, str]:
-    """By payment."""
+    """The newest note of each payment."""
     payments = [operation.payment_id for operation in operations if operation.payment_id]
     notes = Event.objects.filter(payment__in=payments, type=Event.Type.NOTE_ADDED).order_by("id")
     return dict(notes.values_list("payment_id", "evidence__note"))
 
 
 def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
-    why, advice = "No clear answer from the bank yet; recovery goes on asking.", "Wait, or ask again now."
+    why, advice = "No clear reply from the bank yet. Recovery keeps asking.", "Wait, or ask again now."
     if operation.state != OperationState.OPEN:
-        why, advice = _WHY.get(kind or "", ("The machine cannot settle it.", "Look at its timeline."))
+        why, advice = _WHY.get(kind or "", ("FicPay cannot settle it.", "Look at its timeline."))
         if kind == ReviewReason.NOT_DEDUCIBLE or is_called_captured(operation):
             advice = _ONCE_KNOWN.get(OperationKind(operation.kind), advice)
     assignment = getattr(operation, "assignment", None)
@@ -194,7 +196,7 @@ def _case(operation: Operation, kind: str | None, now: datetime) -> Case:
 
 
 def urls(site: admin.AdminSite) -> list[Any]:
-    """The queue's page, for all who may look at payments."""
+    """The queue's page, for everybody who may view payments."""
 
     @require_safe
     def page(request: HttpRequest) -> HttpResponse:
@@ -204,8 +206,8 @@ def urls(site: admin.AdminSite) -> list[Any]:
             "title": "Review queue",
             "cases": queue(),
             "orphans": orphans(),
-            "proposals": [(one, read_by(request, one)) for one in waiting()],
-            "became": became_of(request),
+            "proposals": [(one, as_seen_by(request, one)) for one in pending_proposals()],
+            "decided": decided_proposals(request),
             "may_resolve": request.user.has_perm(RESOLVE),
             "may_void_stray_holds": request.user.has_perm(RESOLVE) and bool(banks_with_stray_holds()),
             "may_approve": request.user.has_perm(APPROVE),

@@ -1,7 +1,7 @@
-"""The admin's first page: how the day goes, and what needs somebody.
+"""The dashboard: the day's payments, and what needs attention.
 
-`figures` counts, `rows` and `charts` say how it is drawn, `links` where each figure leads, and `page` puts it
-together for the template.
+`figures` counts, `rows` and `charts` prepare tables and charts, `links` has the link of each figure, and
+`page` puts them together for the template.
 """
 
 from office.dashboard.page import add_dashboard

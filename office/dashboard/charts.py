@@ -1,20 +1,20 @@
-"""The geometry of the dashboard's charts, drawn as SVG by templates: no script, no inline style."""
+"""The geometry of the dashboard's charts. Templates draw them as SVG, without scripts or inline styles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Units of the drawing; the page scales it.
+# In SVG units; the page scales the drawing.
 WIDTH, HEIGHT = 720, 180
 _LEFT, _TOP, _BOTTOM = 36, 10, 22
-_GAP = 0.28  # of a column's place
+_GAP = 0.28  # share of a column's slot
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one column shows: `bad` of the `total` are hatched, in whichever colour."""
+    """The data of one column. `bad` of the `total` are hatched."""
 
     name: str
-    tick: str  # below the column, where there is room for it
+    tick: str  # the label below the column; empty if there is no room
     total: int
     bad: int
     link: str = ""
@@ -22,7 +22,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Column:
-    """A point's place in the drawing: its whole place, and its two parts from the bottom up."""
+    """A point's coordinates: its slot, and its two stacked parts from the bottom up."""
 
     point: Point
     left: float
@@ -38,7 +38,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the grid, and the number it stands for."""
+    """A grid line and its value."""
 
     y: float
     number: int
@@ -58,7 +58,7 @@ class Columns:
 
 
 def stacked_columns(points: Iterable[Point]) -> Columns:
-    """Columns side by side on a scale that begins at zero."""
+    """Stacked columns on a scale that begins at zero."""
     points = list(points)
     top = _scale_for(max((point.total for point in points), default=0))
     room = HEIGHT - _TOP - _BOTTOM
@@ -89,7 +89,7 @@ def stacked_columns(points: Iterable[Point]) -> Columns:
 
 
 def _scale_for(highest: int) -> int:
-    """A round number that is not below it, and not far above; half of it is whole, too."""
+    """The next round number from `highest` up whose half is a whole number, too."""
     power = 1
     while highest > 10 * power:
         power *= 10

@@ -1,8 +1,8 @@
-"""What the first page counts: payments, money, declines, doubts and the banks' behaviour.
+"""The dashboard's figures: payments, money, declines, unsettled operations and the banks' health.
 
-Every figure is one statement that an index bounds: to the period by when something happened, or to what is
-unsettled. Payments are counted where they are searched, moments after they have changed. Modes never mix,
-currencies are never added. Amounts in minor units, times UTC.
+Every figure is one SQL statement that an index limits to the period or to unsettled rows. Payments are
+counted in the search's tables, which follow the payments within moments. Modes are never mixed, currencies
+never added. Amounts are in minor units, times in UTC.
 """
 
 from collections import Counter
@@ -21,16 +21,16 @@ from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, O
 from payments.models import Attempt, Discrepancy, Operation, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
 
-# What can be done to money, by the state that it leads to.
+# The states in which money was held, taken or given back.
 MONEY_STATES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
-NOT_TAKEN_ON = (PaymentState.DECLINED, PaymentState.FAILED)
-_UNANSWERED = (PaymentState.PENDING, PaymentState.FAILED)
+UNSUCCESSFUL = (PaymentState.DECLINED, PaymentState.FAILED)
+_UNDECIDED = (PaymentState.PENDING, PaymentState.FAILED)
 Amounts = dict[str, int]  # minor units by currency
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose payments, and of which days: `days` UTC days up to the one that `now` lies in."""
+    """Which payments the page is about: mode, merchant, and the last `days` UTC days including today."""
 
     mode: Mode
     days: int
@@ -51,23 +51,26 @@ class Scope:
 
     @property
     def end(self) -> datetime:
-        """The first moment after the period."""
+        """The end of the period, not included."""
         return begin_of(self.last_day + timedelta(days=1))
 
     @property
     def step(self) -> timedelta:
-        """What one column of a chart is about."""
+        """The time that one column of a chart covers."""
         return timedelta(hours=1) if self.days == 1 else timedelta(days=1)
 
     @property
     def payments(self) -> Q:
-        """The payments it is about, whenever they were made."""
+        """The payments of this mode and merchant, of any day."""
         mine = Q(merchant_id=self.merchant_id) if self.merchant_id else Q()
         return Q(mode=self.mode) & mine
 
     def through(self, relation: str) -> Q:
-        """The rows whose payment it is about. A stray hold's release has no payment: it counts as live,
-        since strays are known from a real bank's statements only."""
+        """The rows whose payment is of this mode and merchant.
+
+        Releases of stray holds have no payment. They count as live: only a real bank's statement shows
+        strays.
+        """
         of_payment = Q(**{f"{relation}__mode": self.mode})
         if self.merchant_id:
             return of_payment & Q(**{f"{relation}__merchant_id": self.merchant_id})
@@ -76,7 +79,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Group:
-    """Payments made in the same hour or day that have the same state, decline code and currency."""
+    """Payments of one hour or day with the same state, decline code and currency."""
 
     begin: datetime
     state: PaymentState
@@ -88,7 +91,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Made:
-    """The payments made in the period, by what has become of them since."""
+    """The payments created in the period, by their current state."""
 
     groups: list[Group]
 
@@ -100,16 +103,18 @@ class Made:
         return sum(group.count for group in self.groups if group.state in states)
 
     def amounts_in(self, state: PaymentState) -> Amounts:
-        return added((group.currency, group.amount_minor) for group in self.groups if group.state is state)
+        return sum_by_currency(
+            (group.currency, group.amount_minor) for group in self.groups if group.state is state
+        )
 
     @property
-    def answered(self) -> int:
-        """How many the issuer, or our screening, has said yes or no to."""
-        return self.count - self.in_state(*_UNANSWERED)
+    def decided(self) -> int:
+        """How many were approved or declined, by the issuer or by our screening."""
+        return self.count - self.in_state(*_UNDECIDED)
 
     @property
     def declines(self) -> list[tuple[str, int]]:
-        """How many declines of each code, the most frequent first."""
+        """Each decline code with its count, the most frequent first."""
         codes: Counter[str] = Counter()
         for group in self.groups:
             if group.decline_code:
@@ -117,12 +122,12 @@ class Made:
         return sorted(codes.items(), key=lambda one: (-one[1], one[0]))
 
     def at(self, begin: datetime) -> "Made":
-        """Those of one hour or day."""
+        """The payments of one hour or day."""
         return Made([group for group in self.groups if group.begin == begin])
 
 
 def payments_made(scope: Scope) -> Made:
-    """The payments made in the period."""
+    """The payments created in the period."""
     truncate = TruncHour if scope.days == 1 else TruncDay
     rows = (
         FoundPayment.objects.filter(scope.payments, created_at__gte=scope.begin, created_at__lt=scope.end)
@@ -136,7 +141,7 @@ def payments_made(scope: Scope) -> Made:
 
 @dataclass(frozen=True)
 class Reached:
-    """Payments that reached a state in the period, whenever they were made."""
+    """Payments that reached a state in the period, whenever they were created."""
 
     count: int
     amounts: Amounts
@@ -153,14 +158,16 @@ def money(scope: Scope) -> dict[PaymentState, Reached]:
     return {
         state: Reached(
             count=sum(count for reached, _, count, _ in rows if reached == state),
-            amounts=added((currency, total) for reached, currency, _, total in rows if reached == state),
+            amounts=sum_by_currency(
+                (currency, total) for reached, currency, _, total in rows if reached == state
+            ),
         )
         for state in MONEY_STATES
     }
 
 
 def _refunds(scope: Scope) -> QuerySet[Operation, Any]:
-    """What refunds have given back in the period, in parts or all of it."""
+    """Full and partial refunds made in the period."""
     made = Operation.objects.filter(
         scope.through("payment"),
         kind=OperationKind.REFUND,
@@ -190,7 +197,7 @@ def _that_reached(state: PaymentState, amount: str, scope: Scope) -> QuerySet[Fo
 
 @dataclass(frozen=True)
 class Unsettled:
-    """How many are unsettled now, and since when the oldest."""
+    """The number of unsettled items, and since when the oldest is unsettled."""
 
     count: int
     since: datetime | None
@@ -198,11 +205,10 @@ class Unsettled:
 
 @dataclass(frozen=True)
 class Attention:
-    """What somebody or something still has to settle, whatever the period.
+    """What is unsettled now, regardless of the period.
 
-    Payments that have an operation in doubt or that await a statement; operations under review, releases
-    among them; releases of holds that are in doubt; open cases of late holds; and what is proposed to a
-    second person.
+    In doubt and awaiting a statement: payments. Needs review: operations, including releases. Then releases
+    in doubt, open cases of late holds, and pending proposals.
     """
 
     in_doubt: Unsettled
@@ -214,7 +220,7 @@ class Attention:
 
 
 def attention(scope: Scope) -> Attention:
-    """What is unsettled now. An operation whose sender still holds its lease is in flight, not in doubt."""
+    """Count what is unsettled now. An operation whose lease is still held is in flight, not in doubt."""
     release = Q(kind=OperationKind.RELEASE)
     silent = Q(state=OperationState.OPEN, lease_expires_at__lte=scope.now)
     kinds = {
@@ -258,11 +264,14 @@ def _proposals(scope: Scope) -> Unsettled:
 
 
 @dataclass(frozen=True)
-class Behaviour:
-    """How a bank behaved in a while: its ended attempts. Times in milliseconds, of those that were sent."""
+class Behavior:
+    """A bank's ended attempts in a period. Times are in milliseconds, of the attempts that were sent.
+
+    Declines and bank errors are replies and count as no failure.
+    """
 
     attempts: int
-    errors: int  # answered with a 5xx
+    errors: int  # the bank did nothing: a 5xx, or a 429
     silent: int
     not_sent: int  # no connection, or none tried
     median_ms: float | None
@@ -278,8 +287,8 @@ class Bank:
     """One bank's last hour, and its UTC day so far."""
 
     name: str
-    last_hour: Behaviour
-    today: Behaviour
+    last_hour: Behavior
+    today: Behavior
 
 
 class Percentile(Aggregate):
@@ -292,7 +301,7 @@ class Percentile(Aggregate):
 
 
 def banks(scope: Scope) -> list[Bank]:
-    """The banks that were asked in the last hour or today, for all merchants, by name."""
+    """The banks that had an attempt in the last hour or today, for all merchants, by name."""
     begins = {"last_hour": scope.now - timedelta(hours=1), "today": begin_of(scope.last_day)}
     everyone = Scope(mode=scope.mode, days=1, now=scope.now)
     attempts = Attempt.objects.filter(
@@ -300,12 +309,12 @@ def banks(scope: Scope) -> list[Bank]:
     )
     figures: dict[str, Any] = {}
     for name, begin in begins.items():
-        figures |= _behaviour_since(name, begin)
+        figures |= _behavior_since(name, begin)
     rows = attempts.values(name=F("operation__bank")).annotate(**figures).order_by("name")
-    return [Bank(row["name"], *(_behaviour_in(dict(row), name) for name in begins)) for row in rows]
+    return [Bank(row["name"], *(_behavior_in(dict(row), name) for name in begins)) for row in rows]
 
 
-def _behaviour_since(name: str, begin: datetime) -> dict[str, Any]:
+def _behavior_since(name: str, begin: datetime) -> dict[str, Any]:
     within = Q(started_at__gte=begin)
     sent = within & ~Q(result=Attempt.Result.NOT_SENT)
     conditions = {
@@ -321,13 +330,13 @@ def _behaviour_since(name: str, begin: datetime) -> dict[str, Any]:
     }
 
 
-def _behaviour_in(row: dict[str, Any], name: str) -> Behaviour:
+def _behavior_in(row: dict[str, Any], name: str) -> Behavior:
     fields = ("attempts", "errors", "silent", "not_sent", "median_ms", "p95_ms")
-    return Behaviour(**{field: row[f"{name}_{field}"] for field in fields})
+    return Behavior(**{field: row[f"{name}_{field}"] for field in fields})
 
 
-def added(amounts: Iterable[tuple[str, int]]) -> Amounts:
-    """Sums of minor units, one a currency."""
+def sum_by_currency(amounts: Iterable[tuple[str, int]]) -> Amounts:
+    """The sum of minor units per currency."""
     sums: Counter[str] = Counter()
     for currency, amount in amounts:
         sums[currency] += amount

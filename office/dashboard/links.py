@@ -1,4 +1,4 @@
-"""Where the dashboard's figures lead: to the lists of just the payments that they count."""
+"""The links of the dashboard's figures, each to the list of exactly the payments that it counts."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,20 +13,20 @@ REVIEW_QUEUE = "admin:payments_review_queue"
 
 
 class Links:
-    """The addresses of lists within one scope."""
+    """The URLs of lists within one scope."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     def here(self, **changed: Any) -> str:
-        """The same page with another choice."""
+        """The dashboard with another choice."""
         query: dict[str, Any] = {"mode": self._scope.mode.value, "days": self._scope.days}
         if self._scope.merchant_id:
             query["merchant"] = self._scope.merchant_id
         return f"?{urlencode(query | changed)}"
 
     def made(self, **query: str) -> str:
-        """Payments made in the period."""
+        """Payments created in the period."""
         first, last = str(self._scope.first_day), str(self._scope.last_day)
         return self.payments(**({"created_from": first, "created_to": last} | query))
 
@@ -36,13 +36,13 @@ class Links:
         return self.payments(reached=state, reached_from=first, reached_to=last)
 
     def payments(self, **query: str) -> str:
-        """Payments whenever made."""
+        """Payments of any day."""
         mine = {"merchant": str(self._scope.merchant_id)} if self._scope.merchant_id else {}
         return f"{reverse(LIST)}?{urlencode(query | {'mode': self._scope.mode.value} | mine)}"
 
     @property
     def review_queue(self) -> str:
-        """Where one sees who looks after what; empty where there is no such page."""
+        """The review queue; empty if the page is not installed."""
         try:
             return reverse(REVIEW_QUEUE)
         except NoReverseMatch:

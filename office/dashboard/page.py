@@ -1,4 +1,4 @@
-"""The dashboard as its template draws it."""
+"""The data of the dashboard's template."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ from django.http import HttpRequest
 
 from office.dashboard import figures, rows
 from office.dashboard.charts import Columns, Point, stacked_columns
-from office.dashboard.figures import MONEY_STATES, NOT_TAKEN_ON, Scope, Unsettled
+from office.dashboard.figures import MONEY_STATES, UNSUCCESSFUL, Scope, Unsettled
 from office.dashboard.links import Links
 from office.dashboard.rows import BankRow, Choice, DeclineRow, Figure, StateRow
-from office.decisions.waiting import became_of
+from office.decisions.waiting import decided_proposals
 from office.pages.words import BAD, WAITING, plain
 from office.search import follow
 from payments.domain.states import Mode
@@ -23,16 +23,16 @@ PERIODS = {1: "Today", 7: "7 days"}
 
 
 def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK. Who may not view payments gets a page without figures."""
+    """unfold's DASHBOARD_CALLBACK. Staff without permission to view payments see no figures."""
     context["title"] = "Dashboard"
     if request.user.has_perm("payments.view_payment"):
         context["dashboard"] = Dashboard(request)
-        context["became"] = became_of(request)
+        context["decided"] = decided_proposals(request)
     return context
 
 
 class Dashboard:
-    """Everything on the page. It is counted once, when this is made."""
+    """Everything on the page. The figures are counted once, by the constructor."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.merchants = list(Merchant.objects.order_by("name").values_list("pk", "name"))
@@ -56,11 +56,11 @@ class Dashboard:
 
     @property
     def other_choices(self) -> list[Choice]:
-        """Where there may be payments when there are none here."""
+        """Links for an empty page: other modes and periods that may have payments."""
         mode = Mode.TEST if self.scope.mode is Mode.LIVE else Mode.LIVE
-        others = [Choice(f"Look at {mode} mode", self.links.here(mode=mode))]
+        others = [Choice(f"Show {mode} mode", self.links.here(mode=mode))]
         if self.scope.days == 1:
-            others.insert(0, Choice("Look at the last 7 days", self.links.here(days=7)))
+            others.insert(0, Choice("Show the last 7 days", self.links.here(days=7)))
         return others
 
     @property
@@ -71,12 +71,12 @@ class Dashboard:
 
     @property
     def period(self) -> str:
-        """The period in a sentence."""
-        return "today" if self.scope.days == 1 else f"in these {self.scope.days} days"
+        """The period in words, as part of a sentence."""
+        return "today" if self.scope.days == 1 else f"in the last {self.scope.days} days"
 
     @cached_property
     def behind(self) -> str:
-        """`14 s`: how far the figures are behind the payments. Empty where nobody would notice."""
+        """How far the figures lag behind the payments, as `14 s`. Empty if the lag is negligible."""
         return follow.behind(self.scope.now)
 
     @property
@@ -85,12 +85,12 @@ class Dashboard:
 
     @property
     def attention(self) -> list[Figure]:
-        """What waits for somebody, or for the machine."""
+        """What is unsettled and needs staff, a bank or recovery."""
         found = self._attention
         return [
             self._unsettled("In doubt", found.in_doubt, "in_doubt", WAITING, releases=found.releases),
             self._unsettled("Needs review", found.needs_review, "needs_review", BAD),
-            # Recovery voids them; whose void the bank contradicts is in the review queue.
+            # Recovery voids them. If the bank contradicts the void, it is in the review queue.
             self._unsettled("Late holds", found.late_holds, "", WAITING),
             self._unsettled("Waiting for approval", found.proposals, "", WAITING),
             self._unsettled("Awaiting statement", found.awaiting_statement, "awaiting_statement", WAITING),
@@ -131,7 +131,7 @@ class Dashboard:
 
     @property
     def chart(self) -> Columns:
-        """The payments made in each hour, or day, of the period."""
+        """The payments created in each hour or day of the period."""
         return stacked_columns(map(self._point, self._steps()))
 
     @property
@@ -146,7 +146,7 @@ class Dashboard:
 
     def _point(self, begin: datetime) -> Point:
         made = self.made.at(begin)
-        bad = made.in_state(*NOT_TAKEN_ON)
+        bad = made.in_state(*UNSUCCESSFUL)
         if self.scope.days == 1:
             tick = f"{begin:%H}" if begin.hour % 3 == 0 else ""
             return Point(f"{begin:%H:%M}", tick, made.count, bad)
@@ -155,14 +155,14 @@ class Dashboard:
         return Point(day, f"{begin:%a} {begin.day}", made.count, bad, link)
 
     def _unsettled(
-        self, name: str, found: Unsettled, attention: str, colour: str, releases: Unsettled | None = None
+        self, name: str, found: Unsettled, attention: str, color: str, releases: Unsettled | None = None
     ) -> Figure:
         link = self.links.payments(attention=attention) if attention else self.links.review_queue
-        return rows.unsettled(name, found, colour=colour, link=link, releases=releases, now=self.scope.now)
+        return rows.unsettled(name, found, color=color, link=link, releases=releases, now=self.scope.now)
 
 
 def _scope_of(asked: dict[str, str], merchants: set[int]) -> Scope:
-    """What the address asks for; live mode, today and all merchants where it says nothing that is known."""
+    """The scope in the URL. Defaults to live mode, today and all merchants."""
     mode = Mode.TEST if asked.get("mode") == Mode.TEST else Mode.LIVE
     days = next((days for days in PERIODS if str(days) == asked.get("days")), 1)
     merchant = next((pk for pk in merchants if str(pk) == asked.get("merchant")), None)

@@ -1,23 +1,23 @@
-"""How the dashboard words what was counted: figures, and rows of tables with bars."""
+"""Puts the dashboard's figures into words: single figures, and rows of tables with bars."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.safestring import SafeString
 
-from office.dashboard.figures import Amounts, Bank, Behaviour, Made, Unsettled
+from office.dashboard.figures import Amounts, Bank, Behavior, Made, Unsettled
 from office.dashboard.links import Links
-from office.pages.words import BAD, COLOURS, GOOD, WAITING, age, label, state_label
+from office.pages.words import BAD, COLORS, GOOD, WAITING, age, label, state_label
 from payments.domain.money import Currency, display
 from payments.domain.states import PaymentState
 
-# From these shares of a bank's attempts on, its failures are marked. It fails one in twenty on a good day.
+# Shares of failed attempts from which a bank is marked. FicMart's bank fails one in twenty on a good day.
 _OFTEN, _MOSTLY = 0.15, 0.5
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to look at the page, and whether it is the one in force."""
+    """One mode or period, and whether it is selected."""
 
     text: str
     link: str
@@ -26,7 +26,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its words, and the list it leads to, if there is one."""
+    """A number with its label, and the list that it links to, if any."""
 
     name: str
     number: str
@@ -37,10 +37,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class StateRow:
-    """The payments of the period that have this state now; `length` of 100 is drawn."""
+    """The period's payments that are in this state now. `length` is the bar's, in percent."""
 
     label: SafeString
-    colour: str
+    color: str
     count: int
     length: float
     amounts: str
@@ -49,7 +49,7 @@ class StateRow:
 
 @dataclass(frozen=True)
 class DeclineRow:
-    """The period's declines with one code, and their share of what was answered; `length` of 100 is drawn."""
+    """The period's declines with one code; `share` is of decided payments, `length` the bar's in percent."""
 
     code: str
     count: int
@@ -60,54 +60,54 @@ class DeclineRow:
 
 @dataclass(frozen=True)
 class BankRow:
-    """A bank's behaviour in one of the two periods. `failed` is a share of the attempts."""
+    """A bank's health in one of the two periods. `failed` is a share of the attempts."""
 
     bank: str
     period: str
-    behaviour: Behaviour
+    behavior: Behavior
     failed: str
     mark: SafeString
 
 
 def unsettled(
-    name: str, found: Unsettled, *, colour: str, link: str, releases: Unsettled | None, now: datetime
+    name: str, found: Unsettled, *, color: str, link: str, releases: Unsettled | None, now: datetime
 ) -> Figure:
-    """What waits, and for how long the oldest. Releases belong to no payment's list, so they are a note."""
+    """The number of items and the age of the oldest. Releases are on no payment list, so they are a note."""
     notes: list[str] = []
     if releases and releases.count:
-        notes.append(f"and {counted(releases.count, 'release', 'releases')} of holds")
+        notes.append(f"plus {counted(releases.count, 'release', 'releases')} of holds")
     times = [one.since for one in (found, releases) if one and one.since]
     if times:
         notes.append(f"oldest {age(now - min(times))}")
-    waits = label("waiting" if colour == WAITING else "for people", colour)
+    mark = label("waiting" if color == WAITING else "needs staff", color)
     return Figure(
         name=name,
         number=f"{found.count:,}",
-        note=", ".join(notes) or "nothing waits",
+        note=", ".join(notes) or "None",
         link=link if found.count else "",
-        mark=waits if times else label("clear", GOOD),
+        mark=mark if times else label("clear", GOOD),
     )
 
 
 def decline_rate(made: Made, links: Links) -> Figure:
-    """Declines of what was answered."""
+    """Declines as a share of decided payments."""
     declined = made.in_state(PaymentState.DECLINED)
     return Figure(
         name="Decline rate",
-        number=percent(declined, made.answered) if made.answered else "none yet",
-        note=f"{declined:,} of {made.answered:,} answered",
+        number=percent(declined, made.decided) if made.decided else "none yet",
+        note=f"{declined:,} of {made.decided:,} decided",
         link=links.made(state=PaymentState.DECLINED) if declined else "",
     )
 
 
 def states(made: Made, links: Links) -> list[StateRow]:
-    """Every state in the order of a payment's life, also those that no payment has."""
+    """Every state in the order of a payment's life, including those without payments."""
     counts = {state: made.in_state(state) for state in PaymentState}
     highest = max(counts.values()) or 1
     return [
         StateRow(
             label=state_label(state),
-            colour=COLOURS[state] or "neutral",
+            color=COLORS[state] or "neutral",
             count=count,
             length=round(100 * count / highest, 1),
             amounts=shown(made.amounts_in(state)),
@@ -118,13 +118,13 @@ def states(made: Made, links: Links) -> list[StateRow]:
 
 
 def declines(made: Made, links: Links) -> list[DeclineRow]:
-    """The codes, the most frequent first."""
+    """The decline codes, the most frequent first."""
     codes = made.declines
     return [
         DeclineRow(
             code=code,
             count=count,
-            share=percent(count, made.answered),
+            share=percent(count, made.decided),
             length=round(100 * count / codes[0][1], 1),
             link=links.made(state=PaymentState.DECLINED, decline_code=code),
         )
@@ -133,20 +133,20 @@ def declines(made: Made, links: Links) -> list[DeclineRow]:
 
 
 def of_bank(bank: Bank) -> list[BankRow]:
-    """Its last hour and its day."""
+    """The bank's last hour and its UTC day."""
     return [_bank_row(bank.name, "Last hour", bank.last_hour), _bank_row(bank.name, "Today", bank.today)]
 
 
-def _bank_row(bank: str, period: str, behaviour: Behaviour) -> BankRow:
-    if not behaviour.attempts:
-        return BankRow(bank, period, behaviour, "", label("not asked"))
-    share = behaviour.failures / behaviour.attempts
-    mark = label("steady", GOOD)
+def _bank_row(bank: str, period: str, behavior: Behavior) -> BankRow:
+    if not behavior.attempts:
+        return BankRow(bank, period, behavior, "", label("no attempts"))
+    share = behavior.failures / behavior.attempts
+    mark = label("available", GOOD)
     if share >= _MOSTLY:
-        mark = label("mostly failing", BAD)
+        mark = label("mostly unavailable", BAD)
     elif share >= _OFTEN:
-        mark = label("failing often", WAITING)
-    return BankRow(bank, period, behaviour, percent(behaviour.failures, behaviour.attempts), mark)
+        mark = label("often unavailable", WAITING)
+    return BankRow(bank, period, behavior, percent(behavior.failures, behavior.attempts), mark)
 
 
 def percent(part: int, whole: int) -> str:
@@ -155,7 +155,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def shown(amounts: Amounts) -> str:
-    """`$50.00`; of several currencies one after another: they are never added."""
+    """`$50.00`, or several currencies one after another. They are never added."""
     if not amounts:
         return display(0, Currency.USD)
     return " and ".join(display(amount, currency) for currency, amount in amounts.items())

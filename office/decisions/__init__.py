@@ -1,1 +1,1 @@
-"""What staff decide: pages with a form, what it will change, and one service call once that is confirmed."""
+"""Staff decisions: a page with a form, a preview of the changes, and one service call on confirmation."""

@@ -1,4 +1,4 @@
-"""Who may decide what about a payment as it stands, and where."""
+"""The buttons for the decisions that a member of staff may take about a payment now."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,7 +16,7 @@ PAYMENT = "admin:payments_payment_change"
 
 
 def actions_for(request: HttpRequest, payment: Payment, operations: list[Operation]) -> list[tuple[str, str]]:
-    """What this member of staff may do about the payment as it stands: label and address."""
+    """The decisions open to this member of staff, as label and URL."""
     actions: list[tuple[str, str]] = []
     waiting = standing_proposals().filter(payment=payment)
     proposed_about = set(waiting.values_list("operation_id", flat=True))
@@ -34,9 +34,9 @@ def actions_for(request: HttpRequest, payment: Payment, operations: list[Operati
 
 
 def resolutions_of(operation: Operation, *, is_proposed: bool = False) -> list[tuple[str, str]]:
-    """What may be done about an operation that the machine has not settled: label and address.
+    """The decisions about an operation that FicPay has not settled, as label and URL.
 
-    Where something is proposed already, that is decided first.
+    While a proposal is pending, the bank can be asked again and nothing else can be decided.
     """
 
     def action(label: str, name: str) -> tuple[str, str]:

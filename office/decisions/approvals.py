@@ -1,4 +1,4 @@
-"""Where a second person decides on what another has proposed, and whoever proposed it takes it back."""
+"""Pages on which a second person approves or refuses a proposal, or its author withdraws it."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -18,12 +18,12 @@ from payments.models import Resolution
 
 
 def approve(request: HttpRequest, resolution_id: int) -> HttpResponse:
-    """Whoever approves sees what is proposed as it was proposed."""
+    """Shows the proposal exactly as it was made."""
     proposed = find_proposal(resolution_id)
     if no := _closed(request, proposed):
-        return _leads_back(request, proposed, no)
+        return _redirect_back(request, proposed, no)
     if request.method == "GET" and proposed.proposed_by_id == request.user.pk:
-        messages.error(request, "Nobody approves their own proposal: somebody else has to.")
+        messages.error(request, "You cannot approve your own proposal. Another person must approve it.")
         return HttpResponseRedirect(_page_of(proposed))
 
     def preview(given: Given) -> Preview:
@@ -48,37 +48,37 @@ def approve(request: HttpRequest, resolution_id: int) -> HttpResponse:
 def refuse(request: HttpRequest, resolution_id: int) -> HttpResponse:
     proposed = find_proposal(resolution_id)
     if no := _closed(request, proposed):
-        return _leads_back(request, proposed, no)
+        return _redirect_back(request, proposed, no)
     own = proposed.proposed_by_id == request.user.pk
     if not own and not request.user.has_perm(APPROVE):
         raise PermissionDenied
     return decision_page(
         request,
         Decision(
-            title=f"{'Take back' if own else 'Refuse'}: {proposed.get_kind_display()}",
+            title=f"{'Withdraw' if own else 'Refuse'}: {proposed.get_kind_display()}",
             about=about_proposal(proposed),
             form=ReasonForm,
-            preview=lambda _: Preview([("State", "Nothing changes; the proposal is closed.")]),
+            preview=lambda _: Preview([("State", "Nothing changes. The proposal is closed.")]),
             decide=lambda given: resolve.refuse(staff_of(request), proposed.pk, reason=given["reason"]),
             back=_page_of(proposed),
         ),
     )
 
 
-def _leads_back(request: HttpRequest, proposed: Resolution, because: str) -> HttpResponse:
+def _redirect_back(request: HttpRequest, proposed: Resolution, because: str) -> HttpResponse:
     messages.info(request, because)
     return HttpResponseRedirect(_page_of(proposed))
 
 
 def _closed(request: HttpRequest, proposed: Resolution) -> str:
-    """Why there is nothing to decide any more; empty where there is. What is outdated ends by POST."""
+    """Why the proposal can no longer be decided; empty if it can. Only a POST closes an outdated one."""
     if proposed.state != Resolution.State.PROPOSED:
-        return resolve.decided_already(proposed)
+        return resolve.already_decided(proposed)
     if request.method == "GET" and proposals.is_outdated(proposed):
         return f"{proposals.OUTDATED} {proposals.why_outdated(proposed)}"
     return ""
 
 
 def _page_of(proposed: Resolution) -> str:
-    """Where one sees what came of it."""
+    """The page that shows the result."""
     return reverse(PAYMENT, args=[proposed.payment_id]) if proposed.payment_id else reverse(QUEUE)

@@ -1,4 +1,4 @@
-"""Carries out what was decided: decision and effect in one transaction, or in a merchant's intent."""
+"""Carries out a decision. The decision commits together with its effect, or with the operation it starts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,37 +25,38 @@ from payments.models.guards import is_locked, violated_constraint
 
 _CONFLICTS = dict.fromkeys(
     ("one_proposal_per_operation", "one_proposal_per_payment", "one_proposal_per_stray_hold"),
-    "There is a proposal for this already: decide on that one.",
+    "There is already a proposal for this. Decide that one first.",
 ) | {
-    "one_release_per_hold": "The hold is being released already.",
+    "one_release_per_hold": "The hold is already being released.",
     "one_operation_per_reference": "This reference belongs to another operation.",
 }
 _DONE = 200
-_ANSWERED = {
+_RESULTS = {
     _DONE: "done.",
-    202: "sent, and the bank has given no clear answer yet. Recovery goes on asking; this page will tell.",
-    409: "refused by the bank, the authorization has expired. No money was taken; the hold is released.",
-    503: "not executed, the bank could not be reached. No money has moved; try again later.",
+    202: "sent, but the bank has not replied clearly yet. Recovery keeps asking; this page shows the result.",
+    409: "not executed. The bank says that the authorization has expired. No money was taken, and the hold "
+    "is released.",
+    503: "not executed. The bank could not be reached, and no money has moved. Try again later.",
 }
 
 
-class NotKnown(Exception):
-    """Whether something has happened is not known. The message, for staff, says how to find out."""
+class OutcomeUnknown(Exception):
+    """The decision may or may not have been carried out. The message tells staff how to find out."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """What came of a decision. `said` tells it in a sentence, to whoever has decided."""
+    """The result of a decision, and the sentence that tells it to the person who decided."""
 
     resolution: Resolution
     said: str
-    is_done: bool = True  # False where it waits for somebody, or for the bank
+    is_done: bool = True  # False while it waits for a second person or for the bank
 
 
 def carry_out(
     staff: Staff, proposal: Proposal, row: Callable[[], Resolution], *, key: str, because: str = ""
 ) -> Resolved:
-    """Decide, and do it, in one transaction: `row` gives the resolution inside it."""
+    """Decide and apply in one transaction. `row` returns the resolution inside it."""
 
     def decide() -> Resolution:
         decided = decide_once(staff, row(), Resolution.State.APPLIED, because)
@@ -65,18 +66,18 @@ def carry_out(
         return decided
 
     kind = KINDS[proposal.kind]
-    with told_of_another():
+    with conflicts_explained():
         if not isinstance(kind, Settling):
             return _instruct(staff, proposal, decide, key)
         with all_or_nothing():
             lock(proposal)
             decided = decide()
-            came_of_it = kind.apply(Decided(staff, decided, proposal.seen_epoch))
-        return Resolved(decided, f"{decided.get_kind_display()}: {came_of_it}")
+            result = kind.apply(Decided(staff, decided, proposal.seen_epoch))
+        return Resolved(decided, f"{decided.get_kind_display()}: {result}")
 
 
 def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution], key: str) -> Resolved:
-    """By the use case that a merchant's request runs, in whose intent the resolution is decided."""
+    """Run the use case that a merchant's request runs. The resolution is decided with its intent."""
     payment = proposal.payment
     assert payment is not None  # noqa: S101 - verified
 
@@ -90,25 +91,25 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
         decide=decide,
     )
     try:
-        # An operation's reason is shown to the merchant; this one is for the log.
+        # Merchants see an operation's reason; the reason of staff is for the log only.
         answer = INSTRUCTIONS[proposal.kind].use_case(
             New(instruction), payment_id=payment.pk, amount_minor=proposal.amount_minor, reason=""
         )
     except Refused as refused:
         if refused.money_moved != "no":
-            raise NotKnown(
-                f"{refused.title}. {refused.detail} Read the payment before you decide again."
+            raise OutcomeUnknown(
+                f"{refused.title}. {refused.detail} Check the payment before you decide again."
             ) from None
         raise CannotResolve(f"{refused.title}. {refused.detail}") from None
     what = Kind(proposal.kind).label
     return Resolved(
-        instruction.decided[0], f"{what}: {_ANSWERED[answer.status]}", is_done=answer.status == _DONE
+        instruction.decided[0], f"{what}: {_RESULTS[answer.status]}", is_done=answer.status == _DONE
     )
 
 
 @dataclass(frozen=True)
 class _Instruction(Command):
-    """Staff's instruction for the merchant, whose resolution is decided, once, with its intent."""
+    """An instruction by staff on behalf of the merchant. Its resolution is decided once, with its intent."""
 
     key: str
     proposal: Proposal
@@ -116,33 +117,33 @@ class _Instruction(Command):
     decided: list[Resolution] = field(default_factory=list)
 
     def claim(self, operation_id: UUID) -> None:
-        """Raises CannotResolve where somebody else has decided it."""
+        """Raises CannotResolve if somebody else has decided it."""
         lock(self.proposal)
         self.decided[:] = [self.decide()]
 
     def bank_key(self, kind: OperationKind, ordinal: int) -> str:
         payment = self.proposal.payment
         assert payment is not None  # noqa: S101 - verified
-        # A resolution's number alone is no other's in this database only; the bank may outlive it.
+        # A resolution's number is unique in this database only, and the bank may outlive the database.
         return claim.derived_bank_key("staff", payment.public_id, self.key, kind.value, ordinal)
 
 
 def lock(proposal: Proposal) -> Locked | Payment | None:
-    """What it is about, before the resolution: in this order, whoever proposes or decides."""
+    """Lock the proposal's subject. Always before the resolution, to avoid deadlocks."""
     if proposal.operation is not None:
         return conclude.lock(proposal.operation.pk, proposal.operation.payment_id)
     if proposal.payment is not None:
         return Payment.objects.select_for_update(no_key=True).get(pk=proposal.payment.pk)
-    return None  # a hold that no payment has has no row, until it is released
+    return None  # a stray hold has no row until it is released
 
 
 def decide_once(staff: Staff, resolution: Resolution, state: Resolution.State, because: str) -> Resolution:
-    """Decide it once, inside the caller's transaction. Raises CannotResolve where somebody was quicker."""
+    """Decide it inside the caller's transaction. Raises CannotResolve if it is already decided."""
     decided = Resolution.objects.filter(pk=resolution.pk, state=Resolution.State.PROPOSED).update(
         state=state, decided_by_id=staff.user_id, decided_at=ClockTimestamp(), decided_because=because
     )
     if not decided:
-        raise CannotResolve("This proposal has been decided already.")
+        raise CannotResolve("This proposal is already decided.")
     return Resolution.objects.select_related("operation", "payment__merchant", "proposed_by").get(
         pk=resolution.pk
     )
@@ -154,14 +155,14 @@ def log_decision(staff: Staff, event: Event.Type, resolution: Resolution, **more
         event,
         payment=resolution.payment,
         operation=resolution.operation,
-        **effects.told(resolution),
+        **effects.evidence_of(resolution),
         **more,
     )
 
 
 @contextmanager
-def told_of_another() -> Iterator[None]:
-    """Raises CannotResolve where somebody was quicker, as the database judges."""
+def conflicts_explained() -> Iterator[None]:
+    """Turns a unique constraint's violation, when somebody else was quicker, into CannotResolve."""
     try:
         yield
     except IntegrityError as error:
@@ -173,7 +174,7 @@ def told_of_another() -> Iterator[None]:
 
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
-    """A transaction. Raises CannotResolve where somebody else has a row of it locked, for long."""
+    """A transaction. Raises CannotResolve if it waits too long for a row that somebody else has locked."""
     try:
         with transaction.atomic(durable=True):
             yield
@@ -181,5 +182,5 @@ def all_or_nothing() -> Iterator[None]:
         if not is_locked(error):
             raise
         raise CannotResolve(
-            "Somebody else is at work on this, at this moment. Nothing has changed; try again."
+            "Somebody else is working on this right now. Nothing changed. Try again."
         ) from None

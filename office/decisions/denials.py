@@ -1,4 +1,4 @@
-"""What an operation's attempts prove of whether it was executed, for people who have to settle it."""
+"""What the bank's replies to an operation's attempts prove: that it was executed, or that it was not."""
 
 from datetime import datetime, timedelta
 
@@ -12,14 +12,14 @@ from payments.domain.timing import CONTRADICTIONS_APART
 from payments.engine.abilities import abilities_of
 from payments.models import Attempt, Operation
 
-# What is known by the bank's own id; whether a bank can be asked for it is its ability.
+# Operations for which a bank issues an id of its own. Whether it can be looked up is the bank's ability.
 HAVE_AN_ID = (OperationKind.CAPTURE, OperationKind.REFUND)
-# What a statement has to cover to rule an operation out: a late execution, and clocks that differ.
+# How much more than the attempts a statement must cover: clocks differ, and a bank may execute late.
 COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
 
 
 def is_called_done(operation: Operation) -> bool:
-    """Whether the bank has said that it is done, so that nobody can record the contrary."""
+    """Whether the bank says that it is done. Then staff cannot record that it was not executed."""
     done = done_already(operation)
     return bool(done) and (
         operation.kind in HAVE_AN_ID or any(one.said == Said.ALREADY_VOIDED for one in done)
@@ -27,42 +27,41 @@ def is_called_done(operation: Operation) -> bool:
 
 
 def is_called_captured(operation: Operation) -> bool:
-    """Whether the bank has said that the hold is captured: it was not voided, then."""
+    """Whether the bank says that the hold is captured. Then it was not voided."""
     return any(one.said == Said.ALREADY_CAPTURED for one in operation.attempts.all())
 
 
 def is_called_voided(operation: Operation) -> bool:
-    """Whether the bank has said that the hold is voided, and not only that it is used."""
+    """Whether the bank says that the hold is voided, not only that it is used."""
     return any(one.said == Said.ALREADY_VOIDED for one in operation.attempts.all())
 
 
-def told(attempt: Attempt) -> str:
-    """What the bank has said to an attempt, in a sentence without a full stop. Needs `attempt.operation`."""
+def reply_in_words(attempt: Attempt) -> str:
+    """The bank's reply to an attempt, as a sentence without a period. Needs `attempt.operation`."""
     kind = OperationKind(attempt.operation.kind)
     if attempt.result == Attempt.Result.NOT_SENT:
         return f"The bank was not asked ({attempt.reply})"
     if attempt.result != Attempt.Result.ANSWERED:
-        return f"The bank was asked and gave no clear answer ({attempt.reply or 'none yet'})"
+        return f"The bank was asked but did not reply clearly ({attempt.reply or 'no reply yet'})"
     if attempt.said == Said.APPROVED:
-        return f"The bank answered that it has executed the {kind}: {attempt.bank_reference}"
+        return f"The bank replied that it has executed the {kind}: {attempt.bank_reference}"
     if attempt.said not in NOES:
-        return f"The bank answered {attempt.reply}, which says nothing about the {kind}"
-    return f"The bank answered {attempt.reply}{_MEANS.get(meaning_of_word(kind, Said(attempt.said)), '')}"
+        return f"The bank replied {attempt.reply}, which says nothing about the {kind}"
+    return f"The bank replied {attempt.reply}{_MEANS.get(meaning_of_word(kind, Said(attempt.said)), '')}"
 
 
 _MEANS = {
-    Meaning.DEDUCED: ": it was done already",
-    Meaning.CAPTURED_ID_UNKNOWN: ": the hold was captured or voided already",
+    Meaning.DEDUCED: ": it was already done",
+    Meaning.CAPTURED_ID_UNKNOWN: ": the hold was already captured or voided",
     Meaning.CONTRADICTION: ", which contradicts our books",
 }
 
 
 def denials(operation: Operation) -> list[Attempt]:
-    """Attempts whose answer says that nothing was executed, oldest first.
+    """Attempts whose reply proves that nothing was executed, oldest first.
 
-    Given by a bank in good health, and repeated like a contradiction that counts: its database may fail
-    midway. What was sent later without a clear answer makes them worthless, and so does a bank that has
-    ever said that it is done.
+    A contradiction counts only from a healthy bank that repeats it after a while, because the bank's database
+    may fail midway. A later attempt without a clear reply voids the proof. So does any reply that it is done.
     """
     attempts = list(operation.attempts.order_by("number"))
     if done_already(operation):
@@ -78,7 +77,10 @@ def denials(operation: Operation) -> list[Attempt]:
 
 
 def done_already(operation: Operation) -> list[Attempt]:
-    """Attempts that the bank answered as done already, by whomever: none where it may mean another refund."""
+    """Attempts to which the bank replied "already done", by us or by somebody else.
+
+    None if the bank takes several operations of this kind: the reply may then be about another refund.
+    """
     kind = OperationKind(operation.kind)
     if not abilities_of(operation.bank).does_once(kind):
         return []
@@ -91,14 +93,14 @@ def done_already(operation: Operation) -> list[Attempt]:
 
 
 def covered(operation: Operation) -> tuple[datetime, datetime]:
-    """The time that a statement must cover to rule the operation out: UTC."""
+    """The time (UTC) that a statement must cover to prove that the operation was not executed."""
     sent = _sent(operation).order_by("started_at")
     times = list(sent.values_list("started_at", flat=True)) or [operation.created_at]
     return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
 
 
 def sent_since(operation: Operation, at: datetime) -> bool:
-    """Whether the instruction itself was sent, or under way, after that moment; a probe executes nothing."""
+    """Whether the instruction was sent or in flight after that moment. Probes do not count."""
     return _sent(operation).filter(Q(started_at__gte=at) | Q(ended_at__gte=at)).exists()
 
 
@@ -111,13 +113,13 @@ def _denies(operation: Operation, attempt: Attempt) -> bool:
         return False
     meaning = meaning_of_word(OperationKind(operation.kind), Said(attempt.said))
     return meaning == Meaning.DECLINED or (
-        # From a bank that was in good health before and after, which its verdict says.
+        # The verdict says that the bank was healthy before and after.
         meaning == Meaning.CONTRADICTION and attempt.verdict == Verdict.CONTRADICTION
     )
 
 
 def may_have_executed(attempt: Attempt) -> bool:
-    """Whether it may have been carried out with no answer that tells: the bank's own trouble is none."""
+    """Whether the bank may have executed this attempt. A 5xx does not rule that out."""
     if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
         return False
     return attempt.said not in NOES

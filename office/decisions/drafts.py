@@ -1,8 +1,8 @@
-"""What was typed into a form, kept while its pages follow each other.
+"""Drafts: what somebody typed into a form, stored in the session from one page to the next.
 
-A redirect follows every form that is sent, so that the browser's Back shows pages and never asks to send
-something again. What was typed waits in the session meanwhile; it comes back also after a new login.
-What looks like a card number is kept nowhere: it goes back with the answer to the request that brought it.
+Every form that is sent is answered by a redirect, so that the browser's Back button never asks to send it
+again. A draft survives a new login, too. Text that looks like a card number is never stored: it goes back
+only in the response to the request that sent it.
 """
 
 import json
@@ -18,23 +18,25 @@ from payments.domain.cards import people_wrote_card_number
 
 V = TypeVar("V", bound=Callable[..., Any])
 _SESSION, _ADDRESS = "drafts", "draft"
-_AT_ONCE = 5  # pages that one person has open; older drafts are forgotten
-_LONGEST = 8192  # characters of all fields; the longest that any form takes is a fifth of it
+_AT_ONCE = 5  # drafts per session, one per open page; older ones are dropped
+_LONGEST = 8192  # characters of all fields; the largest form takes a fifth of it
 _NOT_TYPED = frozenset({"csrfmiddlewaretoken", "confirmed"})
-WAS_TOO_OLD = "This page was older than your login. What you typed is here, and nothing has been done yet."
-LOGGED_IN_AGAIN = "You had to log in again. What you typed is here, and nothing has been done yet."
+WAS_TOO_OLD = (
+    "You logged in again after opening this page. Your input is still here. Nothing has been sent yet."
+)
+LOGGED_IN_AGAIN = "You had to log in again. Your input is still here. Nothing has been sent yet."
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The fields as they were sent, and what to tell about them."""
+    """The fields as they were sent, and a message to show with them."""
 
     fields: dict[str, str]
-    told: str = ""
+    message: str = ""
 
 
-def keepable(sent: Mapping[str, str]) -> dict[str, str] | None:
-    """The fields, or None where they must not be stored."""
+def storable(sent: Mapping[str, str]) -> dict[str, str] | None:
+    """The fields, or None if they must not be stored."""
     fields = {name: value for name, value in sent.items() if name not in _NOT_TYPED}
     texts = [*fields, *fields.values()]
     if sum(map(len, texts)) > _LONGEST or any(map(people_wrote_card_number, texts)):
@@ -42,17 +44,17 @@ def keepable(sent: Mapping[str, str]) -> dict[str, str] | None:
     return fields
 
 
-def keep(request: HttpRequest, path: str, draft: Draft) -> str:
-    """The address under which the page shows it."""
+def store(request: HttpRequest, path: str, draft: Draft) -> str:
+    """Store the draft. Returns the URL under which the page shows it."""
     kept = request.session.get(_SESSION, [])[-_AT_ONCE + 1 :]
     token = get_random_string(12)
-    entry = {"token": token, "path": path, "fields": draft.fields, "told": draft.told}
+    entry = {"token": token, "path": path, "fields": draft.fields, "message": draft.message}
     request.session[_SESSION] = [*kept, entry]
     return f"{path}?{urlencode({_ADDRESS: token})}"
 
 
 def keeps_typed(view: V) -> V:
-    """A view whose page shows drafts: what is sent to it without a session comes back after the login."""
+    """Marks a view whose page shows drafts. Input sent after the session ended comes back after the login."""
     view.keeps_typed = True  # type: ignore[attr-defined]  # marked as Django marks its views
     return view
 
@@ -62,33 +64,33 @@ def is_asked_for(request: HttpRequest) -> bool:
 
 
 def find(request: HttpRequest) -> Draft | None:
-    """The one that the address names; None where it was decided, or forgotten."""
+    """The draft that the URL names; None if it was used or dropped."""
     entry = _named(request)
-    return Draft(entry["fields"], entry["told"]) if entry else None
+    return Draft(entry["fields"], entry["message"]) if entry else None
 
 
 def drop(request: HttpRequest) -> None:
-    """The one that the address names has been decided."""
+    """Remove the draft that the URL names: its decision is made."""
     entry = _named(request)
     if entry:
         request.session[_SESSION] = [one for one in request.session[_SESSION] if one != entry]
 
 
-def to_carry(request: HttpRequest) -> str:
-    """What was typed, for a login page to send along; empty where nothing may be kept."""
-    fields = keepable(request.POST)
+def for_login_form(request: HttpRequest) -> str:
+    """The input, for a hidden field of the login form; empty if it must not be stored."""
+    fields = storable(request.POST)
     return json.dumps(fields) if fields else ""
 
 
-def carried(request: HttpRequest, path: str, text: str) -> str:
-    """The address of the page with what a login page has sent along, or its bare address."""
+def restored_after_login(request: HttpRequest, path: str, text: str) -> str:
+    """The URL of the page with the input that came through the login form, or without any."""
     try:
         fields = json.loads(text)
     except ValueError:
         return path
     is_ours = isinstance(fields, dict) and all(isinstance(one, str) for one in fields.values())
-    kept = keepable(fields) if is_ours else None
-    return keep(request, path, Draft(kept, LOGGED_IN_AGAIN)) if kept else path
+    kept = storable(fields) if is_ours else None
+    return store(request, path, Draft(kept, LOGGED_IN_AGAIN)) if kept else path
 
 
 def _named(request: HttpRequest) -> dict[str, Any] | None:

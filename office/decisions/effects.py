@@ -1,4 +1,4 @@
-"""What the effects of resolutions have in common. Each happens in the transaction that decides it."""
+"""What the effects of resolutions have in common. Each runs in the transaction that decides it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +9,12 @@ from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.engine import conclude
 from payments.models import Operation, Resolution
 
-BY_PEOPLE = "found_by_people"  # why an operation is NOT_EXECUTED; the event says on what evidence
+BY_PEOPLE = "found_by_people"  # outcome code of an operation that staff ended; the event has the evidence
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A resolution, who has decided it, and which state of the operation they have seen."""
+    """A resolution, who decided it, and the operation's epoch that they saw."""
 
     staff: Staff
     resolution: Resolution
@@ -27,20 +27,20 @@ class Decided:
         return operation
 
     def conclude(self, outcome: Succeeded | NotExecuted, executed_at: datetime | None = None) -> None:
-        """End the operation; `executed_at` is when the bank did it, as people know. Raises Outdated."""
+        """End the operation. `executed_at` is when the bank executed it, if known. Raises Outdated."""
         conclude.conclude_by_hand(
             self.operation.pk,
             outcome,
             seen_epoch=self.seen_epoch,
             actor=self.staff.actor,
             request_id=self.staff.request_id,
-            evidence=told(self.resolution),
+            evidence=evidence_of(self.resolution),
             executed_at=executed_at,
         )
 
 
-def told(resolution: Resolution) -> dict[str, Any]:
-    """What an event tells of a resolution: who has proposed it, why, and on what evidence."""
+def evidence_of(resolution: Resolution) -> dict[str, Any]:
+    """What an event stores about a resolution: who proposed it, why, and on what evidence."""
     known: dict[str, Any] = {
         "resolution": resolution.pk,
         "kind": resolution.kind,

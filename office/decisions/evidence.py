@@ -1,7 +1,7 @@
-"""What a resolution rests on, checked before anything changes: our books, and the bank's own word.
+"""Checks a proposal's evidence before anything changes, in our books and at the bank.
 
-Whatever names a bank's reference is looked up at the bank. That something was not executed needs an answer
-that says so, a statement whose days cover it, or the bank's written word.
+A bank reference is looked up at the bank. "Not executed" needs a reply that says so, a statement that covers
+the time of the attempts, or the bank's written word.
 """
 
 from dataclasses import dataclass
@@ -20,18 +20,19 @@ from payments.usecases.holds import Hold
 Kind, Evidence = Resolution.Kind, Resolution.Evidence
 
 INSTRUCTED = (Kind.CAPTURE, Kind.VOID, Kind.REFUND)
-ASKING_TAKES = 20.0  # seconds a member of staff waits for the bank
+BANK_TIMEOUT = 20.0  # seconds a member of staff waits for the bank
 
 
 class CannotResolve(Exception):
-    """Why a resolution is not taken. The message is for staff."""
+    """A decision is refused. The message tells staff why."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What somebody wants to do. `seen_epoch` is the operation's as its page showed it.
+    """What a member of staff wants to do, and which state of the operation they saw.
 
-    One epoch may have several attempts: what was sent after the page was made, nobody has seen.
+    `seen_epoch` and `seen_attempt` are the operation's epoch and last attempt as the page showed them. Both
+    are needed because one epoch may have several attempts.
     """
 
     kind: Resolution.Kind
@@ -40,36 +41,36 @@ class Proposal:
     payment: Payment | None = None
     seen_epoch: int | None = None
     amount_minor: int | None = None  # to capture or to refund; None: all that is left
-    seen_attempt: int | None = None  # the number of the last one, as the page showed it; None: not asked
+    seen_attempt: int | None = None  # the number of the last attempt on the page; None: not checked
     reference: str = ""
     bank: str = ""
     evidence: str = ""
-    attempt: int | None = None  # whose answer is the evidence
-    quote: str = ""  # the bank's words, or which statement
+    attempt: int | None = None  # the attempt whose reply is the evidence
+    quote: str = ""  # what the bank wrote, or which statement
     covers_from: date | None = None  # the statement's days (UTC), both included
     covers_to: date | None = None
-    proposed_at: datetime | None = None  # where it waits for approval
+    proposed_at: datetime | None = None  # if it waits for approval
 
     @property
     def about(self) -> Operation:
-        """Raises CannotResolve where it is about none."""
+        """The operation. Raises CannotResolve if there is none."""
         if self.operation is None:
-            raise CannotResolve("There is nothing to resolve.")
+            raise CannotResolve("There is no operation to decide about.")
         return self.operation
 
 
 @dataclass(frozen=True)
 class Basis(Hold):
-    """What money a decision is about, and when the bank did it, where the bank says so (UTC).
+    """The money that a decision is about, and when the bank executed it (UTC), if the bank says so.
 
-    The reference is the bank's own writing of what was typed.
+    The reference is spelled as the bank spells it, not as staff typed it.
     """
 
     executed_at: datetime | None = None
 
 
 def unfinished(proposal: Proposal) -> Operation:
-    """Likewise; raises Outdated also where it has ended."""
+    """Like `unchanged`; raises Outdated also if the operation has ended."""
     operation = unchanged(proposal)
     if operation.state not in UNFINISHED_OPERATIONS:
         raise has_ended(operation)
@@ -77,7 +78,7 @@ def unfinished(proposal: Proposal) -> Operation:
 
 
 def unchanged(proposal: Proposal) -> Operation:
-    """As the books have it now. Raises Outdated where the bank has been asked since it was seen."""
+    """The operation as it is now. Raises Outdated if the bank was asked after the page was shown."""
     operation: Operation = Operation.objects.select_related("payment").get(pk=proposal.about.pk)
     if operation.state in UNFINISHED_OPERATIONS:
         check_seen(proposal, operation)
@@ -85,21 +86,21 @@ def unchanged(proposal: Proposal) -> Operation:
 
 
 def check_seen(proposal: Proposal, operation: Operation) -> None:
-    """Raises Outdated where the bank has been asked about it since it was seen."""
+    """Raises Outdated if the bank was asked about the operation after the page was shown."""
     seen = proposal.seen_attempt
     is_seen = operation.lease_epoch == proposal.seen_epoch and seen in (None, last_attempt(operation))
     if not is_seen:
-        raise Outdated(f"The bank has been asked about the {operation.kind} since this page was made.")
+        raise Outdated(f"The bank was asked about the {operation.kind} after this page was loaded.")
 
 
 def last_attempt(operation: Operation) -> int:
-    """Its number; 0 where there is none."""
+    """The last attempt's number; 0 if there is none."""
     return max((one.number for one in operation.attempts.all()), default=0)
 
 
-def made_of(operation: Operation, kind: OperationKind, typed: str) -> Basis:
-    """That the bank knows it by this id, as made of what the operation is about, to its amount."""
-    found = looked_up(operation.bank, kind, typed)
+def basis_at_bank(operation: Operation, kind: OperationKind, typed: str) -> Basis:
+    """Look the reference up at the bank, and check that it is of this operation's target and amount."""
+    found = look_up(operation.bank, kind, typed)
     reference = found.reference
     others = Operation.objects.filter(bank=operation.bank, kind=kind, bank_reference=reference)
     if others.exclude(pk=operation.pk).exists():
@@ -110,42 +111,46 @@ def made_of(operation: Operation, kind: OperationKind, typed: str) -> Basis:
             f"{operation.target_reference}."
         )
     if (found.amount_minor, found.currency) != (operation.amount_minor, operation.currency):
-        raise CannotResolve(f"The bank says that {reference} is of another amount.")
+        raise CannotResolve(f"The bank says that {reference} has a different amount.")
     return Basis(operation.bank, reference, operation.amount_minor, operation.currency, found.made_at)
 
 
 def basis_in_books(operation: Operation) -> Basis:
-    """The money that the operation is about, where the bank has named no reference."""
+    """The operation's own amount, if the bank has named no reference."""
     return Basis(operation.bank, "", operation.amount_minor, operation.currency)
 
 
-def is_looked_up(operation: Operation) -> bool:
-    """Whether its bank can be asked for what it made of it, by the bank's own id."""
+def can_be_looked_up(operation: Operation) -> bool:
+    """Whether the bank issues an id for this operation and can look it up."""
     return operation.kind in HAVE_AN_ID and operation.kind in abilities_of(operation.bank).looks_up
 
 
 def may_be_asked_again(operation: Operation) -> bool:
-    """Whether its bank knows it by its key, so that asking about it cannot execute it a second time."""
+    """Whether the bank has idempotency keys, so that asking cannot execute the operation a second time."""
     able = abilities_of(operation.bank)
     is_authorize = operation.kind == OperationKind.AUTHORIZE
     return able.probes_without_card if is_authorize else able.knows_keys
 
 
-def looked_up(bank: str, kind: OperationKind, reference: str) -> Found:
-    """On a bank thread, as every call: a bank that stalls must not hold the back office's threads."""
+def look_up(bank: str, kind: OperationKind, reference: str) -> Found:
+    """Ask the bank for what it has under this reference. Raises CannotResolve if it has none or does not
+    reply.
+
+    Runs on a bank thread, like every bank call: a slow bank must not block the back office's threads.
+    """
     with capacity_of(bank).threads.reserve() as slot:
         asked = slot.submit(lambda: send.look_up(bank, kind, reference))
     try:
-        found = asked.result(timeout=ASKING_TAKES)
+        found = asked.result(timeout=BANK_TIMEOUT)
     except TimeoutError:
-        found = Unclear(f"no answer in {ASKING_TAKES:.0f} s")
+        found = Unclear(f"no reply in {BANK_TIMEOUT:.0f} s")
     match found:
         case Found() as found:
             return found
         case NotThere():
-            raise CannotResolve(f"The bank knows no {kind} {reference}.")
+            raise CannotResolve(f"The bank has no {kind} {reference}. Check the reference.")
         case Unclear(reason=reason):
-            raise CannotResolve(f"The bank could not be asked ({reason}). Nothing has changed; try again.")
+            raise CannotResolve(f"The bank did not reply clearly ({reason}). Try again.")
 
 
 def minute(at: datetime) -> str:
@@ -155,7 +160,7 @@ def minute(at: datetime) -> str:
 def proposal_of(
     resolution: Resolution, *, seen_epoch: int | None = None, seen_attempt: int | None = None
 ) -> Proposal:
-    """What was proposed, to be verified again: of the state that somebody has seen, or the proposer had."""
+    """The proposal to verify again, for the epoch that the approver saw or, without one, the proposer saw."""
     return Proposal(
         kind=Kind(resolution.kind),
         reason=resolution.reason,
@@ -176,7 +181,7 @@ def proposal_of(
 
 
 def basis_of(resolution: Resolution) -> Basis:
-    """What it was proposed on."""
+    """The basis that was stored with the proposal."""
     return Basis(
         resolution.bank,
         resolution.reference,

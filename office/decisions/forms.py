@@ -1,5 +1,4 @@
-"""What the forms of decisions have in common. None of them changes a model: what they ask for goes to one
-service call."""
+"""What the forms of decisions have in common. They change no model: their fields go to one service call."""
 
 from typing import Any
 
@@ -10,42 +9,44 @@ from payments.domain.money import DENOMINATIONS, display, read_amount
 
 
 class NoCardNumbers(forms.Form):
-    """Refuses what looks like a card number in any field: it would be stored and shown.
+    """Refuses text that looks like a card number in any field, because fields are stored and shown.
 
-    Passwords may look as they like: they are hashed.
+    Passwords are exempt: they are hashed.
     """
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         for name, value in list(cleaned.items()):
             if "password" not in name and isinstance(value, str) and people_wrote_card_number(value):
-                self.add_error(name, "This looks like a card number, which FicPay does not keep.")
+                self.add_error(
+                    name, "This looks like a card number. FicPay does not store card numbers: remove it."
+                )
         return cleaned
 
 
 class Lines(forms.CharField):
-    """Text of a line or more."""
+    """Text of one or more lines."""
 
     widget = forms.Textarea(attrs={"rows": 2})
 
 
 class ReasonForm(NoCardNumbers):
-    """What every decision needs."""
+    """The reason that every decision needs."""
 
-    reason = Lines(max_length=500, help_text="For the log, and for whoever looks at this next.")
+    reason = Lines(max_length=500, help_text="Goes into the log, for others who read this case.")
 
 
 class AmountField(forms.CharField):
-    """An amount as it is shown, in one currency: `100.00`, `$100.00`, `¥5,000`. Cleaned to minor units.
+    """An amount as pages show it, in one currency: `100.00`, `$100.00`, `¥5,000`. Cleaned to minor units.
 
-    Digits alone would be minor units elsewhere: here an amount has its currency's decimals.
+    The decimals are required: the API takes digits alone for minor units, and nobody should have to guess.
     """
 
     def __init__(self, *, most_minor: int, currency: str, **kwargs: Any) -> None:
         self._most, self._currency = most_minor, currency
         super().__init__(
             max_length=40,
-            help_text=f"At most {display(most_minor, currency)}; empty for all of it.",
+            help_text=f"At most {display(most_minor, currency)}. Leave empty for the full amount.",
             required=False,
             **kwargs,
         )
@@ -64,7 +65,7 @@ class AmountField(forms.CharField):
 
 
 class PartForm(ReasonForm):
-    """How much to capture or to refund, where the bank takes parts."""
+    """The amount to capture or to refund, if the bank takes partial amounts."""
 
     def __init__(self, *args: Any, most_minor: int, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,13 +74,13 @@ class PartForm(ReasonForm):
 
 
 class ReferenceField(forms.CharField):
-    """A bank's id, pasted: without what nobody sees (blanks, zero-width characters)."""
+    """A bank's id. Spaces and invisible characters that were pasted with it are removed."""
 
     def clean(self, value: Any) -> str:
         return "".join(one for one in super().clean(value) if one.isprintable() and not one.isspace())
 
 
 class NoteForm(NoCardNumbers):
-    """A remark for other staff."""
+    """A note for other staff."""
 
     note = Lines(max_length=1000)

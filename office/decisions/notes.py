@@ -1,4 +1,4 @@
-"""A note for other staff, sent from the payment's page; shown here where something was wrong with it."""
+"""Adds a note for other staff from the payment's page. An invalid note is shown on a page of its own."""
 
 from uuid import UUID
 
@@ -17,28 +17,28 @@ from office.pages.framed import framed
 
 
 def add_note(request: HttpRequest, payment_id: UUID) -> HttpResponse:
-    """Add it, or show it with what is wrong."""
+    """Add the note, or show it with its errors."""
     payment = find_payment(payment_id)
     back = reverse(PAYMENT, args=[payment.pk])
     draft = drafts.find(request)
     form = NoteForm(request.POST) if request.method == "POST" else NoteForm(draft.fields if draft else None)
     if request.method == "POST" and form.is_valid():
         if staff.add_note(staff_of(request), payment, form.cleaned_data["note"]):
-            messages.success(request, "The note is on the timeline.")
+            messages.success(request, "Note added to the timeline.")
         else:
-            messages.info(request, "The note is on the timeline already; it stands there once.")
+            messages.info(request, "This note is already on the timeline. It was not added twice.")
         drafts.drop(request)
         return HttpResponseRedirect(back)
-    kept = drafts.keepable(request.POST) if request.method == "POST" else None
+    kept = drafts.storable(request.POST) if request.method == "POST" else None
     if kept is not None:
-        return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
-    if draft and draft.told:
-        form.add_error(None, draft.told)
+        return HttpResponseRedirect(drafts.store(request, request.path, Draft(kept)))
+    if draft and draft.message:
+        form.add_error(None, draft.message)
     context = {
         "title": "A note for other staff",
         "about": about_payment(payment),
         "form": form,
         "back": back,
-        "sends": "Add note",
+        "submit": "Add note",
     }
     return framed(request, "office/decide.html", context)

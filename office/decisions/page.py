@@ -1,4 +1,4 @@
-"""How a decision is made: a form, what it will change, and one service call once that is confirmed."""
+"""The page of a decision: a form, a preview of the changes, and one service call on confirmation."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from office.decisions import drafts
-from office.decisions.carry_out import NotKnown, Resolved
+from office.decisions.carry_out import OutcomeUnknown, Resolved
 from office.decisions.drafts import Draft
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
@@ -19,15 +19,15 @@ from office.pages.framed import framed
 from payments.engine.conclude import Outdated
 from payments.engine.refusals import Refused
 
-# The form's fields as they were understood, with `seen_epoch` and `seen_attempt`.
+# The form's cleaned fields, with `seen_epoch` and `seen_attempt`.
 Given = dict[str, Any]
 _SEEN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,5}))?", re.ASCII)
-_ANOTHERS = "anothers_case"
+_ANOTHERS = "anothers_case"  # the checkbox on the case of another owner
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a decision will change, and whether somebody else has to approve it before."""
+    """What a decision will change, and whether another person must approve it first."""
 
     changes: Facts
     waits: bool = False
@@ -35,42 +35,42 @@ class Preview:
 
 @dataclass(frozen=True)
 class Decision:
-    """One page: what it is about, its form, what it will change, and what it does."""
+    """One page: its subject, its form, its preview and its effect."""
 
     title: str
     about: Facts
-    form: Callable[..., ReasonForm]  # given what was sent, if anything
-    preview: Callable[[Given], Preview]  # raises where it would not be taken
-    decide: Callable[[Given], Resolved | str]  # what came of it, in a sentence
+    form: Callable[..., ReasonForm]  # called with the data that was sent, or None
+    preview: Callable[[Given], Preview]  # raises if the decision would be refused
+    decide: Callable[[Given], Resolved | str]  # returns the result, or a sentence that tells it
     back: str
-    seen: str = ""  # what the page showed; whoever has changed it since has made it outdated
-    owner: str = ""  # somebody else who looks after the case: acting on it asks first
+    seen: str = ""  # the state that the page shows; a later change makes the decision outdated
+    owner: str = ""  # another person who owns the case: the form asks for confirmation
 
 
 def decision_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    """A page on which something is decided: never by GET, nor before it was shown and confirmed.
+    """The page of a decision. It decides only by POST, and only after the preview was confirmed.
 
-    A redirect follows every form that is sent: to the page with what was typed, or back when it is done.
+    Every POST is answered by a redirect: to the page with its draft, or back when the decision is made.
     """
     if request.method == "POST":
         return _take(request, decision)
     draft = drafts.find(request)
-    if draft is None and drafts.is_asked_for(request):  # it has been decided
+    if draft is None and drafts.is_asked_for(request):  # the decision is already made
         return HttpResponseRedirect(decision.back)
     form = _form_of(decision, draft.fields if draft else None)
     if draft is None:
         return _show(request, decision, form, seen=None)
     seen, preview = draft.fields.get("seen"), None
-    if draft.told or not form.is_valid():
-        if draft.told:
-            form.add_error(None, draft.told)
+    if draft.message or not form.is_valid():
+        if draft.message:
+            form.add_error(None, draft.message)
         return _show(request, decision, form, seen=seen)
     try:
         preview = decision.preview(_given(form, draft.fields))
     except (CannotResolve, Refused) as no:
-        form.add_error(None, f"Nothing has changed. {no}")
+        form.add_error(None, f"Nothing changed. {no}")
     except Outdated as no:
-        form.add_error(None, f"Nothing has changed. {no} Above stands how it is now.")
+        form.add_error(None, f"Nothing changed. {no} The current state is shown above.")
         seen = None
     return _show(request, decision, form, preview, seen=seen)
 
@@ -79,10 +79,10 @@ def _take(request: HttpRequest, decision: Decision) -> HttpResponse:
     form = _form_of(decision, request.POST)
     if form.is_valid() and "confirmed" in request.POST:
         return _decide(request, decision, _given(form, request.POST))
-    kept = drafts.keepable(request.POST)
+    kept = drafts.storable(request.POST)
     if kept is None:
         return _show(request, decision, form, seen=request.POST.get("seen"))
-    return HttpResponseRedirect(drafts.keep(request, request.path, Draft(kept)))
+    return HttpResponseRedirect(drafts.store(request, request.path, Draft(kept)))
 
 
 def _show(
@@ -93,7 +93,7 @@ def _show(
     *,
     seen: str | None,
 ) -> HttpResponse:
-    """`seen` as an earlier page had it; None: as things are now."""
+    """`seen` is what an earlier page showed; None: the current state."""
     context = {
         "title": decision.title,
         "about": decision.about,
@@ -115,8 +115,8 @@ def _decide(request: HttpRequest, decision: Decision, given: Given) -> HttpRespo
             messages.success(request, done)
     except (CannotResolve, Outdated) as no:
         return _refused(request, str(no))
-    except NotKnown as unknown:
-        messages.error(request, f"Whether anything has changed is not known. {unknown}")
+    except OutcomeUnknown as unknown:
+        messages.error(request, f"It is not known whether anything changed. {unknown}")
     except Refused as refused:
         return _refused(request, refused.detail)
     drafts.drop(request)
@@ -124,20 +124,20 @@ def _decide(request: HttpRequest, decision: Decision, given: Given) -> HttpRespo
 
 
 def _refused(request: HttpRequest, why: str) -> HttpResponse:
-    """Back to the form as it was filled in. A page made from it is made anew from how things are now."""
-    fields = drafts.keepable(request.POST) or {}
+    """Back to the form with its input, and with the current state instead of the one seen before."""
+    fields = drafts.storable(request.POST) or {}
     drafts.drop(request)
     fields.pop("seen", None)
-    told = f"Nothing has changed. {why}"
-    return HttpResponseRedirect(drafts.keep(request, request.path, Draft(fields, told)))
+    message = f"Nothing changed. {why}"
+    return HttpResponseRedirect(drafts.store(request, request.path, Draft(fields, message)))
 
 
 def _form_of(decision: Decision, sent: Mapping[str, str] | None) -> ReasonForm:
     form = decision.form(sent)
     if decision.owner:
         form.fields[_ANOTHERS] = forms.BooleanField(
-            label=f"{decision.owner} looks after this case. I have asked, or it cannot wait.",
-            error_messages={"required": f"{decision.owner} looks after this case: tick this to act on it."},
+            label=f"{decision.owner} owns this case. I have asked them, or it cannot wait.",
+            error_messages={"required": f"{decision.owner} owns this case. Check this box to act on it."},
         )
     return form
 

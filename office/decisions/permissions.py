@@ -1,4 +1,4 @@
-"""What a member of staff has to be permitted for which decisions."""
+"""The permissions that decisions need."""
 
 RESOLVE = "payments.resolve_operation"
 APPROVE = "payments.approve_resolution"

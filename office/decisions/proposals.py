@@ -1,7 +1,7 @@
-"""Proposals that wait for a second person: one at a time about one thing, until one of them is decided.
+"""Proposals that wait for a second person. Each subject has at most one.
 
-What a proposal is about may be settled otherwise meanwhile; then it is outdated
-(`payments.models.proposals`). It ends, with its event, when somebody decides on it or proposes anew.
+A proposal is outdated when its subject is settled in another way (`payments.models.proposals`). It ends, with
+an event, when somebody next tries to decide it or makes a new proposal.
 """
 
 from django.db import transaction
@@ -13,17 +13,17 @@ from office.log.staff import Staff, log_action
 from payments.models import Event, Operation, Payment, Resolution, outdated_proposals, standing_proposals
 from payments.models.clock import ClockTimestamp
 
-OUTDATED = "This proposal is outdated: what it was about has been settled otherwise."
+OUTDATED = "This proposal is outdated: its subject has been settled in another way."
 
 
-def waiting_for(operation: Operation | None, payment: Payment | None = None) -> Resolution | None:
-    """What is proposed already about an operation, or to be instructed about a payment: one at a time."""
+def pending_about(operation: Operation | None, payment: Payment | None = None) -> Resolution | None:
+    """The pending proposal about an operation or, without one, to instruct about a payment."""
     about = Q(operation=operation) if operation else Q(payment=payment, operation=None)
     return standing_proposals().filter(about).select_related("proposed_by").first()
 
 
-def of_the_same(proposal: Proposal) -> Q:
-    """Proposals beside which the database takes no other."""
+def with_same_subject(proposal: Proposal) -> Q:
+    """Proposals with the same subject; the database accepts one pending proposal among them."""
     if proposal.operation is not None:
         return Q(operation=proposal.operation)
     if proposal.payment is not None:
@@ -32,19 +32,19 @@ def of_the_same(proposal: Proposal) -> Q:
 
 
 def is_outdated(proposed: Resolution) -> bool:
-    """Whether nobody can approve it any more."""
+    """Whether it can no longer be approved."""
     return outdated_proposals().filter(pk=proposed.pk).exists()
 
 
 def why_outdated(proposed: Resolution) -> str:
-    """What has become of what an outdated proposal is about, in a sentence."""
+    """What has happened to an outdated proposal's subject, as a sentence."""
     return KINDS[proposed.kind].why_outdated(proposed)
 
 
 def end_outdated(staff: Staff, which: Q) -> bool:
-    """End those that are outdated, each with its event; whether there was one.
+    """End the outdated proposals among these, each with its event. Returns whether there were any.
 
-    What is being decided at this moment is left to whoever decides it.
+    Skips proposals that another transaction is deciding.
     """
     with transaction.atomic():
         found = outdated_proposals().filter(which).select_related("payment", "operation", "proposed_by")

@@ -1,8 +1,9 @@
-"""Resolutions: what people decide where the machine cannot, and what they instruct for the merchant.
+"""Resolutions: decisions of staff about what FicPay cannot settle, and instructions on behalf of the
+merchant.
 
-One proposes, with a reason; above a limit, or on nothing but the bank's written word, another approves.
-What it rests on is checked first (`evidence`), and once more when it is approved. A hold is never given to a
-payment by hand: holds have no owner on the wire.
+One person proposes, with a reason. Above a limit, or on weak evidence, a second person approves. The evidence
+is checked with the proposal and again with the approval. Staff cannot assign a hold to a payment: a bank does
+not say whose a hold is.
 """
 
 from collections.abc import Iterator
@@ -19,10 +20,10 @@ from office.decisions.carry_out import (
     Resolved,
     all_or_nothing,
     carry_out,
+    conflicts_explained,
     decide_once,
     lock,
     log_decision,
-    told_of_another,
 )
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal
 from office.decisions.kinds import KINDS
@@ -41,31 +42,31 @@ log = structlog.get_logger("payments.resolutions")
 
 
 def propose(staff: Staff, proposal: Proposal) -> Resolved:
-    """Take a proposal, and carry it out at once where one person is enough.
+    """Record a proposal, and carry it out at once if one person is enough.
 
-    Raises CannotResolve where it does not hold, Outdated where things have changed since it was seen,
-    NotKnown where nobody can say whether it was carried out.
+    Raises CannotResolve if its evidence fails, Outdated if something has changed since the page was shown,
+    OutcomeUnknown if it may or may not have been carried out.
     """
     with _failure_logged(staff, proposal):
         hold = kinds.verify(proposal)
-        # As the bank writes it; and what was shown is what is done, whatever is left by then.
+        # The reference as the bank spells it, and the amount that was shown, even if less is left by then.
         amount = hold.amount_minor if proposal.kind in INSTRUCTIONS else None
         proposal = replace(proposal, reference=hold.reference, amount_minor=amount)
         if not kinds.needs_second(proposal, hold):
             return carry_out(
                 staff, proposal, lambda: _create(staff, proposal, hold, needs_second=False), key=new_id().hex
             )
-        with told_of_another(), all_or_nothing():
-            _check_still_so(proposal)
+        with conflicts_explained(), all_or_nothing():
+            _check_unchanged(proposal)
             resolution = _create(staff, proposal, hold, needs_second=True)
             log_decision(staff, Event.Type.RESOLUTION_PROPOSED, resolution)
     what = resolution.get_kind_display()
-    waits = "Somebody else has to approve it; it waits in the review queue."
+    waits = "Another person must approve it in the review queue."
     return Resolved(resolution, f"{what}: proposed. {waits}", is_done=False)
 
 
 def check(proposal: Proposal) -> tuple[Basis, bool]:
-    """What it is about, and whether somebody else would have to approve it. Nothing is recorded.
+    """Verify a proposal without recording it. Returns its basis, and whether another person must approve it.
 
     Raises what `propose` does.
     """
@@ -76,12 +77,14 @@ def check(proposal: Proposal) -> tuple[Basis, bool]:
 def check_approval(
     staff: Staff, resolution: Resolution, *, seen_epoch: int | None, seen_attempt: int | None = None
 ) -> Proposal:
-    """That `approve` would carry it out; what is proposed. Raises what it does; nothing is recorded."""
+    """Check that `approve` would carry it out, and return the proposal. Raises what `approve` does."""
     if resolution.proposed_by_id == staff.user_id:
-        raise CannotResolve("Nobody approves their own proposal: somebody else has to.")
+        raise CannotResolve("You cannot approve your own proposal. Another person must approve it.")
     if not resolution.proposed_by.has_perm(KINDS[resolution.kind].permission):
         proposer = resolution.proposed_by.get_username()
-        raise CannotResolve(f"{proposer} may not propose this any more: it has to be proposed anew.")
+        raise CannotResolve(
+            f"{proposer} is no longer allowed to propose this. Somebody else must propose it."
+        )
     proposal = evidence.proposal_of(resolution, seen_epoch=seen_epoch, seen_attempt=seen_attempt)
     kinds.verify(proposal)
     return proposal
@@ -95,11 +98,11 @@ def approve(
     seen_epoch: int | None = None,
     seen_attempt: int | None = None,
 ) -> Resolved:
-    """Carry out what another has proposed. Raises what `propose` does; CannotResolve also for one's own.
+    """Carry out what another person proposed. Raises what `propose` does, and CannotResolve for one's own.
 
-    What is seen is the operation's as the page of whoever approves showed it: recovery may have asked since
-    it was proposed, and what it rests on is judged anew. Without one, nothing may have changed since then.
-    Where what it is about has been settled otherwise, it ends as outdated.
+    `seen_epoch` and `seen_attempt` are what the approver's page showed: recovery may have asked the bank
+    since the proposal, and the evidence is checked again for that state. Without them, nothing may have
+    changed since the proposal. If its subject has been settled in another way, the proposal ends as outdated.
     """
     resolution = _proposed(resolution_id)
     known = {"resolution": resolution.pk, "because": reason}
@@ -113,7 +116,7 @@ def approve(
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
-    """Decline what somebody has proposed; also how one takes back one's own. Raises what `approve` does."""
+    """Refuse a proposal, or withdraw one's own. Raises CannotResolve if it is already decided or outdated."""
     proposed = _proposed(resolution_id)
     if proposals.end_outdated(staff, Q(pk=proposed.pk)):
         raise CannotResolve(proposals.OUTDATED)
@@ -124,12 +127,12 @@ def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
 
 
 class _EndedAsOutdated(CannotResolve):
-    """The proposal does not hold any more. That it has ended is in the log by now."""
+    """The proposal was outdated and has ended. The log already says so."""
 
 
 @contextmanager
 def _ended_if_outdated(staff: Staff, resolution: Resolution) -> Iterator[None]:
-    """What was refused because it is about what has changed since ends so, in this request."""
+    """If the decision is refused because its subject has changed, end the proposal as outdated."""
     try:
         yield
     except (CannotResolve, Outdated):
@@ -140,7 +143,7 @@ def _ended_if_outdated(staff: Staff, resolution: Resolution) -> Iterator[None]:
 
 @contextmanager
 def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[None]:
-    """Who has confirmed what did not hold, and why not, is in the log."""
+    """Logs a refused decision: who confirmed it, and why it was refused."""
     try:
         yield
     except _EndedAsOutdated:
@@ -157,13 +160,13 @@ def _failure_logged(staff: Staff, proposal: Proposal, **known: Any) -> Iterator[
         except OperationalError as error:
             if not is_locked(error):
                 raise
-            # What is told to them is that very lock: the payment's history takes nothing either.
+            # The same lock refused the decision, and blocks its event too.
             log.warning("failed_resolution_not_logged", actor=staff.actor, **known)
         raise
 
 
-def _check_still_so(proposal: Proposal) -> None:
-    """That what it is about is as it was verified, locked until the proposal stands. Raises Outdated."""
+def _check_unchanged(proposal: Proposal) -> None:
+    """Lock the proposal's subject and check that it is as it was verified. Raises Outdated."""
     locked = lock(proposal)
     if isinstance(locked, Locked):
         operation = locked.operation
@@ -178,12 +181,12 @@ def _check_still_so(proposal: Proposal) -> None:
         was = proposal.payment
         if (locked.state, locked.refunded_minor) != (was.state, was.refunded_minor):
             refunded = display(locked.refunded_minor, locked.currency)
-            raise Outdated(f"The payment is {locked.state} by now, with {refunded} refunded.")
+            raise Outdated(f"The payment is now {locked.state}, with {refunded} refunded.")
 
 
 def _create(staff: Staff, proposal: Proposal, hold: Basis, *, needs_second: bool) -> Resolution:
     operation = proposal.operation
-    proposals.end_outdated(staff, proposals.of_the_same(proposal))
+    proposals.end_outdated(staff, proposals.with_same_subject(proposal))
     resolution: Resolution = Resolution.objects.create(
         kind=proposal.kind,
         payment=proposal.payment or (operation.payment if operation else None),
@@ -217,13 +220,13 @@ def _proposed(resolution_id: int) -> Resolution:
     if resolution is None:
         raise CannotResolve("There is no such proposal.")
     if resolution.state != Resolution.State.PROPOSED:
-        raise CannotResolve(decided_already(resolution))
+        raise CannotResolve(already_decided(resolution))
     return resolution
 
 
-def decided_already(resolution: Resolution) -> str:
-    """What whoever comes too late to a proposal is told."""
+def already_decided(resolution: Resolution) -> str:
+    """The error for a proposal that is already decided."""
     if resolution.state == Resolution.State.OUTDATED:
         return proposals.OUTDATED
     by = f" by {resolution.decided_by.get_username()}" if resolution.decided_by else ""
-    return f"This proposal has been decided already: {resolution.state}{by}."
+    return f"This proposal is already decided: {resolution.state}{by}."

@@ -1,4 +1,4 @@
-"""What a decision is about: found, or a 404, and told in a few facts."""
+"""The subject of a decision: finds it or raises a 404, and describes it in a few facts."""
 
 from uuid import UUID
 
@@ -29,30 +29,30 @@ def find_proposal(resolution_id: int) -> Resolution:
 
 
 def shown(operation: Operation) -> str:
-    """Which state of it a page shows: its epoch, and its last attempt."""
+    """The state that a page shows: the operation's epoch and its last attempt's number."""
     return f"{operation.lease_epoch}.{last_attempt(operation)}"
 
 
 def owner_of(operation: Operation) -> str:
-    """Who looks after the case; empty where nobody does."""
+    """The owner of the case; empty if it has none."""
     assignment = Assignment.objects.select_related("owner").filter(operation=operation).first()
     return assignment.owner.get_username() if assignment else ""
 
 
-def owner_besides(request: HttpRequest, operation: Operation) -> str:
-    """Who looks after the case, if it is somebody else than whoever asks."""
+def other_owner(request: HttpRequest, operation: Operation) -> str:
+    """The owner of the case, if it is not the reader."""
     owner = owner_of(operation)
     return "" if owner == request.user.get_username() else owner
 
 
 def page_of(operation: Operation) -> str:
-    """Where one goes back to."""
+    """The page to return to."""
     return reverse(PAYMENT, args=[operation.payment_id]) if operation.payment_id else reverse(QUEUE)
 
 
 def about_payment(payment: Payment) -> Facts:
     amount = display(payment.amount_minor, payment.currency)
-    test = ", a test: no real money" if payment.mode == Mode.TEST else ""
+    test = ", test mode: no real money" if payment.mode == Mode.TEST else ""
     return [
         ("Payment", f"{payment.public_id}: {amount}, {payment.state}{test}"),
         ("Order", f"{payment.order_id} of customer {payment.customer_id}, {payment.merchant.name}"),
@@ -62,19 +62,19 @@ def about_payment(payment: Payment) -> Facts:
 def about_operation(operation: Operation) -> Facts:
     amount = display(operation.amount_minor, operation.currency)
     last = operation.attempts.order_by("number").last()
-    answer = f"attempt {last.number}, {last.get_result_display().lower()}: {last.reply}" if last else ""
+    reply = f"attempt {last.number}, {last.get_result_display().lower()}: {last.reply}" if last else ""
     known = [
         *(about_payment(operation.payment) if operation.payment else [("Amount", amount)]),
         ("Operation", f"{operation.kind} {operation.public_id}: {operation.state}"),
-        ("Concerns", operation.target_reference),
-        ("Last attempt", answer),
-        ("Looked after by", owner_of(operation) or "nobody"),
+        ("Target", operation.target_reference),
+        ("Last attempt", reply),
+        ("Owner", owner_of(operation) or "none"),
     ]
     return [(name, value) for name, value in known if value]
 
 
 def about_proposal(proposed: Resolution) -> Facts:
-    """For whoever decides on what somebody else has proposed."""
+    """The proposal and its subject, for the person who decides it."""
     known: Facts = []
     if proposed.operation:
         known = about_operation(proposed.operation)
@@ -84,13 +84,13 @@ def about_proposal(proposed: Resolution) -> Facts:
 
 
 def as_proposed(proposed: Resolution) -> Facts:
-    """What is proposed, as it was proposed: on what evidence, why and by whom."""
+    """The proposal as it was made: its evidence, its reason and its author."""
     known = [
         ("Amount", display(proposed.amount_minor, proposed.currency)),
         ("Reference", proposed.reference),
-        ("Done at the bank", moment(proposed.executed_at) if proposed.executed_at else ""),
+        ("Executed at the bank", moment(proposed.executed_at) if proposed.executed_at else ""),
         ("Evidence", proposed.evidence_told),
-        ("The bank's answer", _answer_named_by(proposed)),
+        ("The bank's reply", _reply_of(proposed)),
         ("Quote", proposed.quote),
         ("Covers", f"{proposed.covers_from} to {proposed.covers_to}" if proposed.covers_to else ""),
         ("Reason", proposed.reason),
@@ -99,7 +99,7 @@ def as_proposed(proposed: Resolution) -> Facts:
     return [(name, value) for name, value in known if value]
 
 
-def _answer_named_by(proposed: Resolution) -> str:
+def _reply_of(proposed: Resolution) -> str:
     if proposed.operation is None or proposed.attempt is None:
         return ""
     attempt = proposed.operation.attempts.filter(number=proposed.attempt).first()

@@ -1,4 +1,4 @@
-"""Pages on which staff decide: a form, what it will change, and one service call once that is confirmed."""
+"""The pages of all decisions. Each has a form, a preview, and one service call on confirmation."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +27,7 @@ from office.decisions.subjects import (
     about_payment,
     find_operation,
     find_payment,
-    owner_besides,
+    other_owner,
     page_of,
     shown,
 )
@@ -40,7 +40,7 @@ from payments.models import ApiKey, Operation, Resolution
 
 
 def urls() -> list[Any]:
-    """Each is guarded by one permission; nothing is decided by GET."""
+    """Each page needs one permission. GET decides nothing."""
 
     def guarded(view: Callable[..., HttpResponse], permission: str) -> Callable[..., HttpResponse]:
         def checked(request: HttpRequest, **found: Any) -> HttpResponse:
@@ -70,13 +70,13 @@ def urls() -> list[Any]:
 
 
 def record(kind: AboutOperation, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-    """The page of what is recorded about an operation, on the evidence that the form asks for."""
+    """The page that records something about an operation, on the evidence that its form asks for."""
     operation = find_operation(operation_id)
     if not kind.is_about(operation):
         raise Http404
     if not kind.is_due(operation) and (ended := _ended(request, operation)):
         return ended
-    if rival := _rival(request, page_of(operation), proposals.waiting_for(operation)):
+    if rival := _rival(request, page_of(operation), proposals.pending_about(operation)):
         return rival
     return _proposing(
         request,
@@ -87,15 +87,15 @@ def record(kind: AboutOperation, request: HttpRequest, operation_id: UUID) -> Ht
         form=kind.form(operation),
         back=page_of(operation),
         seen=shown(operation),
-        owner=owner_besides(request, operation),
+        owner=other_owner(request, operation),
     )
 
 
 def _ended(request: HttpRequest, operation: Operation) -> HttpResponse | None:
-    """Back to where one came from, where there is nothing left to decide."""
+    """A redirect back if the operation has ended and there is nothing left to decide."""
     if operation.state in UNFINISHED_OPERATIONS:
         return None
-    messages.error(request, f"Nothing has changed. {has_ended(operation)}")
+    messages.error(request, f"Nothing changed. {has_ended(operation)}")
     return HttpResponseRedirect(page_of(operation))
 
 
@@ -105,7 +105,7 @@ def _proposing(
     proposal: Callable[[Given], Proposal],
     **page: Any,
 ) -> HttpResponse:
-    """The page of a proposal: the form's fields have the names of its own."""
+    """The page of a proposal. The form's fields are named like those of Proposal."""
 
     def preview(given: Given) -> Preview:
         basis, waits = resolve.check(proposal(given))
@@ -134,9 +134,9 @@ def instruct(request: HttpRequest, payment_id: UUID, verb: str) -> HttpResponse:
     payment = find_payment(payment_id)
     back = reverse(PAYMENT, args=[payment.pk])
     if no := kind.why_not(payment):
-        messages.error(request, f"Nothing has changed. {no}")
+        messages.error(request, f"Nothing changed. {no}")
         return HttpResponseRedirect(back)
-    if rival := _rival(request, back, proposals.waiting_for(None, payment)):
+    if rival := _rival(request, back, proposals.pending_about(None, payment)):
         return rival
     return _proposing(
         request,
@@ -164,7 +164,7 @@ def ask_again(request: HttpRequest, operation_id: UUID) -> HttpResponse:
             preview=lambda _: Preview(_asking_changes(operation)),
             decide=lambda given: asking.ask_again(staff_of(request), operation.pk, reason=given["reason"]),
             back=page_of(operation),
-            owner=owner_besides(request, operation),
+            owner=other_owner(request, operation),
         ),
     )
 
@@ -174,7 +174,7 @@ def disable_key(request: HttpRequest, key_id: int) -> HttpResponse:
 
     def disable(given: dict[str, Any]) -> str:
         done = staff.disable_api_key(staff_of(request), key.pk, reason=given["reason"])
-        return f"{key} is refused from now on." if done else f"{key} was disabled already."
+        return f"{key} is disabled." if done else f"{key} was already disabled."
 
     return decision_page(
         request,
@@ -190,36 +190,36 @@ def disable_key(request: HttpRequest, key_id: int) -> HttpResponse:
 
 
 def _rival(request: HttpRequest, to: str, waiting: Resolution | None) -> HttpResponse | None:
-    """Back, where the same is proposed already: before anybody fills in a form."""
+    """A redirect back if a proposal is already pending, before anybody fills in a form."""
     if waiting is None:
         return None
     by = "You have" if waiting.proposed_by_id == request.user.pk else f"{waiting.proposed_by} has"
     what = waiting.get_kind_display()
-    messages.warning(request, f"Nothing has changed. {by} proposed “{what}” for this: that is decided first.")
+    messages.warning(request, f"Nothing changed. {by} already proposed “{what}”. Decide that first.")
     return HttpResponseRedirect(to)
 
 
 def _asking_changes(operation: Operation) -> Facts:
-    """Of asking the bank again: what was instructed before may be executed only now."""
+    """The preview of asking the bank again. The bank may execute the instruction only now."""
     amount = display(operation.amount_minor, operation.currency)
     return [
-        ("State", "Only what the bank's answer says."),
+        ("State", "Follows the bank's reply."),
         ("Money", _MAY[OperationKind(operation.kind)].format(amount=amount)),
-        ("Merchant", "A retry is answered by what is known then."),
+        ("Merchant", "A retry gets the state known by then."),
     ]
 
 
 _MAY = {
-    OperationKind.AUTHORIZE: "None moves: the bank is asked what it has stored. A hold may be found.",
-    OperationKind.CAPTURE: "May take {amount} now, if it was not taken already; never twice.",
-    OperationKind.VOID: "May free the hold of {amount} now, if it was not freed already. Takes none.",
-    OperationKind.REFUND: "May give back {amount} now, if it was not given back already; never twice.",
-    OperationKind.RELEASE: "May free the hold of {amount} now, if it was not freed already. Takes none.",
+    OperationKind.AUTHORIZE: "No money moves. The bank is asked what it has stored, and may report a hold.",
+    OperationKind.CAPTURE: "The bank may take {amount} now if it has not yet. It cannot do so twice.",
+    OperationKind.VOID: "The bank may free the hold of {amount} now if it has not yet. No money is taken.",
+    OperationKind.REFUND: "The bank may give back {amount} now if it has not yet. It cannot do so twice.",
+    OperationKind.RELEASE: "The bank may free the hold of {amount} now if it has not yet. No money is taken.",
 }
 
 
 _DISABLING_CHANGES: Facts = [
-    ("State", "The key is refused from the next request on, for good."),
+    ("State", "The key stops working with the next request. It cannot be enabled again."),
     ("Money", "Payments in flight are finished and recorded."),
-    ("Merchant", "Every request with this key is answered 401."),
+    ("Merchant", "Every request with this key gets 401."),
 ]

@@ -1,4 +1,4 @@
-"""What waits for a second person, and what has become of what somebody proposed."""
+"""Proposals that wait for a second person, and how a person's own proposals were decided."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,11 +15,11 @@ from office.pages.words import BAD, GOOD, NEUTRAL
 from payments.models import Payment, Resolution, outdated_of_late, standing_proposals
 from payments.models.clock import clock_in
 
-_TOLD_FOR = timedelta(days=7)
-_AT_MOST = 20
+_SHOWN_FOR = timedelta(days=7)
+_SHOWN_AT_MOST = 20
 _RELATED = ("payment", "operation", "proposed_by")
 State = Resolution.State
-_BECAME = {
+_LABELS = {
     State.APPLIED: ("approved", GOOD),
     State.REFUSED: ("refused", BAD),
     State.OUTDATED: ("outdated", NEUTRAL),
@@ -28,7 +28,7 @@ _BECAME = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """A proposal as it was proposed, and what whoever reads it may do about it."""
+    """A proposal as it was made, and what the reader may do about it."""
 
     pk: int
     what: str
@@ -36,43 +36,43 @@ class Waiting:
     may_approve: bool
     may_close: bool
     is_own: bool
-    outdated: str = ""  # what has changed, where nobody can approve it any more
+    outdated: str = ""  # what has changed, if it can no longer be approved
 
 
 @dataclass(frozen=True)
-class Became:
-    """What came of a proposal, for who has proposed it."""
+class Decided:
+    """How a proposal was decided, for the person who made it."""
 
     what: str
     about: str
     link: str
     outcome: str
-    colour: str
+    color: str
     by: str
     because: str
 
 
-def waiting() -> QuerySet[Resolution]:
-    """All that waits, the oldest first."""
+def pending_proposals() -> QuerySet[Resolution]:
+    """All proposals that wait for a second person, oldest first."""
     return standing_proposals().select_related(*_RELATED).order_by("pk")
 
 
 def waiting_about(request: HttpRequest, payment: Payment) -> list[Waiting]:
-    """What waits about a payment and its operations, and what has become outdated of late."""
-    standing = [read_by(request, one) for one in waiting().filter(payment=payment)]
+    """Pending proposals about a payment and its operations, and those that became outdated recently."""
+    pending = [as_seen_by(request, one) for one in pending_proposals().filter(payment=payment)]
     outdated = [
-        replace(read_by(request, one), may_approve=False, may_close=False, outdated=why_outdated(one))
+        replace(as_seen_by(request, one), may_approve=False, may_close=False, outdated=why_outdated(one))
         for one in _outdated().filter(payment=payment)
     ]
-    return standing + outdated
+    return pending + outdated
 
 
 def _outdated() -> QuerySet[Resolution]:
-    """What has become so in the last days, the latest first."""
-    return outdated_of_late(_TOLD_FOR).select_related(*_RELATED)
+    """Proposals that became outdated in the last days, newest first."""
+    return outdated_of_late(_SHOWN_FOR).select_related(*_RELATED)
 
 
-def read_by(request: HttpRequest, proposed: Resolution) -> Waiting:
+def as_seen_by(request: HttpRequest, proposed: Resolution) -> Waiting:
     own = proposed.proposed_by_id == request.user.pk
     may_approve = request.user.has_perm(APPROVE)
     about = f" ({proposed.operation.kind})" if proposed.operation else ""
@@ -86,31 +86,30 @@ def read_by(request: HttpRequest, proposed: Resolution) -> Waiting:
     )
 
 
-def became_of(request: HttpRequest) -> list[Became]:
-    """What others made of this person's proposals in the last days, the newest first; before it, what has
-    become outdated."""
-    outdated = _outdated().filter(proposed_by=request.user.pk)[:_AT_MOST]
+def decided_proposals(request: HttpRequest) -> list[Decided]:
+    """How this person's proposals ended in the last days: outdated first, then decided; newest first."""
+    outdated = _outdated().filter(proposed_by=request.user.pk)[:_SHOWN_AT_MOST]
     mine = Resolution.objects.filter(
-        proposed_by=request.user.pk, needs_second=True, decided_at__gt=clock_in(-_TOLD_FOR.total_seconds())
+        proposed_by=request.user.pk, needs_second=True, decided_at__gt=clock_in(-_SHOWN_FOR.total_seconds())
     ).exclude(decided_by=request.user.pk)
-    decided = mine.select_related("payment", "decided_by").order_by("-decided_at")[:_AT_MOST]
-    ended = [_became(one, State(one.state), one.decided_because) for one in decided]
-    return [*(_became(one, State.OUTDATED, why_outdated(one)) for one in outdated), *ended]
+    decided = mine.select_related("payment", "decided_by").order_by("-decided_at")[:_SHOWN_AT_MOST]
+    ended = [_decided(one, State(one.state), one.decided_because) for one in decided]
+    return [*(_decided(one, State.OUTDATED, why_outdated(one)) for one in outdated), *ended]
 
 
-def _became(one: Resolution, state: Resolution.State, because: str) -> Became:
-    outcome, colour = _BECAME[state]
-    return Became(
+def _decided(one: Resolution, state: Resolution.State, because: str) -> Decided:
+    outcome, color = _LABELS[state]
+    return Decided(
         what=one.get_kind_display(),
         about=one.payment.order_id if one.payment else one.reference,
         link=reverse(PAYMENT, args=[one.payment_id]) if one.payment_id else reverse(QUEUE),
         outcome=outcome,
-        colour=colour,
+        color=color,
         by=one.decided_by.get_username() if one.decided_by else "",
         because=because,
     )
 
 
 def badge(_request: HttpRequest) -> str:
-    """How many wait, for the menu; nothing where none does."""
-    return str(waiting().count() or "")
+    """The number of pending proposals, for the menu; empty if there are none."""
+    return str(pending_proposals().count() or "")

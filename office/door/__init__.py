@@ -1,1 +1,1 @@
-"""The back office's door: who may come in (logins, second factor, sessions) and what they may do (roles)."""
+"""Access to the back office: logins, second factor, sessions, and roles."""

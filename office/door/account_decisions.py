@@ -1,4 +1,4 @@
-"""Pages on which a superuser unlocks somebody's login or resets their second factor."""
+"""Pages on which a superuser unlocks a user's login or resets their second factor."""
 
 from typing import Any
 
@@ -17,30 +17,33 @@ from reconciliation.services.explain import moment
 
 
 def unlock_login(request: HttpRequest, user: User) -> HttpResponse:
-    """For those who have failed too often."""
+    """For a user whose login failed too often."""
     until = locked_until(user)
 
     def decide(given: dict[str, Any]) -> str:
         if unlock(staff_of(request), user, reason=given["reason"]):
-            return f"{user} may log in again."
+            return f"{user} can log in again."
         raise CannotResolve(f"The login of {user} is not locked.")
 
     return _about(
         request,
         user,
         ("Locked", f"until {moment(until)}" if until else "no"),
-        ("First", "Make sure that it was they who failed: somebody may be guessing."),
+        (
+            "Check first",
+            "Ask whether the failed logins were theirs. Somebody may be guessing their password.",
+        ),
         title=f"Unlock the login of {user}",
-        preview=lambda _: Preview([("Login", f"{user} may try again at once, with five new tries.")]),
+        preview=lambda _: Preview([("Login", f"{user} can log in again at once, with five new tries.")]),
         decide=decide,
     )
 
 
 def reset_second_factor(request: HttpRequest, user: User) -> HttpResponse:
-    """For those whose phone is lost."""
+    """For a user who lost their phone."""
     device = second_factor.device_of(user)
-    then = f"The next login of {user} asks for the password alone"
-    required = ", and leads to setting up a new one" if settings.REQUIRE_SECOND_FACTOR else ""
+    then = f"The next login of {user} needs only the password"
+    required = " and leads to the setup of a new one" if settings.REQUIRE_SECOND_FACTOR else ""
 
     def reset(given: dict[str, Any]) -> str:
         is_done = second_factor.reset(staff_of(request), user, reason=given["reason"])
@@ -50,10 +53,13 @@ def reset_second_factor(request: HttpRequest, user: User) -> HttpResponse:
         request,
         user,
         ("Second factor", f"{device.name}, set up" if device else "none"),
-        ("First", "Make sure that it is they who ask: call them, on a number you had before."),
+        (
+            "Check first",
+            "Make sure that the request comes from them: call them on a number that you already have.",
+        ),
         title=f"Reset the second factor of {user}",
         preview=lambda _: Preview(
-            [("Login", f"{then}{required}."), ("Old phone", "Its codes are worthless from now on.")]
+            [("Login", f"{then}{required}."), ("Old phone", "Its codes stop working at once.")]
         ),
         decide=reset,
     )

@@ -1,4 +1,4 @@
-"""Users and groups in unfold's dress, for superusers alone. And what stays outside the back office."""
+"""The pages of users and groups, for superusers only. Unregisters what must not be in the back office."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,18 +28,18 @@ from office.pages.words import utc
 from payments.models import Event
 
 admin.site.unregister([User, Group])
-# A schedule's form takes the name of any function to run: whoever may save one, may run anything. And
-# whoever can read the secret of another's authenticator app, has its codes.
+# A schedule's form takes the name of any function: whoever can save one can run any code. And whoever can
+# read the secret of an authenticator app can make its codes.
 admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]
 )
-# Instead of Django's last fieldset, whose times are in UTC and do not say so.
+# Replaces Django's last fieldset, which shows times in UTC without saying so.
 _TIMES: tuple[str, Any] = ("Login", {"fields": ("signed_in", "joined", "second_factor", "locked")})
 _WHY: tuple[str, Any] = ("For the log", {"fields": ("reason",)})
 
 
 class ForSuperusers:
-    """Whoever may change users can make themselves anything: no group's permission is enough for it."""
+    """Superusers only. Anybody who can change users can become a superuser, so no permission is enough."""
 
     instead_of_deleting: str
     opts: Any
@@ -65,7 +65,7 @@ class ForSuperusers:
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Nothing is deleted; whoever looks for it is told what to do instead."""
+        """Deletes nothing, and says what to do instead."""
         if not self.has_module_permission(request):
             raise PermissionDenied
         messages.warning(request, self.instead_of_deleting)
@@ -74,23 +74,23 @@ class ForSuperusers:
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's history of edits, which is not written: they are in the log."""
+        """Django's history of edits is not used: the staff log has them."""
         raise Http404
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is about to stand in the log."""
+    """A line for the staff log."""
 
     event: Event.Type
     evidence: changes.Facts
 
 
 class Logged:
-    """Changes stand in the append-only log, written in their own transaction; Django's own log is not kept.
+    """Logs changes in the append-only staff log, in their own transaction, instead of Django's admin log.
 
-    Django calls these in this order: `save_model`, then, once everything is saved,
-    `construct_change_message` with the form, and with what that returns `log_addition` or `log_change`.
+    Django calls `save_model`, then, when everything is saved, `construct_change_message` with the form, and
+    then `log_addition` or `log_change` with what that returned.
     """
 
     created: Event.Type
@@ -117,7 +117,7 @@ class Logged:
         log_action(staff_of(request), message.event, **changes.named(obj), **message.evidence)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Nothing where a form was saved as it was."""
+        """Logs nothing if the form was saved without changes."""
         if message is not None:
             log_action(staff_of(request), message.event, **changes.named(obj), **message.evidence)
 
@@ -131,7 +131,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
     fieldsets: Any = (*BaseUserAdmin.fieldsets[:-1], _TIMES, _WHY)  # type: ignore[misc, index]
     add_fieldsets: Any = (
         *BaseUserAdmin.add_fieldsets,
-        ("What they may do", {"fields": ("groups",)}),
+        ("Permissions", {"fields": ("groups",)}),
         _WHY,
     )
     readonly_fields = ("signed_in", "second_factor", "locked", "joined")
@@ -141,8 +141,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
     actions_detail = ("reset_second_factor", "unlock")
     created, changed = Event.Type.USER_CREATED, Event.Type.USER_CHANGED
     instead_of_deleting = (
-        "Users are never deleted: what they did stays under their name. Take “Active” away, and they cannot "
-        "log in any more."
+        "Users cannot be deleted, because the log refers to them. To keep a user out, uncheck “Active”."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -158,7 +157,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
         names = ["superuser"] if user.is_superuser else []
         return ", ".join([*names, *sorted(group.name for group in user.groups.all())]) or "none"
 
-    @admin.display(description="May log in")
+    @admin.display(description="Can log in")
     def may_log_in(self, user: User) -> str:
         if not user.is_active:
             return "no: not active"
@@ -182,7 +181,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
         return utc(user.date_joined)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """In one transaction with its line in the log."""
+        """In one transaction with its log line."""
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
@@ -203,7 +202,7 @@ class UserAdmin(Logged, ForSuperusers, BaseUserAdmin, theme.ModelAdmin[User]):  
         return user
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """The ways to the reset and to the lock, for those who have something to reset, or are locked."""
+        """The reset button only for users with a second factor, the unlock button only for locked users."""
         user = self.get_object(request, object_id)
         needless = set()
         if user is None or device_of(user) is None:
@@ -221,6 +220,6 @@ class GroupAdmin(Logged, ForSuperusers, BaseGroupAdmin, theme.ModelAdmin[Group])
     actions = None
     created, changed = Event.Type.GROUP_CREATED, Event.Type.GROUP_CHANGED
     instead_of_deleting = (
-        "Groups are never deleted: the log names them. Take its permissions away, or its users, and it does "
-        "nothing any more."
+        "Groups cannot be deleted, because the log refers to them. To retire a group, remove its permissions "
+        "or its users."
     )

@@ -1,23 +1,23 @@
-"""What the log tells of users and groups: which one it is, and what has changed about it."""
+"""What the staff log records about users and groups: which one it is, and what has changed."""
 
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 
 Facts = dict[str, Any]
-# Somebody's own: the log tells that they have changed, and does not keep them for ever.
+# Personal data: the log records that it changed, but not the values, because the log is kept forever.
 _PRIVATE = frozenset({"first_name", "last_name", "email"})
 
 
 def named(account: User | Group) -> Facts:
-    """Which one: by its name, and by the id that stays when the name is given to another."""
+    """The account's name, and its id, because names may be reused."""
     if isinstance(account, User):
         return {"account": account.get_username(), "account_id": account.pk}
     return {"group": account.name, "group_id": account.pk}
 
 
 def facts_of(account: User | Group) -> Facts:
-    """As the database has it now, locked until the transaction ends. No password, no secret."""
+    """The account's current values, with its row locked. No passwords or secrets."""
     if isinstance(account, User):
         user = User.objects.select_for_update().get(pk=account.pk)
         return {
@@ -32,7 +32,7 @@ def facts_of(account: User | Group) -> Facts:
 
 
 def changes(before: Facts, after: Facts) -> Facts:
-    """What is different, old and new value; of what is private, the name alone."""
+    """The fields that differ, with old and new values; of private fields, only the names."""
     different = [name for name, value in after.items() if value != before[name]]
     return {name: {} if name in _PRIVATE else {"from": before[name], "to": after[name]} for name in different}
 

@@ -1,4 +1,4 @@
-"""The forms at the door."""
+"""The forms of the login and of the second factor's setup."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,17 @@ else:
     from unfold.forms import AuthenticationForm
 
 _NOT_STAFF = (
-    "Username and password are right, but {user} has been given nothing to do in the back office yet. Ask a "
-    "superuser for a group."
+    "Username and password are correct, but {user} has no access to the back office yet. Ask a superuser to "
+    "add you to a group."
 )
 _NOT_ACTIVE = (
-    "Username and password are right, but {user} is not active any more. Ask a superuser if that is wrong."
+    "Username and password are correct, but {user} is no longer active. Ask a superuser if that is a mistake."
 )
 _ATTRIBUTES = {"autocomplete": "one-time-code", "inputmode": "numeric"}
 
 
 class CodeField(forms.CharField):
-    """A code from an authenticator app, which people type with a blank in its middle."""
+    """A code from an authenticator app. People may type it with a space in the middle."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=16, widget=forms.TextInput(attrs=dict(_ATTRIBUTES)), **kwargs)
@@ -37,15 +37,15 @@ class CodeField(forms.CharField):
 
 
 class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore[misc]  # untyped
-    """Username, password, and the code of those who have a second factor."""
+    """Username and password, and the code of users with a second factor."""
 
     otp_token = CodeField(
         required=False, label="Code", help_text="From your authenticator app, if you have set one up."
     )
-    # One for all, so that nobody learns which of the three was right.
+    # One message for all cases, so that nobody learns which of the three was right.
     error_messages = AuthenticationForm.error_messages | {
-        "invalid_login": "The username, the password or the code is wrong. Type them again (upper and lower "
-        "case matter); if you have set up an authenticator app, with the code that it shows next.",
+        "invalid_login": "The username, password or code is wrong. Try again; username and password are "
+        "case-sensitive. If you use an authenticator app, wait for its next code.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,12 +53,12 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
         self.fields["otp_token"].widget.attrs["class"] = self.fields["username"].widget.attrs["class"]
 
     def confirm_login_allowed(self, user: Any) -> None:
-        """Whoever is right and may not come in is told why, once the code was right, too (`clean`)."""
+        """Does nothing: `clean` says why a correct login is refused, after the code was right, too."""
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
         if people_wrote_card_number(username):
-            raise forms.ValidationError("This looks like a card number, which FicPay does not keep.")
+            raise forms.ValidationError("This looks like a card number. FicPay does not store card numbers.")
         return username
 
     def clean(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
             self.cleaned_data["otp_device"] = device.persistent_id
             try:
                 self.clean_otp(user)
-            except forms.ValidationError:  # counts like a wrong password, a missing code too
+            except forms.ValidationError:  # a wrong or missing code counts like a wrong password
                 user_login_failed.send(
                     sender=type(self),
                     credentials={"username": user.get_username()},
@@ -81,7 +81,7 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
         return cleaned
 
     def get_invalid_login_error(self) -> forms.ValidationError:
-        """Django asks nobody about the password of an account that is not active."""
+        """An inactive user with the right password is told so; Django does not check their password."""
         name, password = (self.cleaned_data.get(one, "") for one in ("username", "password"))
         user = get_user_model().objects.filter(username=name, is_active=False).first()
         if user is not None and user.check_password(password) and second_factor.device_of(user) is None:
@@ -90,20 +90,20 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
         return error
 
     def _update_form(self, user: Any) -> None:
-        """The mixin would send the password back with the page, for convenience."""
+        """Does nothing: the mixin would send the password back in the page."""
 
 
-NOT_YOURS = "This is not your password, or it was wrong too often: then wait for a quarter of an hour."
+NOT_YOURS = "Wrong password. After too many wrong tries, wait 15 minutes."
 
 
 def is_own_password(request: HttpRequest, password: str) -> bool:
-    """As at the login: wrong ones count, and after too many none is right."""
+    """Check the user's own password. Wrong tries count and lock as they do at the login."""
     name = request.user.get_username()
     return authenticate(request, username=name, password=password) is not None
 
 
 class SetUpForm(forms.Form):
-    """The first code of a new device, and the password: an open session is not yet its owner's."""
+    """The first code of a new device, and the password, in case somebody else uses an open session."""
 
     code = CodeField(label="Code")
     password = forms.CharField(

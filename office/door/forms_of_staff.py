@@ -1,4 +1,4 @@
-"""The forms about users and groups. Each asks why, for the log."""
+"""The forms of users and groups. Each requires a reason for the log."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,18 @@ else:
 
 
 class SaysWhy(NoCardNumbers):
-    """A reason, and no card number anywhere."""
+    """A form with a reason that refuses card numbers."""
 
     reason = forms.CharField(
-        label="Why",
+        label="Reason",
         max_length=500,
         widget=theme.Textarea(attrs={"rows": 2}),
-        help_text="Who asked for it, and what for. It stands in the log, where nobody can change it.",
+        help_text="Who asked for the change, and why. Goes into the log, which cannot be edited.",
     )
 
 
 class StaffFollows(forms.Form):
-    """Whoever is given something to do in the back office may log in to it: staff status follows."""
+    """Sets the staff status of a user who gets groups or permissions, so that they can log in."""
 
     instance: User
 
@@ -37,10 +37,10 @@ class StaffFollows(forms.Form):
             given.get("groups") or given.get("user_permissions") or given.get("is_superuser")
         )
         if has_something and not given.get("is_staff"):
-            if "is_staff" in self.changed_data:  # taken away on purpose
+            if "is_staff" in self.changed_data:  # unchecked on purpose
                 self.add_error(
                     "is_staff",
-                    "They have groups or permissions, which need it. To keep them out, take “Active” away.",
+                    "Users with groups or permissions need staff status. To keep them out, uncheck “Active”.",
                 )
             self.cleaned_data["is_staff"] = self.instance.is_staff = True
         return cleaned
@@ -55,7 +55,7 @@ class UserCreationForm(StaffFollows, SaysWhy, theme.UserCreationForm):  # type: 
 
 
 class PasswordForm(SaysWhy, theme.AdminPasswordChangeForm):  # type: ignore[type-arg]
-    """A superuser sets somebody's password."""
+    """A superuser sets the password of a user."""
 
 
 class GroupForm(SaysWhy, Form):

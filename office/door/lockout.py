@@ -1,7 +1,7 @@
-"""What django-axes, which locks a login after too many failures, may know and keep.
+"""Limits what django-axes stores. It locks a login after too many failures.
 
-Its tables and log lines would hold whatever is sent to the login. People type passwords and card numbers
-into the wrong field, so it keeps accounts' names, addresses of the network, and nothing else as it was sent.
+By default its tables and log lines hold everything that is sent to the login. People type passwords and card
+numbers into the wrong field, so it stores only names of existing accounts and network addresses.
 """
 
 from collections.abc import Iterator
@@ -31,23 +31,23 @@ from payments.models import Event
 
 
 class DiscreetHandler(AxesDatabaseHandler):  # type: ignore[misc]  # untyped
-    """django-axes' bookkeeping without the request's fields, and without what looks like a card number."""
+    """django-axes' handler without the request's fields, and without text that looks like a card number."""
 
     def user_login_failed(
         self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
     ) -> None:
-        if request is None:  # nobody at the door: a command, say
+        if request is None:  # no login: a command, for example
             return
-        with _without_what_was_sent(request):
+        with _without_sent_fields(request):
             super().user_login_failed(sender, credentials, request, **kwargs)
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
-        with _without_what_was_sent(request):
+        with _without_sent_fields(request):
             super().user_logged_in(sender, request, user, **kwargs)
 
 
 @contextmanager
-def _without_what_was_sent(request: Any) -> Iterator[None]:
+def _without_sent_fields(request: Any) -> Iterator[None]:
     sent = request.GET, request.POST
     request.GET = request.POST = QueryDict()
     request.axes_user_agent = _kept(request.META.get("HTTP_USER_AGENT", ""))[:255]
@@ -60,12 +60,12 @@ def _without_what_was_sent(request: Any) -> Iterator[None]:
 
 
 def _kept(text: str) -> str:
-    """Judged before it is cut: half a card number is secret, too."""
+    """Checked before it is cut: half a card number is secret, too."""
     return "" if contains_card_number(text) else text.replace("\0", "")
 
 
 def account_of(_request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Under which name failures are counted: an account's own, or a digest of what else was typed."""
+    """The name under which failures are counted: an existing account's, or a digest of what was typed."""
     typed = str((credentials or {}).get("username") or "")
     users = get_user_model().objects
     if not contains_card_number(typed) and users.filter(username=typed).exists():
@@ -74,9 +74,9 @@ def account_of(_request: HttpRequest, credentials: dict[str, Any] | None) -> str
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The client's address; None where it is not known (a socket of the machine's own).
+    """The client's address; None if unknown (a local socket).
 
-    Of IPv6 the network of a subscriber (RFC 6177), who has as many addresses as guesses.
+    For IPv6 the /64 network of a subscriber (RFC 6177), who has as many addresses as guesses.
     """
     address = network_address(request)
     if ":" in address:
@@ -85,9 +85,9 @@ def address_of(request: HttpRequest) -> str | None:
 
 
 def locked_until(user: AbstractBaseUser) -> datetime | None:
-    """When the login of that account opens again where it is locked, for whichever address; None: it is open.
+    """When the account's login unlocks; None if it is not locked from any address.
 
-    UTC, by the clock of this machine, as django-axes judges it.
+    UTC, by the clock of this machine, which django-axes uses, too.
     """
     since = timezone.now() - settings.AXES_COOLOFF_TIME
     locked = AccessAttempt.objects.filter(
@@ -100,7 +100,7 @@ def locked_until(user: AbstractBaseUser) -> datetime | None:
 
 
 def unlock(by: Staff, user: User, *, reason: str) -> bool:
-    """Forget the failures of that account, so that it may log in at once. False where it is not locked."""
+    """Delete the account's failed logins, so that it can log in at once. False if it is not locked."""
     with transaction.atomic():
         if locked_until(user) is None:
             return False
@@ -117,15 +117,15 @@ def unlock(by: Staff, user: User, *, reason: str) -> bool:
 
 
 def described(_name: str, address: str | None, _agent: str, path: str, _request: HttpRequest) -> str:
-    """Who it is, for log lines: never the name, which may be a password in the wrong field."""
+    """The client for log lines: never the username, which may be a password in the wrong field."""
     return f"{address or 'an unknown address'} at {path}"
 
 
 def locked_out(request: HttpRequest, _response: HttpResponse, _credentials: Any) -> HttpResponse:
-    """What somebody sees whose login is locked."""
+    """The page for a locked login."""
     lasts = settings.AXES_COOLOFF_TIME
-    answer = render(
+    response = render(
         request, "office/door/locked_out.html", {"minutes": round(lasts.total_seconds() / 60)}, status=429
     )
-    answer["Retry-After"] = str(round(lasts.total_seconds()))
-    return answer
+    response["Retry-After"] = str(round(lasts.total_seconds()))
+    return response

@@ -1,4 +1,4 @@
-"""A form that is older than the login: somebody has logged in anew in another tab, say."""
+"""Handles a form that is older than the login, for example after a new login in another tab."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.csrf import csrf_failure
@@ -7,17 +7,17 @@ from office.door.site import keeps_typed
 
 
 def too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The page again with what was typed, where it can show that; nothing has been done.
+    """Show the page again with its input, if it keeps drafts. Nothing has been done.
 
-    Browsers send a session's cookie with a form of this site only (SameSite), so that nobody else can write
-    into somebody's form.
+    Browsers send the session's cookie only with forms of this site (SameSite), so no other site can fill a
+    form.
     """
     from office.decisions import drafts  # noqa: PLC0415 - its package registers pages at the site
 
     match = request.resolver_match
     if match is not None and keeps_typed(match.func) and request.user.is_authenticated:
-        kept = drafts.keepable(request.POST)
+        kept = drafts.storable(request.POST)
         if kept:
             draft = drafts.Draft(kept, drafts.WAS_TOO_OLD)
-            return HttpResponseRedirect(drafts.keep(request, request.path, draft))
+            return HttpResponseRedirect(drafts.store(request, request.path, draft))
     return csrf_failure(request, reason=reason)

@@ -1,4 +1,4 @@
-"""Where members of staff change their own password."""
+"""The page on which members of staff change their own password."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OwnPasswordForm(theme.AdminOwnPasswordChangeForm):
-    """One's own password, by whoever knows the old one."""
+    """Changes one's own password. Requires the old one."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,7 +34,7 @@ class OwnPasswordForm(theme.AdminOwnPasswordChangeForm):
 
 
 class OwnPasswordView(PasswordChangeView):
-    """Django's, with a line in the log."""
+    """Django's view, with a log line."""
 
     form_class = OwnPasswordForm
 

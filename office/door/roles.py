@@ -1,4 +1,4 @@
-"""The groups of staff and what each may do. The README's "Who may do what" describes them."""
+"""The groups of staff and their permissions. The README's "Who may do what" describes them."""
 
 from enum import StrEnum
 from typing import Any
@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group, Permission
 class Role(StrEnum):
     """A group's name."""
 
-    SUPPORT = "Support"  # looks, resolves, refunds on behalf of the merchant
-    SUPPORT_LEAD = "Support lead"  # support, and approves what another has proposed
+    SUPPORT = "Support"  # views, resolves, instructs on behalf of the merchant
+    SUPPORT_LEAD = "Support lead"  # as support, and approves proposals of others
     FINANCE = "Finance"  # reads and exports
     AUDITOR = "Auditor"  # reads everything, changes nothing
     OPERATIONS = "Operations"  # merchants, routes and API keys; no payments
@@ -38,7 +38,7 @@ MAY: dict[Role, tuple[str, ...]] = {
 
 
 def make_groups(**_signal: Any) -> None:
-    """Create the groups that are missing. What a superuser has changed about the others stays."""
+    """Create missing groups. Existing groups keep a superuser's changes."""
     for role, codenames in MAY.items():
         group, is_new = Group.objects.get_or_create(name=role.value)
         if is_new:

@@ -1,7 +1,7 @@
 """A second factor for staff: a code of six digits from an authenticator app (TOTP, RFC 6238).
 
-A user has one device at most. It is set up on a page of the back office, asked for at the login from then
-on, and removed by a superuser or `manage.py reset_second_factor` when a phone is lost. The log has both.
+A user has at most one device. They set it up in the back office, and every later login asks for its code. If
+the phone is lost, a superuser or `manage.py reset_second_factor` removes it. Both are logged.
 """
 
 from base64 import b32encode
@@ -35,7 +35,7 @@ def is_verified(user: Any) -> bool:
 
 
 def offer_device(user: User) -> TOTPDevice:
-    """A new device with a secret of its own; the one that was offered before is worthless from now on."""
+    """A new device with a new secret. It replaces a device that was offered before."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user_id=user.pk, confirmed=False).delete()
         return TOTPDevice.objects.create(user_id=user.pk, name="Authenticator app", confirmed=False)
@@ -46,7 +46,7 @@ def offered_device(user: User) -> TOTPDevice | None:
 
 
 def confirm_device(request: HttpRequest, by: Staff, offered: TOTPDevice, code: str) -> bool:
-    """Take one's offered device into use if the code is its own. False too while codes are throttled."""
+    """Activate one's offered device if the code is right. False also while codes are throttled."""
     device = django_otp.verify_token(request.user, offered.persistent_id, code)
     if device is None:
         return False
@@ -60,10 +60,10 @@ def confirm_device(request: HttpRequest, by: Staff, offered: TOTPDevice, code: s
 
 
 def reset(by: Staff | Operator, user: AbstractBaseUser, *, reason: str) -> bool:
-    """Remove the user's device: the next login asks for the password alone. False where there was none."""
+    """Remove the user's device, so that the next login needs only the password. False if there was none."""
     with transaction.atomic():
         removed, _ = TOTPDevice.objects.filter(user_id=user.pk, confirmed=True).delete()
-        TOTPDevice.objects.filter(user_id=user.pk).delete()  # offered and never set up
+        TOTPDevice.objects.filter(user_id=user.pk).delete()  # offered, but never set up
         if removed:
             log_action(
                 by,
@@ -77,12 +77,12 @@ def reset(by: Staff | Operator, user: AbstractBaseUser, *, reason: str) -> bool:
 
 
 def qr_code(device: TOTPDevice) -> SafeString:
-    """The device's secret as an SVG to scan, made of shapes alone."""
+    """The device's secret as a QR code in SVG, made of shapes only."""
     picture: str = segno.make(device.config_url, micro=False).svg_inline(scale=5, border=2, light="white")
-    return mark_safe(picture)  # noqa: S308 - squares only; what is in it is encoded in their places
+    return mark_safe(picture)  # noqa: S308 - squares only; the content is encoded in their positions
 
 
 def secret_to_type(device: TOTPDevice) -> str:
-    """The same secret for those who cannot scan."""
+    """The same secret as text, for users who cannot scan it."""
     secret = b32encode(device.bin_key).decode()
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))

@@ -1,7 +1,7 @@
-"""Sessions end after a time without a request (`FICPAY_SESSION_MINUTES`), and with the browser.
+"""Sessions end after a time without requests (`FICPAY_SESSION_MINUTES`), and with the browser.
 
-Django would write the session at every request to know when the last one was. Here a session that is in use
-is written once a minute at most, which makes it up to a minute shorter, and never for the API.
+To know the last request, Django would write the session at every request. Here an active session is written
+at most once a minute, so it may end up to a minute early. The API never writes it.
 """
 
 import time
@@ -14,7 +14,7 @@ _REFRESHED_AFTER = 60.0  # seconds
 
 
 class IdleSessionMiddleware:
-    """Keep the session of whoever is at work alive."""
+    """Extends the session of active users."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

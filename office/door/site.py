@@ -1,4 +1,4 @@
-"""The admin site: unfold's, with a second factor at its door."""
+"""The admin site: unfold's, with a second factor at the login."""
 
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,12 @@ SECOND_FACTOR = "admin:second_factor"
 
 
 def keeps_typed(view: Any) -> bool:
-    """Whether its page shows again what was typed into it (`office.decisions.drafts`)."""
+    """Whether the view's page shows drafts (`office.decisions.drafts`)."""
     return bool(getattr(view, "keeps_typed", False))
 
 
 class BackOffice(AdminSite):
-    """Staff only; with FICPAY_REQUIRE_SECOND_FACTOR, only those who have shown a code."""
+    """For staff only; with FICPAY_REQUIRE_SECOND_FACTOR, only after a login with a code."""
 
     login_form = LoginForm
     login_template = "office/door/login.html"
@@ -39,16 +39,16 @@ class BackOffice(AdminSite):
         return [
             path("colors.css", cache_control(max_age=3600)(self.colors), name="colors"),
             path("second-factor/", never_cache(self.second_factor), name="second_factor"),
-            # Before Django's own, which nobody reaches without the second factor.
+            # Overrides Django's, which cannot be reached without the second factor.
             path("logout/", never_cache(self.logout), name="logout"),
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """The colours come as a style sheet of their own."""
+        """Without unfold's inline colors: they are a style sheet of their own."""
         return super().each_context(request) | {"colors": None}
 
     def colors(self, request: HttpRequest) -> HttpResponse:
-        """The theme's colours. Open to all: the login is dressed, too."""
+        """The theme's colors. Public, because the login page uses them."""
         theme = super().each_context(request)
         return TemplateResponse(request, "office/door/colors.css", theme, content_type="text/css")
 
@@ -58,7 +58,7 @@ class BackOffice(AdminSite):
         return not settings.REQUIRE_SECOND_FACTOR or second_factor.is_verified(request.user)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Where a session has ended when a form was sent, what was typed is carried through the login."""
+        """If the session has ended when a form is sent, its input is carried through the login."""
         guarded = super().admin_view(view, cacheable)
 
         @wraps(guarded)
@@ -70,7 +70,7 @@ class BackOffice(AdminSite):
         return inner
 
     def _log_in_again(self, request: HttpRequest) -> HttpResponse:
-        """The login, with what was typed in its form: nothing is stored for somebody who is not logged in."""
+        """The login page with the input in a hidden field: nothing is stored before a login."""
         from office.decisions import drafts  # noqa: PLC0415 - its package registers pages at this site
 
         context = self.each_context(request) | {
@@ -78,29 +78,29 @@ class BackOffice(AdminSite):
             "app_path": reverse("admin:login"),
             "next": request.get_full_path(),
             "form": self.login_form(request),
-            "typed": drafts.to_carry(request),
+            "typed": drafts.for_login_form(request),
             "had_ended": True,
         }
         request.current_app = self.name
         return TemplateResponse(request, self.login_template, context)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Who is in by password and has no second factor yet is led to where it is set up."""
+        """Leads users who have a password but still need a second factor to its setup."""
         if request.method == "GET" and self._must_set_up(request):
             return redirect(SECOND_FACTOR)
         typed = request.POST.get("typed", "")
-        answer = super().login(request, {"typed": typed} | (extra_context or {}))
-        if not (request.user.is_authenticated and isinstance(answer, HttpResponseRedirect)):
-            return answer
-        asked_for = urlsplit(answer.url).path
+        response = super().login(request, {"typed": typed} | (extra_context or {}))
+        if not (request.user.is_authenticated and isinstance(response, HttpResponseRedirect)):
+            return response
+        asked_for = urlsplit(response.url).path
         if typed:
             from office.decisions import drafts  # noqa: PLC0415 - as above
 
-            return redirect(drafts.carried(request, asked_for, typed))
-        return answer if _is_a_page_of_staff(asked_for) else redirect("admin:index")
+            return redirect(drafts.restored_after_login(request, asked_for, typed))
+        return response if _is_a_page_of_staff(asked_for) else redirect("admin:index")
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Where members of staff change their own password."""
+        """The page on which members of staff change their own password."""
         from office.door.own_password import OwnPasswordView  # noqa: PLC0415 - registers pages at this site
 
         request.current_app = self.name
@@ -111,7 +111,7 @@ class BackOffice(AdminSite):
         return view(request)
 
     def second_factor(self, request: HttpRequest) -> HttpResponse:
-        """Where members of staff set up their authenticator app."""
+        """The page on which members of staff set up their authenticator app."""
         from office.log.actors import staff_of  # noqa: PLC0415 - its package registers pages at this site
 
         if not super().has_permission(request):
@@ -123,9 +123,11 @@ class BackOffice(AdminSite):
         if form.is_valid() and offered:
             code = form.cleaned_data["code"]
             if second_factor.confirm_device(request, staff_of(request), offered, code):
-                messages.success(request, "From now on the login asks for a code from your app.")
+                messages.success(
+                    request, "Second factor set up. The login now asks for a code from your app."
+                )
                 return redirect("admin:index")
-            form.add_error("code", "The code is not right. Wait for the app's next one, and type that.")
+            form.add_error("code", "Wrong code. Wait for the app's next code and type that one.")
         return self._second_factor_page(request, form, offered)
 
     def _second_factor_page(self, request: HttpRequest, form: SetUpForm, offered: Any = None) -> HttpResponse:
@@ -150,7 +152,7 @@ class BackOffice(AdminSite):
 
 
 def _is_a_page_of_staff(address: str) -> bool:
-    """Whether a login may lead there: elsewhere is a 404, an API or, at the log-out, the way out."""
+    """Whether a login may lead there: not to a 404, to the API, or to the logout."""
     try:
         found = resolve(address)
     except Resolver404:

@@ -1,4 +1,4 @@
-"""Who is at work in the back office, as the log of staff actions knows them."""
+"""The signed-in member of staff, as the staff log records them."""
 
 from django.http import HttpRequest
 

@@ -1,4 +1,4 @@
-"""Where on the network a request comes from."""
+"""The network address that a request comes from."""
 
 from ipaddress import ip_address
 
@@ -7,10 +7,10 @@ from django.http import HttpRequest
 
 
 def network_address(request: HttpRequest) -> str:
-    """The client's address, or an empty text where it is not known.
+    """The client's address, or an empty string if it is unknown.
 
-    Behind a proxy it is the last one in `X-Forwarded-For`, which that proxy has written; those before it
-    are whatever the client said.
+    Behind a proxy it is the last one in `X-Forwarded-For`, which the proxy itself wrote. The client controls
+    those before it.
     """
     address: str = request.META.get("REMOTE_ADDR") or ""
     if settings.BEHIND_PROXY:

@@ -1,4 +1,4 @@
-"""What members of staff do without a second person: notes, exports, keys. All of it is logged."""
+"""Actions of staff that need no second person: notes, exports, API keys. All are logged."""
 
 import platform
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from django.db import connection, transaction
 from payments.models import ApiKey, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 
-_TWICE = 60.0  # seconds within which the same words by the same person are the same note
-_LONGEST_ACTOR = 100  # as the log has it; a username may be longer
+_TWICE = 60.0  # seconds within which the same text by the same person is one note
+_LONGEST_ACTOR = 100  # characters in the log's column; a username may be longer
 
 
 @dataclass(frozen=True)
 class Staff:
-    """Who does it, and from where."""
+    """A member of staff, and where the request comes from."""
 
     user_id: int
     username: str
-    address: str  # of the network
+    address: str  # the network address
     request_id: str
 
     @property
@@ -29,7 +29,7 @@ class Staff:
 
 @dataclass(frozen=True)
 class Operator:
-    """Whoever types commands on a machine of ours: no user, so that the machine stands for them."""
+    """Somebody who runs commands on one of our machines. They are no user, so the log names the machine."""
 
     user_id: None = None
     actor: str = "operator"
@@ -48,9 +48,9 @@ def log_action(
     operation: Operation | None = None,
     **evidence: Any,
 ) -> None:
-    """One line in the append-only log: who, when, from where, and why.
+    """Write one line into the append-only log: who, when, from where, and why.
 
-    `user` is who did it, by an id that is never given to another, as a name may be.
+    `user` is the user's id: unlike a username, it is never reused.
     """
     Event.objects.create(
         payment=payment,
@@ -63,9 +63,9 @@ def log_action(
 
 
 def add_note(staff: Staff, payment: Payment, text: str) -> bool:
-    """A remark on a payment's timeline, for other staff. False where it was sent twice and stands already."""
+    """Add a note for other staff to a payment's timeline. False if the same note was just added."""
     with transaction.atomic():
-        with connection.cursor() as cursor:  # one at a time, without waiting for whoever has the payment
+        with connection.cursor() as cursor:  # an advisory lock does not wait for locks on the payment
             note = f"note of {staff.user_id} on {payment.pk}"
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [note])
         noted = payment.events.filter(type=Event.Type.NOTE_ADDED, at__gt=clock_in(-_TWICE))
@@ -76,12 +76,12 @@ def add_note(staff: Staff, payment: Payment, text: str) -> bool:
 
 
 def log_export(staff: Staff, filters: dict[str, str], *, reason: str) -> None:
-    """That somebody takes payments away as a file, which and why; before the first of them is sent."""
+    """Log an export with its filters and its reason, before the first row is sent."""
     log_action(staff, Event.Type.PAYMENTS_EXPORTED, filter=filters, reason=reason)
 
 
 def disable_api_key(staff: Staff, key_id: int, *, reason: str) -> bool:
-    """Refuse an API key from now on. False where it was disabled already."""
+    """Disable an API key at once. False if it was already disabled."""
     with transaction.atomic():
         disabled = ApiKey.objects.filter(pk=key_id, disabled_at=None).update(disabled_at=ClockTimestamp())
         if disabled:

@@ -1,4 +1,4 @@
-"""How an event of the log of staff is told: what was done, about what, and why."""
+"""Describes an event of the staff log: what was done, to what, and why."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,13 +15,13 @@ Type = Event.Type
 WORDS: dict[str, str] = {
     Type.NOTE_ADDED: "Added a note",
     Type.OPERATION_ASSIGNED: "Took a case",
-    Type.OPERATION_GIVEN_BACK: "Gave a case back",
+    Type.OPERATION_GIVEN_BACK: "Gave back a case",
     Type.OPERATION_ASKED_AGAIN: "Asked the bank again",
     Type.RESOLUTION_PROPOSED: "Proposed a decision",
     Type.RESOLUTION_APPLIED: "Carried out a decision",
     Type.RESOLUTION_REFUSED: "Closed a proposal",
-    Type.RESOLUTION_OUTDATED: "A proposal has become outdated",
-    Type.RESOLUTION_FAILED: "Tried to decide, and it did not hold",
+    Type.RESOLUTION_OUTDATED: "Proposal became outdated",
+    Type.RESOLUTION_FAILED: "Decision refused",
     Type.API_KEY_DISABLED: "Disabled an API key",
     Type.ROUTE_CHANGED: "Changed a route",
     Type.PAYMENTS_EXPORTED: "Exported payments",
@@ -32,12 +32,12 @@ WORDS: dict[str, str] = {
     Type.USER_SECOND_FACTOR_RESET: "Reset a second factor",
     Type.GROUP_CREATED: "Added a group",
     Type.GROUP_CHANGED: "Changed a group",
-    Type.SCHEDULE_RUN_NOW: "Had a schedule run at once",
+    Type.SCHEDULE_RUN_NOW: "Ran a schedule now",
 }
-# Why it was decided so, where that is not why it was proposed.
+# The reason of the decision, if it differs from the reason of the proposal.
 _DECIDED_BECAUSE = ("because", "approved_because")
-# What other columns tell, and ids that say nothing to people.
-_TOLD_ELSEWHERE = frozenset(
+# Shown in other columns, or ids that mean nothing to people.
+_SHOWN_ELSEWHERE = frozenset(
     (
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
         *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
@@ -47,19 +47,19 @@ _TOLD_ELSEWHERE = frozenset(
 
 
 def what(event: Event) -> SafeString:
-    """What was done, and below it what is known of it."""
+    """What was done, with its details below."""
     details = format_html_join("", "<span>{}</span>", ((text,) for text in _details(event.evidence)))
     return format_html('<div class="ficpay-told"><strong>{}</strong>{}</div>', WORDS[event.type], details)
 
 
 def why(event: Event) -> str:
-    """The reason, or the note, as it was typed; empty where none was asked for."""
+    """The reason or the note, as typed; empty if there is none."""
     known = (event.evidence.get(name) for name in (*_DECIDED_BECAUSE, "reason", "note"))
     return str(next(filter(None, known), ""))
 
 
 def about(event: Event, *, links: bool) -> SafeString | str:
-    """The payment, or whatever else it was done to; users and groups as links for those who may open them."""
+    """The payment, user, key or other object that it was done to. `links`: link users and groups."""
     evidence = event.evidence
     if event.payment:
         address = reverse("admin:payments_payment_change", args=[event.payment.pk])
@@ -82,7 +82,7 @@ def about(event: Event, *, links: bool) -> SafeString | str:
 
 
 def as_proposed(evidence: dict[str, Any]) -> dict[str, str]:
-    """The kind of a decision and what it rests on, in the words in which it was proposed."""
+    """The kind of a decision and its evidence, in the words of its form."""
     if evidence.get("kind") not in Resolution.Kind.values:
         return {}
     proposed = Resolution(kind=evidence["kind"], evidence=evidence.get("evidence", ""))
@@ -101,14 +101,14 @@ def _details(evidence: dict[str, Any]) -> Iterator[str]:
     for name, change in evidence.get("changed", {}).items():
         yield f"{plain(name.removeprefix('is_'))}{_changed(change)}"
     for name, value in evidence.items():
-        if name not in _TOLD_ELSEWHERE:
+        if name not in _SHOWN_ELSEWHERE:
             yield f"{plain(name)}: {_shown(value)}"
     if any(name in evidence for name in _DECIDED_BECAUSE) and "reason" in evidence:
-        yield f"Proposed because: {evidence['reason']}"
+        yield f"Reason of the proposal: {evidence['reason']}"
 
 
 def _changed(change: dict[str, Any]) -> str:
-    """`: now Support lead; no longer Support`, `: no → yes`, or nothing where only the fact is kept."""
+    """`: now Support lead; no longer Support`, `: no → yes`, or empty if the values are not stored."""
     if "to" not in change:
         return ""
     old, new = change.get("from"), change["to"]

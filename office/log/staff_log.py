@@ -1,4 +1,4 @@
-"""The log of what staff did: who, when, from where, why. Nobody can write, change or delete a line here."""
+"""The staff log: who did what, when, from where and why. It is read-only for everybody."""
 
 from copy import copy
 from typing import Any
@@ -25,10 +25,10 @@ LIST = "admin:payments_event_changelist"
 
 
 class ActorFilter(FieldsFilter):
-    """One user by the whole name, or `operator`: whoever types commands."""
+    """One user by the full username, or `operator` for commands."""
 
     title = "who"
-    inputs = (("text", "actor", "Who (whole username)"),)
+    inputs = (("text", "actor", "Who (full username)"),)
 
     def narrow(self, request: HttpRequest, rows: QuerySet[Event]) -> QuerySet[Event]:
         name = self.given.get("actor", "")
@@ -66,7 +66,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
     _asked_for = ("actor", "type", "day", ZONE)
 
     def has_view_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
-        """Apart from events' own permission, which whoever may read a payment's timeline has."""
+        """Not the permission to view events: everybody who may read a payment's timeline has that."""
         return request.user.has_perm(VIEW)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -80,7 +80,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         return (("search/", "payments_event_search", self.search_view),)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """With links to users and groups for those who may open them."""
+        """Superusers get links to users and groups."""
         if not request.user.is_superuser:
             return self.list_display
         return [self.about_with_links if name == "about" else name for name in self.list_display]
@@ -89,11 +89,11 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         named = copy(self.opts)
-        named.verbose_name_plural = "log"  # unfold writes it in the page's head
+        named.verbose_name_plural = "log"  # unfold shows it in the page's header
         return super().changelist_view(request, {"title": "Log", "opts": named} | (extra_context or {}))
 
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
-        """Where the form is sent: by POST, lest a card number typed by mistake stand in an address."""
+        """Receives the search form, by POST, so that a card number typed by mistake is in no URL."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method != "POST":
@@ -101,7 +101,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         asked = self._asked(request.POST)
         if any(map(people_wrote_card_number, asked.values())):
             messages.error(
-                request, "That contained a card number, so nothing was searched, stored or logged."
+                request, "Your search contained a card number, so nothing was searched, stored or logged."
             )
             asked = {}
         return HttpResponseRedirect(address_of(LIST, asked))
@@ -115,7 +115,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
 
     @admin.display(description="Who")
     def who(self, event: Event) -> SafeString:
-        """By the name at that time, and by the id, which no other user ever has."""
+        """The username at that time, and the user's id, which is never reused."""
         name, user = event.actor.removeprefix("staff:"), event.evidence.get("user")
         below = format_html("<span>user {}</span>", user) if user else ""
         return format_html(

@@ -1,4 +1,4 @@
-"""A merchant's routes in the back office: which bank serves which currency, and changing it."""
+"""The page that changes a merchant's route: which bank serves new payments in a mode and currency."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ NO_BANK = "none"
 
 
 def as_list(merchant: Merchant) -> SafeString:
-    """One line a route. Needs `routes` prefetched."""
+    """One line per route. Needs `routes` prefetched."""
     found = sorted(merchant.routes.all(), key=lambda route: (route.mode, route.currency))
     return format_html_join("", "<div>{} {}: {}</div>", ((one.mode, one.currency, one.bank) for one in found))
 
 
 class RouteForm(ReasonForm):
-    """Which route, and the bank it is to lead to."""
+    """The route, and its new bank."""
 
     route = forms.ChoiceField(
         label="Payments in",
@@ -39,7 +39,7 @@ class RouteForm(ReasonForm):
             (f"{mode} {currency}", f"{currency}, {mode} mode") for mode in Mode for currency in Currency
         ],
     )
-    bank = forms.ChoiceField(label="Go to", help_text="Payments that have begun keep their bank.")
+    bank = forms.ChoiceField(label="Go to", help_text="Existing payments keep their bank.")
     field_order = ("route", "bank", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,18 +49,18 @@ class RouteForm(ReasonForm):
         bank.choices = [*((name, name) for name in names), (NO_BANK, "no bank: refuse new payments")]
 
     def clean(self) -> dict[str, Any]:
-        """With `mode`, `currency` and the `bank` that can serve them, or None."""
+        """Adds `mode`, `currency` and `to`: a bank that can serve them, or None."""
         cleaned = super().clean()
         mode, _, currency = cleaned.get("route", "").partition(" ")
         bank = cleaned.get("bank")
         if mode and bank not in (None, NO_BANK, *(able := banks_for(Mode(mode), Currency(currency)))):
-            remedy = f"Banks that do: {', '.join(able)}." if able else "No bank does."
-            self.add_error("bank", f"{bank} does not take {currency} in {mode} mode. {remedy}")
+            remedy = f"Banks that support it: {', '.join(able)}." if able else "No bank supports it."
+            self.add_error("bank", f"{bank} does not support {currency} in {mode} mode. {remedy}")
         return cleaned | {"mode": mode, "currency": currency, "to": None if bank == NO_BANK else bank}
 
 
 def view(request: HttpRequest, merchant_id: int, **_: Any) -> HttpResponse:
-    """Changing a route, as every decision is made."""
+    """The page that changes a route, as a decision with a preview."""
     if not request.user.has_perm(CHANGE):
         raise PermissionDenied
     merchant = get_object_or_404(Merchant.objects.prefetch_related("routes"), pk=merchant_id)
@@ -81,7 +81,7 @@ def view(request: HttpRequest, merchant_id: int, **_: Any) -> HttpResponse:
         return (
             f"New payments in {given['currency']} ({given['mode']}) {goes}."
             if is_new
-            else "The route was like this already."
+            else "Nothing changed: the route already was as requested."
         )
 
     return decision_page(
@@ -99,11 +99,11 @@ def view(request: HttpRequest, merchant_id: int, **_: Any) -> HttpResponse:
 
 def _consequences(given: dict[str, Any]) -> list[tuple[str, str]]:
     if given["to"] is None:
-        new = f"New payments in {given['currency']} are answered 400 in {given['mode']} mode."
+        new = f"New payments in {given['currency']} in {given['mode']} mode get 400."
     else:
-        new = f"New payments in {given['currency']} go to {given['to']} in {given['mode']} mode."
+        new = f"New payments in {given['currency']} in {given['mode']} mode go to {given['to']}."
     return [
         ("New payments", new),
-        ("Begun payments", "Stay at their bank: captures, voids and refunds go there."),
-        ("When", "From the next request on."),
+        ("Existing payments", "Keep their bank. Their captures, voids and refunds go there."),
+        ("When", "With the next request."),
     ]

@@ -1,4 +1,4 @@
-"""Merchants with their routes, and their API keys, as lists. A key's digest is never shown."""
+"""The lists of merchants with their routes, and of API keys. A key's digest is never shown."""
 
 from typing import Any
 
@@ -44,9 +44,9 @@ class MerchantAdmin(ReadOnlyAdmin[Merchant]):
             '<a href="{}">Change a route…</a>', reverse("admin:payments_change_route", args=[merchant.pk])
         )
 
-    @admin.display(description="Keys are")
+    @admin.display(description="API keys")
     def active(self, merchant: Merchant) -> SafeString:
-        return label("in force", GOOD) if merchant.is_active else label("refused", BAD)
+        return label("active", GOOD) if merchant.is_active else label("disabled", BAD)
 
     @admin.display(description="Created")
     def created(self, merchant: Merchant) -> str:
@@ -74,7 +74,7 @@ class ApiKeyAdmin(ReadOnlyAdmin[ApiKey]):
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> SafeString:
-        return label("in force", GOOD) if key.disabled_at is None else label("disabled", BAD)
+        return label("active", GOOD) if key.disabled_at is None else label("disabled", BAD)
 
     @admin.display(description="Created")
     def created(self, key: ApiKey) -> str:

@@ -1,4 +1,4 @@
-"""Changing a route: which bank serves a merchant's new payments in one mode and currency."""
+"""Changes a route: the bank that serves a merchant's new payments in one mode and currency."""
 
 from django.db import transaction
 
@@ -11,23 +11,24 @@ from payments.models.clock import ClockTimestamp
 
 
 class NoSuchRoute(Exception):
-    """Why a route cannot be as asked. The message is for people."""
+    """The bank does not exist or cannot serve the route. The message is for staff."""
 
 
 def change_route(
     who: Staff | Operator, *, slug: str, mode: Mode, currency: Currency, bank: str | None, reason: str
 ) -> bool:
-    """Send the merchant's new payments in this mode and currency to this bank, or to none.
+    """Send the merchant's new payments in this mode and currency to this bank, or refuse them if `bank` is
+    None.
 
-    False where it is so already. Payments that have begun keep their bank. Raises Merchant.DoesNotExist,
-    and NoSuchRoute where the bank does not serve this currency in this mode.
+    Existing payments keep their bank. False if nothing changes. Raises Merchant.DoesNotExist, and NoSuchRoute
+    if the bank does not support this currency in this mode.
     """
     able, all_banks = banks_for(mode, currency), banks_that_can(OperationKind.AUTHORIZE)
     if bank is not None and bank not in all_banks:
         raise NoSuchRoute(f"There is no bank {bank}. Banks: {', '.join(all_banks)}.")
     if bank is not None and bank not in able:
-        known = f"Banks that do: {', '.join(able)}." if able else "No bank does."
-        raise NoSuchRoute(f"{bank} does not take {currency} in {mode} mode. {known}")
+        known = f"Banks that support it: {', '.join(able)}." if able else "No bank supports it."
+        raise NoSuchRoute(f"{bank} does not support {currency} in {mode} mode. {known}")
     with transaction.atomic():
         merchant = Merchant.objects.get(slug=slug)
         routes = Route.objects.select_for_update().filter(merchant=merchant, mode=mode, currency=currency)

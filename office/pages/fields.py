@@ -1,4 +1,4 @@
-"""Filters that are fields of a form above a list, read from the list's address."""
+"""List filters as fields of the form above the list. Their values are in the list's URL."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta, tzinfo
@@ -14,23 +14,23 @@ from django.http import HttpRequest
 from office.pages.theme import ModelAdmin
 from payments.domain.days import begin_of
 
-ZONE = "zone"  # in the address, beside days that are not UTC's
+ZONE = "zone"  # in the URL, for days in a zone other than UTC
 Params = dict[str, list[str]]
 M = TypeVar("M", bound=Model)
 
 
 class WrongFilter(Exception):
-    """What was asked for cannot be; the text says why."""
+    """A filter has an invalid value. The message says why."""
 
 
 class FieldsFilter(admin.ListFilter):
-    """One or more fields. `inputs` are the kind, the name in the address and the label of each."""
+    """A filter of one or more fields. `inputs` has the kind, the name in the URL and the label of each."""
 
     template = "office/filter_fields.html"
     inputs: ClassVar[tuple[tuple[str, str, str], ...]]
     choosable: tuple[str, ...] = ()  # the values of a field whose kind is `choice`
-    hides = False  # until the address names one of its fields: figures of the first page lead to it
-    problem = ""  # why nothing can be found
+    hides = False  # shown only if the URL sets one of its fields, as links of the dashboard do
+    problem = ""  # why the filter is invalid
 
     def __init__(
         self, request: HttpRequest, params: Params, model: type[Any], model_admin: ModelAdmin[Any]
@@ -45,18 +45,18 @@ class FieldsFilter(admin.ListFilter):
 
     @classmethod
     def days(cls) -> tuple[str, ...]:
-        """Those that are days."""
+        """The names of the fields that are days."""
         return tuple(name for kind, name, _ in cls.inputs if kind == "date")
 
     @property
     def fields(self) -> list[tuple[str, str, str, str]]:
-        """Kind, name, label and value of each field that is shown."""
+        """Kind, name, label and value of each visible field."""
         if self.hides and not self.given:
             return []
         return [(kind, name, text, self.given.get(name, "")) for kind, name, text in self.inputs]
 
     def narrow(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows that the fields let through. Raises WrongFilter."""
+        """The rows that match the fields. Raises WrongFilter."""
         raise NotImplementedError
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -68,7 +68,7 @@ class FieldsFilter(admin.ListFilter):
 
     @property
     def in_words(self) -> str:
-        """`created from 2026-11-21, created to 2026-11-22`; empty where nothing is asked."""
+        """`created from 2026-11-21, created to 2026-11-22`; empty if no field is set."""
         return ", ".join(f"{text.lower()} {value}" for _, _, text, value in self.fields if value)
 
     def has_output(self) -> bool:
@@ -82,14 +82,14 @@ class FieldsFilter(admin.ListFilter):
 
 
 class ZoneFilter(FieldsFilter):
-    """Whose days the other filters mean. The page's script offers the reader's own zone."""
+    """The time zone of the other filters' days. The page's script offers the reader's own zone."""
 
     title = "zone"
     inputs = (("zone", ZONE, "Days in"),)
 
     @property
     def others(self) -> list[str]:
-        """What can be chosen instead of UTC."""
+        """The choices besides UTC."""
         return [zone for zone in self.given.values() if zone in _zones()]
 
     def narrow(self, request: HttpRequest, rows: QuerySet[M]) -> QuerySet[M]:
@@ -97,16 +97,16 @@ class ZoneFilter(FieldsFilter):
 
 
 def on_days(request: HttpRequest, rows: QuerySet[M], field: str, first: str, last: str) -> QuerySet[M]:
-    """Rows whose `field` lies on these days, both included; an empty text is no bound.
+    """Rows whose `field` is on these days, both included; an empty string means no limit.
 
-    The days are those of the zone in the address, so that it means the same to everybody. Raises WrongFilter
-    where a day or the zone is not one, or the days are in the wrong order.
+    The zone of the days is in the URL, so that a shared link shows the same rows to everybody. Raises
+    WrongFilter if a day or the zone is invalid, or the days are in the wrong order.
     """
     if not (first or last):
         return rows
     zone = _zone_of(request)
     if zone is None:
-        raise WrongFilter("The time zone is not known here. Choose UTC.")
+        raise WrongFilter("Unknown time zone. Choose UTC.")
     try:
         if first:
             rows = rows.filter(**{f"{field}__gte": begin_of(date.fromisoformat(first), zone)})
@@ -114,9 +114,9 @@ def on_days(request: HttpRequest, rows: QuerySet[M], field: str, first: str, las
             after = date.fromisoformat(last) + timedelta(days=1)
             rows = rows.filter(**{f"{field}__lt": begin_of(after, zone)})
     except (ValueError, OverflowError) as error:
-        raise WrongFilter("A day is written like 2026-11-21, year first.") from error
+        raise WrongFilter("Write days as year-month-day, for example 2026-11-21.") from error
     if first and last and date.fromisoformat(first) > date.fromisoformat(last):
-        raise WrongFilter(f"“From” ({first}) is after “to” ({last}): no day lies between them.")
+        raise WrongFilter(f"“From” ({first}) is after “to” ({last}). Swap the two days.")
     return rows
 
 
@@ -129,5 +129,5 @@ def _zone_of(request: HttpRequest) -> tzinfo | None:
 
 @cache
 def _zones() -> frozenset[str]:
-    """All that the machine knows; looked up in its files, once."""
+    """All time zones of this machine, read from its files once."""
     return frozenset(available_timezones())

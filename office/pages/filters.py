@@ -1,4 +1,4 @@
-"""The filters above the list of payments. Each draws itself as fields of the search's form."""
+"""The filters above the payment list. Each is one or more fields of the search form."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -15,11 +15,11 @@ from payments.models import Merchant, Operation, operations_in_doubt
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """One of a few values, or any."""
+    """A choice of one value, or any."""
 
     field: str
     template = "office/filter_choice.html"
-    without = "Any"  # what it is called where none is chosen
+    without = "Any"  # the label of the empty choice
 
     @property
     def chosen(self) -> str:
@@ -27,14 +27,14 @@ class ChoiceFilter(admin.SimpleListFilter):
 
     @property
     def problem(self) -> str:
-        """Why nothing can be found."""
+        """Why the filter is invalid."""
         if not self.chosen or self.chosen in self._names:
             return ""
-        return f"There is no such {self.title}: choose another."
+        return f"Unknown {self.title}. Choose another."
 
     @property
     def in_words(self) -> str:
-        """`state DECLINED`; empty where none is chosen."""
+        """`state DECLINED`; empty if none is chosen."""
         name = self._names.get(self.chosen, "")
         return f"{self.title} {name}" if name else ""
 
@@ -56,7 +56,7 @@ class StateFilter(ChoiceFilter):
 
 
 class ModeFilter(ChoiceFilter):
-    """Live payments, unless the address asks for others: a test must never look as if money had moved."""
+    """Live payments by default: a test payment must never look like real money."""
 
     title, parameter_name, field = "mode", "mode", "mode"
     without = "live"
@@ -83,7 +83,7 @@ class MerchantFilter(ChoiceFilter):
 
 
 class AttentionFilter(ChoiceFilter):
-    """Payments with an operation that somebody or something has to look after."""
+    """Payments with an unsettled operation."""
 
     title, parameter_name = "attention", "attention"
     operations: ClassVar[dict[str, tuple[str, Callable[[], QuerySet[Operation]]]]] = {
@@ -114,9 +114,9 @@ class AttentionFilter(ChoiceFilter):
         return self.chosen in self.operations
 
     def newest(self, at_most: int) -> list[UUID]:
-        """The payments that this filter and those before it let through, by their newest operations.
+        """The payments that match this filter and those before it, by their newest operations.
 
-        Walks along an index of the operations, so that it takes no longer where there are many.
+        Reads along an index of the operations, so that it stays fast when there are many.
         """
         operations = self._operations().filter(payment__in=self._payments.order_by().values("pk"))
         return list(operations.order_by("-created_at").values_list("payment_id", flat=True)[:at_most])
@@ -126,7 +126,7 @@ class AttentionFilter(ChoiceFilter):
 
 
 class CreatedFilter(FieldsFilter):
-    """Days, the last one included; either may be missing."""
+    """From a day to a day, both included; either may be empty."""
 
     title = "created"
     inputs = (("date", "created_from", "Created from"), ("date", "created_to", "Created to"))

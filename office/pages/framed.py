@@ -1,4 +1,4 @@
-"""A page of ours in the back office's frame: its navigation, its colours, who is logged in."""
+"""Renders a page inside the admin's layout: navigation, theme and the logged-in user."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from django.template.response import TemplateResponse
 def framed(
     request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> TemplateResponse:
-    """`context` has its `title`."""
+    """Render the template. `context` must have a `title`."""
     request.current_app = admin.site.name
     return TemplateResponse(request, template, admin.site.each_context(request) | context, status=status)

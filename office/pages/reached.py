@@ -1,4 +1,4 @@
-"""Filters by what became of payments, and when."""
+"""Filters by the state that payments reached and when, and by decline code."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,7 +11,7 @@ from payments.models import refunds_made
 
 
 class ReachedFilter(FieldsFilter):
-    """Payments that were authorized, captured or refunded on these days, whenever they were made."""
+    """Payments that were authorized, captured or refunded on these days, whenever they were created."""
 
     title = "reached"
     inputs = (
@@ -24,12 +24,14 @@ class ReachedFilter(FieldsFilter):
     def narrow(self, request: HttpRequest, rows: QuerySet[FoundPayment]) -> QuerySet[FoundPayment]:
         state, first, last = (self.given.get(name, "") for name in self.names())
         if not state and (first or last):
-            raise WrongFilter("Choose what was reached on these days: AUTHORIZED, CAPTURED or REFUNDED.")
+            raise WrongFilter(
+                "Choose which state was reached on these days: AUTHORIZED, CAPTURED or REFUNDED."
+            )
         if not state:
             return rows
         if state not in MONEY_STATES:
-            raise WrongFilter("What is reached is AUTHORIZED, CAPTURED or REFUNDED.")
-        if state == PaymentState.REFUNDED:  # in part, too
+            raise WrongFilter("“Reached” must be AUTHORIZED, CAPTURED or REFUNDED.")
+        if state == PaymentState.REFUNDED:  # includes partial refunds
             made = refunds_made().order_by().filter(payment__isnull=False)
             made = on_days(request, made, "finished_at", first, last)
             return rows.filter(pk__in=made.values("payment"))
@@ -38,7 +40,7 @@ class ReachedFilter(FieldsFilter):
 
 
 class DeclineCodeFilter(FieldsFilter):
-    """Declines with one code. It draws itself only where it is in force: a figure leads to it."""
+    """Declines with one code. Visible only if set, by a link from the dashboard."""
 
     title, hides = "decline code", True
     inputs = (("text", "decline_code", "Decline code"),)

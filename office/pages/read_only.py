@@ -1,4 +1,4 @@
-"""The base of every page that shows payments' records: nobody edits them here, superusers included."""
+"""The base of every list of payment records. Nobody can edit them here, not even superusers."""
 
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,28 +14,28 @@ from django.views.decorators.http import require_safe
 from office.pages.theme import ChangeList, ModelAdmin, Paginator
 
 M = TypeVar("M", bound=Model)
-# How far lists count and leaf. Whoever has more in front of them needs a filter, not page 41.
+# Lists count and page up to here. Beyond it, a filter helps more than page 41.
 COUNTED_AT_MOST = 1000
 
 
 class CappedPaginator(Paginator[M]):
-    """Pages of the first rows of a table whose size nobody wants to wait for."""
+    """Pages of the first rows only, because counting a large table takes too long."""
 
     @cached_property
     def count(self) -> int:
-        # In the list's order, so that they come off the same index as the page.
+        # In the list's order, so that the count uses the same index as the page.
         rows = self.object_list.values("pk")  # type: ignore[attr-defined]  # always a queryset here
         counted: int = rows[:COUNTED_AT_MOST].count()
         return counted
 
     @property
     def is_capped(self) -> bool:
-        """Whether there may be more than was counted."""
+        """Whether there may be more rows than were counted."""
         return self.count == COUNTED_AT_MOST
 
 
 class PagedList(ChangeList):
-    """Django's list, which keeps search and filters where the address asks for a page that is not there."""
+    """Django's list. For a page number that does not exist, it shows the nearest page with its filters."""
 
     def get_results(self, request: HttpRequest) -> None:
         try:
@@ -49,27 +49,29 @@ class PagedList(ChangeList):
         asked, self.page_num = self.page_num, last if self.page_num > last else 1
         messages.warning(
             request,
-            f"There is no page {asked}: this is page {self.page_num} of {last}, the nearest there is.",
+            f"There is no page {asked}. This is page {self.page_num} of {last}.",
         )
         super().get_results(request)
 
 
 class ReadOnlyList(PagedList):
-    """A list with the addresses of the pages beside this one, and with what is wrong with its filters."""
+    """A list with links to the neighboring pages, and with the errors of its filters."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.full_result_count = self.result_count  # unfold's header would call what was counted all there is
+        self.full_result_count = (
+            self.result_count
+        )  # or unfold's header would show the capped count as the total
 
     @property
     def problems(self) -> list[str]:
-        """Why nothing can be found, whatever there is."""
+        """The errors of the filters; with any, the list finds nothing."""
         problems = [getattr(spec, "problem", "") for spec in self.filter_specs]
         return [problem for problem in problems if problem]
 
     @property
     def filters_in_words(self) -> list[tuple[str, str]]:
-        """Each filter that is in force, and the address of the list without it."""
+        """Each active filter, and the URL of the list without it."""
         specs = [(getattr(spec, "in_words", ""), spec) for spec in self.filter_specs]
         return [
             (words, self.get_query_string(remove=[*filter(None, spec.expected_parameters()), PAGE_VAR]))
@@ -87,7 +89,7 @@ class ReadOnlyList(PagedList):
 
 
 class ReadOnlyAdmin(ModelAdmin[M]):
-    """A list without actions. A page for one row is there only where a subclass makes one."""
+    """A list without actions. Only subclasses add a page for one row."""
 
     actions = None
     list_display_links: Any = None
@@ -97,10 +99,10 @@ class ReadOnlyAdmin(ModelAdmin[M]):
     show_full_result_count = False
     sortable_by = ()
     change_list_template = "office/list.html"
-    nothing_yet = ""  # what to do about an empty list
+    nothing_yet = ""  # a hint for an empty list
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """No filter by address beyond those that a list offers: a key's digest could be guessed by it."""
+        """No lookups in the URL beyond the list's own filters: they could be used to guess a key's digest."""
         return False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -133,5 +135,5 @@ class ReadOnlyAdmin(ModelAdmin[M]):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's history of edits: there are none. A payment's own history is on its page."""
+        """Django's history of edits. There are no edits; a payment's history is on its page."""
         raise Http404

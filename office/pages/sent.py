@@ -1,4 +1,4 @@
-"""What the forms of the back office send: fields, the list that they ask for, and what is lost on the way."""
+"""Search forms of the back office: their fields, the list URL they lead to, and forms lost at a login."""
 
 from collections.abc import Iterable
 from urllib.parse import urlencode
@@ -11,9 +11,9 @@ from office.pages.fields import ZONE
 
 
 def asked_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dict[str, str]:
-    """Those of the fields that are filled in, without what no database can hold.
+    """The fields that are filled in, without NUL characters, which PostgreSQL cannot store.
 
-    The zone says something only beside one of the `days`, and UTC is what it is without.
+    The zone is dropped if it is UTC, the default, or if none of the `days` is set.
     """
     fields = {name: given.get(name, "").replace("\x00", "").strip() for name in names}
     asked = {name: value for name, value in fields.items() if value}
@@ -23,14 +23,14 @@ def asked_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dic
 
 
 def address_of(list_name: str, asked: dict[str, str]) -> str:
-    """Where the list shows what is asked for."""
+    """The URL of the list with these fields."""
     return f"{reverse(list_name)}?{urlencode(asked)}" if asked else reverse(list_name)
 
 
 def not_sent(request: HttpRequest, to: str) -> HttpResponseRedirect:
-    """Where a login leads that had ended when a form was sent: a GET of an address that takes POST only."""
+    """The response to a GET of a POST-only URL: after a new login, the browser returns without the form."""
     messages.warning(
         request,
-        "You had to log in again: what you had typed or clicked was not sent. Ask for it again, please.",
+        "You had to log in again, so your last action was not sent. Please repeat it.",
     )
     return HttpResponseRedirect(to)

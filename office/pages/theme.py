@@ -1,4 +1,4 @@
-"""django-unfold's classes under the types of those of Django that they stand in for: it brings none."""
+"""django-unfold's classes, typed as the Django classes that they replace. unfold has no type hints."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.core.paginator import Paginator
 
     def action(*, description: str, url_path: str, permissions: list[str]) -> Callable[[F], F]:
-        """A button above the form of one object, and the page that it leads to."""
+        """A button above the form of one object, and its page."""
 else:
     import unfold.admin
     from django.core import paginator

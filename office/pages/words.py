@@ -1,4 +1,4 @@
-"""How the back office words what models hold: times, amounts, and states as coloured labels."""
+"""Formats what models hold for pages: times, durations, and states as colored labels."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,11 @@ from django.utils.safestring import SafeString
 
 from payments.domain.states import OperationState, PaymentState
 
-NOTHING = "none"  # where there could be something
+NOTHING = "none"  # shown for an empty value
 
-# unfold's names for colours; what a colour says, the text beside it says, too.
+# unfold's color names. The text beside a color always says the same.
 GOOD, NEUTRAL, HELD, WAITING, BAD = "success", "", "info", "warning", "danger"
-COLOURS: dict[str, str] = {
+COLORS: dict[str, str] = {
     PaymentState.PENDING: WAITING,
     PaymentState.AUTHORIZED: HELD,
     PaymentState.CAPTURED: GOOD,
@@ -30,14 +30,14 @@ COLOURS: dict[str, str] = {
 }
 
 
-# What turns the text around it, or does not show: Unicode's marks of direction, invisible blanks, controls.
+# Unicode's direction marks, invisible spaces and control characters: they reorder the text, or do not show.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
 
 
 def as_written(text: str) -> SafeString:
-    """What others wrote, for a page: its marks of direction are shown, and turn nothing around."""
+    """Text that others wrote, safe for a page: invisible and direction characters are shown as marks."""
     text = text.replace("\r\n", "\n")  # as browsers send line breaks
     if text.isascii() and text.replace("\n", "").isprintable():
         return format_html("{}", text)
@@ -50,18 +50,18 @@ def as_written(text: str) -> SafeString:
     return format_html("<bdi>{}</bdi>", format_html_join("", "{}", [*parts, (text[end:],)]))
 
 
-def label(text: str, colour: str = "") -> SafeString:
-    """A label in one of unfold's colours."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": colour})
+def label(text: str, color: str = "") -> SafeString:
+    """A label in one of unfold's colors."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": color})
 
 
 def state_label(state: str) -> SafeString:
     """A payment's or an operation's state."""
-    return label(state, COLOURS[state])
+    return label(state, COLORS[state])
 
 
 def utc(moment: datetime | None) -> SafeString | str:
-    """`2026-11-21 09:30:00 UTC`, whatever the reader's time zone."""
+    """`2026-11-21 09:30:00 UTC`; the page's script shows it in the reader's zone."""
     return _time(moment, "seconds", " UTC")
 
 
@@ -71,7 +71,7 @@ def utc_to_the_millisecond(moment: datetime) -> SafeString | str:
 
 
 def utc_in_column(moment: datetime) -> SafeString | str:
-    """`2026-11-21 09:30:00`, under a heading that says UTC."""
+    """`2026-11-21 09:30:00`, for a column whose heading says UTC."""
     return _time(moment, "seconds", "")
 
 
@@ -79,7 +79,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC")
 
 
 def with_times(sentences: str) -> SafeString:
-    """Sentences in which every moment is a time that the page shows in the reader's zone."""
+    """Sentences in which every time is marked up, so that the page shows it in the reader's zone."""
     parts, end = [], 0
     for found in _MOMENT.finditer(sentences):
         moment = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
@@ -89,7 +89,7 @@ def with_times(sentences: str) -> SafeString:
 
 
 def age(time: timedelta) -> str:
-    """In the two largest units that matter: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    """A duration in at most two units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
     seconds = max(int(time.total_seconds()), 0)
     if seconds < 60:
         return f"{seconds} s"

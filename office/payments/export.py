@@ -1,8 +1,8 @@
-"""Payments as a file for spreadsheets, sent while it is being read.
+"""Exports payments as a CSV file, streamed in batches.
 
-A batch is a short statement of its own that begins where the one before ended. So no cursor, transaction or
-connection waits for a slow download, and memory holds one batch. Payments made meanwhile are newer than the
-first row and left out; a state may have changed between two batches.
+Each batch is a short SQL statement that begins where the previous one ended. So no cursor, transaction or
+connection waits for a slow download, and memory holds one batch. Payments created meanwhile are newer than
+the first row and left out. A state may change between two batches.
 """
 
 import csv
@@ -20,11 +20,11 @@ from payments.domain.money import DENOMINATIONS
 from payments.models import PaymentWithPending, payments_with_pending
 
 BATCH = 1000
-# A spreadsheet has 1,048,576 rows.
+# A spreadsheet holds 1,048,576 rows.
 ROWS_AT_MOST = 1_000_000
-_BEGIN_OF_UTF8 = "\ufeff"  # by which spreadsheets know it
-# What a spreadsheet would make something else of: a number (0012345, 1e10, 12345678901234567890), a day (1-2,
-# MAR1), a time (5 pm) or a truth. An apostrophe in front keeps it as it is, as it does formulas.
+_BEGIN_OF_UTF8 = "\ufeff"  # tells spreadsheets that the file is UTF-8
+# Text that a spreadsheet would convert to a number (0012345, 1e10, 12345678901234567890), a date (1-2, MAR1),
+# a time (5 pm) or a boolean. An apostrophe in front keeps it as text.
 _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
@@ -33,9 +33,9 @@ _CHANGED = re.compile(
     rf"(?=.*\d)[\d\s.,:/+%$€£¥()-]+(?:[ed][+-]?\d+|[ap]m?)?|(?=.*\d)[\d\s.,/-]*{_MONTH}[\d\s.,/-]*|true|false",
     re.IGNORECASE,
 )
-# A spreadsheet takes a text that begins so for a formula, and runs it.
+# A spreadsheet runs text that begins like this as a formula.
 _FORMULA = re.compile(r"(^(?=[\t\r\n])|(?:^|[;|\t\r\n])(?=\s*[=+@-]))")
-# What support needs to compare. Email, description and metadata stay where they are read one by one.
+# What support needs to compare payments. Email, description and metadata are only on a payment's page.
 COLUMNS = (
     *("payment", "created_at (UTC)", "order", "customer", "merchant", "mode", "state", "pending"),
     *("amount", "amount (minor units)", "currency", "captured", "refunded", "card", "decline", "bank"),
@@ -45,9 +45,9 @@ COLUMNS = (
 
 
 def as_csv(payments: QuerySet[FoundPayment], search: Search) -> Iterator[str]:
-    """A line of headings and a line for each payment of the queryset that the search finds, newest first.
+    """A header line, then one line per payment of the queryset that matches the search, newest first.
 
-    Amounts are plain numbers, to be added up where the currency beside them is the same; times are in UTC.
+    Amounts are plain numbers with their currency in another column. Times are in UTC.
     """
     yield _BEGIN_OF_UTF8 + _lines([COLUMNS])
     rows = 0
@@ -55,23 +55,25 @@ def as_csv(payments: QuerySet[FoundPayment], search: Search) -> Iterator[str]:
         yield _lines([_row(payment) for payment in batch])
         rows += len(batch)
         if rows >= ROWS_AT_MOST:
-            yield _lines([(f"Not complete: the newest {rows} only. Narrow the filter for the others.",)])
+            yield _lines(
+                [(f"Incomplete: only the newest {rows} payments. Narrow the filter to export the rest.",)]
+            )
             return
 
 
 def _batches(payments: QuerySet[FoundPayment], search: Search) -> Iterator[list[PaymentWithPending]]:
-    """Of BATCH payments, newest first, until one is not full."""
+    """Batches of BATCH payments, newest first, until one is not full."""
     remaining = payments
     while batch := _newest(remaining, search):
         yield batch
         last = batch[-1]
-        # Back to the pool, if there is one, while the client reads.
+        # Return the connection to the pool while the client reads.
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         if len(batch) < BATCH:
             return
         before = Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, id__lt=last.id)
-        # The first comparison is what the database finds by its index.
+        # The first comparison lets the database use its index.
         remaining = payments.filter(Q(created_at__lte=last.created_at) & before)
 
 
@@ -98,7 +100,7 @@ def _row(payment: PaymentWithPending) -> tuple[str, ...]:
         payment.state,
         payment.pending_kind or "",
         *(amount, str(payment.amount_minor), payment.currency, captured, refunded),
-        # In one cell, because 0042 alone would become 42.
+        # In one cell, because a spreadsheet would turn 0042 into 42.
         f"{payment.card_brand} {payment.card_last4}",
         *map(_text, (payment.decline_code, payment.bank)),
         *map(_text, (payment.bank_authorization_id, payment.bank_capture_id)),
@@ -108,9 +110,9 @@ def _row(payment: PaymentWithPending) -> tuple[str, ...]:
 
 
 def _text(text: str) -> str:
-    """What others wrote, as text whatever it looks like (OWASP, CSV injection).
+    """Text that others wrote, escaped so that a spreadsheet keeps it as text (OWASP, CSV injection).
 
-    Behind a semicolon or the like, too: a spreadsheet may take it for the end of a cell.
+    Also after a semicolon or the like, which a spreadsheet may take for the end of a cell.
     """
     if _CHANGED.fullmatch(text):
         return f"'{text}"

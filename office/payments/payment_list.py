@@ -1,4 +1,4 @@
-"""The list of payments: what it finds, and what it says about how it was asked."""
+"""The payment list: the payments that match, and how the page explains the search."""
 
 from functools import cached_property
 from typing import Any
@@ -16,19 +16,19 @@ from office.search.models import FoundPayment
 from payments.domain.states import Mode
 from payments.models.clock import read_clock
 
-IN_WORDS = "in"  # in the address, `words`: the text is looked for in descriptions and metadata
+IN_WORDS = "in"  # in the URL; `in=words` searches descriptions and metadata
 
 
 def search_of(term: str, asked: dict[str, str]) -> Search:
-    """The search that an address asks for."""
+    """The search in a URL."""
     return Search(term, in_words=asked.get(IN_WORDS) == "words")
 
 
 class PaymentList(ReadOnlyList):
-    """The payments that the search finds among those that the filters let through.
+    """The payments that match the search and the filters.
 
-    The search's tables say which ones, and what is shown of them is read from the payments themselves. Where
-    a filter is about operations, the newest of those say which payments are read.
+    Their ids come from the search's tables, the values on the page from the payments themselves. With a
+    filter on operations, the ids come from the newest operations.
     """
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class PaymentList(ReadOnlyList):
 
     @cached_property
     def behind(self) -> str:
-        """`14 s`: how far the search is behind the payments. Empty where nobody would notice."""
+        """How far the search lags behind the payments, as `14 s`. Empty if the lag is negligible."""
         return follow.behind(read_clock())
 
     @property
@@ -93,12 +93,12 @@ class PaymentList(ReadOnlyList):
 
     @property
     def without_filters(self) -> str:
-        """The address of the same search among all payments."""
+        """The URL of the same search among all payments."""
         return f"?{urlencode({'q': self.query, 'mode': ModeFilter.both})}"
 
     @property
     def other_readings(self) -> list[tuple[str, str]]:
-        """What else the text may mean, and the address where that is searched for."""
+        """The other meanings of the text, each with the URL of its search."""
         page = [PAGE_VAR, IN_WORDS]
         found = [(one.text, self.get_query_string({"q": one.term}, page)) for one in self.search.others]
         if self.search.is_asked_for_words:

@@ -1,4 +1,4 @@
-"""Payments in the back office: found by any scrap, shown with everything that happened to them."""
+"""Payments in the back office: the list with its search and export, and the page of one payment."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -64,12 +64,12 @@ _SEARCH_FIELDS = (
     ZONE,
 )
 _DAYS = (*CreatedFilter.days(), *ReachedFilter.days())
-# Far more than any search needs that an index answers. Nobody waits longer, and the database gets rest.
+# Far more than any search needs that uses an index. A slower one is canceled, to protect the database.
 LONGEST_STATEMENT_MS = 8000
 
 
 class _Listed(WithPending):
-    unfinished_state: str | None  # of the operation of that kind
+    unfinished_state: str | None  # the state of the pending operation
 
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     list_filter = (
         *(StateFilter, ModeFilter, MerchantFilter, CreatedFilter, ZoneFilter, ReachedFilter),
         DeclineCodeFilter,
-        AttentionFilter,  # the last one: it asks the operations which of the payments so far
+        AttentionFilter,  # must be last: it narrows the payments that the others let through
     )
     ordering = ("-created_at", "-id")
-    search_fields = ("pk",)  # that there is a search; what it finds, `search.Search` says
+    search_fields = ("pk",)  # turns Django's search on; `search.Search` does the work
     search_help_text = search.PLACEHOLDER
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "office/payment_list.html"
@@ -113,14 +113,14 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ListedPayment], search_term: str
     ) -> tuple[QuerySet[ListedPayment], bool]:
-        """All of them: what is found among them, the list says."""
+        """All payments: PaymentList searches among them."""
         return queryset, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PaymentList]:
         return PaymentList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """The filters' own names only: any other lookup would be a scan of the table."""
+        """The filters' own names only: any other lookup would scan the table."""
         return lookup in _SEARCH_FIELDS
 
     def get_urls(self) -> list[Any]:
@@ -140,7 +140,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         term = request.GET.get("q", "")
         context: dict[str, Any] = {
             "may_export": request.user.has_perm(EXPORT),
-            "of_no_payment": search.of_no_payment(term)[:5] if _can_be_searched(term) else (),
+            "without_payment": search.operations_without_payment(term)[:5] if _can_be_searched(term) else (),
         }
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -151,14 +151,14 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         except OperationalError as error:
             if not ran_out_of_time(error):
                 raise
-        context["title"] = "That takes too long"
+        context["title"] = "Search timed out"
         return framed(request, "office/took_too_long.html", context, status=503)
 
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
-        """Where the search's form is sent; in its address, what the list showed before.
+        """Receives the search form. The query of its URL is the previous search.
 
-        By POST, so that a card number typed by mistake does not stand in an address, which browsers
-        remember and proxies log. What is harmless goes on to the list's address, which can be shared.
+        By POST, so that a card number typed by mistake is in no URL: browsers remember URLs and proxies log
+        them. A search without one is redirected to the list's URL, which can be shared.
         """
         if request.method != "POST":
             return not_sent(request, address_of(LIST, _asked(request.GET)))
@@ -168,9 +168,9 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         return HttpResponseRedirect(address_of(LIST, asked))
 
     def export_view(self, request: HttpRequest, **_: Any) -> HttpResponseBase:
-        """The list that the address asks for, all of it, as a file.
+        """Export the list in the URL, all pages of it, as a file.
 
-        By POST, because it writes into the log who took what, before the first line is sent.
+        By POST, because it writes a line into the staff log before the first row is sent.
         """
         if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
@@ -179,9 +179,9 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             return redirect(CARD_NUMBER_REFUSED)
         if request.method != "POST":
             return not_sent(request, address_of(LIST, asked))
-        why = ReasonForm(request.POST)
-        if not why.is_valid():
-            messages.error(request, "Nothing was exported. " + " ".join(map(str, why.errors["reason"])))
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "Nothing was exported. " + " ".join(map(str, form.errors["reason"])))
             return HttpResponseRedirect(address_of(LIST, asked))
         payments: QuerySet[FoundPayment] = FoundPayment.objects.all()
         params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
@@ -191,7 +191,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         if problems := [each.problem for each in filters if each.problem]:
             messages.error(request, f"Nothing was exported. {' '.join(problems)}")
             return HttpResponseRedirect(address_of(LIST, asked))
-        log_export(staff_of(request), asked, reason=why.cleaned_data["reason"])
+        log_export(staff_of(request), asked, reason=form.cleaned_data["reason"])
         name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingHttpResponse(
             export.as_csv(payments, search_of(asked.get("q", ""), asked)),
@@ -201,8 +201,8 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
 
     @method_decorator(require_safe)
     def card_number_refused_view(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        """Where whoever searched for a card number arrives."""
-        return framed(request, "office/card_number_refused.html", {"title": "Card numbers are not taken"})
+        """The page after a search for a card number."""
+        return framed(request, "office/card_number_refused.html", {"title": "Card number not searched"})
 
     @method_decorator(require_safe)
     def change_view(
@@ -217,7 +217,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             raise PermissionDenied
         payment = self.get_object(request, object_id)
         if payment is None:
-            messages.error(request, "There is no such payment. Search for it by another scrap.")
+            messages.error(request, "There is no such payment. Search by something else, such as the order.")
             return redirect(LIST)
         operations = list(
             payment.operations.order_by("created_at").prefetch_related("attempts", "discrepancies")
@@ -243,7 +243,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> ListedPayment | None:
-        """By its UUID, as the list links it, or by its public id, as people paste it."""
+        """By UUID, as the list links it, or by public id, as people paste it."""
         public = parse_public_id(PAYMENT_PREFIX, object_id.lower())
         return super().get_object(request, str(public or object_id), from_field)
 
@@ -289,7 +289,7 @@ def _can_be_searched(term: str) -> bool:
 
 
 def _labels(payment: ListedPayment) -> SafeString:
-    """The state, the operation that is unfinished, if there is one, and whether it is a test."""
+    """The state, the pending operation, if there is one, and the test mark."""
     pending: SafeString | str = ""
     if payment.pending_kind and payment.unfinished_state == OperationState.NEEDS_REVIEW:
         pending = label(f"{payment.pending_kind} needs review", BAD)
@@ -300,5 +300,5 @@ def _labels(payment: ListedPayment) -> SafeString:
 
 
 def _shortened(text: str) -> SafeString:
-    """Cut to its column by the style sheet; whole in the page, under the mouse and for a screen reader."""
+    """Text that the style sheet cuts to its column. A tooltip and screen readers have all of it."""
     return format_html('<span class="ficpay-short" title="{}">{}</span>', text, as_written(text))

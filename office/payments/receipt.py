@@ -1,4 +1,4 @@
-"""The receipt's facts as the payment's page shows them."""
+"""The receipt on a payment's page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -15,22 +15,22 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.engine import answers
 from payments.models import Operation, Payment, PaymentWithPending
 
-_AT_THE_BANK = "at the bank, as far as it says"
+_AT_THE_BANK = "according to the bank"
 LIST = "admin:payments_payment_changelist"
 Section = tuple[str, list[tuple[str, Any]]]
 
 
 def sections_of(payment: PaymentWithPending, operations: list[Operation]) -> list[Section]:
-    """The same facts as the API's receipt, worded for people.
+    """The facts of the API's receipt, in words for staff.
 
-    `operations` are the payment's, with attempts and discrepancies: what they leave open stands beside it.
+    `operations` are the payment's, with attempts and discrepancies. Amounts that they leave open are added.
     """
     made = [
         one for one in operations if (one.kind, one.state) == (OperationKind.REFUND, OperationState.SUCCEEDED)
     ]
     refunds = sorted(map(answers.RefundMade.of, made), key=lambda one: one.at)
     shown = answers.receipt(payment, payment.pending_kind, None, refunds)
-    moved, captured, refunded = _still_open(operations)
+    moved, captured, refunded = _unsettled(operations)
     decline = shown["decline"]
     return [
         (
@@ -71,15 +71,15 @@ def sections_of(payment: PaymentWithPending, operations: list[Operation]) -> lis
     ]
 
 
-def _still_open(operations: list[Operation]) -> tuple[str, str, str]:
-    """What is not settled: of whether money moved, and behind what is recorded as captured and refunded."""
+def _unsettled(operations: list[Operation]) -> tuple[str, str, str]:
+    """What is unsettled: instead of "money moved", and after the captured and the refunded amount."""
     for one in operations:
         amount = display(one.amount_minor, one.currency)
         is_late = has_late_answer(one)
         if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
             continue
         says_done = is_late or bool(done_already(one))
-        done = "the bank says that it is done" if says_done else "not settled"
+        done = "done, according to the bank" if says_done else "not settled"
         beside = f" recorded; {amount} {_AT_THE_BANK if says_done else 'in doubt'}"
         match one.kind:
             case OperationKind.CAPTURE:
@@ -87,10 +87,14 @@ def _still_open(operations: list[Operation]) -> tuple[str, str, str]:
             case OperationKind.REFUND:
                 return f"unknown (refund: {done})", "", beside
             case OperationKind.VOID if is_called_captured(one):
-                return "unknown (void: captured, says the bank)", f" recorded; {amount} {_AT_THE_BANK}", ""
+                return (
+                    "unknown (void: captured, according to the bank)",
+                    f" recorded; {amount} {_AT_THE_BANK}",
+                    "",
+                )
             case OperationKind.VOID if says_done and not (is_late or is_called_voided(one)):
                 return (
-                    "unknown (void: captured or voided, says the bank)",
+                    "unknown (void: captured or voided, according to the bank)",
                     f" recorded; {amount} in doubt",
                     "",
                 )
@@ -100,7 +104,7 @@ def _still_open(operations: list[Operation]) -> tuple[str, str, str]:
 
 
 def _refunds(payment: Payment, refunds: list[answers.RefundMade]) -> SafeString:
-    """Each with its amount, time and reference; the oldest first."""
+    """Each refund with its amount, time and reference, oldest first."""
     lines = (
         (display(one.amount_minor, payment.currency), utc(one.at), one.reference or NOTHING)
         for one in refunds
@@ -125,6 +129,6 @@ def _metadata(metadata: dict[str, str]) -> SafeString | str:
 
 
 def _all_of(text: str, payment: Payment) -> SafeString:
-    """A link to the list of all payments that have this."""
+    """A link to the list of all payments with this value."""
     query = urlencode({"q": text, "mode": payment.mode})
     return format_html('<a href="{}?{}">{}</a>', reverse(LIST), query, as_written(text))

@@ -1,4 +1,4 @@
-"""The payments that have to do with one: of the same order, and those that may be the same purchase twice."""
+"""Payments related to one payment: of the same order, and likely duplicates."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +13,14 @@ from payments.domain.states import PaymentState
 from payments.models import Payment
 
 SIBLINGS_AT_MOST = 10
-# Whoever clicks twice, or tries again with a second order, does so within a day.
+# A customer who clicks twice, or tries again with a second order, does so within a day.
 DUPLICATE_WITHIN = timedelta(hours=24)
 _WITH_MONEY = (PaymentState.PENDING, PaymentState.AUTHORIZED, PaymentState.CAPTURED)
 
 
 @dataclass(frozen=True)
 class Related:
-    """Another payment. `is_duplicate` where both have the customer's money, or may have it."""
+    """A related payment. `is_duplicate` if it looks like the same purchase, paid twice."""
 
     payment: Payment
     is_duplicate: bool
@@ -43,7 +43,7 @@ class Related:
 
 
 def related_to(payment: Payment) -> list[Related]:
-    """Payments of the same order, and of the same card and amount within a day; the newest first."""
+    """Payments of the same order, or with the same card and amount within a day; newest first."""
     others = Payment.objects.filter(merchant=payment.merchant_id, mode=payment.mode).exclude(pk=payment.pk)
     newest = others.order_by("-created_at", "-id")
     found = list(newest.filter(order_id=payment.order_id)[:SIBLINGS_AT_MOST])
@@ -53,9 +53,9 @@ def related_to(payment: Payment) -> list[Related]:
 
 
 def _same_purchase(payment: Payment) -> Q:
-    """Bought with the same card for the same amount, while both have the money.
+    """Payments with the same card and amount within a day, if both have, or may have, the money.
 
-    By the card, not by the customer: a guest's second order has another customer's id.
+    Compared by card, not by customer: a guest's second order has another customer id.
     """
     if payment.state not in _WITH_MONEY:
         return Q(pk=None)

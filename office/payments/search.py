@@ -1,10 +1,10 @@
-"""What the search box finds.
+"""The search box.
 
-Payments are found in the search's own tables (`office.search`). A text is compared whole with every id it may
-be, each by an index of its own, so a customer's id never finds another customer's. One OR over several tables
-would be a scan, so each comparison is a query of its own that reads its newest matches only, and a UNION
-brings them together. Where no id matches, the text is looked for in descriptions and metadata, word by word.
-The page says how a text was read.
+It searches the tables of `office.search`. The text is compared as a whole with every kind of id, each by its
+own index, so that part of one customer's id never finds another customer. One OR over several tables would
+scan them, so each comparison is a query of its own that reads only its newest matches, and a UNION joins
+them. If no id matches, the words of the text are searched in descriptions and metadata. The page says how it
+read the text.
 """
 
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from payments.models import ApiRequest, Attempt, IdempotencyKey, Merchant, Opera
 
 PLACEHOLDER = "Payment, order, customer, email, bank reference, last four, amount, description …"
 
-# Operations that one scrap leads to; only a request id that a merchant sends with everything names more.
+# Operations that one text may lead to. Only a request id that a merchant sends with everything has more.
 OPERATIONS_AT_MOST = 1000
-# Ids of ours that begin alike: four digits begin one id in 65,536.
+# Ids with the same beginning. Four hex digits are shared by one id in 65,536.
 BEGIN_ALIKE_AT_MOST = 200
-# Payments that have the same words; fewer are read one by one.
+# From this many matches on, words are common; the matches of rarer words are read one by one.
 COMMON_FROM = 5000
 
 
 @dataclass(frozen=True)
 class Other:
-    """Another way to read what was typed: its words, and what to search for instead."""
+    """Another meaning of the text: its description, and the text to search for instead."""
 
     text: str
     term: str
 
 
 class Search:
-    """One text from the box. It decides once where it looks: for ids and the like, or in the words."""
+    """One text from the search box. It decides once whether to search ids, cards and amounts, or words."""
 
     def __init__(self, term: str, *, in_words: bool = False) -> None:
         self.typed = Typed(term)
@@ -51,8 +51,8 @@ class Search:
         self._is_decided = in_words
 
     def newest(self, payments: QuerySet[FoundPayment], at_most: int) -> list[UUID]:
-        """The ids of the newest payments of the queryset that the text names."""
-        if payments.query.is_empty():  # the filters let nothing through; a union of that cannot be ordered
+        """The ids of the newest payments of the queryset that match the text."""
+        if payments.query.is_empty():  # no filter matches, and Django cannot order a union of empty querysets
             return []
         if self.in_words:
             return self._by_words(payments, at_most)
@@ -65,7 +65,7 @@ class Search:
 
     @cached_property
     def readings(self) -> list[str]:
-        """What the text is taken for, where that may surprise."""
+        """How the text was read, if that may surprise."""
         money = self.typed.money
         said = []
         if money.last_four:
@@ -81,7 +81,7 @@ class Search:
 
     @cached_property
     def others(self) -> list[Other]:
-        """The readings that are not in force, or not alone."""
+        """The other ways to read the text."""
         money, found = self.typed.money, []
         if money.amount and money.amount.other:
             found.append(_only(money.amount.other, money.last_four if money.together else ""))
@@ -94,11 +94,11 @@ class Search:
 
     @property
     def hint(self) -> str:
-        """Why nothing can be found by it, where that is so."""
+        """Why this text cannot find anything, if so."""
         if self.typed.may_begin_a_card:
-            return "A card's first six digits are not stored: search for its last four."
+            return "FicPay does not store a card's first six digits. Search for its last four."
         if self.typed.is_in_another_currency and not self.typed.money.amount:
-            return f"No payment is in this currency: amounts are in {', '.join(Currency)}."
+            return f"There are no payments in this currency. Currencies: {', '.join(Currency)}."
         return ""
 
     def _by_ids(self, payments: QuerySet[FoundPayment], at_most: int) -> list[UUID]:
@@ -112,16 +112,15 @@ class Search:
         words, found = self._with_words
         if len(found) < COMMON_FROM:
             return _newest_of(payments, [Q(pk__in=found)], at_most)
-        # So common that the newest ones are quickly come by in the list's own order.
+        # So common that reading the list in its own order finds the newest ones quickly.
         return _newest_of(payments, [Q(words=words)], at_most)
 
     @cached_property
     def _with_words(self) -> tuple[Words, list[UUID]]:
-        """What is asked for, and payments that have it, in no order; not all of them where they are many.
+        """The word query, and up to COMMON_FROM payments that match it, unordered.
 
-        Words that begin so count only where none is whole: `inv10` is not what `inv1000` means. The words'
-        index is asked first and for them alone: for words that are common, but never together, the planner
-        would read the whole list.
+        Prefixes match only if no whole word does: `inv10` should not find `inv1000`. The words' index is read
+        first, by itself: for words that are common but never together, the planner would read the whole list.
         """
         whole = having_all(self.typed.words, whole=True)
         if found := _having(whole):
@@ -130,7 +129,7 @@ class Search:
         return beginnings, _having(beginnings)
 
     def _comparisons(self) -> list[Q]:
-        """Everything the text may be to a payment; each has its index."""
+        """One comparison for each thing that the text may be. Each has its index."""
         typed = self.typed
         each = [Q(**{field: one}) for one in typed.spellings for field in ("order_id", "customer_id")]
         if ids := self._ids():
@@ -140,14 +139,14 @@ class Search:
         return each + _by_money(typed)
 
     def _ids(self) -> set[UUID]:
-        """Of payments: those in the text, those that begin so, and those that it names a part of."""
+        """Payment ids: in the text, beginning with it, or of payments with a part that it names."""
         begin_alike = self.typed.ids_of_ours(PAYMENT_PREFIX)
         alike = _begin_alike(FoundPayment.objects.all(), begin_alike) if begin_alike else []
         return {*self.typed.uuids, *alike, *_payments_named(self.typed)}
 
 
-def of_no_payment(term: str) -> QuerySet[Operation]:
-    """Operations that the term names and that belong to no payment: releases of holds that were nobody's."""
+def operations_without_payment(term: str) -> QuerySet[Operation]:
+    """Operations that the text names and that have no payment: releases of stray holds."""
     typed = Typed(term)
     references = _references(typed)
     named = [
@@ -185,7 +184,7 @@ def _by_money(typed: Typed) -> list[Q]:
 
 
 def _in_minor_units(amount: Amount) -> list[Q]:
-    """A comparison for each number, so that each reads its index in order."""
+    """One comparison per number, so that each reads its index in order."""
     currencies: dict[int, list[str]] = {}
     for currency, minor in amount.minor.items():
         currencies.setdefault(minor, []).append(currency)
@@ -195,7 +194,7 @@ def _in_minor_units(amount: Amount) -> list[Q]:
 
 
 def _payments_named(typed: Typed) -> list[UUID]:
-    """The payments of which it names a part: an operation, an attempt, an idempotency key, a request."""
+    """The payments with a part that the text names: an operation, attempt, idempotency key or request."""
     references, spellings = _references(typed), typed.spellings
     requests = sorted({*spellings, *(one.lower() for one in spellings)})
     named: list[tuple[QuerySet[Any], str]] = []
@@ -204,12 +203,12 @@ def _payments_named(typed: Typed) -> list[UUID]:
             (FoundName.objects.filter(name__in=sorted({*references, *requests})), "payment_id"),
             (Operation.objects.filter(target_reference__in=references), "payment_id"),
             (ApiRequest.objects.filter(request_id__in=requests), "payment_id"),
-            # What came too late is no change of a payment: the search's tables may not have it.
+            # A late reply is no change of a payment, so the search's tables may not have its reference.
             (
                 Attempt.objects.filter(is_late=True, bank_reference__in=references),
                 "operation__payment_id",
             ),
-            # By their constraint's index, which begins with the merchant and the mode.
+            # Uses the constraint's index, which begins with merchant and mode.
             (
                 IdempotencyKey.objects.filter(
                     merchant__in=Merchant.objects.values("pk"), mode__in=list(Mode), key__in=spellings
@@ -232,13 +231,13 @@ def _payments_named(typed: Typed) -> list[UUID]:
 
 
 def _begin_alike(rows: QuerySet[Any], ids: tuple[UUID, UUID]) -> list[UUID]:
-    """In the order of the primary key, so that nothing but it is read."""
+    """Ordered by primary key, so that only its index is read."""
     found = rows.filter(pk__range=ids).order_by("pk").values_list("pk", flat=True)
     return list(found[:BEGIN_ALIKE_AT_MOST])
 
 
 def _references(typed: Typed) -> list[str]:
-    """As a bank may have written it: as it is, and in small letters with each prefix that banks give."""
+    """The spellings of a bank reference: as typed, and in lower case with each prefix that banks use."""
     found, known = set(typed.spellings), reference_prefixes()
     for one in typed.spellings:
         small = one.lower()

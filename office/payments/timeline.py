@@ -1,4 +1,4 @@
-"""A payment's history as one list: what was instructed, every attempt at the bank, and what came of it."""
+"""A payment's history as one list: API requests, operations, every attempt at the bank, and events."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,13 +28,12 @@ from payments.models import ApiRequest, Attempt, Event, IdempotencyKey, Operatio
 Facts = list[tuple[str, Any]]
 
 REQUESTS_AT_MOST = 1000
-_ANSWERED_WITH = {200: "done", 201: "done", 202: "unfinished"}
+_RESULT_OF = {200: "done", 201: "done", 202: "unfinished"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line. `sort` is the nature of the thing: request, operation, attempt or event; `gap` where lines
-    are left out."""
+    """One line. `sort` is request, operation, attempt or event, or `gap` if lines are left out."""
 
     at: datetime
     sort: str
@@ -48,7 +47,7 @@ class Entry:
 
 
 def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
-    """Everything that happened to the payment, oldest first. `operations` with their attempts, fetched."""
+    """Everything that happened to the payment, oldest first. Needs the operations' attempts prefetched."""
     kinds = {operation.pk: operation.kind for operation in operations}
     keys = {
         key.operation_id: key
@@ -57,18 +56,18 @@ def timeline_of(payment: Payment, operations: list[Operation]) -> list[Entry]:
     entries = [entry for one in operations for entry in _of_operation(one, keys.get(one.pk))]
     entries += [_of_event(event, kinds) for event in payment.events.order_by("id")]
     entries += _of_requests(payment)
-    # What the same transaction wrote within a microsecond stays in this order.
+    # The sort is stable: entries of the same microsecond stay in this order.
     return _merged(sorted(entries, key=lambda entry: entry.at))
 
 
 def _of_requests(payment: Payment) -> list[Entry]:
-    """The API's answers that no event tells of, as far as they are kept; of very many the newest."""
+    """The API requests that have no event, while they are stored; the newest if there are very many."""
     newest = list(ApiRequest.objects.filter(payment=payment).order_by("-id")[: REQUESTS_AT_MOST + 1])
     shown = [_of_request(request) for request in newest[:REQUESTS_AT_MOST]]
     if len(newest) == len(shown):
         return shown
-    left_out = f"Older API requests are not shown: the newest {REQUESTS_AT_MOST:,} are."
-    # In front, so that it stays before the oldest of them when they are sorted.
+    left_out = f"Older API requests are not shown, only the newest {REQUESTS_AT_MOST:,}."
+    # In front, so that sorting keeps it before the oldest request.
     return [Entry(at=min(entry.at for entry in shown), sort="gap", title=left_out), *shown]
 
 
@@ -76,10 +75,10 @@ def _of_request(request: ApiRequest) -> Entry:
     return Entry(
         at=request.answered_at,
         sort="request",
-        title=f"API request to {request.kind}, answered {request.status}",
-        label=label(_ANSWERED_WITH.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
+        title=f"API request to {request.kind}, response {request.status}",
+        label=label(_RESULT_OF.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
         facts=_known(
-            ("Answer", request.is_replay and "replayed: the same as before, to the byte"),
+            ("Response", request.is_replay and "stored response, replayed byte for byte"),
             ("Actor", request.actor),
             ("Request", request.request_id),
         ),
@@ -87,24 +86,24 @@ def _of_request(request: ApiRequest) -> Entry:
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:
-    """Neighbours that are the same request over and over become one: a client that asks every two seconds."""
+    """Merges consecutive identical requests into one entry: a client may poll every two seconds."""
     merged: list[Entry] = []
     for _, alike in groupby(entries, key=lambda entry: (entry.sort, entry.title, str(entry.label))):
         same = list(alike)
         if same[0].sort != "request" or len(same) == 1:
             merged += same
             continue
-        times = [("Times", f"{len(same)}"), ("The last at", same[-1].time)]
+        times = [("Times", f"{len(same)}"), ("Last at", same[-1].time)]
         merged.append(replace(same[0], facts=[*times, *same[-1].facts]))
     return merged
 
 
 def _key_of(key: IdempotencyKey | None) -> Facts:
-    """The merchant's key, and the answer that is stored under it; forgotten after 30 days."""
+    """The merchant's idempotency key and its stored response. Both are deleted after 30 days."""
     if key is None:
         return []
-    final = key.answer_status and f"{key.answer_status}, stored for every retry"
-    return _known(("Idempotency key", key.key), ("Final answer", final))
+    final = key.answer_status and f"{key.answer_status}, replayed to every retry"
+    return _known(("Idempotency key", key.key), ("Stored response", final))
 
 
 def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[Entry]:
@@ -115,7 +114,7 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
             at=operation.created_at,
             sort="request",
             title=f"API request to {operation.kind}",
-            label=label("the first one", NEUTRAL),
+            label=label("first request", NEUTRAL),
             facts=[*asked_by, *_key_of(key)],
         )
     yield Entry(
@@ -126,14 +125,14 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
         facts=_known(
             ("Operation", operation.public_id),
             ("Amount", display(operation.amount_minor, operation.currency)),
-            ("Concerns", operation.target_reference),
+            ("Target", operation.target_reference),
             ("Bank reference", operation.bank_reference),
             ("Code", operation.outcome_code),
             ("Finished", operation.finished_at and utc_to_the_millisecond(operation.finished_at)),
-            ("Asked about again", _asked_again(operation)),
+            ("Next attempt", _next_attempt(operation)),
             ("Reason", operation.reason),
             ("Awaiting statement", _strays(operation.strays_awaited)),
-            ("Looked for again", operation.look_again_at and utc(operation.look_again_at)),
+            ("Next check for holds", operation.look_again_at and utc(operation.look_again_at)),
             *(() if by_api else asked_by),
         ),
     )
@@ -142,14 +141,14 @@ def _of_operation(operation: Operation, key: IdempotencyKey | None) -> Iterator[
 
 
 def _sent(operation: Operation) -> str:
-    """Recorded before it was sent, or by people as what the bank had done without us."""
-    was_ours = operation.state != OperationState.SUCCEEDED or operation.attempts.all()
-    return f"to be sent to {operation.bank}" if was_ours else f"which {operation.bank} had done without us"
+    """Whether FicPay sends the operation, or staff recorded what the bank had done without it."""
+    is_ours = operation.state != OperationState.SUCCEEDED or operation.attempts.all()
+    return f"to be sent to {operation.bank}" if is_ours else f"executed by {operation.bank} without FicPay"
 
 
 def _strays(awaited: int) -> str:
-    """How many holds the bank's statement must show or rule out."""
-    return f"{awaited} hold{'' if awaited == 1 else 's'} that no answer has named" if awaited else ""
+    """How many possible holds the bank's statement must show or rule out."""
+    return f"{awaited} possible hold{'' if awaited == 1 else 's'} without a reply" if awaited else ""
 
 
 def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
@@ -163,10 +162,10 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
             ("Reply", attempt.reply),
             ("HTTP status", attempt.http_status),
             ("Bank reference", attempt.bank_reference),
-            ("Stored answer", attempt.is_replay and "yes, to an earlier attempt"),
+            ("Stored reply", attempt.is_replay and "yes, to an earlier attempt"),
             ("Duration", None if attempt.duration_ms is None else f"{attempt.duration_ms:,} ms"),
             ("Counts as", attempt.verdict and plain(attempt.verdict).lower()),
-            ("Late", attempt.is_late and "yes, its sender had lost the lease or the operation had ended"),
+            ("Late", attempt.is_late and "yes, after its sender lost the lease or the operation ended"),
             ("In doubt", _doubt(attempt)),
         ),
     )
@@ -191,20 +190,20 @@ def _of_event(event: Event, kinds: dict[UUID, str]) -> Entry:
 
 def _result_of(attempt: Attempt) -> SafeString:
     if not attempt.result:
-        return label("no recorded end", WAITING)
+        return label("end not recorded", WAITING)
     silent = attempt.result == Attempt.Result.SILENT
     return label(attempt.get_result_display(), WAITING if silent else NEUTRAL)
 
 
 def _doubt(attempt: Attempt) -> str:
-    """A probe cannot execute anything."""
+    """Whether the attempt may have been executed. A probe executes nothing."""
     if attempt.in_doubt is False or attempt.is_probe:
         return ""
     return "yes, the bank may have executed it"
 
 
-def _asked_again(operation: Operation) -> SafeString | str:
-    """When recovery may take it up: where it is in doubt and rests."""
+def _next_attempt(operation: Operation) -> SafeString | str:
+    """From when on recovery may ask about an operation in doubt."""
     if operation.state != OperationState.OPEN or operation.due_at is None:
         return ""
     return format_html("not before {}", utc(operation.due_at))
@@ -217,7 +216,7 @@ def _shown(value: Any) -> str:
 
 
 def _known(*facts: tuple[str, Any]) -> Facts:
-    """Those that have a value; a duration of 0 ms is one."""
+    """The facts that have a value. Zero is a value."""
     known = [(name, value) for name, value in facts if value not in ("", None, False)]
     return [
         (name, as_written(value) if isinstance(value, str) and not isinstance(value, SafeString) else value)

@@ -1,6 +1,6 @@
-"""What a text typed into the search box may mean: ids, the last four digits of a card, an amount, words.
+"""Parses the text in the search box: ids, a card's last four digits, an amount, an email address, words.
 
-No database here. Ids are visible ASCII (the API refuses others), so whatever does not show was pasted along.
+No database access. Ids are visible ASCII (the API refuses others), so invisible characters are dropped.
 """
 
 import re
@@ -26,8 +26,8 @@ _AMOUNTS = (
 )
 _OTHERS = "AUD|CAD|CHF|CNY|DKK|INR|NOK|SEK"
 _ELSEWHERE = re.compile(rf"^(?:{_OTHERS})|(?:{_OTHERS})$")
-# Digits alone are whole units up to 999, and minor units, as the API and the bank have them, from four digits
-# on: hardly anybody looks for less than ten dollars in cents. The page offers the other reading.
+# Digits alone are whole units up to 999. From four digits on they are minor units, as in the API: hardly
+# anybody searches for less than ten dollars in cents. The page offers the other reading.
 _DIGITS_OF_MINOR_UNITS = 4
 _BRANDS = "VISA|MASTERCARD|AMEX|DISCOVER|DINERS|JCB|UNIONPAY|MAESTRO|CARD|ENDING|IN"
 _MASK = r"(?:[0-9]{4}[0-9 -]{0,6})?(?:[ -]*[*\u2022\u00b7\u25cfX.]){2,}[ -]*"
@@ -37,31 +37,31 @@ _CARD_BEGINS = re.compile(r"[2-6][0-9]{5}(?:[0-9]{2})?")
 _ID = re.compile(r"[!-~]{1,255}")
 _UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 _HEX = re.compile(r"[0-9a-f-]+")
-_HEX_FROM = 4  # digits of an id of ours that has its prefix; without one, twice as many
+_HEX_FROM = 4  # digits of one of our ids after its prefix; without the prefix, twice as many
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2039\u203a()[]{}<> "
 _STOPS = ",;:.!?"
-_CUT = ("\u2026", "...", "*")  # how an id ends that was cut to its column
+_CUT = ("\u2026", "...", "*")  # ends of an id that was shortened
 _EMAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']+\.[^\s@<>,;:\"']+")
 _WORD = re.compile(r"[^\W_]+")
-_LETTERS_FROM = 3  # fewer begin a large part of everything
+_LETTERS_FROM = 3  # shorter beginnings match too much
 _WORDS_AT_MOST = 12
 
 
 @dataclass(frozen=True)
 class Amount:
-    """In minor units, by the currencies that it may be in. `other` is the second reading of digits alone."""
+    """An amount in minor units, by possible currency. `other` is the second reading of digits alone."""
 
     minor: dict[str, int]
     other: "Amount | None" = None
 
     @property
     def shown(self) -> str:
-        """As it may be typed to mean this: `$50.00`, or `50.00` where no currency was named."""
+        """How to type this amount: `$50.00`, or `50.00` without a currency."""
         return self._texts[0]
 
     @property
     def read(self) -> str:
-        """What it is read as: `$50.00`, or `50.00 or 5,000 in any currency` where none was named."""
+        """How the amount was read: `$50.00`, or `50.00 or 5,000 in any currency` without a currency."""
         return " or ".join(self._texts) + (" in any currency" if len(self.minor) > 1 else "")
 
     @property
@@ -76,7 +76,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class CardAndAmount:
-    """What a payment has been told by. `together` where both were typed, so that both must hold."""
+    """A card's last digits, an amount, or both. `together`: both were typed and both must match."""
 
     last_four: str = ""
     amount: Amount | None = None
@@ -85,19 +85,19 @@ class CardAndAmount:
 
 @dataclass(frozen=True)
 class Typed:
-    """A text from the search box, and what it may be."""
+    """A text from the search box, and what it may mean."""
 
     term: str
 
     @cached_property
     def text(self) -> str:
-        """Without what does not show, and with plain blanks."""
+        """The text without invisible characters, and with plain single spaces."""
         shown = (" " if one.isspace() else one for one in self.term if one.isspace() or one.isprintable())
         return " ".join("".join(shown).split())
 
     @cached_property
     def spellings(self) -> list[str]:
-        """As an id may be stored: without quotes and full stops around it, with and without a `#`."""
+        """Possible spellings of an id: without quotes and punctuation around it, with and without a `#`."""
         bare = self.text.strip(_QUOTES + _STOPS)
         spelled = [one for one in (self.text, bare) if one]
         spelled += [_other_sharp(one) for one in spelled]
@@ -105,19 +105,19 @@ class Typed:
 
     @cached_property
     def uuids(self) -> list[UUID]:
-        """In whatever case, and with whatever around them: a prefix, or an address."""
+        """All UUIDs in the text, in any case, also inside a prefixed id or a URL."""
         return [UUID(found.group()) for found in _UUID.finditer(self.text.lower())]
 
     @cached_property
     def begins(self) -> str:
-        """The beginning of an id that ends in an ellipsis, as lists show what they cut."""
+        """The beginning of an id that was shortened with an ellipsis."""
         text = self.text.strip(_QUOTES)
         end = next((end for end in _CUT if text.endswith(end)), "")
         begin = text.removesuffix(end).rstrip(".*")
         return begin if end and len(begin) >= _LETTERS_FROM and _ID.fullmatch(begin) else ""
 
     def ids_of_ours(self, prefix: str) -> tuple[UUID, UUID] | None:
-        """The first and the last id that begin as the text does, where it may begin one of ours."""
+        """The lowest and highest id of ours that begin with the text; None if none can."""
         small = (self.begins or self.text.strip(_QUOTES + _STOPS)).lower()
         digits = small.removeprefix(prefix)
         named = digits != small
@@ -132,7 +132,7 @@ class Typed:
 
     @cached_property
     def money(self) -> CardAndAmount:
-        """A card's last digits, an amount, or both of them beside each other: `$50 1111`."""
+        """A card's last digits, an amount, or both side by side: `$50 1111`."""
         text = unicodedata.normalize("NFKC", self.text).upper().lstrip(_QUOTES).rstrip(_QUOTES + _STOPS)
         last_four, amount = _last_four(text), _amount(text)
         if last_four or amount:
@@ -148,13 +148,13 @@ class Typed:
 
     @property
     def may_begin_a_card(self) -> bool:
-        """Whether it has what may be the digits that name a card's bank; they are not stored."""
+        """Whether the text may be a card's first digits, which are not stored."""
         bare = self.text.strip(_QUOTES + _STOPS)
         return bool(_CARD_BEGINS.fullmatch(bare) or (self.money.last_four and _CARD_BEGINS.match(bare)))
 
     @property
     def is_in_another_currency(self) -> bool:
-        """Whether it is an amount in a currency that no payment has."""
+        """Whether it is an amount in a currency that FicPay does not support."""
         text = self.text.upper().strip(_QUOTES + _STOPS)
         return bool(_ELSEWHERE.search(text) and _amount(_ELSEWHERE.sub("", text).strip()))
 
@@ -165,7 +165,7 @@ class Typed:
 
     @cached_property
     def words(self) -> list[str]:
-        """For descriptions and metadata; none where they would begin a large part of everything."""
+        """Words to search in descriptions and metadata; none if all are too short."""
         words = _WORD.findall(unicodedata.normalize("NFKC", self.text).lower())[:_WORDS_AT_MOST]
         return words if any(len(word) >= _LETTERS_FROM for word in words) else []
 
@@ -185,7 +185,7 @@ def _amount(text: str) -> Amount | None:
 
 
 def _read(whole: str, part: str, denominations: list[Denomination]) -> Amount | None:
-    """So many whole units and a part of one, in those of the denominations that have such parts."""
+    """The amount in minor units, in each denomination that has enough decimals."""
     minor = {
         one.code: int(whole + part.ljust(one.exponent, "0"))
         for one in denominations

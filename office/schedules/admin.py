@@ -1,6 +1,6 @@
-"""Schedules in the back office: how it stands with them, and having one run at once.
+"""The schedules page: the state of schedules and processes, and a button that runs a schedule now.
 
-django-q's own pages stay away: a form that takes the name of any function runs anything.
+django-q's own admin pages are disabled: their form takes the name of any function and would run it.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ RUN = "payments.run_schedules"
 
 @dataclass(frozen=True)
 class Row:
-    """A schedule in words."""
+    """A schedule in words, for the table."""
 
     of: Scheduled
     often: str
@@ -43,7 +43,7 @@ class Row:
 
 
 def urls() -> list[URLPattern]:
-    """Below /admin/schedules/."""
+    """The URLs below /admin/schedules/."""
     site = admin.site
     return [
         path("", site.admin_view(require_safe(never_cache(page))), name="schedules"),
@@ -52,7 +52,7 @@ def urls() -> list[URLPattern]:
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """All schedules, and the processes on which they depend."""
+    """All schedules, and the processes that they depend on."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     now = read_clock()
@@ -68,7 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def run(request: HttpRequest, name: str) -> HttpResponse:
-    """Have the worker run one at once."""
+    """The page that has the worker run a schedule now."""
     if not request.user.has_perm(RUN):
         raise PermissionDenied
     now = read_clock()
@@ -76,12 +76,12 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     if one is None:
         raise Http404
     worker, *_ = scheduled.processes(now)
-    when = "within half a minute" if worker.is_alive else "once it is started: it is away now"
+    when = "within half a minute" if worker.is_alive else "when it is started; it is not running now"
 
     def decide(given: dict[str, Any]) -> str:
         if run_now(staff_of(request), name, reason=given["reason"]):
             return f"{name} is due. The worker runs it {when}."
-        raise CannotResolve(f"{name} is due already, and runs as soon as the worker is there.")
+        raise CannotResolve(f"{name} is already due. The worker runs it as soon as it can.")
 
     row = _row(one)
     return decision_page(
@@ -97,8 +97,8 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
             form=ReasonForm,
             preview=lambda _: Preview(
                 [
-                    ("Worker", f"Runs it {when}, and then goes on by the clock."),
-                    ("Payments", "Only what its next run would have done anyway; twice does no harm."),
+                    ("Worker", f"Runs it {when}, then every minute as before."),
+                    ("Payments", "Only what its next run would do anyway. Running it twice does no harm."),
                 ]
             ),
             decide=decide,
@@ -127,43 +127,42 @@ def _state(one: Scheduled) -> SafeString:
         return label("failed", BAD)
     if one.is_running:
         return label("running", WAITING)
-    return label("on time", GOOD) if one.last else label("not run yet", WAITING)
+    return label("on time", GOOD) if one.last else label("never run", WAITING)
 
 
 def _life(process: Process, now: datetime) -> SafeString:
     if process.beat_at is None:
         return label("never seen", BAD)
     if process.is_alive:
-        return label("alive", GOOD)
-    return label(f"silent for {age(now - process.beat_at)}", BAD)
+        return label("running", GOOD)
+    return label(f"no heartbeat for {age(now - process.beat_at)}", BAD)
 
 
 def _advice(found: list[Scheduled], processes: list[Process]) -> list[str]:
-    """What to do, the most urgent first; empty where all is well."""
+    """What to do, the most urgent first; empty if all is well."""
     worker, *_ = processes
     if all(one.next_run is None for one in found):
         return [
-            "No schedule is installed: no worker has run on this database yet. Start `manage.py worker`: it "
-            "installs them."
+            "No schedule is installed, because no worker has run on this database yet. Start "
+            "`manage.py worker`; it installs them."
         ]
     advice = [
-        f"{process.spoken} is away. Start `{process.command}`; until then {process.while_away}."
+        f"{process.spoken} is not running. Start `{process.command}`. Until then {process.while_away}."
         for process in processes
         if not process.is_alive
     ]
     advice += [
-        f"{process.spoken} can do nothing about {len(process.passed_over)} operations and goes on with the "
-        "others; its log tells more. "
-        + "; ".join(f"{one}: {why}" for one, why in process.passed_over.items())
+        f"{process.spoken} skips {len(process.passed_over)} operations that it cannot process. See its log "
+        "for the errors. " + "; ".join(f"{one}: {why}" for one, why in process.passed_over.items())
         for process in processes
         if process.is_alive and process.passed_over
     ]
     if any(one.next_run is None for one in found):
-        advice.append("Not every schedule is installed: restart `manage.py worker` in this version.")
+        advice.append("Some schedules are not installed. Restart `manage.py worker` with this version.")
     if any(one.overdue for one in found) and worker.is_alive:
-        advice.append("The worker lives and is behind: look into its log for what keeps it busy.")
+        advice.append("The worker is running but late. Check its log for what keeps it busy.")
     if any(one.last and not one.last.succeeded for one in found):
-        advice.append("A run has failed: what is behind the error stands in the worker's log.")
+        advice.append("A run failed. Check the worker's log for the traceback.")
     return advice
 
 

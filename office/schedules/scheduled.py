@@ -1,4 +1,4 @@
-"""How it stands with what the worker does by the clock: when it ran, what came of it, when it runs again."""
+"""Reads the state of the worker's schedules: the last run, its result, and the next run."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,14 +10,14 @@ from payments.domain.cards import mask_card_numbers
 from payments.models import Heartbeat
 from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 
-# The worker looks at the schedules twice a minute.
+# The worker checks the schedules twice a minute.
 _OVERDUE_AFTER = timedelta(minutes=1)
 _SHOWN_OF_AN_ERROR = 300  # characters
 
 
 @dataclass(frozen=True)
 class Run:
-    """The newest run that has ended. `took` counts from when it was handed out: waiting is part of it."""
+    """The newest run that has ended. `took` includes the wait for the worker."""
 
     ended_at: datetime
     took: timedelta
@@ -27,20 +27,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """One schedule. Without `next_run` it is not installed."""
+    """One schedule. It is not installed if `next_run` is None."""
 
     name: str
     what: str
     minutes: int
     next_run: datetime | None
     overdue: timedelta | None
-    is_running: bool  # or waits for the worker to begin
+    is_running: bool  # or waiting for the worker
     last: Run | None
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process behind the web server."""
+    """A process beside the web server."""
 
     name: str
     spoken: str
@@ -48,11 +48,11 @@ class Process:
     while_away: str
     beat_at: datetime | None
     is_alive: bool
-    passed_over: dict[str, str]  # operations that it can do nothing about, and why
+    passed_over: dict[str, str]  # operations that it cannot process, with the error
 
 
 def schedules(now: datetime) -> list[Scheduled]:
-    """Those of this version, in its order."""
+    """The schedules of this version, in the order of EVERY_MINUTE."""
     installed = {row.name: row for row in Schedule.objects.filter(name__in=EVERY_MINUTE)}
     newest = Task.objects.filter(group__in=EVERY_MINUTE).order_by("group", "-stopped").distinct("group")
     last = {task.group: task for task in newest}
@@ -63,10 +63,10 @@ def schedules(now: datetime) -> list[Scheduled]:
 
 
 def processes(now: datetime) -> list[Process]:
-    """The worker, recovery, and the search."""
+    """The worker, recovery and the search."""
     beats = {beat.process: beat for beat in Heartbeat.objects.all()}
     known = [
-        (WORKER, "The worker", "manage.py worker", "none of the schedules below is run"),
+        (WORKER, "The worker", "manage.py worker", "no schedule below runs"),
         (
             RECOVERY,
             "Recovery",
@@ -77,7 +77,7 @@ def processes(now: datetime) -> list[Process]:
             SEARCH,
             "The search",
             "manage.py search --watch",
-            "the schedule “search” brings it up to date once a minute",
+            "the schedule “search” updates it once a minute",
         ),
     ]
     return [
@@ -120,6 +120,6 @@ def _run(task: Task) -> Run:
 
 
 def _error(result: str) -> str:
-    """What went wrong, without the traceback behind it, which is in the worker's log."""
+    """The error's message. The traceback is in the worker's log."""
     text = result.partition(" : Traceback")[0].strip().partition("\n")[0]
     return mask_card_numbers(text)[:_SHOWN_OF_AN_ERROR]

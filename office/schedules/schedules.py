@@ -1,7 +1,7 @@
-"""What the worker does by the clock.
+"""The worker's schedules.
 
-Schedules only wake services up: what is due stands in the payments' own tables, and every task may run
-twice at the same time.
+Schedules only start services. What is due is in the payments' own tables, and every task may run twice at the
+same time.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from payments.usecases.recovery import recover_due
 
 @dataclass(frozen=True)
 class Duty:
-    """A function that the worker calls, and what it is for, in a sentence for people."""
+    """A function that the worker calls, and its purpose as a sentence for staff."""
 
     function: str
     what: str
@@ -31,26 +31,26 @@ class Duty:
 EVERY_MINUTE = {
     "heartbeat": Duty(
         "payments.usecases.heartbeats.beat",
-        "Records that the worker lives, and asks every bank whether it is well.",
+        "Records that the worker is running, and checks the health of every bank.",
     ),
     "recovery": Duty(
         "office.schedules.schedules.recover",
-        "Asks the banks about what is in doubt, in case the process of recovery is away.",
+        "Asks the banks about operations in doubt, in case the recovery process is not running.",
     ),
     "expirations": Duty(
         "office.schedules.schedules.expire",
-        "Lets payments expire whose hold has run out, and has the bank free the hold.",
+        "Expires payments whose hold has run out, and voids the hold at the bank.",
     ),
     "search": Duty(
         "office.schedules.schedules.search",
-        "Brings the search up to date, in case the process of the search is away.",
+        "Updates the search, in case the search process is not running.",
     ),
     "forget": Duty(
         "office.schedules.schedules.forget",
-        "Forgets after 30 days: idempotency keys, requests that came with them, failed runs of schedules.",
+        "Deletes after 30 days: idempotency keys, the requests that used them, failed runs of schedules.",
     ),
 }
-# Nothing is begun after this, so that the last attempt ends within the task's timeout of 120 s.
+# No attempt starts after this, so that the last one ends within the task's timeout of 120 s.
 _RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
 _EXPIRATIONS_A_MINUTE = 2000
 _ROWS_A_SWEEP = 5000
@@ -58,24 +58,24 @@ _FAILURES_KEPT = timedelta(days=30)
 
 
 def recover() -> int:
-    """Do what recovery would, in case its own process is away; how many things were done."""
+    """Do the work of the recovery process, in case it is not running. Returns how many items it processed."""
     return recover_due(within=_RECOVERY_BEGINS_WITHIN)
 
 
 def expire() -> int:
-    """Let payments expire whose hold has run out; how many did."""
+    """Expire payments whose hold has run out. Returns how many."""
     return len(expire_due(limit=_EXPIRATIONS_A_MINUTE))
 
 
 def search() -> bool:
-    """Bring the search up to date, in case its own process is away. False where somebody else is at it."""
+    """Update the search, in case its process is not running. False if another process is updating it."""
     return catch_up()
 
 
 def forget() -> int:
-    """Forget keys after 30 days, the requests that came with them, failed runs; how many were forgotten.
+    """Delete idempotency keys, their requests and failed runs after 30 days. Returns how many rows.
 
-    What one of them cannot forget keeps the others from nothing; the run has failed all the same.
+    If one deletion fails, the others still run, and then the error is raised.
     """
     forgotten, errors = 0, []
     for sweep in (claim.sweep, request_log.sweep, _forget_failed_runs):
@@ -89,14 +89,14 @@ def forget() -> int:
 
 
 def _forget_failed_runs(*, limit: int) -> int:
-    """The library keeps the newest good runs by itself, and every failure for ever."""
+    """django-q limits how many successful runs it keeps, but keeps failures forever."""
     failed = Failure.objects.filter(stopped__lt=timezone.now() - _FAILURES_KEPT)
     forgotten: int = Failure.objects.filter(pk__in=failed.values("pk")[:limit]).delete()[0]
     return forgotten
 
 
 def install() -> None:
-    """Make the schedules what this file says; they are due at once."""
+    """Install the schedules of this file. They are due at once."""
     for name, duty in EVERY_MINUTE.items():
         Schedule.objects.update_or_create(
             name=name,
@@ -112,9 +112,9 @@ def install() -> None:
 
 
 def run_now(staff: Staff, name: str, *, reason: str) -> bool:
-    """Make a schedule due, so that the worker runs it. False where it was due already, or is not installed.
+    """Make a schedule due, so that the worker runs it. False if it is already due or not installed.
 
-    What is overdue stays so, or nobody would see any more for how long the worker has been away.
+    An overdue schedule keeps its time, so that the page still shows for how long the worker has been missing.
     """
     with transaction.atomic():
         is_due = Schedule.objects.filter(name=name, next_run__gt=ClockTimestamp()).update(

@@ -1,5 +1,5 @@
-"""The search's own tables: what people find payments by, kept beside the payments' own.
+"""The search's own tables, a projection of the payments.
 
-`models` are the tables, `fill` writes payments into them, and `follow` keeps them up to date. They only find
-ids: what a page shows is read from the payments themselves.
+`models` has the tables, `fill` writes payments into them, `follow` keeps them up to date. They are used only
+to find ids: pages read what they show from the payments themselves.
 """

@@ -1,4 +1,4 @@
-"""Writing payments into the search's tables: again and again, the result is the same."""
+"""Writes payments into the search's tables. Idempotent."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -7,7 +7,7 @@ from django.db import connection
 
 from office.search.words import WORDS_OF_PAYMENT
 
-# As rows, not as an array to look into: that would be searched through for each row of a table.
+# The ids as rows: an array would be scanned for each row of a table.
 _ASKED = "WITH asked AS (SELECT unnest(%(payments)s::uuid[]) AS id)"
 _PAYMENTS = f"""
     {_ASKED}
@@ -28,7 +28,7 @@ _PAYMENTS = f"""
         excluded.card_last4, excluded.email, excluded.words, excluded.created_at, excluded.authorized_at,
         excluded.captured_at
     ) WHERE found.* IS DISTINCT FROM excluded.*
-"""  # noqa: S608 - of our own words
+"""  # noqa: S608 - only constants
 _NAMES = f"""
     {_ASKED}
     INSERT INTO office_foundname (name, payment_id)
@@ -50,7 +50,7 @@ _NAMES = f"""
 
 
 def fill(payments: Collection[UUID]) -> None:
-    """Have these payments found by what they are now."""
+    """Write the current values of these payments."""
     if not payments:
         return
     with connection.cursor() as cursor:

@@ -1,8 +1,8 @@
-"""Keeping the search up to date: it follows the payments' events by their ids.
+"""Keeps the search up to date by following the payments' events by id.
 
-Every change of a payment writes an event in its own transaction. Ids are given out before transactions
-commit, so a lower one may become visible after a higher one. Ids that are missing below the highest are
-looked for again, until every transaction has ended that may have one of them.
+Every change of a payment writes an event in its own transaction. Ids are assigned before transactions commit,
+so a lower id may become visible after a higher one. Missing ids below the highest are read again until every
+transaction that may own one of them has ended.
 """
 
 import threading
@@ -27,10 +27,10 @@ from payments.usecases import heartbeats
 
 log = structlog.get_logger("office.search")
 BATCH = 2000  # events read at once
-_EVERY = 0.5  # seconds between looks where nothing is left to read, so that nobody notices the lag
+_EVERY = 0.5  # seconds between reads when idle; short enough that nobody notices the lag
 _HEARTBEAT_EVERY = 15.0
-# A transaction gets its number at its first write, at the latest with the event whose id it has: between the
-# two lies the trigger of that row.
+# A transaction gets its number with its first write, at the latest when its event is inserted. Between the id
+# and the insert only that row's trigger runs.
 _NUMBERED_WITHIN = timedelta(seconds=1)
 _UNNOTICED = timedelta(seconds=2)
 _THE_ROW = 1
@@ -48,7 +48,7 @@ Range = tuple[int, int]  # of ids, both included
 
 @dataclass(frozen=True)
 class Snapshot:
-    """At this time, transactions with numbers below `begin` had ended, and none had one from `end` on."""
+    """At this time all transactions below number `begin` had ended, and none from `end` on had begun."""
 
     at: datetime
     begin: int
@@ -57,7 +57,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Known:
-    """What a process has seen: which ids are missing, up to `read_id`, from the first unsettled one on."""
+    """What a process has read: the missing ids between `settled_id` and `read_id`."""
 
     settled_id: int
     read_id: int
@@ -65,21 +65,22 @@ class Known:
 
 
 class Follower:
-    """A process that follows the events. Several may run: one at a time works, and the others wait."""
+    """Follows the events. Several processes may run: one works at a time, the others wait."""
 
     def __init__(self) -> None:
         self._known = Known(0, 0, [])
 
     def step(self) -> bool | None:
-        """Read the next events and bring their payments up to date; whether there may be more.
+        """Read the next events and update their payments, in one transaction. Returns whether there may be
+        more.
 
-        None where another process is at it. One transaction.
+        None if another process is working.
         """
         with transaction.atomic(durable=True):
             row = _locked_row()
             if row is None:
                 return None
-            before = _told(row)
+            before = _position(row)
             snapshot = _snapshot()
             missing = self._missing(row)
             late = _read(_MISSING, [first for first, _ in missing], [last for _, last in missing], BATCH)
@@ -91,21 +92,21 @@ class Follower:
                 row.read_id = max(new)
             if len(late) < BATCH:
                 _settle(row, snapshot)
-            if _told(row) != before:
+            if _position(row) != before:
                 row.save()
             missing = [gap for gap in missing if gap[1] > row.settled_id]
         self._known = Known(row.settled_id, row.read_id, missing)
         return BATCH in (len(late), len(new))
 
     def _missing(self, row: FollowedEvents) -> list[Range]:
-        """All that is not settled, where another process has gone on since."""
+        """The missing ids; all unsettled ones if another process has worked meanwhile."""
         if (row.settled_id, row.read_id) == (self._known.settled_id, self._known.read_id):
             return self._known.missing
         return [(row.settled_id + 1, row.read_id)] if row.read_id > row.settled_id else []
 
 
 def watch(stop: threading.Event) -> None:
-    """Follow the events until told to stop. The heartbeat means that the search gets on."""
+    """Follow the events until `stop` is set. A heartbeat means that the search makes progress."""
     follower, beaten_at = Follower(), float("-inf")
     log.info("search_follows_events")
     while not stop.is_set():
@@ -117,7 +118,7 @@ def watch(stop: threading.Event) -> None:
                 heartbeats.beat_search()
                 beaten_at = time.monotonic()
         except Exception as error:
-            # Nothing ends the watch but being told to.
+            # No error ends the watch, only `stop`.
             connection.close()
             if database_is_away(error):
                 log.warning("database_away", error=type(error).__name__)
@@ -129,41 +130,41 @@ def watch(stop: threading.Event) -> None:
 
 
 def catch_up() -> bool:
-    """Read all the events there are. False where another process is at it."""
+    """Read all events. False if another process is working."""
     follower = Follower()
     while more := follower.step():
         pass
     return more is not None
 
 
-def begin_anew() -> None:
-    """Have every event read again, from the first one on, and so every payment written anew."""
+def rebuild() -> None:
+    """Start again from the first event, so that every payment is written again."""
     FollowedEvents.objects.update_or_create(
         pk=_THE_ROW, defaults={"settled_id": 0, "read_id": 0, "mark_id": None, "mark_end": None}
     )
 
 
 def lag(now: datetime) -> timedelta:
-    """How long ago the first event happened that the search does not know of; nothing where there is none."""
+    """The age of the oldest event that the search has not read; zero if it has read all."""
     read_id = Coalesce(Subquery(FollowedEvents.objects.filter(pk=_THE_ROW).values("read_id")), 0)
     at = Event.objects.filter(pk__gt=read_id).order_by("pk").values_list("at", flat=True).first()
     return max(now - at, timedelta(0)) if at else timedelta(0)
 
 
 def behind(now: datetime) -> str:
-    """The lag in words, `14 s`; empty where it is so short that nobody would notice."""
+    """The lag in words, as `14 s`; empty if negligible."""
     lags = lag(now)
     return age(lags) if lags > _UNNOTICED else ""
 
 
 def gaps(before: int, ids: dict[int, UUID | None], after: int) -> list[Range]:
-    """The ranges between `before` and `after`, both left out, that have none of the ids, which are sorted."""
+    """The ranges between `before` and `after`, both excluded, without any of the (sorted) ids."""
     bounds = [before, *(one for one in ids if before < one < after), after]
     return [(one + 1, following - 1) for one, following in pairwise(bounds) if following - one > 1]
 
 
 def _settle(row: FollowedEvents, snapshot: Snapshot) -> None:
-    """After what was missing was looked for by a later snapshot than this one."""
+    """Advance `settled_id`. Called after the missing ids were read by a later snapshot than this one."""
     if row.mark_id is None:
         if row.read_id > row.settled_id:
             row.mark_id, row.marked_at, row.mark_end = row.read_id, snapshot.at, None
@@ -174,12 +175,12 @@ def _settle(row: FollowedEvents, snapshot: Snapshot) -> None:
         row.settled_id, row.mark_id, row.mark_end = row.mark_id, None, None
 
 
-def _told(row: FollowedEvents) -> tuple[object, ...]:
+def _position(row: FollowedEvents) -> tuple[object, ...]:
     return row.settled_id, row.read_id, row.mark_id, row.marked_at, row.mark_end
 
 
 def _locked_row() -> FollowedEvents | None:
-    """The row, locked; None where another process has it."""
+    """The row, locked; None if another process has locked it."""
     rows = FollowedEvents.objects.select_for_update(skip_locked=True).filter(pk=_THE_ROW)
     if (row := rows.first()) or FollowedEvents.objects.filter(pk=_THE_ROW).exists():
         return row
@@ -195,7 +196,7 @@ def _snapshot() -> Snapshot:
 
 
 def _read(query: str, *parameters: Any) -> dict[int, UUID | None]:
-    """The payment of each event, by the event's id, in their order."""
+    """The payment of each event by the event's id, in order."""
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         return dict(cursor.fetchall())

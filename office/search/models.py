@@ -1,8 +1,9 @@
-"""What people search and filter payments by, a row a payment, and the names that lead to one.
+"""The search's tables: one row per payment with what staff search and filter by, and references that lead to
+one.
 
-The payments' own tables have the indexes that payments need and no others: each costs every payment. These
-have all others. `office.search.follow` writes them, moments after the payments, and nobody else. No foreign
-key leads to a payment, because each would be looked up at every change of one.
+They exist because each index on the payments' own tables costs every payment: those have only the indexes
+that payments need. Only `office.search.follow` writes here, moments after the payments. There is no foreign
+key to a payment, because it would be checked at every change of the payment.
 """
 
 from typing import ClassVar
@@ -16,7 +17,7 @@ from payments.models import Merchant
 
 
 class FoundPayment(models.Model):
-    """A payment as it is found and counted. Its fields are called as the payment's are, and hold the same."""
+    """A payment as it is searched and counted. Its fields have the names and values of the payment's."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     merchant = models.ForeignKey(
@@ -31,7 +32,7 @@ class FoundPayment(models.Model):
     state = models.CharField(max_length=16)
     decline_code = models.CharField(max_length=32, blank=True)
     card_last4 = models.CharField(max_length=4)
-    email = models.CharField(max_length=254, blank=True)  # in small letters
+    email = models.CharField(max_length=254, blank=True)  # in lower case
     words = SearchVectorField()  # of the description and of the metadata's values
     created_at = models.DateTimeField()
     authorized_at = models.DateTimeField(null=True)
@@ -40,10 +41,9 @@ class FoundPayment(models.Model):
     class Meta:
         default_permissions = ()
         indexes: ClassVar = [
-            # Newest first: what thousands share (a guest's customer id, $50.00) is read from its newest on
-            # and never sorted.
+            # Newest first, so that values which thousands share (a guest's customer id, $50.00) need no sort.
             models.Index(fields=["-created_at", "-id"], name="found_newest"),
-            # These operator classes find an id by its beginning, too, whatever the database's collation.
+            # These operator classes also find an id by its beginning, with any collation.
             models.Index(fields=["order_id"], opclasses=["varchar_pattern_ops"], name="found_order"),
             models.Index(
                 fields=["customer_id", "-created_at", "-id"],
@@ -62,8 +62,8 @@ class FoundPayment(models.Model):
                     ("mode", "mode"),
                 )
             ),
-            # What was authorized and captured in a period, for the first page. Refunds come in parts: see the
-            # operations.
+            # Authorized and captured amounts of a period, for the dashboard. Refunds are counted by
+            # operation, because they may be partial.
             *(
                 models.Index(
                     fields=["mode", f"{state}_at"],
@@ -80,7 +80,7 @@ class FoundPayment(models.Model):
 
 
 class FoundName(models.Model):
-    """What a bank or a merchant calls a part of a payment: bank references, ids of requests."""
+    """A bank reference or a request id that leads to a payment."""
 
     pk = models.CompositePrimaryKey("name", "payment_id")
     name = models.CharField(max_length=64)
@@ -94,11 +94,11 @@ class FoundName(models.Model):
 
 
 class FollowedEvents(models.Model):
-    """How far the search has come in the events, by their ids. One row, which whoever follows them locks."""
+    """How far the search has read the events, by id. One row, locked by the process that reads."""
 
-    settled_id = models.BigIntegerField(default=0)  # up to here nothing can appear any more
-    read_id = models.BigIntegerField(default=0)  # up to here all is read that could be seen
-    # What will be settled once all transactions have ended whose numbers are below `mark_end`.
+    settled_id = models.BigIntegerField(default=0)  # no new event can appear up to here
+    read_id = models.BigIntegerField(default=0)  # everything visible up to here is read
+    # `mark_id` becomes the settled id when all transactions with numbers below `mark_end` have ended.
     mark_id = models.BigIntegerField(null=True)
     marked_at = models.DateTimeField(null=True)
     mark_end = models.BigIntegerField(null=True)

@@ -1,10 +1,10 @@
-"""The words by which a payment may be found: those of its description and of its metadata's values."""
+"""Full-text search of payments: the words of the description and of the metadata's values."""
 
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
 
-# Of a payment `p`; in small letters, parted by whatever is no letter or digit.
+# The words of a payment `p`: in lower case, split at everything that is no letter or digit.
 WORDS_OF_PAYMENT = """
     to_tsvector('simple', regexp_replace(
         p.description || ' ' || jsonb_path_query_array(p.metadata, '$.*')::text, '[^[:alnum:]]+', ' ', 'g'
@@ -13,14 +13,15 @@ WORDS_OF_PAYMENT = """
 
 
 class Words(SearchQuery):
-    """What is asked for of a payment's words."""
+    """A full-text query."""
 
     is_rare = False
 
     def as_if_rare(self) -> "Words":
-        """The same, of which PostgreSQL expects that few have it, so that it asks the index.
+        """The same query, planned as if few rows match, so that PostgreSQL uses the index.
 
-        It takes words for independent: for common ones that are never together it would read the whole table.
+        PostgreSQL takes words for independent. For common words that are never together it would read the
+        whole table.
         """
         rare = self.copy()
         rare.is_rare = True
@@ -28,11 +29,11 @@ class Words(SearchQuery):
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **options: Any) -> tuple[str, Any]:
         sql, parameters = super().as_sql(compiler, connection, *args, **options)
-        # What comes from a subquery is not known while the statement is planned.
+        # The planner does not know the value of a subquery.
         return (f"(SELECT {sql})" if self.is_rare else sql), parameters
 
 
 def having_all(words: list[str], *, whole: bool = False) -> Words:
-    """Rows that have each of the words or, unless `whole`, one that begins so. Of letters and digits only."""
+    """Rows with all of the words or, unless `whole`, words that begin with them. Letters and digits only."""
     end = "" if whole else ":*"
     return Words(" & ".join(f"'{word}'{end}" for word in words), config="simple", search_type="raw")

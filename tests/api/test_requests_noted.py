@@ -157,9 +157,9 @@ class TestOnTheTimeline:
             again = live.post("/payments", body, key="k")
         live.post(f"/payments/{receipt['id']}/refund")
         shown = superuser.page(Payment.objects.get())
-        assert "API request to authorize the first one Actor api_key:" in shown
-        assert "API request to authorize, answered 201 done Times 3 The last at" in shown
-        assert "Answer replayed: the same as before, to the byte" in shown
+        assert "API request to authorize first request Actor api_key:" in shown
+        assert "API request to authorize, response 201 done Times 3 Last at" in shown
+        assert "Response stored response, replayed byte for byte" in shown
         assert f"Request {again.headers['X-Request-Id']}" in shown
         assert "API request to refund, answered 409 invalid transition" in shown
 

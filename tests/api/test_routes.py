@@ -86,7 +86,7 @@ class TestChangingARoute:
     def test_never_leads_test_payments_to_live_money_or_back(
         self, merchant: Merchant, mode: Mode, bank: str
     ) -> None:
-        with pytest.raises(NoSuchRoute, match=f"{bank} does not take USD in {mode} mode"):
+        with pytest.raises(NoSuchRoute, match=f"{bank} does not support USD in {mode} mode"):
             change(merchant, mode, bank)
 
     def test_never_leads_to_nobody(self, merchant: Merchant) -> None:
@@ -110,7 +110,7 @@ class TestTheCommand:
             (("ficmart", "--bank", "ficmart"), "give --mode, --currency and --reason"),
             (
                 ("ficmart", "--mode", "test", "--currency", "USD", "--bank", "ficmart", "--reason", "x"),
-                "ficmart does not take USD in test mode. Banks that do: sandbox.",
+                "ficmart does not support USD in test mode. Banks that support it: sandbox.",
             ),
         ],
     )
@@ -127,7 +127,7 @@ class TestThePage:
 
     def test_shows_what_changes_before_it_changes_it(self, merchant: Merchant, page: Any) -> None:
         given = {"route": "live USD", "bank": "none", "reason": "the contract ended"}
-        assert "are answered 400 in live mode" in page(**given).content.decode()
+        assert "in live mode get 400" in page(**given).content.decode()
         assert Route.objects.filter(merchant=merchant, mode=Mode.LIVE).exists()
         shown = page(**given, confirmed="1").content.decode()
         assert "New payments in USD (live) are refused." in shown
@@ -135,5 +135,5 @@ class TestThePage:
 
     def test_refuses_a_bank_that_does_not_serve_the_mode(self, merchant: Merchant, page: Any) -> None:
         shown = page(route="test USD", bank="ficmart", reason="x", confirmed="1").content.decode()
-        assert "ficmart does not take USD in test mode. Banks that do: sandbox." in shown
+        assert "ficmart does not support USD in test mode. Banks that support it: sandbox." in shown
         assert Route.objects.get(merchant=merchant, mode=Mode.TEST).bank == "sandbox"

@@ -48,7 +48,7 @@ class TestAnInstructionThatTheBankDoesNotCarryOut:
         can_only(monkeypatch, "ficmart", AUTHORIZE)
         assert (
             INSTRUCTIONS[Resolution.Kind.CAPTURE].why_not(payment)
-            == "The payment's bank carries out no capture."
+            == "The payment's bank does not support capture."
         )
         assert "Its bank supports neither captures nor voids" in explain(payment)[-1]
         assert "voided" not in explain(payment)[-1]

@@ -288,7 +288,7 @@ class TestAnAnswerThatComesLate:
             asked.result()
         until(lambda: Discrepancy.objects.filter(kind="late_answer", closed_at=None).exists())
         case = queue()[0]
-        assert "executed what is recorded as not executed" in case.why
+        assert "executed it, but our books say not executed" in case.why
         assert recovery.recover_due(within=WITHIN) == 0
         assert not Operation.objects.filter(kind="release").exists()
 

@@ -11,7 +11,7 @@ from office.decisions.kinds.settle_late_answer import SettleLateAnswer
 from office.decisions.kinds.void_hold import VoidHold
 from payments.models import Operation
 
-# In the order of their buttons.
+# In the order of their buttons on the page.
 ABOUT_OPERATIONS: tuple[AboutOperation, ...] = (
     *(RecordReference(), RecordVoided(), RecordCaptured(), RecordNotExecuted(), SettleLateAnswer()),
 )
@@ -21,18 +21,18 @@ KINDS: dict[str, DecisionKind] = {one.kind: one for one in _ALL}
 
 
 def verify(proposal: Proposal) -> Basis:
-    """That it holds now, by our books and the bank's; and what money it is about.
+    """Check the proposal against our books and the bank's. Returns the money that it is about.
 
-    Raises CannotResolve, or Outdated where things have changed since they were seen.
+    Raises CannotResolve, or Outdated if something has changed since the page was shown.
     """
     return KINDS[proposal.kind].verify(proposal)
 
 
 def needs_second(proposal: Proposal, basis: Basis) -> bool:
-    """Whether somebody else has to approve it: for its amount, or for how little proves it."""
+    """Whether another person must approve it, because of its amount or its weak evidence."""
     return KINDS[proposal.kind].needs_second(proposal, basis)
 
 
 def due(operation: Operation) -> AboutOperation | None:
-    """What there is to record about an operation although it has ended."""
+    """The decision that an operation still needs although it has ended, if there is one."""
     return next((one for one in ABOUT_OPERATIONS if one.is_due(operation)), None)

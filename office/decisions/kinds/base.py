@@ -1,4 +1,4 @@
-"""What every kind of decision says of itself: to its pages, its checks, its effect and its words."""
+"""The base of every kind of decision. One class has its page, its checks, its effect and its texts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,71 +16,71 @@ Facts = list[tuple[str, str]]
 
 
 class DecisionKind(ABC):
-    """Who may propose it, on what evidence, and what it changes. Whoever approves has another permission."""
+    """Who may propose it, on what evidence, and what it changes. Approving needs a permission of its own."""
 
     kind: Resolution.Kind
-    permission: ClassVar[str] = RESOLVE  # of whoever proposes it
+    permission: ClassVar[str] = RESOLVE  # to propose it
 
     @abstractmethod
     def verify(self, proposal: Proposal) -> Basis:
-        """That it holds now, by our books and the bank's; and what money it is about.
+        """Check the proposal against our books and the bank's. Returns the money that it is about.
 
-        Raises CannotResolve, or Outdated where things have changed since they were seen.
+        Raises CannotResolve, or Outdated if something has changed since the page was shown.
         """
 
     def needs_second(self, proposal: Proposal, basis: Basis) -> bool:
-        """Whether somebody else has to approve it: for its amount, or for how little proves it."""
+        """Whether another person must approve it, because of its amount or its weak evidence."""
         limit = settings.FOUR_EYES_ABOVE.get(basis.currency, 0)
         return basis.amount_minor > limit or self.is_weak(proposal)
 
     def is_weak(self, proposal: Proposal) -> bool:
-        """Whether so little proves it that somebody else has to approve it, whatever the amount."""
+        """Whether its evidence is so weak that another person must approve any amount."""
         return False
 
     @abstractmethod
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
-        """What it will change, told before it is confirmed: state, money, and what the merchant hears."""
+        """The preview: what happens to the state and the money, and what the merchant sees."""
 
     @abstractmethod
     def why_outdated(self, proposed: Resolution) -> str:
-        """What has become of what an outdated proposal is about, in a sentence."""
+        """What has happened to the proposal's subject meanwhile, as a sentence."""
 
 
 class Settling(DecisionKind):
-    """Its effect is in our own books, in the transaction that decides it."""
+    """A decision that changes only our own books, in the transaction that decides it."""
 
     @abstractmethod
     def apply(self, decided: Decided) -> str:
-        """Do it; what came of it, to end a sentence with.
+        """Apply it. Returns the result, to end a sentence with.
 
-        Raises Outdated, or CannotResolve, where things have changed since they were verified.
+        Raises Outdated or CannotResolve if something has changed since `verify`.
         """
 
 
 class AboutOperation(Settling):
-    """What is recorded about an operation that the machine has not settled. Each has a page and a button."""
+    """A decision about an operation that FicPay has not settled. Each has a page and a button."""
 
-    route: ClassVar[str]  # the end of its page's address, whose name is the kind's
+    route: ClassVar[str]  # the last part of its page's URL
     button: ClassVar[str]
-    title: ClassVar[str]  # the page's; `{}` is the kind of the operation
-    asks_for: ClassVar[type[ReasonForm]]  # the fields have the names of a proposal's
+    title: ClassVar[str]  # of the page; `{}` is the kind of the operation
+    asks_for: ClassVar[type[ReasonForm]]  # its fields are named like those of Proposal
 
     def form(self, operation: Operation) -> Callable[..., ReasonForm]:
-        """What its page asks for."""
+        """The form on its page."""
         return self.asks_for
 
     @abstractmethod
     def is_about(self, operation: Operation) -> bool:
-        """Whether there is a page of it."""
+        """Whether this operation has the page."""
 
     def is_offered(self, operation: Operation) -> bool:
-        """Whether an unfinished operation of which there is a page has a button to it."""
+        """Whether an unfinished operation that has the page also shows the button."""
         return self.is_about(operation)
 
     def is_due(self, operation: Operation) -> bool:
-        """Whether there is something to record although the operation has ended. Then nothing else is."""
+        """Whether the operation still needs this decision although it has ended. No other is offered then."""
         return False
 
     def why_outdated(self, proposed: Resolution) -> str:
         operation = proposed.operation
-        return f"The {operation.kind} has ended: it is {operation.state}." if operation else ""
+        return f"The {operation.kind} is already {operation.state}." if operation else ""

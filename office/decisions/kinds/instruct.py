@@ -1,4 +1,4 @@
-"""Capturing, voiding or refunding on behalf of the merchant: by the use case of a merchant's request."""
+"""Capture, void or refund on behalf of the merchant, by the use cases that a merchant's request runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ from payments.usecases.void import VOID, void_payment
 
 @dataclass(frozen=True)
 class Instruct(DecisionKind):
-    """One of the three. The resolution is decided in the use case's intent."""
+    """One of the three instructions. Its resolution is decided together with the use case's intent."""
 
     kind: Resolution.Kind
     step: Step
     use_case: Callable[..., Answer]
     becomes: str  # the payment's state then
     moves: str  # what happens to the amount
-    rest: str = ""  # what happens to the rest, where it is a part
+    rest: str = ""  # what happens to the rest of a partial amount
 
     permission: ClassVar[str] = INSTRUCT
 
@@ -42,18 +42,18 @@ class Instruct(DecisionKind):
         return f"{self.kind.label} on behalf of the merchant"
 
     def why_not(self, payment: Payment) -> str:
-        """Why staff cannot instruct it now, in a sentence; empty where they can."""
+        """Why staff cannot instruct it now, as a sentence; empty if they can."""
         if not abilities_of(payment.bank).can(self.step.kind):
-            return f"The payment's bank carries out no {self.kind.value}."
+            return f"The payment's bank does not support {self.kind.value}."
         if not can_proceed(self.step.transition(payment)):
             return f"A payment that is {payment.state} cannot be {self.step.done}."
         late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
         done = list(late.values_list("operation__kind", flat=True))
         if done and self.kind not in done:
-            return f"The bank has executed a {done[0]} that our books do not have: settle that first."
+            return f"The bank executed a {done[0]} that our books do not have. Settle that first."
         expires = payment.authorization_expires_at
         if self.kind == Kind.CAPTURE and expires is not None and expires <= read_clock():
-            return f"The hold ran out at {minute(expires)}: it cannot be captured any more."
+            return f"The hold expired at {minute(expires)}. It can no longer be captured."
         return ""
 
     def verify(self, proposal: Proposal) -> Basis:
@@ -69,7 +69,7 @@ class Instruct(DecisionKind):
         return Basis(payment.bank, "", amount, payment.currency)
 
     def form(self, payment: Payment) -> Callable[..., ReasonForm]:
-        """How much, where the bank takes parts; and why."""
+        """The reason and, if the bank takes partial amounts, the amount."""
         if not abilities_of(payment.bank).takes_parts(self.step.kind):
             return ReasonForm
         return partial(PartForm, most_minor=steps.left_to(self.step, payment), currency=payment.currency)
@@ -85,7 +85,7 @@ class Instruct(DecisionKind):
         if rest:
             money += f"; {self.rest.format(display(rest, basis.currency))}"
         return [
-            ("State", f"{then}, once the bank has said so."),
+            ("State", f"{then} when the bank confirms."),
             ("Money", f"{money}."),
             ("Merchant", "Sees it on the payment's receipt and in its events."),
         ]
@@ -94,7 +94,7 @@ class Instruct(DecisionKind):
         return f"The payment is {proposed.payment.state}." if proposed.payment else ""
 
 
-# By the last part of its page's address.
+# By the last part of the page's URL.
 INSTRUCTIONS: dict[str, Instruct] = {
     one.kind: one
     for one in (

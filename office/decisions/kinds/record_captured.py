@@ -1,8 +1,8 @@
-"""Recording that the bank had captured, before it was asked for the void, what that void was about."""
+"""Records that the bank had already captured the hold that a void was to free."""
 
 from office.decisions.denials import is_called_done
-from office.decisions.effects import BY_PEOPLE, Decided, told
-from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, made_of, unfinished
+from office.decisions.effects import BY_PEOPLE, Decided, evidence_of
+from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, basis_at_bank, unfinished
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.ids import new_id
@@ -17,18 +17,18 @@ from reconciliation.services.explain import moment
 
 
 class CapturedForm(ReasonForm):
-    """The capture that the bank had made when we asked for a void."""
+    """The capture that the bank had already made when we sent the void."""
 
     reference = ReferenceField(
         label="The bank's reference of the capture",
         max_length=80,
-        help_text="As the bank writes it, or the bare id of a statement. The bank is asked for it first.",
+        help_text="As the bank writes it, or the bare id from a statement. FicPay looks it up at the bank.",
     )
     field_order = ("reference", "reason")
 
 
 class RecordCaptured(AboutOperation):
-    """The void ends, and a capture that we never sent stands in the books for what the bank did."""
+    """Ends the void, and records a capture that FicPay never sent for what the bank did."""
 
     kind = Kind.RECORD_CAPTURED
     route = "captured"
@@ -40,26 +40,26 @@ class RecordCaptured(AboutOperation):
         return operation.kind == OperationKind.VOID
 
     def is_offered(self, operation: Operation) -> bool:
-        """Where a void that is not settled may have found the money taken, and its bank can be asked."""
+        """If the bank can look captures up and does not say that the hold is voided."""
         can_be_asked = OperationKind.CAPTURE in abilities_of(operation.bank).looks_up
         return self.is_about(operation) and can_be_asked and not is_called_done(operation)
 
     def verify(self, proposal: Proposal) -> Basis:
         operation = unfinished(proposal)
         if operation.kind != OperationKind.VOID:
-            raise CannotResolve("Only a void can prove to have been a capture.")
-        return made_of(operation, OperationKind.CAPTURE, proposal.reference)
+            raise CannotResolve("Only a void can turn out to be a capture.")
+        return basis_at_bank(operation, OperationKind.CAPTURE, proposal.reference)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
         void = proposal.about
         amount = display(void.amount_minor, void.currency)
-        at = f" at {moment(basis.executed_at)}, as the bank says" if basis.executed_at else ""
+        at = f" at {moment(basis.executed_at)}, according to the bank" if basis.executed_at else ""
         return [
             (
                 "State",
                 f"{void.claimed_payment.state} becomes CAPTURED, with {basis.reference}. The void ends.",
             ),
-            ("Money", f"{amount} was taken already{at}; none moves now. A refund gives it back."),
+            ("Money", f"{amount} was already taken{at}. No money moves now. A refund gives it back."),
             ("Merchant", "A retry of the void is refused: the payment is CAPTURED."),
         ]
 
@@ -86,7 +86,7 @@ class RecordCaptured(AboutOperation):
             seen_epoch=1,
             actor=decided.staff.actor,
             request_id=decided.staff.request_id,
-            evidence=told(resolution),
+            evidence=evidence_of(resolution),
             executed_at=resolution.executed_at,
         )
         return "done."

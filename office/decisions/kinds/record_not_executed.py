@@ -1,4 +1,4 @@
-"""Recording that an operation was not executed: on the bank's answer, a statement, or its written word."""
+"""Records that an operation was not executed, on a reply, a statement, or the bank's written word."""
 
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -45,9 +45,9 @@ _NEEDS = {
 
 
 class NotExecutedForm(ReasonForm):
-    """Why it is known that something was not executed."""
+    """The evidence that something was not executed."""
 
-    evidence = forms.ChoiceField(help_text="How do you know it?")
+    evidence = forms.ChoiceField(help_text="How do you know that it was not executed?")
     quote = Lines(
         label="The bank's words, or the statement's name",
         max_length=1000,
@@ -64,11 +64,11 @@ class NotExecutedForm(ReasonForm):
     def __init__(self, *args: Any, operation: Operation, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         evidence: Any = self.fields["evidence"]
-        # An answer that proves it stands on the timeline, or is no evidence.
-        answers = [
+        # Only replies on the timeline that prove it.
+        replies = [
             (
                 f"{Evidence.BANK_ANSWER}:{one.number}",
-                f"The bank's answer to attempt {one.number}: {one.reply}",
+                f"The bank's reply to attempt {one.number}: {one.reply}",
             )
             for one in denials(operation)
         ]
@@ -76,22 +76,22 @@ class NotExecutedForm(ReasonForm):
             (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_NOT_EXECUTED, Evidence.STATEMENT]),
             (Evidence.BANK_WORD.value, f"{Evidence.BANK_WORD.label} (a second person approves)"),
         ]
-        evidence.choices = [("", "Choose…"), *answers, *others]
+        evidence.choices = [("", "Choose…"), *replies, *others]
         begin, end = map(minute, covered(operation))
-        self.fields["covers_from"].help_text = f"All the time from {begin} to {end}."
+        self.fields["covers_from"].help_text = f"It must cover {begin} to {end}."
 
     def clean(self) -> dict[str, Any]:
-        """With `evidence` and the `attempt` that it names."""
+        """Splits the choice into `evidence` and `attempt`."""
         cleaned = super().clean()
         kind, _, attempt = cleaned.get("evidence", "").partition(":")
         for name in _NEEDS.get(kind, ()):
             if not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, "This evidence needs it.")
+                self.add_error(name, "Required for this kind of evidence.")
         return cleaned | {"evidence": kind, "attempt": int(attempt) if attempt else None}
 
 
 class RecordNotExecuted(AboutOperation):
-    """Without a statement, an authorize may still be a hold that nobody knows of: it awaits one."""
+    """An authorize without a statement as evidence awaits one: an unknown hold may still exist."""
 
     kind = Kind.RECORD_NOT_EXECUTED
     route = "not-executed"
@@ -113,7 +113,7 @@ class RecordNotExecuted(AboutOperation):
             return True
         if proposal.evidence == Evidence.STATEMENT:
             return bool(done_already(operation))
-        # The bank's answer, given when an earlier attempt may have been executed.
+        # A reply is weak evidence if an earlier attempt may have been executed.
         return any(may_have_executed(one) for one in operation.attempts.all())
 
     def verify(self, proposal: Proposal) -> Basis:
@@ -123,15 +123,16 @@ class RecordNotExecuted(AboutOperation):
             case Evidence.BANK_ANSWER:
                 if proposal.attempt not in {one.number for one in denials(operation)}:
                     raise CannotResolve(
-                        "No such answer on the timeline: it has to say that nothing was executed, from a "
-                        "bank in good health, and nothing may have been sent since without a clear answer."
+                        "That reply does not prove it. It must say that nothing was executed, the bank must "
+                        "have been healthy, and every later attempt must have a clear reply. Choose other "
+                        "evidence."
                     )
             case Evidence.STATEMENT:
                 _check_statement(operation, proposal)
             case Evidence.BANK_WORD:
                 _check_word(operation, proposal)
             case _:
-                raise CannotResolve("Say which evidence shows that it was not executed.")
+                raise CannotResolve("Choose the evidence that it was not executed.")
         return basis_in_books(operation)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
@@ -141,24 +142,24 @@ class RecordNotExecuted(AboutOperation):
                 ("State", "No payment changes. The release is closed."),
                 (
                     "Money",
-                    f"We do not free {operation.target_reference}. If it is still a hold, it goes on "
-                    "blocking the cardholder's money until the bank frees it.",
+                    f"FicPay does not free {operation.target_reference}. If the hold still exists, it blocks "
+                    "the cardholder's money until the bank frees it.",
                 ),
-                ("Merchant", "Hears nothing of it."),
+                ("Merchant", "Is not notified."),
             ]
         payment = operation.claimed_payment
         if operation.kind == OperationKind.AUTHORIZE:
-            state = f"{payment.state} becomes FAILED; the order may be authorized anew."
+            state = f"{payment.state} becomes FAILED. The order can be authorized again."
         else:
-            state = f"The payment stays {payment.state}; it may be instructed anew."
+            state = f"The payment stays {payment.state}. The {operation.kind} can be sent again."
         return [
             ("State", state),
-            ("Money", "None moves. If the bank did execute it, the customer's money is wrong: be sure."),
+            ("Money", "No money moves. Be sure: if the bank did execute it, our books will be wrong."),
             ("Merchant", "A retry of the request is sent to the bank again, as a new operation."),
         ]
 
     def apply(self, decided: Decided) -> str:
-        # What no statement has ruled out may be a hold that nobody knows of.
+        # Without a statement, each silent attempt may have made a hold that nobody knows of.
         is_statement = decided.resolution.evidence == Evidence.STATEMENT
         unseen = decided.operation.kind == OperationKind.AUTHORIZE and not is_statement
         strays = max(1, decided.operation.silent_attempts) if unseen else 0
@@ -170,11 +171,11 @@ def _check_not_called_done(operation: Operation) -> None:
     done = done_already(operation)
     if done and operation.kind in HAVE_AN_ID:
         raise CannotResolve(
-            f"The bank has answered {done[-1].reply}: record the reference of the {operation.kind}"
+            f"The bank replied {done[-1].reply}. Record the reference of the {operation.kind}"
             + (", or that the hold was voided." if operation.kind == OperationKind.CAPTURE else ".")
         )
     if any(one.said == Said.ALREADY_VOIDED for one in done):
-        raise CannotResolve("The bank has answered that the hold is voided: record that.")
+        raise CannotResolve("The bank replied that the hold is voided. Record that instead.")
 
 
 def _check_word(operation: Operation, proposal: Proposal) -> None:
@@ -182,19 +183,19 @@ def _check_word(operation: Operation, proposal: Proposal) -> None:
         raise CannotResolve("Quote what the bank wrote.")
     if proposal.proposed_at is not None and sent_since(operation, proposal.proposed_at):
         raise Outdated(
-            f"The {operation.kind} has been sent again since this was proposed, and the bank's word "
-            "tells nothing of that: ask the bank, and propose it anew."
+            f"The {operation.kind} was sent again after this was proposed, so the quote does not cover it. "
+            "Ask the bank again and make a new proposal."
         )
 
 
 def _check_statement(operation: Operation, proposal: Proposal) -> None:
     if not proposal.quote or proposal.covers_from is None or proposal.covers_to is None:
-        raise CannotResolve("Name the statement, and the first and the last day that it covers (UTC).")
+        raise CannotResolve("Name the statement, and the first and last day (UTC) that it covers.")
     if proposal.covers_to >= read_clock().astimezone(UTC).date():
-        raise CannotResolve("The last day is not over (UTC): no statement covers it yet.")
+        raise CannotResolve("The last day is not over yet (UTC). Wait for a statement that covers it.")
     begin, end = covered(operation)
     if begin_of(proposal.covers_from) > begin or begin_of(proposal.covers_to + timedelta(days=1)) < end:
         raise CannotResolve(
-            f"The statement has to cover the time from {minute(begin)} to {minute(end)}: from five minutes "
-            "before the first attempt to an hour after the last."
+            f"The statement must cover {minute(begin)} to {minute(end)}: from five minutes before the first "
+            "attempt to one hour after the last."
         )

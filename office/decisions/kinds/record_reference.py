@@ -1,4 +1,4 @@
-"""Recording the bank's reference of a capture or a refund that it has made. It is looked up there first."""
+"""Records the bank's reference of a capture or a refund. It is looked up at the bank first."""
 
 from office.decisions.denials import HAVE_AN_ID
 from office.decisions.effects import Decided
@@ -7,8 +7,8 @@ from office.decisions.evidence import (
     CannotResolve,
     Kind,
     Proposal,
-    is_looked_up,
-    made_of,
+    basis_at_bank,
+    can_be_looked_up,
     unchanged,
     unfinished,
 )
@@ -28,14 +28,13 @@ class ReferenceForm(ReasonForm):
     reference = ReferenceField(
         label="The bank's reference",
         max_length=80,
-        help_text="As the bank writes it, or the bare id of a statement. The bank is asked for it before "
-        "anything changes.",
+        help_text="As the bank writes it, or the bare id from a statement. FicPay looks it up at the bank.",
     )
     field_order = ("reference", "reason")
 
 
 class RecordReference(AboutOperation):
-    """Its outcome is that it has succeeded, at the time that the bank says."""
+    """The operation succeeded, at the time that the bank says."""
 
     kind = Kind.RECORD_REFERENCE
     route = "reference"
@@ -44,12 +43,12 @@ class RecordReference(AboutOperation):
     asks_for = ReferenceForm
 
     def is_about(self, operation: Operation) -> bool:
-        return is_looked_up(operation)
+        return can_be_looked_up(operation)
 
     def is_due(self, operation: Operation) -> bool:
-        """Where it has succeeded and its reference, which can be looked up at the bank, is not known."""
+        """If it succeeded without a reference, and the bank can look the reference up."""
         return (
-            is_looked_up(operation)
+            can_be_looked_up(operation)
             and operation.state == OperationState.SUCCEEDED
             and not operation.bank_reference
         )
@@ -60,30 +59,30 @@ class RecordReference(AboutOperation):
             operation = unfinished(proposal)
         if operation.kind not in HAVE_AN_ID:
             raise CannotResolve(
-                "Only a capture's or a refund's reference can be recorded. A hold has no owner on the wire, "
-                "and a void cannot be looked up."
+                "Only the reference of a capture or a refund can be recorded. The bank does not say whose a "
+                "hold is, and voids cannot be looked up."
             )
-        return made_of(operation, OperationKind(operation.kind), proposal.reference)
+        return basis_at_bank(operation, OperationKind(operation.kind), proposal.reference)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
         operation, reference = proposal.about, basis.reference
         payment = operation.claimed_payment
         amount = display(operation.amount_minor, operation.currency)
         done, how = _DONE[OperationKind(operation.kind)]
-        at = f" at {moment(basis.executed_at)}, as the bank says" if basis.executed_at else ""
-        moved = f"{amount} {how} already{at}"
+        at = f" at {moment(basis.executed_at)}, according to the bank" if basis.executed_at else ""
+        moved = f"{amount} was already {how}{at}"
         if operation.state == OperationState.SUCCEEDED:
             return [
                 ("State", f"The payment stays {payment.state}, with {reference}."),
-                ("Money", f"{moved}; none moves now."),
-                ("Merchant", "Sees it on the payment's receipt. What was answered before stays as it was."),
+                ("Money", f"{moved}. No money moves now."),
+                ("Merchant", "Sees it on the payment's receipt. Earlier responses stay as they were."),
             ]
         is_part = operation.kind == OperationKind.REFUND and operation.amount_minor < payment.refundable_minor
         then = f"The payment stays {payment.state}" if is_part else f"{payment.state} becomes {done}"
         return [
             ("State", f"{then}, with {reference}."),
-            ("Money", f"{moved}; none moves now."),
-            ("Merchant", "A retry of the request is answered 200 with the receipt."),
+            ("Money", f"{moved}. No money moves now."),
+            ("Merchant", "A retry of the request gets 200 with the receipt."),
         ]
 
     def apply(self, decided: Decided) -> str:
@@ -96,6 +95,6 @@ class RecordReference(AboutOperation):
 
 
 _DONE = {
-    OperationKind.CAPTURE: ("CAPTURED", "was taken"),
-    OperationKind.REFUND: ("REFUNDED", "was given back"),
+    OperationKind.CAPTURE: ("CAPTURED", "taken"),
+    OperationKind.REFUND: ("REFUNDED", "given back"),
 }

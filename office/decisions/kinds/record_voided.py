@@ -1,4 +1,4 @@
-"""Recording that the hold was voided: voids cannot be looked up at the bank, so a second person approves."""
+"""Records that a hold was voided. Voids cannot be looked up at the bank, so a second person approves."""
 
 from django import forms
 
@@ -20,12 +20,12 @@ from payments.domain.states import OperationKind
 from payments.models import Operation
 from payments.models.resolutions import SHOWS
 
-# What is about a hold, which somebody may have voided.
+# Operations on a hold that somebody may have voided.
 _VOIDABLE = (OperationKind.CAPTURE, OperationKind.VOID, OperationKind.RELEASE)
 
 
 class VoidedForm(ReasonForm):
-    """How it is known that a hold was voided."""
+    """The evidence that a hold was voided."""
 
     evidence = forms.ChoiceField(
         choices=[
@@ -33,7 +33,7 @@ class VoidedForm(ReasonForm):
             (Evidence.STATEMENT.value, SHOWS[Kind.RECORD_VOIDED, Evidence.STATEMENT]),
             (Evidence.BANK_WORD.value, Evidence.BANK_WORD.label),
         ],
-        help_text="Void ids cannot be looked up at the bank, so a second person approves.",
+        help_text="The bank cannot look voids up, so a second person must approve.",
     )
     quote = Lines(
         label="The bank's words, or the statement's name and line",
@@ -43,7 +43,7 @@ class VoidedForm(ReasonForm):
 
 
 class RecordVoided(AboutOperation):
-    """The void or the release has succeeded; a capture was not executed, and its payment is VOIDED."""
+    """A void or a release succeeded. A capture was not executed, and its payment becomes VOIDED."""
 
     kind = Kind.RECORD_VOIDED
     route = "voided"
@@ -52,7 +52,7 @@ class RecordVoided(AboutOperation):
     asks_for = VoidedForm
 
     def is_about(self, operation: Operation) -> bool:
-        """Where it is about a hold that somebody may have voided: not one that the bank calls captured."""
+        """If it is about a hold, and the bank does not say that the hold is captured."""
         return operation.kind in _VOIDABLE and not is_called_captured(operation)
 
     def is_weak(self, proposal: Proposal) -> bool:
@@ -61,19 +61,19 @@ class RecordVoided(AboutOperation):
     def verify(self, proposal: Proposal) -> Basis:
         operation = unfinished(proposal)
         if operation.kind not in _VOIDABLE:
-            raise CannotResolve(f"The {operation.kind} is about no hold that could have been voided.")
+            raise CannotResolve(f"This cannot be recorded for this {operation.kind}: it has no hold to void.")
         if proposal.evidence not in (Evidence.STATEMENT, Evidence.BANK_WORD) or not proposal.quote:
             raise CannotResolve("Name the statement that shows the void, or quote what the bank wrote.")
         if is_called_captured(operation):
-            raise CannotResolve("The bank has answered that it is captured: a captured hold is not voided.")
+            raise CannotResolve("The bank replied that the hold is captured, so it was not voided.")
         if (
             operation.kind == OperationKind.CAPTURE
             and done_already(operation)
             and proposal.evidence != Evidence.STATEMENT
         ):
             raise CannotResolve(
-                "The bank has answered that the authorization is used, most likely by our capture. Only a "
-                "statement that shows the void can tell otherwise."
+                "The bank replied that the authorization is used, most likely by our capture. Only a "
+                "statement that shows the void proves otherwise."
             )
         return basis_in_books(operation)
 
@@ -82,23 +82,21 @@ class RecordVoided(AboutOperation):
         if operation.kind == OperationKind.RELEASE:
             return [
                 ("State", "No payment changes. The release is closed as done."),
-                ("Money", f"{operation.target_reference} is no hold any more; the cardholder has the money."),
-                ("Merchant", "Hears nothing of it."),
+                ("Money", f"{operation.target_reference} no longer holds the cardholder's money."),
+                ("Merchant", "Is not notified."),
             ]
         payment = operation.claimed_payment
         retry = (
-            "A retry of the void is answered 200 with the receipt."
+            "A retry of the void gets 200 with the receipt."
             if operation.kind == OperationKind.VOID
-            else "A retry of the capture is refused: the payment is VOIDED. Goods must not be shipped for it."
+            else "A retry of the capture is refused: the payment is VOIDED. The order must not be shipped."
         )
         called_done = operation.kind == OperationKind.CAPTURE and is_called_done(operation)
-        beware = (
-            "The bank has answered that the authorization is used: most likely the money was TAKEN. Be sure."
-        )
+        warning = "The bank replied that the authorization is used. Most likely the money was TAKEN. Be sure."
         return [
-            *([("Beware", beware)] if called_done else []),
-            ("State", f"{payment.state} becomes VOIDED, without a void's id."),
-            ("Money", "None was taken, and none is held any more."),
+            *([("Warning", warning)] if called_done else []),
+            ("State", f"{payment.state} becomes VOIDED, without a void id."),
+            ("Money", "No money was taken, and none is held any more."),
             ("Merchant", retry),
         ]
 

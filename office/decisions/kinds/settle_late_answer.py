@@ -1,4 +1,4 @@
-"""Recording how it was settled with the bank that it has executed what our books call not executed."""
+"""Records the agreement with a bank that executed an operation which our books call not executed."""
 
 from django import forms
 
@@ -20,11 +20,11 @@ from payments.models import Discrepancy, Operation, Resolution
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 
-_NONE_LEFT = "There is no late answer to settle any more."
+_NONE_LEFT = "The late reply is already settled."
 
 
 class SettledForm(ReasonForm):
-    """What was agreed with the bank about something that it has done in spite of our books."""
+    """The agreement with the bank."""
 
     evidence = forms.ChoiceField(
         choices=[(Evidence.BANK_WORD.value, "")],
@@ -34,13 +34,13 @@ class SettledForm(ReasonForm):
     quote = Lines(
         label="What was agreed with the bank",
         max_length=1000,
-        help_text="As that it has given the money back to the card, with its reference.",
+        help_text="For example: the bank has returned the money to the card; with the bank's reference.",
     )
     field_order = ("quote", "reason")
 
 
 class SettleLateAnswer(AboutOperation):
-    """Closes the case. A second person approves whatever was agreed."""
+    """Closes the case. A second person always approves."""
 
     kind = Kind.SETTLE_LATE_ANSWER
     route = "late-answer"
@@ -68,13 +68,13 @@ class SettleLateAnswer(AboutOperation):
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
         payment = proposal.about.claimed_payment
         return [
-            ("State", f"The payment stays {payment.state}; the case is closed."),
-            ("Money", "None moves by this. What the bank has done, it must have undone, or agreed to."),
-            ("Merchant", f"May be told again that the order of {payment.public_id} is ready, if it is."),
+            ("State", f"The payment stays {payment.state}. The case is closed."),
+            ("Money", "No money moves now. The bank must have undone what it did, or agreed to settle it."),
+            ("Merchant", f"Can see again whether the order of {payment.public_id} is ready to ship."),
         ]
 
     def why_outdated(self, proposed: Resolution) -> str:
-        return "The late answer has been settled."
+        return "The late reply has been settled."
 
     def apply(self, decided: Decided) -> str:
         late = Discrepancy.objects.filter(operation=decided.operation, kind=LATE_ANSWER, closed_at=None)
@@ -84,7 +84,7 @@ class SettleLateAnswer(AboutOperation):
 
 
 def has_late_answer(operation: Operation) -> bool:
-    """Whether the bank has done it although it is recorded as not executed, and nobody has settled that."""
+    """Whether the bank executed what our books call not executed, and nobody has settled that yet."""
     return operation.state in (OperationState.NOT_EXECUTED, OperationState.REJECTED) and any(
         one.kind == LATE_ANSWER and one.closed_at is None for one in operation.discrepancies.all()
     )

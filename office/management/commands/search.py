@@ -25,7 +25,7 @@ class Command(BaseCommand):
             follow.watch(stop)
             return
         if rebuild:
-            follow.begin_anew()
+            follow.rebuild()
         if follow.catch_up():
             self.stdout.write("The search is up to date.")
         else:

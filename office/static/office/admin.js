@@ -1,5 +1,5 @@
-// Times and days in the reader's zone, a search that `/` leads to and that says that it searches. Without this script they are
-// in UTC and say so. A file of its own and no inline code, so that the strictest policy lets it run.
+// Shows times and days in the reader's zone, focuses the search on `/`, and shows that a search is running. Without
+// this script times are in UTC and say so. No inline code, so that a strict Content-Security-Policy allows it.
 
 (() => {
     "use strict";
@@ -14,7 +14,7 @@
         return `${day} ${time}${withMilliseconds ? `.${digits(moment.getMilliseconds(), 3)}` : ""}`;
     }
 
-    // `GMT+1`: as it was at that moment, in summer another.
+    // The offset at that moment, as `GMT+1`: it differs in summer.
     function offset(moment) {
         const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(moment);
         return parts.find((part) => part.type === "timeZoneName").value;
@@ -31,13 +31,13 @@
         element.textContent = local(moment, shown.includes(".")) + (saysUtc ? ` ${offset(moment)}` : "");
     }
 
-    // Headings that say UTC for a whole column, and what stands in their place on a narrow screen.
+    // Replaces "(UTC)" in column headings, and in the cell labels that replace them on a narrow screen.
     function rename(table) {
         table.dataset.zone = "local";
         const name = (text) => text.replace("(UTC)", "(local)");
         for (const span of table.querySelectorAll("thead span")) {
             if (span.textContent.includes("(UTC)")) {
-                span.title = `In ${zone}; rest the mouse on a time to see it in UTC`;
+                span.title = `In ${zone}. Hover over a time to see it in UTC.`;
                 span.textContent = name(span.textContent.trim());
             }
         }
@@ -46,8 +46,7 @@
         }
     }
 
-    // The days that are asked for are the reader's own, like the times that are shown; those of an address
-    // stay as they are.
+    // Day filters default to the reader's zone, like the times on the page. Days from the URL keep their zone.
     function offerZone(select) {
         if (![...select.options].some((option) => option.value === zone)) {
             select.add(new Option(zone));
@@ -64,14 +63,14 @@
             form.setAttribute("aria-busy", "true");
             button.textContent = "Searching…";
         });
-        // Back by the browser's button, the page is as it was left.
+        // The browser's Back button restores the page as it was left.
         addEventListener("pageshow", () => {
             form.removeAttribute("aria-busy");
             button.textContent = text;
         });
     }
 
-    // One click is one instruction: the bank may take its time.
+    // Prevents a second click while the bank is asked.
     function decideOnce(form) {
         form.addEventListener("submit", (event) => {
             const button = event.submitter;
@@ -79,7 +78,7 @@
                 return;
             }
             form.setAttribute("aria-busy", "true");
-            // When the form's fields have been collected, the button's own among them.
+            // After the form's fields, including the button's, have been collected.
             setTimeout(() => {
                 button.disabled = true;
                 button.textContent = "Asking the bank…";
@@ -88,19 +87,19 @@
         addEventListener("pageshow", () => form.removeAttribute("aria-busy"));
     }
 
-    // What is wrong with a form, or what it will do: where the keyboard and a screen reader go on.
-    function goOnFrom(element) {
+    // Moves the focus to a form's error or preview, for the keyboard and screen readers.
+    function focusOn(element) {
         requestAnimationFrame(() => element.focus());
     }
 
-    // The theme's icons are words in a font that draws them; a screen reader would read the words.
+    // The theme's icons are words in an icon font; a screen reader would read the words.
     function hideIcons() {
         for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
             icon.setAttribute("aria-hidden", "true");
         }
     }
 
-    // On a narrow screen rows become cards, and each cell says which column it was in.
+    // On a narrow screen rows become cards, and each cell shows the name of its column.
     function nameCells(table) {
         const names = [...table.querySelectorAll("thead tr:last-child > *")].map((cell) => cell.textContent.trim());
         for (const row of table.tBodies[0]?.rows ?? []) {
@@ -112,7 +111,7 @@
         }
     }
 
-    // `/` leads to the search: on this page, or where payments are listed.
+    // `/` focuses the search on this page, or opens the payment list.
     function searchBySlash(event) {
         const typing = event.target.closest("input, textarea, select, [contenteditable]");
         if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) {
@@ -135,7 +134,7 @@
     document.addEventListener("DOMContentLoaded", () => {
         hideIcons();
         document.querySelectorAll(":is(.ficpay-card, .ficpay-panel) table").forEach(nameCells);
-        document.querySelectorAll(".ficpay-deciding [data-goes-on]").forEach(goOnFrom);
+        document.querySelectorAll(".ficpay-deciding [data-goes-on]").forEach(focusOn);
         if (zone && !["UTC", "Etc/UTC", "GMT"].includes(zone)) {
             document.querySelectorAll("#result_list").forEach(rename);
             document.querySelectorAll("time[datetime]").forEach(translate);

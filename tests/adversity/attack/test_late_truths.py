@@ -151,7 +151,7 @@ def test_what_the_bank_has_called_captured_is_not_recorded_as_voided(
     bank.script("captures", "fail_before", status=400, code="already_captured", times=1000)
     live.post(f"/payments/{payment['id']}/capture", key="k")
     recovered(bank)
-    with pytest.raises(CannotResolve, match="a captured hold is not voided"):
+    with pytest.raises(CannotResolve, match="so it was not voided"):
         by_the_banks_word(the_only("capture"), kim, lee, Kind.RECORD_VOIDED)
 
 

@@ -191,6 +191,6 @@ def test_staff_are_told_that_somebody_else_is_at_work_on_it(
     capture = lost_capture(live, bank)
     proposal = recording(capture, bank.ledger()[-1].id)
     payment = {"id": capture.claimed_payment.public_id}
-    with locked(payment), pytest.raises(CannotResolve, match="Somebody else is at work on this"):
+    with locked(payment), pytest.raises(CannotResolve, match="Somebody else is working on this"):
         resolve.propose(kim, proposal)
     assert resolve.propose(kim, proposal).is_done

@@ -136,7 +136,7 @@ class TestAVoidThatTheBankHasDone:
         bank.script("authorizations", "drop_before", times=1000)
         live.post(path, None if kind == "refund" else order())
         let_pass(1 * MINUTES, bank)
-        with pytest.raises(CannotResolve, match="no hold that could have been voided"):
+        with pytest.raises(CannotResolve, match="it has no hold to void"):
             by_the_banks_word(the_only(kind), kim, lee, Kind.RECORD_VOIDED)
 
 
@@ -158,7 +158,7 @@ class TestAnAnswerThatComesLate:
         with pytest.raises(Outdated, match="has answered late"):
             by_the_banks_word(capture, kim, lee)
         said = asking.ask_again(lee, capture.pk, reason="to take it")
-        assert said.startswith("The bank was not asked: an answer of its own had come late, and is taken")
+        assert said.startswith("The bank was not asked: FicPay applied a late reply that it already had")
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
         assert disagreements(bank, settled=True) == []
 
@@ -208,7 +208,7 @@ class TestAnAnswerThatComesLate:
         recover_due(within=WITHIN)
         hold = bank.ledger()[0].id
         if the_only("authorize").state != "SUCCEEDED":
-            with pytest.raises(CannotResolve, match="to an operation of ours"):
+            with pytest.raises(CannotResolve, match="to an unfinished operation of ours"):
                 resolve.propose(kim, Proposal(Kind.VOID_HOLD, "seen", reference=hold, bank="ficmart"))
             asking.ask_again(kim, the_only("authorize").pk, reason="to take it")
         assert the_only("authorize").state == "SUCCEEDED"
@@ -284,7 +284,7 @@ class TestAHoldThatIsNotFreed:
         for thread in threads:
             thread.join()
         assert sum(one == "APPLIED" for one in outcomes) == 1
-        assert sum("being released already" in one for one in outcomes) == 1
+        assert sum("already being released" in one for one in outcomes) == 1
         assert Operation.objects.filter(kind="release").count() == 1
         assert Resolution.objects.count() == 1
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from django.contrib.auth.models import User
 
 from office.decisions import asking, resolve
-from office.decisions.carry_out import NotKnown
+from office.decisions.carry_out import OutcomeUnknown
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
 from office.log.staff import Staff
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
@@ -16,7 +16,7 @@ from tests.adversity.model.books import Books
 from tests.adversity.model.senders import Died
 
 # What they may be told instead of that it is done, or nothing where their process has died.
-NO = (CannotResolve, Outdated, NotKnown, Refused, Died)
+NO = (CannotResolve, Outdated, OutcomeUnknown, Refused, Died)
 _INSTRUCTIONS = {"AUTHORIZED": (Kind.CAPTURE, Kind.VOID), "CAPTURED": (Kind.REFUND,)}
 
 

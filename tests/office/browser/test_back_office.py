@@ -90,8 +90,8 @@ class TestSupport:
         page.get_by_label("Created from").fill("2020-01-01")
         page.get_by_label("Created to").fill("2020-12-31")
         page.get_by_role("button", name="Search").click()
-        expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
-        page.get_by_role("link", name="clear the search and the filters").click()
+        expect(page.get_by_role("heading", name="No payments match")).to_be_visible()
+        page.get_by_role("link", name="clear search and filters").click()
         expect(page.locator("#result_list tbody")).to_have_count(25)
 
     def test_filters_by_what_needs_attention(self, signed_in: Page, payments: Payment) -> None:
@@ -112,7 +112,7 @@ class TestSupport:
         page = signed_in
         page.goto(f"{LIST}?q=4242")
         with page.expect_download() as download:
-            page.get_by_label("Why, for the log").fill("the month's end")
+            page.get_by_label("Reason, for the log").fill("the month's end")
             page.get_by_role("button", name="Export as CSV").click()
         text = download.value.path().read_text("utf-8-sig")
         assert download.value.suggested_filename.endswith(".csv")
@@ -154,7 +154,7 @@ class TestSupport:
             expect(page.get_by_label("Days in")).to_have_value("America/New_York")
             page.get_by_label("Days in").select_option("Asia/Tokyo")
             page.get_by_role("button", name="Search").click()
-            expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
+            expect(page.get_by_role("heading", name="No payments match")).to_be_visible()
             assert not scrolls_sideways(page)
             page.goto(f"{LIST}?created_to=2026-07-01")  # as the dashboard counts days
             expect(page.get_by_label("Days in")).to_have_value("UTC")
@@ -174,7 +174,7 @@ class TestSupport:
         page.wait_for_url("**/?q=order-1001")
         for _ in range(3):  # Search, Clear, and past the filters
             page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Skip to the payments found")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to results")).to_be_focused()
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -284,7 +284,7 @@ class TestSupport:
         page.goto(LIST)
         page.get_by_role("searchbox", name="Search").fill(f" {CARD_NUMBER[:4]} {CARD_NUMBER[4:]}")
         page.get_by_role("button", name="Search").click()
-        expect(page.get_by_role("alert")).to_contain_text("it was not searched")
-        page.get_by_role("link", name="Search by the last four digits").click()
+        expect(page.get_by_role("alert")).to_contain_text("your text contained a card number")
+        page.get_by_role("link", name="Search by last four digits").click()
         expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
         assert not [line for line in [*visited, page.content()] if CARD_NUMBER[4:] in line]

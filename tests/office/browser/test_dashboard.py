@@ -48,7 +48,7 @@ class TestDashboard:
         page.wait_for_url("**/?mode=test**")
         expect(page.get_by_text("Test mode: no real money")).to_be_visible()
         expect(page.get_by_role("link", name="Test", exact=True)).to_have_attribute("aria-current", "true")
-        page.get_by_text("The same as a table").focus()
+        page.get_by_text("Show as table").focus()
         page.keyboard.press("Enter")
         table = page.get_by_role("table").filter(has_text="Hour (UTC)")
         expect(table.get_by_role("row")).to_have_count(2)

@@ -61,7 +61,7 @@ class TestADecisionByKeyboard:
         keys.press("Tab")  # Back
         keys.press("Tab")
         keys.press("Enter")
-        wrong = page.get_by_text("Nothing has changed. The bank knows no capture")
+        wrong = page.get_by_text("Nothing changed. The bank has no capture")
         expect(wrong).to_be_focused()
         assert page.get_by_label("Reason").input_value() == "read off the portal"
         keys.press("Tab")
@@ -109,13 +109,13 @@ class TestWhatASecondPersonSees:
         page.goto(address("record_voided", void.pk))  # a rival
         expect(page.get_by_text("kim has proposed “Record that the hold was voided”")).to_be_visible()
         page.goto(address("ask_again", void.pk))
-        expect(page.get_by_text("kim looks after this case.")).to_be_visible()
+        expect(page.get_by_text("kim owns this case.")).to_be_visible()
         look_at(page, "anothers-case")
-        page.get_by_label("kim looks after this case.").check()
+        page.get_by_label("kim owns this case.").check()
         page.get_by_label("Reason").fill("the customer waits")
         page.get_by_role("button", name="What will happen?").click()
         expect(
-            page.get_by_text("May free the hold of $50.00 now, if it was not freed already.")
+            page.get_by_text("The bank may free the hold of $50.00 now if it has not yet.")
         ).to_be_visible()
         page.goto(address("approve", proposed.pk))
         look_at(page, "approve")
@@ -154,7 +154,7 @@ class TestANote:
         page.get_by_label("A note for other staff").fill("One.\nTwo.")
         page.context.clear_cookies(name="sessionid")
         page.get_by_role("button", name="Add note").click()
-        expect(page.get_by_text("What you typed comes back then")).to_be_visible()
+        expect(page.get_by_text("Your input comes back after the login")).to_be_visible()
         page.get_by_label("Username").fill("ada")
         page.get_by_label("Password").fill("correct horse battery staple")
         page.get_by_role("button", name="Log in").click()

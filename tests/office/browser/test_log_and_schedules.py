@@ -79,7 +79,7 @@ class TestTheLog:
         photograph(page, "log-searched")
         page.get_by_label("Who").fill("nobody")
         page.get_by_role("button", name="Search").click()
-        expect(page.get_by_role("heading", name="Nothing in the log matches")).to_be_visible()
+        expect(page.get_by_role("heading", name="No log lines match")).to_be_visible()
         photograph(page, "log-without-matches")
 
 
@@ -110,7 +110,7 @@ class TestSchedules:
     def test_are_looked_after_by_operations(self, sign_in: SignIn) -> None:
         page = sign_in("olga", Role.OPERATIONS)
         page.locator(f"a[href='{SCHEDULES}']").click()
-        expect(page.get_by_text("Recovery is away. Start")).to_be_visible()
+        expect(page.get_by_text("Recovery is not running. Start")).to_be_visible()
         page.wait_for_load_state("networkidle")
         photograph(page, "schedules")
         page.get_by_role("row", name="expirations").get_by_role("link", name="Run now…").click()
@@ -156,7 +156,7 @@ class TestUsers:
         decide(page, Reason="lost phone")
         photograph(page, "reset-second-factor")
         confirm(page)
-        expect(page.get_by_text("asks for the password alone")).to_be_visible()
+        expect(page.get_by_text("needs only the password")).to_be_visible()
         page.goto(f"/admin/auth/user/{kim.pk}/password/")
         page.wait_for_load_state("networkidle")
         photograph(page, "set-password")

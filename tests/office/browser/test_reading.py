@@ -98,7 +98,7 @@ class TestByKeyboard:
         page = signed_in
         page.goto(f"{LIST}{payment.public_id}/change/")
         page.keyboard.press("Tab")
-        skip = page.get_by_role("link", name="Skip to the content")
+        skip = page.get_by_role("link", name="Skip to content")
         expect(skip).to_be_focused()
         expect(skip).to_be_in_viewport()
         page.keyboard.press("Enter")

@@ -63,7 +63,7 @@ def decide(page: Page, **given: str) -> None:
     for label, value in given.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
     page.get_by_role("button", name="What will happen?").click()
-    expect(page.get_by_text("This will happen")).to_be_visible()
+    expect(page.get_by_text("What will happen")).to_be_visible()
 
 
 def confirm(page: Page) -> None:
@@ -104,7 +104,7 @@ class TestSupport:
         page.get_by_label("The bank's reference").fill(wrong)
         page.get_by_label("Reason").fill("read off the portal")
         page.get_by_role("button", name="What will happen?").click()
-        expect(page.get_by_text("Nothing has changed. The bank knows no capture")).to_be_visible()
+        expect(page.get_by_text("Nothing changed. The bank has no capture")).to_be_visible()
         page.goto(f"{LIST}{operation.payment_id}/change/")
         photograph(page, "payment")
         page.get_by_role("heading", name="Timeline").evaluate("heading => heading.scrollIntoView()")
@@ -133,7 +133,7 @@ class TestSupport:
         page.get_by_label("this day included").fill((proposal.covers_to + DAY).isoformat())
         page.get_by_label("Reason").fill("it is not on it")
         page.get_by_role("button", name="What will happen?").click()
-        expect(page.get_by_text("Nothing has changed. The statement has to cover")).to_be_visible()
+        expect(page.get_by_text("Nothing changed. The statement must cover")).to_be_visible()
         page.get_by_label("the statement's name").fill("statement 323")
         page.get_by_label("The statement covers").fill(proposal.covers_from.isoformat())
         page.get_by_label("this day included").fill(proposal.covers_to.isoformat())
@@ -166,7 +166,7 @@ class TestSupport:
         decide(page, Reason="the customer sent it back")
         live.post(f"/payments/{payment.public_id}/refund")
         confirm(page)
-        expect(page.get_by_text("Nothing has changed.")).to_be_visible()
+        expect(page.get_by_text("Nothing changed.")).to_be_visible()
         assert [entry.type for entry in bank.ledger()].count("REFUND") == 1
 
 
@@ -180,14 +180,14 @@ class TestFourEyes:
         page.goto(f"{LIST}{payment.pk}/change/")
         page.get_by_role("link", name="Refund", exact=True).click()
         decide(page, Reason="the customer sent it back")
-        expect(page.get_by_text("Nothing yet: somebody else has to approve it first.")).to_be_visible()
+        expect(page.get_by_text("Nothing changes until another person approves it.")).to_be_visible()
         page.get_by_role("button", name="Propose").click()
-        expect(page.get_by_text("Somebody else has to approve it; it waits")).to_be_visible()
+        expect(page.get_by_text("Another person must approve it")).to_be_visible()
         page.goto(QUEUE)
-        expect(page.get_by_role("link", name="Take back")).to_be_visible()
+        expect(page.get_by_role("link", name="Withdraw")).to_be_visible()
         expect(page.get_by_role("link", name="Approve")).to_have_count(0)
         page.goto(f"{LIST}proposals/{Resolution.objects.get().pk}/approve/")  # no link, so by hand
-        expect(page.get_by_text("Nobody approves their own proposal")).to_be_visible()
+        expect(page.get_by_text("You cannot approve your own proposal")).to_be_visible()
         assert Payment.objects.get().state == "CAPTURED"
 
         page = sign_in("max", Role.SUPPORT_LEAD)
@@ -227,7 +227,7 @@ class TestTheOthers:
         page = sign_in("fin", Role.FINANCE)
         photograph(page, "dashboard")
         page.goto(f"{LIST}?state=CAPTURED")
-        page.get_by_label("Why, for the log").fill("the month's end")
+        page.get_by_label("Reason, for the log").fill("the month's end")
         with page.expect_download() as download:
             page.get_by_role("button", name="Export as CSV").click()
         file = tmp_path / "payments.csv"

@@ -25,7 +25,7 @@ class TestAskingAgain:
         operation = too_old(live, bank)
         asked = len(bank.requests())
         said = asking.ask_again(kim, operation.pk, reason="perhaps")
-        assert said == "The bank answered 400 invalid_card; the authorize is NEEDS_REVIEW."
+        assert said == "The bank replied 400 invalid_card; the authorize is NEEDS_REVIEW."
         assert len(bank.requests()) > asked
 
     def test_settles_what_was_under_review_when_the_bank_has_come_to_its_senses(

@@ -107,7 +107,7 @@ class TestInstructingForTheMerchant:
     @pytest.mark.parametrize(
         ("fault", "said", "state"),
         [
-            ({"status": 500, "code": "internal_error"}, "no clear answer yet", "OPEN"),
+            ({"status": 500, "code": "internal_error"}, "has not replied clearly yet", "OPEN"),
             ({"status": 400, "code": "authorization_expired"}, "the authorization has expired", "REJECTED"),
         ],
     )
@@ -133,7 +133,7 @@ class TestInstructingForTheMerchant:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         bank.stop()
         resolved = resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment))
-        assert "not executed, the bank could not be reached" in resolved.said
+        assert "not executed. The bank could not be reached" in resolved.said
         bank.restart()
         forget_pace()
         assert resolve.propose(kim, Proposal(Kind.CAPTURE, "shipped", payment=payment)).is_done

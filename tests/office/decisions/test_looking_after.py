@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from office.cases import assignments
-from office.cases.assignments import LookedAfter
+from office.cases.assignments import AlreadyAssigned
 from office.log.staff import Staff
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Assignment, Event, Operation, Resolution
@@ -62,11 +62,11 @@ class TestACase:
     ) -> None:
         assert "nobody Take Ask" in kim.read(QUEUE)
         taken = press(kim, "take", operation)
-        assert f"You look after the capture of {operation.payment}." in taken
+        assert f"You now own the capture of {operation.payment}." in taken
         assert "kim Give back Ask" in taken
         assert "Take" not in taken
         given_back = press(kim, "give_back", operation)
-        assert f"Nobody looks after the capture of {operation.payment} any more." in given_back
+        assert f"You no longer own the capture of {operation.payment} any more." in given_back
         assert "nobody Take Ask" in given_back
         assert logged() == [(TAKEN, "staff:kim"), (GIVEN_BACK, "staff:kim")]
 
@@ -77,18 +77,18 @@ class TestACase:
         press(kim, "give_back", operation)
         log = kim.read("admin:payments_event_changelist")
         assert f"kim user {kim.user.pk} Took a case order-7" in log
-        assert f"kim user {kim.user.pk} Gave a case back order-7" in log
+        assert f"kim user {kim.user.pk} Gave back a case order-7" in log
         timeline = kim.read("admin:payments_payment_change", operation.payment_id)
-        assert timeline.index("Took a case Operation capture") < timeline.index("Gave a case back Operation")
+        assert timeline.index("Took a case Operation capture") < timeline.index("Gave back a case Operation")
 
     def test_of_another_is_not_taken(self, operation: Operation, kim: Member, lee: Member) -> None:
         press(lee, "take", operation)
         shown = kim.read(QUEUE)
         assert "lee Ask" in shown
         refused = press(kim, "take", operation)  # from a page that is older
-        assert f"Nothing has changed: lee looks after the capture of {operation.payment}." in refused
+        assert f"Nothing changed: lee looks after the capture of {operation.payment}." in refused
         refused = press(kim, "give_back", operation)
-        assert f"Nothing has changed: you did not look after the capture of {operation.payment}." in refused
+        assert f"Nothing changed: you did not own the capture of {operation.payment}." in refused
         assert Assignment.objects.get().owner == lee.user
         assert logged() == [(TAKEN, "staff:lee")]
 
@@ -121,7 +121,7 @@ class TestACase:
         def take(staff: Staff) -> str:
             try:
                 assignments.take(staff, operation)
-            except LookedAfter as by:
+            except AlreadyAssigned as by:
                 return f"{by} looks after it"
             return "taken"
 
@@ -138,7 +138,7 @@ class TestACase:
 
         def often(act: Callable[[Staff, Operation], object], staff: Staff) -> str:
             for _ in range(60):
-                with suppress(LookedAfter):
+                with suppress(AlreadyAssigned):
                     act(staff, operation)
             return "done"
 

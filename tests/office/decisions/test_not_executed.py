@@ -46,21 +46,21 @@ class TestRecordingThatNothingWasExecuted:
 
     def test_without_evidence_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         operation = too_old(live, bank)
-        with pytest.raises(CannotResolve, match="which evidence"):
+        with pytest.raises(CannotResolve, match="Choose the evidence"):
             resolve.propose(kim, not_executed(operation, ""))
         with pytest.raises(CannotResolve, match="Name the statement"):
             resolve.propose(kim, not_executed(operation, Evidence.STATEMENT))
         with pytest.raises(CannotResolve, match="Quote"):
             resolve.propose(kim, not_executed(operation, Evidence.BANK_WORD))
-        with pytest.raises(CannotResolve, match="No such answer"):
+        with pytest.raises(CannotResolve, match="That reply does not prove it"):
             resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER))
-        with pytest.raises(CannotResolve, match="No such answer"):
+        with pytest.raises(CannotResolve, match="That reply does not prove it"):
             resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=1))
         assert Resolution.objects.count() == 0
 
     @pytest.mark.parametrize(
         ("first", "last", "why"),
-        [(1, 1, "has to cover"), (-1, -1, "has to cover"), (0, 2, "is not over"), (0, 10**6, "is not over")],
+        [(1, 1, "must cover"), (-1, -1, "must cover"), (0, 2, "is not over"), (0, 10**6, "is not over")],
     )
     def test_a_statement_that_does_not_cover_it_is_no_evidence(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, first: int, last: int, why: str
@@ -97,7 +97,7 @@ class TestRecordingThatNothingWasExecuted:
         operation = lost_capture(live, bank)
         assert operation.attempts.latest("number").reply == "400 authorization_already_used"
         for attempt in operation.attempts.all():
-            with pytest.raises(CannotResolve, match="record the reference of the capture"):
+            with pytest.raises(CannotResolve, match="Record the reference of the capture"):
                 resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=attempt.number))
 
     def test_an_answer_is_worth_nothing_after_a_later_silence(
@@ -108,11 +108,11 @@ class TestRecordingThatNothingWasExecuted:
         bank.clear_script()
         bank.script("captures", "drop_after", times=1000)
         said = asking.ask_again(kim, operation.pk, reason="once more")
-        assert said.startswith("The bank was asked and gave no clear answer (")
+        assert said.startswith("The bank was asked but did not reply clearly (")
         assert said.endswith("); the capture is NEEDS_REVIEW.")
         operation = Operation.objects.get(pk=operation.pk)
         let_pass(5 * MINUTES, bank)
-        with pytest.raises(CannotResolve, match="No such answer"):
+        with pytest.raises(CannotResolve, match="That reply does not prove it"):
             resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number))
 
     def test_seen_before_the_bank_was_asked_again_is_outdated(

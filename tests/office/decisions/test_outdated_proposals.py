@@ -125,9 +125,9 @@ class TestAProposalIsOutdatedWithWhatItIsAbout:
         assert list(standing_proposals()) == all_of_them[:1]
         assert list(outdated_proposals().order_by("pk")) == all_of_them[1:]
         assert [why_outdated(one) for one in outdated_proposals().order_by("pk")] == [
-            "The void has ended: it is NOT_EXECUTED.",
-            "The refund has ended: it is NOT_EXECUTED.",
-            "The late answer has been settled.",
+            "The void is already NOT_EXECUTED.",
+            "The refund is already NOT_EXECUTED.",
+            "The late reply has been settled.",
             "auth_stray is being released.",
             "The payment is VOIDED.",
             "The payment is REFUNDED.",

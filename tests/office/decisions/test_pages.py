@@ -41,7 +41,7 @@ class Member:
         """Fill in the form, look at what will happen, confirm; what the next page shows."""
         address = reverse(name, args=args)
         preview = self.client.post(address, {"seen": seen, **given}, follow=True)
-        assert "This will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
+        assert "What will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
         done = self.client.post(address, {"seen": seen, **given, "confirmed": "yes"}, follow=True)
         assert done.status_code == 200, done
         return text_of(done.content.decode())
@@ -80,7 +80,7 @@ class TestTheReviewQueue:
         live.post(f"/payments/{payment['id']}/capture")
         assert "Nothing needs people" in kim.read(QUEUE)
         let_pass(timedelta(hours=1, minutes=1), bank)
-        assert "recovery goes on asking" in kim.read(QUEUE)
+        assert "Recovery keeps asking" in kim.read(QUEUE)
 
     def test_is_there_for_those_who_may_look_only(
         self, live: ApiClient, bank: SimulatedBank, transactional_db: None
@@ -135,7 +135,7 @@ class TestThePaymentsPage:
             for typed in ("100.00", "$100.00", "100", "500.01", "€100.00")
         }
         for typed in ("100.00", "$100.00"):
-            assert "The payment stays CAPTURED, once the bank has said so." in shown[typed]
+            assert "The payment stays CAPTURED, when the bank confirms." in shown[typed]
             assert "$100.00 goes back to the card; $400.00 can be refunded later." in shown[typed]
         assert "Write an amount like $500.00." in shown["100"]
         assert "Write an amount like $500.00." in shown["€100.00"]
@@ -181,7 +181,7 @@ class TestThePaymentsPage:
         shown = kim.read("admin:payments_payment_change", operation.payment_id)
         assert "The bank may still be working on the capture: recovery asks at 20" in shown
         said = kim.decide("admin:payments_ask_again", operation.pk, reason="now, please")
-        assert "Nothing was asked: a call about the capture may still be under way." in said
+        assert "The bank was not asked: a call about the capture may still be in flight." in said
 
     def test_says_that_an_authorize_too_old_goes_to_people(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
@@ -236,7 +236,7 @@ class TestDeciding:
         for page in ("approve", "refuse"):
             address = reverse(f"admin:payments_{page}", args=[proposed.pk])
             answer = lee.client.get(address, follow=True)
-            assert "decided already: APPLIED by lee" in text_of(answer.content.decode())
+            assert "already decided: APPLIED by lee" in text_of(answer.content.decode())
 
     def test_what_the_state_does_not_allow_is_not_offered(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
@@ -244,10 +244,10 @@ class TestDeciding:
         payment = Payment.objects.get(order_id=live.authorized()["order_id"])
         address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
         answer = kim.client.post(address, {"reason": "x"}, follow=True)
-        assert "Nothing has changed. A payment that is AUTHORIZED cannot be refunded." in text_of(
+        assert "Nothing changed. A payment that is AUTHORIZED cannot be refunded." in text_of(
             answer.content.decode()
         )
-        assert "This will happen" not in text_of(answer.content.decode())
+        assert "What will happen" not in text_of(answer.content.decode())
 
     def test_what_an_unclear_bank_has_done_is_not_called_done(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
@@ -256,7 +256,7 @@ class TestDeciding:
         bank.script("refunds", "drop_before", times=1000)
         shown = kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
         assert "Refund: done." not in shown
-        assert "the bank has given no clear answer yet" in shown
+        assert "the bank has not replied clearly yet" in shown
 
     def test_a_wrong_reference_changes_nothing_and_the_right_one_does(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
@@ -269,8 +269,8 @@ class TestDeciding:
         for confirmed in ({}, {"confirmed": "yes"}):
             answer = kim.client.post(address, {"reference": wrong, **given, **confirmed}, follow=True)
             shown = text_of(answer.content.decode())
-            assert "Nothing has changed. The bank knows no capture" in shown
-            assert "This will happen" not in shown
+            assert "Nothing changed. The bank has no capture" in shown
+            assert "What will happen" not in shown
         assert Resolution.objects.count() == 0
         done = kim.decide(page, operation.pk, reference=bank.ledger()[-1].id, **given)
         assert "Record the bank's reference: done." in done
@@ -304,12 +304,12 @@ class TestDeciding:
             "reason": "so it seems",
         }
         preview = kim.client.post(address, given, follow=True)
-        assert "This will happen" in text_of(preview.content.decode())
+        assert "What will happen" in text_of(preview.content.decode())
         let_pass(timedelta(minutes=5), bank)
         recover_due(within=timedelta(seconds=5))
         confirmed = kim.client.post(address, {**given, "confirmed": "yes"}, follow=True)
         shown = text_of(confirmed.content.decode())
-        assert "Nothing has changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
+        assert "Nothing changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
 
     def test_who_has_the_page_open_while_the_bank_is_asked_goes_on_from_how_it_is_now(
@@ -324,7 +324,7 @@ class TestDeciding:
             """What the page says is outdated, and what it shows instead."""
             page = lee.client.post(reverse(name, args=[about]), posted, follow=True)
             assert "has been asked about the capture since" in text_of(page.content.decode())
-            assert "This will happen" not in text_of(page.content.decode())
+            assert "What will happen" not in text_of(page.content.decode())
             return {**posted, "seen": page.context["seen"]}
 
         posted = {**given, "seen": operation.lease_epoch}
@@ -342,7 +342,7 @@ class TestDeciding:
             {"seen": seen, "reason": "right", "confirmed": "yes"},
             follow=True,
         )
-        assert "Nothing has changed. The bank has been asked about the capture since" in text_of(
+        assert "Nothing changed. The bank has been asked about the capture since" in text_of(
             late.content.decode()
         )
         seen = max_.client.get(reverse(approve, args=[proposed.pk])).context["seen"]
@@ -364,16 +364,16 @@ class TestDeciding:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
         address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
         preview = text_of(lee.client.post(address, {"reason": "returned"}, follow=True).content.decode())
-        assert "This will happen Nothing yet: somebody else has to approve it first. Then:" in preview
+        assert "What will happen Nothing changes until another person approves it. Then:" in preview
         done = lee.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
-        assert "Somebody else has to approve it" in done
+        assert "Another person must approve it" in done
         proposed = Resolution.objects.get()
         own = lee.client.post(
             reverse("admin:payments_approve", args=[proposed.pk]),
             {"reason": "me again", "confirmed": "yes"},
             follow=True,
         )
-        assert "Nobody approves their own proposal" in text_of(own.content.decode())
+        assert "You cannot approve your own proposal" in text_of(own.content.decode())
         tried = Event.objects.get(type="resolution.failed")
         assert (tried.actor, tried.evidence["because"]) == ("staff:lee", "me again")
         assert Payment.objects.get().state == "CAPTURED"
@@ -404,7 +404,7 @@ class TestDeciding:
     def test_asks_the_bank_again(self, live: ApiClient, bank: SimulatedBank, kim: Member) -> None:
         operation = lost_capture(live, bank)
         shown = kim.decide("admin:payments_ask_again", operation.pk, reason="once more")
-        answered = "The bank answered 400 authorization_already_used: the hold was captured or voided already"
+        answered = "The bank replied 400 authorization_already_used: the hold was already captured or voided"
         assert f"{answered}; the capture is NEEDS_REVIEW." in shown
 
     def test_records_that_nothing_was_executed(

@@ -69,14 +69,14 @@ class TestRecordingTheBanksReference:
         operation = lost_capture(live, bank)
         reference = bank.ledger()[-1].id
         bank.database_down()
-        with pytest.raises(CannotResolve, match="could not be asked"):
+        with pytest.raises(CannotResolve, match="did not reply clearly"):
             resolve.propose(kim, recording(operation, reference))
         bank.database_down(False)
         assert resolve.propose(kim, recording(operation, reference)).resolution.state == "APPLIED"
 
     def test_is_not_possible_for_a_hold(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         operation = too_old(live, bank)
-        with pytest.raises(CannotResolve, match="no owner on the wire"):
+        with pytest.raises(CannotResolve, match="voids cannot be looked up"):
             resolve.propose(kim, recording(operation, bank.ledger()[0].id))
 
 

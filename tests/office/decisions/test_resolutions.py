@@ -36,13 +36,13 @@ class TestFourEyes:
         proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         assert proposed.state == "PROPOSED"
         assert Payment.objects.get().state == "AUTHORIZED"
-        with pytest.raises(CannotResolve, match="Nobody approves their own"):
+        with pytest.raises(CannotResolve, match="You cannot approve your own"):
             resolve.approve(kim, proposed.pk, reason="right")
         assert resolve.approve(lee, proposed.pk, reason="right").resolution.state == "APPLIED"
         assert Payment.objects.get().state == "CAPTURED"
         event = Event.objects.get(type="payment.captured")
         assert (event.actor, event.evidence["proposed_by"]) == ("staff:lee", "kim")
-        with pytest.raises(CannotResolve, match="decided already"):
+        with pytest.raises(CannotResolve, match="already decided"):
             resolve.approve(lee, proposed.pk, reason="right")
 
     def test_the_database_refuses_an_approval_of_ones_own(
@@ -60,7 +60,7 @@ class TestFourEyes:
     ) -> None:
         operation = lost_capture(live, bank, amount=50_001)
         proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
-        with pytest.raises(CannotResolve, match="proposal for this already"):
+        with pytest.raises(CannotResolve, match="already a proposal for this"):
             resolve.propose(lee, recording(operation, bank.ledger()[-1].id))
         assert resolve.refuse(lee, proposed.pk, reason="not convinced").resolution.state == "REFUSED"
         assert resolve.propose(lee, recording(operation, bank.ledger()[-1].id)).resolution.state == "PROPOSED"
@@ -88,7 +88,7 @@ class TestFourEyes:
         told = Event.objects.get(type="resolution.outdated")
         assert told.evidence | {"user": lee.user_id, "from": lee.address} == told.evidence
         because = told.evidence["because"]
-        assert (told.actor, because) == ("staff:lee", "The capture has ended: it is SUCCEEDED.")
+        assert (told.actor, because) == ("staff:lee", "The capture is already SUCCEEDED.")
         assert (told.evidence["resolution"], told.evidence["proposed_by"]) == (proposed.pk, "kim")
         assert (told.payment, told.operation) == (operation.payment, operation)
         assert not Event.objects.filter(type="resolution.failed").exists()
@@ -126,7 +126,7 @@ class TestFourEyes:
         assert bank.ledger()[-1].type == "CAPTURE"
         let_pass(1 * MINUTES, bank)  # its lease has run out
         now = Operation.objects.get(pk=operation.pk).lease_epoch
-        with pytest.raises(Outdated, match="sent again since this was proposed"):
+        with pytest.raises(Outdated, match="sent again after this was proposed"):
             resolve.approve(lee, proposed.pk, reason="right", seen_epoch=now)
         assert Operation.objects.get(pk=operation.pk).state == "NEEDS_REVIEW"
         resolve.refuse(kim, proposed.pk, reason="asked the bank anew")
@@ -155,11 +155,11 @@ class TestFourEyes:
         operation = contradicted(live, bank)
         word = not_executed(operation, Evidence.BANK_WORD, quote="We have not seen it.")
         last = last_attempt(operation)
-        with pytest.raises(Outdated, match="since this page was made"):
+        with pytest.raises(Outdated, match="after this page was loaded"):
             resolve.propose(kim, replace(word, seen_attempt=last - 1))
         proposed = resolve.propose(kim, replace(word, seen_attempt=last)).resolution
         epoch = operation.lease_epoch
-        with pytest.raises(Outdated, match="since this page was made"):
+        with pytest.raises(Outdated, match="after this page was loaded"):
             resolve.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last - 1)
         done = resolve.approve(lee, proposed.pk, reason="x", seen_epoch=epoch, seen_attempt=last)
         assert done.resolution.state == "APPLIED"
@@ -176,10 +176,10 @@ class TestFourEyes:
             user.save()
         else:
             user.user_permissions.clear()
-        with pytest.raises(CannotResolve, match="kim may not propose this any more"):
+        with pytest.raises(CannotResolve, match="kim is no longer allowed to propose this"):
             resolve.approve(lee, proposed.pk, reason="right")
         assert Payment.objects.get().state == "AUTHORIZED"
-        assert resolve.refuse(lee, proposed.pk, reason="propose it anew").resolution.state == "REFUSED"
+        assert resolve.refuse(lee, proposed.pk, reason="make a new proposal").resolution.state == "REFUSED"
 
     def test_who_confirms_what_does_not_hold_is_in_the_log(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
@@ -193,7 +193,7 @@ class TestFourEyes:
         wrong, own = Event.objects.filter(type="resolution.failed").order_by("id")
         assert (wrong.actor, own.actor) == ("staff:kim", "staff:kim")
         assert wrong.evidence["reference"] == "cap_00000000-0000-0000-0000-000000000000"
-        assert wrong.evidence["told"].startswith("The bank knows no capture cap_0000")
-        assert own.evidence["told"].startswith("Nobody approves their own proposal")
+        assert wrong.evidence["told"].startswith("The bank has no capture cap_0000")
+        assert own.evidence["told"].startswith("You cannot approve your own proposal")
         assert (own.evidence["because"], own.evidence["resolution"]) == ("nobody else is here", proposed.pk)
         assert own.payment == operation.payment

@@ -72,7 +72,7 @@ class TestASecondPerson:
         assert "Approve Refuse" in text_of(shown)
         own = kim.read(PAGE, void.payment_id)
         assert "Approve" not in own
-        assert "Take back You have proposed it: somebody else has to approve it." in own
+        assert "Withdraw You proposed this. Another person must approve it." in own
         answer = lee.decide(APPROVE, proposed.pk, seen=f"{void.lease_epoch}.0", reason="I see it, too")
         assert "Record that the hold was voided: done." in answer
         assert "The hold was released; no money was taken." in answer  # on the payment's page
@@ -109,7 +109,7 @@ class TestASecondPerson:
         kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
         address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
         told = lee.client.get(address, follow=True)
-        assert "kim has proposed “Refund” for this: that is decided first." in told.content.decode()
+        assert "kim has already proposed “Refund”. Decide that first." in told.content.decode()
         assert address not in lee.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
 
 
@@ -119,7 +119,7 @@ class TestWhoeverProposed:
         self, void: Operation, kim: Member, lee: Member, decision: str
     ) -> None:
         proposed = propose_voided(kim, void)
-        assert "What came of your proposals" not in kim.read(QUEUE)
+        assert "Your proposals" not in kim.read(QUEUE)
         lee.decide(
             f"admin:payments_{decision}",
             proposed.pk,
@@ -130,7 +130,7 @@ class TestWhoeverProposed:
             told = kim.read(page)
             word = {"approve": "approved", "refuse": "refused"}[decision]
             assert f"{word} Record that the hold was voided, order-7 , by lee: line 7 is another" in told
-            assert "What came of your proposals" not in lee.read(page)
+            assert "Your proposals" not in lee.read(page)
 
     def test_is_told_that_it_was_settled_otherwise(
         self, live: ApiClient, bank: SimulatedBank, brief: None, kim: Member, lee: Member
@@ -145,7 +145,7 @@ class TestWhoeverProposed:
         assert "Waiting for approval clear 0" in lee.read("admin:index")
         told = text_of(lee.client.get(page).content.decode())
         assert "Outdated proposal: Refund" in told
-        assert "The payment is REFUNDED. Nobody can approve it any more." in told
+        assert "The payment is REFUNDED. It can no longer be approved." in told
         assert "waits for a second person" not in told
         # Nothing is decided by GET; whoever tries to decide ends it.
         for address in (APPROVE, "admin:payments_refuse"):
@@ -164,13 +164,13 @@ class TestSomebodyElsesCase:
     def test_is_seen_on_the_payments_page_and_in_the_form(
         self, void: Operation, kim: Member, lee: Member
     ) -> None:
-        assert "Nobody looks after it. Take" in kim.read(PAGE, void.payment_id)
+        assert "It has no owner. Take" in kim.read(PAGE, void.payment_id)
         take = reverse("admin:payments_take", args=[void.pk])
         taken = lee.client.post(take, {"from_payment": "yes"}, follow=True)
         assert taken.redirect_chain[-1][0] == reverse(PAGE, args=[void.payment_id])
-        assert "You look after it. Give back" in text_of(taken.content.decode())
-        assert "lee looks after it." in kim.read(PAGE, void.payment_id)
-        assert "Looked after by lee" in kim.read("admin:payments_record_voided", void.pk)
+        assert "You own it. Give back" in text_of(taken.content.decode())
+        assert "lee owns it." in kim.read(PAGE, void.payment_id)
+        assert "Owner lee" in kim.read("admin:payments_record_voided", void.pk)
 
     def test_asks_first_before_another_acts_on_it(self, void: Operation, kim: Member, lee: Member) -> None:
         lee.client.post(reverse("admin:payments_take", args=[void.pk]))
@@ -183,7 +183,7 @@ class TestSomebodyElsesCase:
         }
         for confirmed in ({}, {"confirmed": "yes"}):
             asked = kim.client.post(address, given | confirmed, follow=True).content.decode()
-            assert "lee looks after this case: tick this to act on it." in text_of(asked)
+            assert "lee owns this case. Check this box to act on it." in text_of(asked)
             assert "it is there" in asked  # nothing typed is lost
         assert not Resolution.objects.exists()
         assert "proposed" in kim.decide("admin:payments_record_voided", void.pk, **given, anothers_case="on")

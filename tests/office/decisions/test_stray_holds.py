@@ -40,7 +40,7 @@ class TestVoidingAHoldOfNobodys:
         assert bank.ledger()[-1].type == "VOID"
         assert bank.ledger()[-1].reference_id == reference
         assert bank.balances()["1111"].held == 5000
-        with pytest.raises(CannotResolve, match="released already"):
+        with pytest.raises(CannotResolve, match="already being released"):
             resolve.propose(kim, self.proposal(reference))
 
     def test_that_is_released_while_the_bank_is_asked_leaves_no_proposal(
@@ -50,7 +50,7 @@ class TestVoidingAHoldOfNobodys:
         bank.script("authorizations", "drop_after", stored=False)
         live.authorized(amount=60_000)
         reference = bank.ledger()[0].id
-        look_up = void_hold.looked_up
+        look_up = void_hold.look_up
 
         def released_meanwhile(*args: Any) -> Any:
             found = look_up(*args)
@@ -58,8 +58,8 @@ class TestVoidingAHoldOfNobodys:
                 holds.request_release(Payment.objects.get(), hold=reference, because="a late hold")
             return found
 
-        monkeypatch.setattr(void_hold, "looked_up", released_meanwhile)
-        with pytest.raises(CannotResolve, match="released already"):
+        monkeypatch.setattr(void_hold, "look_up", released_meanwhile)
+        with pytest.raises(CannotResolve, match="already being released"):
             resolve.propose(kim, self.proposal(reference))
         assert not Resolution.objects.exists()
 
@@ -73,7 +73,7 @@ class TestVoidingAHoldOfNobodys:
     def test_that_a_payment_has_is_refused(self, live: ApiClient, bank: SimulatedBank, kim: Staff) -> None:
         bank.move_clock(seconds=-26 * 3600)
         held = live.authorized()["bank"]["authorization_id"]
-        with pytest.raises(CannotResolve, match="a payment's hold"):
+        with pytest.raises(CannotResolve, match="the hold of a payment"):
             resolve.propose(kim, self.proposal(held))
 
     def test_while_an_authorize_of_its_amount_is_open_is_refused(

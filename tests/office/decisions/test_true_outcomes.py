@@ -89,7 +89,7 @@ class TestAVoidThatTheBankHadCaptured:
         assert Event.objects.get(type="payment.captured").evidence["reason"] == "their portal shows it"
         assert live.post(f"/payments/{payment.public_id}/void", key="the-void").status == 409
         assert live.post(f"/payments/{payment.public_id}/refund").status == 200
-        assert "which ficmart had done without us" in kim.read(PAGE, payment.pk)
+        assert "executed by ficmart without FicPay" in kim.read(PAGE, payment.pk)
         assert violations() == []
         assert disagreements(bank, settled=True) == []
 
@@ -163,15 +163,15 @@ class TestThePaymentsPage:
         capture = lost_capture(live, bank)
         shown = kim.read(PAGE, capture.payment_id)
         assert "The bank says it is captured, but the capture's id is unknown." in shown
-        assert "Money moved unknown (capture: the bank says that it is done)" in shown
-        assert "Captured $0.00 recorded; $50.00 at the bank, as far as it says" in shown
+        assert "Money moved unknown (capture: done, according to the bank)" in shown
+        assert "Captured $0.00 recorded; $50.00 according to the bank" in shown
         assert "for certain" not in shown
 
     def test_of_a_void_of_a_used_hold_does_not_call_it_done(self, kim: Member) -> None:
         """The bank may have captured it; only `already_voided` says that the void is done."""
         for already, said in (
-            ("already_used", "captured or voided, says the bank"),
-            ("already_voided", "the bank says that it is done"),
+            ("already_used", "captured or voided, according to the bank"),
+            ("already_voided", "done, according to the bank"),
         ):
             payment = make_payment(PaymentState.AUTHORIZED)
             void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
@@ -199,12 +199,12 @@ class TestThePaymentsPage:
         Discrepancy.objects.create(kind="late_answer", operation=capture, payment=payment)
         shown = kim.read(PAGE, payment.pk)
         assert "The bank has executed the capture, but our books say it was not executed" in shown
-        assert "Captured $0.00 recorded; $50.00 at the bank, as far as it says" in shown
+        assert "Captured $0.00 recorded; $50.00 according to the bank" in shown
         instruct = {verb: reverse("admin:payments_instruct", args=[payment.pk, verb]) for verb in VERBS}
         page = kim.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
         assert [verb for verb, address in instruct.items() if address in page] == ["capture"]
         told = kim.client.get(instruct["void"], follow=True).content.decode()
-        assert "The bank has executed a capture that our books do not have: settle that first." in told
+        assert "The bank executed a capture that our books do not have. Settle that first." in told
 
     def test_of_a_hold_that_has_run_out_offers_no_capture(self, kim: Member) -> None:
         past = datetime.now(UTC) - timedelta(seconds=5)
@@ -221,10 +221,10 @@ class TestAskingAgain:
     @pytest.mark.parametrize(
         ("kind", "state", "may"),
         [
-            ("capture", PaymentState.AUTHORIZED, "May take $50.00 now, if it was not taken already; never"),
-            ("void", PaymentState.AUTHORIZED, "May free the hold of $50.00 now, if it was not freed"),
-            ("refund", PaymentState.CAPTURED, "May give back $50.00 now, if it was not given back already"),
-            ("authorize", PaymentState.PENDING, "None moves: the bank is asked what it has stored."),
+            ("capture", PaymentState.AUTHORIZED, "The bank may take $50.00 now if it has not yet"),
+            ("void", PaymentState.AUTHORIZED, "The bank may free the hold of $50.00 now if it has not yet"),
+            ("refund", PaymentState.CAPTURED, "The bank may give back $50.00 now if it has not yet"),
+            ("authorize", PaymentState.PENDING, "No money moves. The bank is asked what it has stored"),
         ],
     )
     def test_says_before_that_it_may_move_money(
@@ -246,7 +246,7 @@ class TestAskingAgain:
         operation = Operation.objects.get(kind="capture")
         said = kim.decide("admin:payments_ask_again", operation.pk, reason="the customer waits")
         reference = bank.ledger()[-1].id
-        executed = f"The bank answered that it has executed the capture: {reference}"
+        executed = f"The bank replied that it has executed the capture: {reference}"
         assert f"{executed}; the capture is SUCCEEDED." in said
 
 

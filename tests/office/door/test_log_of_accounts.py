@@ -226,7 +226,7 @@ class TestNothingIsDeleted:
     ) -> None:
         for account in (kim, Group.objects.get(name=Role.SUPPORT)):
             page = getattr(client, method)(path(account, "delete"), {"post": "yes"}, follow=True)
-            assert "are never deleted" in text_of(page.content.decode())
+            assert "cannot be deleted" in text_of(page.content.decode())
             form = {"action": "delete_selected", "_selected_action": str(account.pk), "post": "yes"}
             client.post(f"/admin/auth/{account._meta.model_name}/", form)
             assert type(account).objects.filter(pk=account.pk).exists()
@@ -262,14 +262,14 @@ class TestSecondFactors:
         assert page not in client.get(path(kim)).content.decode()
         TOTPDevice.objects.create(user=kim, name="phone")
         assert page in client.get(path(kim)).content.decode()
-        assert "Make sure that it is they who ask" in text_of(client.get(page).content.decode())
+        assert "Make sure that the request comes from them" in text_of(client.get(page).content.decode())
         client.post(page, {"confirmed": "yes"})
         preview = text_of(client.post(page, {"reason": "stolen"}, follow=True).content.decode())
-        assert "The next login of kim asks for the password alone." in preview
+        assert "The next login of kim needs only the password." in preview
         assert TOTPDevice.objects.exists()
         assert nothing_is_logged()
         done = client.post(page, {"reason": "stolen", "confirmed": "yes"}, follow=True)
-        assert "asks for the password alone" in text_of(done.content.decode())
+        assert "needs only the password" in text_of(done.content.decode())
         assert not TOTPDevice.objects.exists()
         assert (logged().type, logged().actor) == ("user.second_factor_reset", "staff:ada")
         assert {

@@ -252,7 +252,7 @@ class TestSecondFactor:
     def test_tells_nobody_that_the_password_was_right(self, kim: User, device: TOTPDevice) -> None:
         def told(answer: Any) -> list[str]:
             return re.findall(
-                r"The username, the password or the code is wrong[^<]*", answer.content.decode()
+                r"The username, password or code is wrong[^<]*", answer.content.decode()
             )
 
         wrong = told(log_in(Client(), password="wrong"))
@@ -274,7 +274,7 @@ class TestSecondFactor:
         ada = Client()
         ada.force_login(User.objects.create_superuser("ada"))
         ada.post(
-            f"/admin/auth/user/{kim.pk}/reset-second-factor/", {"reason": "a new phone", "confirmed": "yes"}
+            f"/admin/auth/user/{kim.pk}/reset-second-factor/", {"reason": "change or lose your phone", "confirmed": "yes"}
         )
         assert log_in(Client()).status_code == 302
 
@@ -310,7 +310,7 @@ class TestRequiredSecondFactor:
         client.force_login(device.user)
         answer = client.get("/admin/payments/payment/", follow=True)
         assert answer.redirect_chain[-1][0].startswith(LOGIN)
-        assert "Log in again, with the code" in answer.content.decode()
+        assert "Log in again with the code" in answer.content.decode()
 
     def test_lets_whoever_cannot_set_it_up_log_out(self, client: Client, kim: User) -> None:
         client.force_login(kim)

@@ -13,7 +13,7 @@ from tests.support.searchable import make_searchable
 
 PAYMENTS = "/admin/payments/payment/"
 LOG = "/admin/payments/event/"
-ASK_AGAIN = "You had to log in again: what you had typed or clicked was not sent. Ask for it again, please."
+ASK_AGAIN = "You had to log in again, so your last action was not sent. Please repeat it."
 
 
 @pytest.fixture

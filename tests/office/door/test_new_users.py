@@ -82,7 +82,7 @@ class TestANewUser:
     ) -> None:
         User.objects.filter(pk=kim.pk).update(is_staff=True)
         answer = ada.post(f"{USERS}{kim.pk}/change/", form_of(kim, groups=[support()]))
-        assert "To keep them out, take “Active” away." in told(answer)
+        assert "To keep them out, uncheck “Active”." in told(answer)
         assert User.objects.get(pk=kim.pk).is_staff
 
     def test_without_anything_to_do_stays_outside(self, ada: Client, kim: User) -> None:
@@ -93,13 +93,13 @@ class TestANewUser:
 class TestARightPassword:
     def test_is_not_called_wrong_where_there_is_no_staff_status(self, kim: User) -> None:
         answer = told(log_in(Client()))
-        assert "Username and password are right, but kim has been given nothing to do" in answer
+        assert "Username and password are correct, but kim has no access" in answer
         assert "is wrong" not in answer
 
     def test_is_not_called_wrong_where_the_account_is_not_active(self, kim: User) -> None:
         User.objects.update(is_active=False, is_staff=True)
         client = Client()
-        assert "but kim is not active any more" in told(log_in(client))
+        assert "but kim is no longer active" in told(log_in(client))
         assert not is_in(client)
         assert "is wrong" in told(log_in(client, password="wrong"))
 
@@ -109,7 +109,7 @@ class TestARightPassword:
         device = TOTPDevice.objects.create(user=kim, name="phone")
         assert "is wrong" in told(log_in(Client()))
         if active:
-            assert "Username and password are right" in told(log_in(Client(), code=code_of(device)))
+            assert "Username and password are correct" in told(log_in(Client(), code=code_of(device)))
 
 
 class TestASuperuser:
@@ -132,9 +132,9 @@ class TestASuperuser:
         assert log_in(Client()).status_code == 429
         page = f"{USERS}{kim.pk}/unlock/"
         preview = ada.post(page, {"reason": "she called"}, follow=True)
-        assert "kim may try again at once, with five new tries." in told(preview)
+        assert "kim can log in again at once, with five new tries." in told(preview)
         done = ada.post(page, {"reason": "she called", "confirmed": "yes"}, follow=True)
-        assert "kim may log in again." in told(done)
+        assert "kim can log in again." in told(done)
         client = Client()
         log_in(client)
         assert is_in(client)

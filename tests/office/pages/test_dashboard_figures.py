@@ -84,7 +84,7 @@ class TestPaymentsMade:
             make_payment(state, created_at=NOON)
         made = payments_made(TODAY)
         assert made.declines == [("insufficient_funds", 2), ("card_expired", 1)]
-        assert made.answered == 4
+        assert made.decided == 4
 
 
 class TestMoney:

@@ -207,7 +207,7 @@ class TestWhatIsExported:
             make_payment()
         rows = exported(accountant)
         assert len(rows) == 5
-        assert rows[-1]["payment"].startswith("Not complete: the newest 4 only.")
+        assert rows[-1]["payment"].startswith("Incomplete: only the newest 4 payments.")
 
 
 @pytest.mark.usefixtures("db")

@@ -159,8 +159,8 @@ class TestRelated:
         make_payment(PaymentState.DECLINED, order_id="order-7", mode=Mode.TEST)
         payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7", amount_minor=4900)
         shown = superuser.page(payment)
-        assert f"{declined.public_id} order-7 (the same) $50.00 DECLINED" in shown
-        assert shown.count("(the same)") == 1
+        assert f"{declined.public_id} order-7 (same order) $50.00 DECLINED" in shown
+        assert shown.count("(same order)") == 1
         assert "DECLINED likely duplicate" not in shown
         assert "Related payments" not in superuser.page(make_payment(order_id="alone", amount_minor=1))
 
@@ -229,15 +229,15 @@ class TestTimeline:
         payment = make_payment()
         make_attempt(make_operation(payment, due_at=after(60)), result=None)
         shown = superuser.page(payment)
-        assert "attempt 1 no recorded end In doubt yes" in shown
-        assert "Asked about again not before 2026-11-21 09:31:00 UTC" in shown
+        assert "attempt 1 end not recorded In doubt yes" in shown
+        assert "Next attempt not before 2026-11-21 09:31:00 UTC" in shown
 
     def test_shows_operations_under_review_and_awaiting_the_statement(self, superuser: Staff) -> None:
         payment = make_payment(PaymentState.CAPTURED)
         make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, strays_awaited=1)
         shown = superuser.page(payment)
         assert "NEEDS_REVIEW" in shown
-        assert "Awaiting statement 1 hold that no answer has named" in shown
+        assert "Awaiting statement 1 possible hold without a reply" in shown
 
     def test_says_where_it_leaves_requests_out(
         self, superuser: Staff, captured: Payment, monkeypatch: pytest.MonkeyPatch
@@ -249,12 +249,12 @@ class TestTimeline:
         make_request(captured, status=422, answered_at=after(102))
         assert (
             "09:31:01.000 UTC Payment captured Operation capture Actor api_key:1 Request request-1 "
-            "Older API requests are not shown: the newest 2 are. "
-            "2026-11-21 09:31:41.000 UTC API request to capture, answered 410"
+            "Older API requests are not shown, only the newest 2. "
+            "2026-11-21 09:31:41.000 UTC API request to capture, response 410"
         ) in superuser.page(captured)
 
     def test_says_so_where_nothing_was_recorded(self, superuser: Staff) -> None:
-        assert "Nothing has been recorded for this payment" in superuser.page(make_payment())
+        assert "No history is recorded for this payment" in superuser.page(make_payment())
 
     def test_costs_the_same_for_short_and_long_histories(
         self, superuser: Staff, captured: Payment, django_assert_num_queries: Assertion

@@ -123,14 +123,14 @@ class TestPaymentSearch:
 
     def test_says_what_to_do_where_nothing_matches(self, superuser: Staff) -> None:
         shown = superuser.payments(q="lost")
-        assert "No payment matches" in shown
-        assert "Ids are compared whole" in shown
-        assert "Clear the search and the filters" in shown
+        assert "No payments match" in shown
+        assert "Search by a complete id" in shown
+        assert "Clear search and filters" in shown
 
     def test_does_not_deny_an_id_that_the_filters_leave_out(self, superuser: Staff) -> None:
         """`No id is order-1`, it said of an order that is there, in another state."""
         shown = superuser.payments(q="order-1", state="VOIDED")
-        assert "Among these payments no id is order-1" in shown
+        assert "No id here matches order-1" in shown
         assert "Asked for: state VOIDED" in shown
 
     def test_survives_what_no_database_can_hold(self, superuser: Staff) -> None:
@@ -186,7 +186,7 @@ class TestOperations:
         release = make_operation(None, OperationKind.RELEASE, target_reference="auth_stray")
         for scrap in ("auth_stray", "stray", release.public_id):
             shown = superuser.payments(q=scrap)
-            assert "No payment matches" in shown
+            assert "No payments match" in shown
             assert f"the hold auth_stray, which belongs to no payment: {release.public_id}, OPEN" in shown
 
 
@@ -337,7 +337,7 @@ class TestAmounts:
 
     @pytest.mark.parametrize("typed", ["CHF 50", "50,00 CHF"])
     def test_in_another_currency_say_which_there_are(self, superuser: Staff, typed: str) -> None:
-        assert "No payment is in this currency: amounts are in USD, EUR, GBP, JPY." in superuser.payments(
+        assert "There are no payments in this currency. Currencies: USD, EUR, GBP, JPY." in superuser.payments(
             q=typed
         )
 
@@ -391,7 +391,7 @@ class TestWords:
     ) -> None:
         assert superuser.found(q=scrap) == ["mugs"]
         shown = superuser.payments(q=scrap)
-        assert "Read as words of a description or of metadata." in shown
+        assert "Searched as words in descriptions and metadata." in shown
 
     @pytest.mark.parametrize("scrap", ["blue shirts", "ugs", "bl", "invoice", "blue' | 'shirts"])
     def test_find_nothing_else(self, superuser: Staff, scrap: str) -> None:
@@ -412,7 +412,7 @@ class TestWords:
 
     def test_say_why_a_cards_first_digits_find_nothing(self, superuser: Staff) -> None:
         for beginning in ("453957", "45395787", "453957******1111"):
-            said = "A card's first six digits are not stored: search for its last four."
+            said = "FicPay does not store a card's first six digits. Search for its last four."
             assert said in superuser.payments(q=beginning)
 
 
@@ -466,7 +466,7 @@ class TestCardNumbers:
                 reverse("admin:payments_payment_search"), {"q": typed}, follow=True
             )
         shown = response.content.decode()
-        assert "That contained a card number, so it was not searched" in shown
+        assert "Not searched: your text contained a card number" in shown
         assert "last four digits" in shown
         assert "theirs" not in shown
         everything = [shown, str(response.redirect_chain), caplog.text, *capfd.readouterr()]

@@ -24,7 +24,7 @@ def test_is_said_in_seconds(support: Staff, page: str) -> None:
     at = datetime.now(UTC) - timedelta(seconds=75)
     make_event(make_payment(created_at=at), Event.Type.PAYMENT_CREATED, at=at)
     shown = support.read(page)
-    assert "Search lags 1 min: what is newer is neither found nor counted yet." in shown
+    assert "Search is 1 min behind: newer changes are not found or counted yet." in shown
     assert "Search is up to date" not in shown
 
 

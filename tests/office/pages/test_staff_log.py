@@ -96,7 +96,7 @@ class TestALine:
         evidence = {"kind": "refund", "reason": "they asked", "because": "too late", "proposed_by": "kim"}
         staff.log_action(lee, Event.Type.RESOLUTION_REFUSED, payment=payment, **evidence)
         shown = auditor.read(reverse(LOG))
-        assert "Closed a proposal Refund Proposed by: kim Proposed because: they asked" in shown
+        assert "Closed a proposal Refund Proposed by: kim Reason of the proposal: they asked" in shown
         assert "192.0.2.7 too late" in shown
 
     def test_of_a_command_says_so(self, auditor: Staff) -> None:
@@ -127,9 +127,9 @@ class TestALine:
 class TestTheLog:
     def test_is_empty_and_says_what_would_be_there(self, auditor: Staff) -> None:
         shown = auditor.read(reverse(LOG))
-        assert "Nobody has done anything yet" in shown
-        assert "each with who, when, from where and why" in shown
-        assert "Nothing in the log matches" in auditor.read(reverse(LOG), actor="nobody")
+        assert "The log is empty" in shown
+        assert "Each line says who, when, from where and why" in shown
+        assert "No log lines match" in auditor.read(reverse(LOG), actor="nobody")
 
     def test_is_found_by_who_what_and_day(self, auditor: Staff, payment: Payment) -> None:
         old = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
@@ -144,7 +144,7 @@ class TestTheLog:
         assert lines(auditor, day="2026-03-01") == ["note.added"]
         assert lines(auditor, day="2026-03-02") == []
         assert lines(auditor, day="2026-03-02", zone="Europe/Berlin") == ["note.added"]
-        assert "A day is written like 2026-11-21" in auditor.read(reverse(LOG), day="1.3.2026")
+        assert "Write days as year-month-day" in auditor.read(reverse(LOG), day="1.3.2026")
 
     def test_finds_a_name_that_is_longer_than_the_log_keeps(self, auditor: Staff) -> None:
         user = User.objects.create_user("w" * 150, is_staff=True)

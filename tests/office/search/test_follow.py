@@ -110,7 +110,7 @@ class TestATransactionThatCommitsLate:
         late = make_payment()
         with another_session() as slow:
             note(slow, late)
-            follow.begin_anew()
+            follow.rebuild()
             follow.catch_up()
             slow.commit()
         follow.catch_up()
@@ -120,7 +120,7 @@ class TestATransactionThatCommitsLate:
 class TestSeveralProcesses:
     def test_one_works_and_the_others_wait(self) -> None:
         payment = made()
-        follow.begin_anew()
+        follow.rebuild()
         with another_session() as other:
             other.execute("SELECT FROM office_followedevents FOR UPDATE")
             assert Follower().step() is None
@@ -221,7 +221,7 @@ class TestWhatIsFound:
         with connection.cursor() as cursor:
             cursor.execute(query)
             before = cursor.fetchall()
-            follow.begin_anew()
+            follow.rebuild()
             follow.catch_up()
             cursor.execute(query)
             assert cursor.fetchall() == before
