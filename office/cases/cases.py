@@ -17,7 +17,7 @@ from office.decisions.actions import QUEUE, resolutions_of
 from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.subjects import find_operation, owner_of, page_of
 from office.log.actors import staff_of
-from office.pages.sent import not_sent
+from office.pages.search_forms import form_lost
 from payments.models import Operation
 
 _FROM_PAYMENT = "from_payment"  # a field of the payment page's forms
@@ -61,7 +61,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
             operation = find_operation(operation_id)
             to = page_of(operation) if _FROM_PAYMENT in request.POST else reverse(QUEUE)
             if request.method != "POST":
-                return not_sent(request, to)
+                return form_lost(request, to)
             act(request, operation)
             return HttpResponseRedirect(to)
 

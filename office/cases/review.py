@@ -18,7 +18,7 @@ from office.decisions.actions import resolutions_of
 from office.decisions.denials import is_called_captured
 from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.waiting import as_seen_by, decided_proposals, pending_proposals
-from office.pages.framed import framed
+from office.pages.rendering import render_page
 from office.pages.words import age, state_label
 from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
@@ -212,7 +212,7 @@ def urls(site: admin.AdminSite) -> list[Any]:
             "may_void_stray_holds": request.user.has_perm(RESOLVE) and bool(banks_with_stray_holds()),
             "may_approve": request.user.has_perm(APPROVE),
         }
-        return framed(request, "office/review.html", context)
+        return render_page(request, "office/review.html", context)
 
     view: Callable[..., HttpResponse] = site.admin_view(page)
     return [path("review/", view, name="payments_review_queue")]

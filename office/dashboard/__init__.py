@@ -1,6 +1,6 @@
 """The dashboard: the day's payments, and what needs attention.
 
-`figures` counts, `rows` and `charts` prepare tables and charts, `links` has the link of each figure, and
+`figures` and `banks` count, `rows` and `charts` prepare tables and charts, `links` has the link of each figure, and
 `page` puts them together for the template.
 """
 

@@ -1,4 +1,4 @@
-"""The dashboard's figures: payments, money, declines, unsettled operations and the banks' health.
+"""The dashboard's figures: payments, money, declines and unsettled operations. Banks: `banks`.
 
 Every figure is one SQL statement that an index limits to the period or to unsettled rows. Payments are
 counted in the search's tables, which follow the payments within moments. Modes are never mixed, currencies
@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, Min, Q, QuerySet, Sum, Value
+from django.db.models import Count, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDay, TruncHour
 
 from office.search.models import FoundPayment
 from payments.domain.days import begin_of
-from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Discrepancy, Operation, standing_proposals
+from payments.models import Discrepancy, Operation, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
 
 # The states in which money was held, taken or given back.
@@ -261,78 +260,6 @@ def _proposals(scope: Scope) -> Unsettled:
         .aggregate(count=Count("pk"), since=Min("proposed_at"))
     )
     return Unsettled(**found)
-
-
-@dataclass(frozen=True)
-class Behavior:
-    """A bank's ended attempts in a period. Times are in milliseconds, of the attempts that were sent.
-
-    Declines and bank errors are replies and count as no failure.
-    """
-
-    attempts: int
-    errors: int  # the bank did nothing: a 5xx, or a 429
-    silent: int
-    not_sent: int  # no connection, or none tried
-    median_ms: float | None
-    p95_ms: float | None
-
-    @property
-    def failures(self) -> int:
-        return self.errors + self.silent + self.not_sent
-
-
-@dataclass(frozen=True)
-class Bank:
-    """One bank's last hour, and its UTC day so far."""
-
-    name: str
-    last_hour: Behavior
-    today: Behavior
-
-
-class Percentile(Aggregate):
-    """PostgreSQL's `percentile_cont`."""
-
-    function = "percentile_cont"
-    name = "Percentile"
-    template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
-
-
-def banks(scope: Scope) -> list[Bank]:
-    """The banks that had an attempt in the last hour or today, for all merchants, by name."""
-    begins = {"last_hour": scope.now - timedelta(hours=1), "today": begin_of(scope.last_day)}
-    everyone = Scope(mode=scope.mode, days=1, now=scope.now)
-    attempts = Attempt.objects.filter(
-        everyone.through("operation__payment"), started_at__gte=min(begins.values()), ended_at__isnull=False
-    )
-    figures: dict[str, Any] = {}
-    for name, begin in begins.items():
-        figures |= _behavior_since(name, begin)
-    rows = attempts.values(name=F("operation__bank")).annotate(**figures).order_by("name")
-    return [Bank(row["name"], *(_behavior_in(dict(row), name) for name in begins)) for row in rows]
-
-
-def _behavior_since(name: str, begin: datetime) -> dict[str, Any]:
-    within = Q(started_at__gte=begin)
-    sent = within & ~Q(result=Attempt.Result.NOT_SENT)
-    conditions = {
-        "attempts": within,
-        "errors": within & Q(said=Said.NOT_DONE),
-        "silent": within & Q(result=Attempt.Result.SILENT),
-        "not_sent": within & Q(result=Attempt.Result.NOT_SENT),
-    }
-    counts = {f"{name}_{what}": Count("pk", filter=condition) for what, condition in conditions.items()}
-    return counts | {
-        f"{name}_median_ms": Percentile("duration_ms", fraction=0.5, filter=sent),
-        f"{name}_p95_ms": Percentile("duration_ms", fraction=0.95, filter=sent),
-    }
-
-
-def _behavior_in(row: dict[str, Any], name: str) -> Behavior:
-    fields = ("attempts", "errors", "silent", "not_sent", "median_ms", "p95_ms")
-    return Behavior(**{field: row[f"{name}_{field}"] for field in fields})
 
 
 def sum_by_currency(amounts: Iterable[tuple[str, int]]) -> Amounts:

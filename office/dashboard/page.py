@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from office.dashboard import figures, rows
+from office.dashboard.banks import bank_health
 from office.dashboard.charts import Columns, Point, stacked_columns
 from office.dashboard.figures import MONEY_STATES, UNSUCCESSFUL, Scope, Unsettled
 from office.dashboard.links import Links
@@ -41,7 +42,7 @@ class Dashboard:
         self.made = figures.payments_made(self.scope)
         self._money = figures.money(self.scope)
         self._attention = figures.attention(self.scope)
-        self._banks = figures.banks(self.scope)
+        self._banks = bank_health(self.scope)
 
     @property
     def modes(self) -> list[Choice]:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.utils.safestring import SafeString
 
-from office.dashboard.figures import Amounts, Bank, Behavior, Made, Unsettled
+from office.dashboard.banks import Bank, Health
+from office.dashboard.figures import Amounts, Made, Unsettled
 from office.dashboard.links import Links
 from office.pages.words import BAD, COLORS, GOOD, WAITING, age, label, state_label
 from payments.domain.money import Currency, display
@@ -64,7 +65,7 @@ class BankRow:
 
     bank: str
     period: str
-    behavior: Behavior
+    health: Health
     failed: str
     mark: SafeString
 
@@ -137,16 +138,16 @@ def of_bank(bank: Bank) -> list[BankRow]:
     return [_bank_row(bank.name, "Last hour", bank.last_hour), _bank_row(bank.name, "Today", bank.today)]
 
 
-def _bank_row(bank: str, period: str, behavior: Behavior) -> BankRow:
-    if not behavior.attempts:
-        return BankRow(bank, period, behavior, "", label("no attempts"))
-    share = behavior.failures / behavior.attempts
+def _bank_row(bank: str, period: str, health: Health) -> BankRow:
+    if not health.attempts:
+        return BankRow(bank, period, health, "", label("no attempts"))
+    share = health.failures / health.attempts
     mark = label("available", GOOD)
     if share >= _MOSTLY:
         mark = label("mostly unavailable", BAD)
     elif share >= _OFTEN:
         mark = label("often unavailable", WAITING)
-    return BankRow(bank, period, behavior, percent(behavior.failures, behavior.attempts), mark)
+    return BankRow(bank, period, health, percent(health.failures, health.attempts), mark)
 
 
 def percent(part: int, whole: int) -> str:

@@ -13,7 +13,7 @@ from office.decisions.forms import NoteForm
 from office.decisions.subjects import about_payment, find_payment
 from office.log import staff
 from office.log.actors import staff_of
-from office.pages.framed import framed
+from office.pages.rendering import render_page
 
 
 def add_note(request: HttpRequest, payment_id: UUID) -> HttpResponse:
@@ -41,4 +41,4 @@ def add_note(request: HttpRequest, payment_id: UUID) -> HttpResponse:
         "back": back,
         "submit": "Add note",
     }
-    return framed(request, "office/decide.html", context)
+    return render_page(request, "office/decide.html", context)

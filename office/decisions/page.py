@@ -15,7 +15,7 @@ from office.decisions.drafts import Draft
 from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
 from office.decisions.kinds.base import Facts
-from office.pages.framed import framed
+from office.pages.rendering import render_page
 from payments.engine.conclude import Outdated
 from payments.engine.refusals import Refused
 
@@ -102,7 +102,7 @@ def _show(
         "back": decision.back,
         "seen": decision.seen if seen is None else seen,
     }
-    return framed(request, "office/decide.html", context)
+    return render_page(request, "office/decide.html", context)
 
 
 def _decide(request: HttpRequest, decision: Decision, given: Given) -> HttpResponse:

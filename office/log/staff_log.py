@@ -15,7 +15,7 @@ from office.log.staff import Operator, Staff
 from office.pages.fields import ZONE, FieldsFilter, ZoneFilter, on_days
 from office.pages.filters import ChoiceFilter
 from office.pages.read_only import ReadOnlyAdmin
-from office.pages.sent import address_of, asked_in, not_sent
+from office.pages.search_forms import filled_in, form_lost, list_url
 from office.pages.words import as_written, utc_in_column
 from payments.domain.cards import people_wrote_card_number
 from payments.models import Event
@@ -97,17 +97,17 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return not_sent(request, address_of(LIST, self._asked(request.GET)))
+            return form_lost(request, list_url(LIST, self._asked(request.GET)))
         asked = self._asked(request.POST)
         if any(map(people_wrote_card_number, asked.values())):
             messages.error(
                 request, "Your search contained a card number, so nothing was searched, stored or logged."
             )
             asked = {}
-        return HttpResponseRedirect(address_of(LIST, asked))
+        return HttpResponseRedirect(list_url(LIST, asked))
 
     def _asked(self, given: QueryDict) -> dict[str, str]:
-        return asked_in(given, self._asked_for, DayFilter.days())
+        return filled_in(given, self._asked_for, DayFilter.days())
 
     @admin.display(description="When (UTC)")
     def when(self, event: Event) -> str:

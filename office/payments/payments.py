@@ -32,10 +32,10 @@ from office.log.actors import staff_of
 from office.log.staff import log_export
 from office.pages.fields import ZONE, ZoneFilter
 from office.pages.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
-from office.pages.framed import framed
 from office.pages.reached import DeclineCodeFilter, ReachedFilter
 from office.pages.read_only import ReadOnlyAdmin
-from office.pages.sent import address_of, asked_in, not_sent
+from office.pages.rendering import render_page
+from office.pages.search_forms import filled_in, form_lost, list_url
 from office.pages.words import BAD, WAITING, as_written, label, state_label, utc_in_column, with_times
 from office.payments import export, search
 from office.payments.payment_list import IN_WORDS, PaymentList, search_of
@@ -152,7 +152,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             if not ran_out_of_time(error):
                 raise
         context["title"] = "Search timed out"
-        return framed(request, "office/took_too_long.html", context, status=503)
+        return render_page(request, "office/took_too_long.html", context, status=503)
 
     def search_view(self, request: HttpRequest, **_: Any) -> HttpResponseRedirect:
         """Receives the search form. The query of its URL is the previous search.
@@ -161,11 +161,11 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         them. A search without one is redirected to the list's URL, which can be shared.
         """
         if request.method != "POST":
-            return not_sent(request, address_of(LIST, _asked(request.GET)))
+            return form_lost(request, list_url(LIST, _asked(request.GET)))
         asked = _asked(request.POST)
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
-        return HttpResponseRedirect(address_of(LIST, asked))
+        return HttpResponseRedirect(list_url(LIST, asked))
 
     def export_view(self, request: HttpRequest, **_: Any) -> HttpResponseBase:
         """Export the list in the URL, all pages of it, as a file.
@@ -178,11 +178,11 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         if any(map(people_wrote_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         if request.method != "POST":
-            return not_sent(request, address_of(LIST, asked))
+            return form_lost(request, list_url(LIST, asked))
         form = ReasonForm(request.POST)
         if not form.is_valid():
             messages.error(request, "Nothing was exported. " + " ".join(map(str, form.errors["reason"])))
-            return HttpResponseRedirect(address_of(LIST, asked))
+            return HttpResponseRedirect(list_url(LIST, asked))
         payments: QuerySet[FoundPayment] = FoundPayment.objects.all()
         params = {name: [value] for name, value in asked.items() if name not in ("q", IN_WORDS)}
         filters = [each(request, params, Payment, self) for each in self.list_filter]
@@ -190,7 +190,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             payments = each.queryset(request, payments)
         if problems := [each.problem for each in filters if each.problem]:
             messages.error(request, f"Nothing was exported. {' '.join(problems)}")
-            return HttpResponseRedirect(address_of(LIST, asked))
+            return HttpResponseRedirect(list_url(LIST, asked))
         log_export(staff_of(request), asked, reason=form.cleaned_data["reason"])
         name = f"payments-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.csv"
         return StreamingHttpResponse(
@@ -202,7 +202,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
     @method_decorator(require_safe)
     def card_number_refused_view(self, request: HttpRequest, **_: Any) -> HttpResponse:
         """The page after a search for a card number."""
-        return framed(request, "office/card_number_refused.html", {"title": "Card number not searched"})
+        return render_page(request, "office/card_number_refused.html", {"title": "Card number not searched"})
 
     @method_decorator(require_safe)
     def change_view(
@@ -238,7 +238,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             "sections": sections_of(payment, operations),
             "timeline": timeline_of(payment, operations),
         }
-        return framed(request, "office/payment.html", context)
+        return render_page(request, "office/payment.html", context)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -281,7 +281,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
 
 
 def _asked(given: QueryDict) -> dict[str, str]:
-    return asked_in(given, _SEARCH_FIELDS, _DAYS)
+    return filled_in(given, _SEARCH_FIELDS, _DAYS)
 
 
 def _can_be_searched(term: str) -> bool:

@@ -19,7 +19,7 @@ from office.decisions.evidence import CannotResolve
 from office.decisions.forms import ReasonForm
 from office.decisions.page import Decision, Preview, decision_page
 from office.log.actors import staff_of
-from office.pages.framed import framed
+from office.pages.rendering import render_page
 from office.pages.words import BAD, GOOD, WAITING, age, label, utc
 from office.schedules import scheduled
 from office.schedules.scheduled import Process, Scheduled
@@ -64,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "rows": [_row(one) for one in found],
         "may_run": request.user.has_perm(RUN),
     }
-    return framed(request, "office/schedules.html", context)
+    return render_page(request, "office/schedules.html", context)
 
 
 def run(request: HttpRequest, name: str) -> HttpResponse:

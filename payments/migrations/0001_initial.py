@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('passed_over', models.JSONField(default=dict)),
             ],
             options={
-                'permissions': [('view_schedules', 'Can view schedules and signs of life'), ('run_schedules', 'Can have a schedule run at once')],
+                'permissions': [('view_schedules', 'Can view schedules and heartbeats'), ('run_schedules', 'Can run a schedule now')],
             },
         ),
         migrations.CreateModel(
@@ -137,14 +137,14 @@ class Migration(migrations.Migration):
                 ('payment', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='payments.payment')),
             ],
             options={
-                'permissions': [('view_staff_log', 'Can view the log of what staff did')],
+                'permissions': [('view_staff_log', 'Can view the staff log')],
             },
         ),
         migrations.CreateModel(
             name='Discrepancy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, but perhaps by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('cannot_ask', 'Perhaps executed at a bank that cannot be asked'), ('late_hold', 'A hold that no payment claims'), ('late_answer', 'Executed at the bank, and recorded as not executed'), ('orphan_answer', 'Executed at the bank, and our record of it is lost')], max_length=32)),
+                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, possibly by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('cannot_ask', 'Possibly executed at a bank that cannot be asked'), ('late_hold', 'A hold that no payment claims'), ('late_answer', 'Executed at the bank, recorded as not executed'), ('orphan_answer', 'Executed at the bank, missing from our books')], max_length=32)),
                 ('evidence', models.JSONField(default=dict)),
                 ('bank', models.CharField(blank=True, max_length=32)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
@@ -176,13 +176,13 @@ class Migration(migrations.Migration):
             name='Resolution',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('record_reference', "Record the bank's reference"), ('record_not_executed', 'Record that it was not executed'), ('record_voided', 'Record that the hold was voided'), ('record_captured', 'Record that it was captured'), ('settle_late_answer', 'Record how a late answer was settled'), ('void_hold', 'Void an unclaimed hold'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund')], max_length=24)),
+                ('kind', models.CharField(choices=[('record_reference', "Record the bank's reference"), ('record_not_executed', 'Record that it was not executed'), ('record_voided', 'Record that the hold was voided'), ('record_captured', 'Record that it was captured'), ('settle_late_answer', 'Record how a late reply was settled'), ('void_hold', 'Void a hold without a payment'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund')], max_length=24)),
                 ('state', models.CharField(choices=[('PROPOSED', 'Proposed'), ('APPLIED', 'Applied'), ('REFUSED', 'Refused'), ('OUTDATED', 'Outdated')], default='PROPOSED', max_length=8)),
                 ('bank', models.CharField(max_length=32)),
                 ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(max_length=3)),
                 ('reference', models.CharField(blank=True, max_length=64)),
-                ('evidence', models.CharField(blank=True, choices=[('bank_answer', "The bank's answer, on the timeline"), ('statement', 'A statement'), ('bank_word', "The bank's written word")], max_length=16)),
+                ('evidence', models.CharField(blank=True, choices=[('bank_answer', "The bank's reply, on the timeline"), ('statement', 'A statement'), ('bank_word', "The bank's written word")], max_length=16)),
                 ('attempt', models.PositiveIntegerField(null=True)),
                 ('executed_at', models.DateTimeField(null=True)),
                 ('quote', models.CharField(blank=True, max_length=1000)),
@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
                 ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'permissions': [('resolve_operation', 'Can resolve what is in doubt or under review'), ('approve_resolution', 'Can approve what another has proposed'), ('instruct_payment', 'Can capture, void and refund on behalf of the merchant'), ('export_payments', 'Can export payments')],
+                'permissions': [('resolve_operation', 'Can resolve operations in doubt or under review'), ('approve_resolution', 'Can approve proposals of others'), ('instruct_payment', 'Can capture, void and refund on behalf of the merchant'), ('export_payments', 'Can export payments')],
             },
         ),
         migrations.CreateModel(
@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
                 ('epoch', models.IntegerField()),
                 ('started_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('result', models.CharField(blank=True, choices=[('not_sent', 'Not sent'), ('silent', 'Silent'), ('answered', 'Answered')], max_length=8)),
+                ('result', models.CharField(blank=True, choices=[('not_sent', 'Not sent'), ('silent', 'Silent'), ('answered', 'Replied')], max_length=8)),
                 ('in_doubt', models.BooleanField(null=True)),
                 ('is_over', models.BooleanField(null=True)),
                 ('said', models.CharField(blank=True, choices=[('approved', 'approved'), ('insufficient_funds', 'insufficient_funds'), ('card_expired', 'card_expired'), ('invalid_card', 'invalid_card'), ('invalid_cvv', 'invalid_cvv'), ('declined', 'declined'), ('authorization_expired', 'authorization_expired'), ('already_used', 'already_used'), ('already_captured', 'already_captured'), ('already_voided', 'already_voided'), ('already_refunded', 'already_refunded'), ('bank_error', 'bank_error'), ('not_done', 'not_done'), ('silence', 'silence'), ('not_sent', 'not_sent'), ('mismatch', 'mismatch')], max_length=24)),

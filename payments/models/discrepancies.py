@@ -28,13 +28,13 @@ class Discrepancy(models.Model):
         """What disagrees."""
 
         CAPTURE_ID_UNKNOWN = ReviewReason.CAPTURE_ID_UNKNOWN.value, "Captured, the capture's id is unknown"
-        NOT_DEDUCIBLE = ReviewReason.NOT_DEDUCIBLE.value, "Done, but perhaps by an earlier operation"
+        NOT_DEDUCIBLE = ReviewReason.NOT_DEDUCIBLE.value, "Done, possibly by an earlier operation"
         CONTRADICTION = ReviewReason.CONTRADICTION.value, "The bank disagrees with our books"
         TOO_OLD_TO_ASK = ReviewReason.TOO_OLD_TO_ASK.value, "Too old to ask the bank about"
-        CANNOT_ASK = ReviewReason.CANNOT_ASK.value, "Perhaps executed at a bank that cannot be asked"
+        CANNOT_ASK = ReviewReason.CANNOT_ASK.value, "Possibly executed at a bank that cannot be asked"
         LATE_HOLD = LATE_HOLD, "A hold that no payment claims"
-        LATE_ANSWER = LATE_ANSWER, "Executed at the bank, and recorded as not executed"
-        ORPHAN_ANSWER = ORPHAN_ANSWER, "Executed at the bank, and our record of it is lost"
+        LATE_ANSWER = LATE_ANSWER, "Executed at the bank, recorded as not executed"
+        ORPHAN_ANSWER = ORPHAN_ANSWER, "Executed at the bank, missing from our books"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     # An orphan answer has none: the database has lost it.

@@ -97,7 +97,7 @@ class Event(models.Model):
             # looks for a person or an action reads along it.
             models.Index(fields=["-at", "-id"], condition=_IN_THE_LOG, name="event_of_staff_newest"),
         ]
-        permissions: ClassVar = [("view_staff_log", "Can view the log of what staff did")]
+        permissions: ClassVar = [("view_staff_log", "Can view the staff log")]
 
     def __str__(self) -> str:
         return self.type

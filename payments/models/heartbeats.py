@@ -16,8 +16,8 @@ class Heartbeat(models.Model):
     class Meta:
         # Of the worker's schedules: on django-q's own table, permissions are those of its forms.
         permissions: ClassVar = [
-            ("view_schedules", "Can view schedules and signs of life"),
-            ("run_schedules", "Can have a schedule run at once"),
+            ("view_schedules", "Can view schedules and heartbeats"),
+            ("run_schedules", "Can run a schedule now"),
         ]
 
     def __str__(self) -> str:

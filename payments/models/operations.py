@@ -166,7 +166,7 @@ class Attempt(models.Model):
 
         NOT_SENT = "not_sent", "Not sent"  # no byte left this machine
         SILENT = "silent", "Silent"  # no readable answer
-        ANSWERED = "answered", "Answered"
+        ANSWERED = "answered", "Replied"
 
     # Without an index of its own: that of its number begins with it.
     operation = models.ForeignKey(

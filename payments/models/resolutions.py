@@ -22,8 +22,8 @@ class Resolution(models.Model):
         RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
         RECORD_VOIDED = "record_voided", "Record that the hold was voided"
         RECORD_CAPTURED = "record_captured", "Record that it was captured"
-        SETTLE_LATE_ANSWER = "settle_late_answer", "Record how a late answer was settled"
-        VOID_HOLD = "void_hold", "Void an unclaimed hold"
+        SETTLE_LATE_ANSWER = "settle_late_answer", "Record how a late reply was settled"
+        VOID_HOLD = "void_hold", "Void a hold without a payment"
         CAPTURE = "capture", "Capture"
         VOID = "void", "Void"
         REFUND = "refund", "Refund"
@@ -39,7 +39,7 @@ class Resolution(models.Model):
     class Evidence(models.TextChoices):
         """What a decision rests on. What it says of each kind of decision: `SHOWS`."""
 
-        BANK_ANSWER = "bank_answer", "The bank's answer, on the timeline"
+        BANK_ANSWER = "bank_answer", "The bank's reply, on the timeline"
         STATEMENT = "statement", "A statement"
         BANK_WORD = "bank_word", "The bank's written word"
 
@@ -94,8 +94,8 @@ class Resolution(models.Model):
             ),
         ]
         permissions: ClassVar = [
-            ("resolve_operation", "Can resolve what is in doubt or under review"),
-            ("approve_resolution", "Can approve what another has proposed"),
+            ("resolve_operation", "Can resolve operations in doubt or under review"),
+            ("approve_resolution", "Can approve proposals of others"),
             ("instruct_payment", "Can capture, void and refund on behalf of the merchant"),
             ("export_payments", "Can export payments"),
         ]

@@ -195,7 +195,7 @@ class TestSilent:
         acquirer.script("payments", "drop_after")
         live.post("/payments", euros())
         case = queue()[0]
-        assert "cannot be asked" in case.why
+        assert "can neither ask nor resend" in case.why
         assert "settlement report" in case.advice
         assert any("nothing is sent again" in said for said in explain(Payment.objects.get()))
 

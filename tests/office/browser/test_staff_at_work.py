@@ -97,7 +97,7 @@ class TestSupport:
         page.get_by_role("button", name="Take").click()
         expect(page.locator("tbody")).to_contain_text("kim")
         page.get_by_role("button", name="Give back").click()
-        expect(page.locator("tbody")).to_contain_text("nobody")
+        expect(page.locator("tbody")).to_contain_text("none")
         page.get_by_role("button", name="Take").click()
         page.get_by_role("link", name="Record the bank's reference").click()
         wrong = "cap_00000000-0000-4000-8000-000000000000"
@@ -207,7 +207,7 @@ class TestTheOthers:
         operation = lost_capture(live, bank)
         page = sign_in("ann", Role.AUDITOR)
         page.goto(QUEUE)
-        expect(page.get_by_text("the capture's id is unknown")).to_be_visible()
+        expect(page.get_by_text("but not under which id")).to_be_visible()
         expect(page.get_by_role("link", name="Record the bank's reference")).to_have_count(0)
         expect(page.get_by_role("button", name="Take")).to_have_count(0)
         page.goto(f"{LIST}{operation.payment_id}/change/")

@@ -38,7 +38,7 @@ class TestAskingAgain:
         assert live.receipt(operation.claimed_payment.public_id)["state"] == "CAPTURED"
         assert Discrepancy.objects.get().closed_at is not None
         assert Event.objects.filter(type="operation.needs_review").count() == 1
-        with pytest.raises(CannotResolve, match="has ended"):
+        with pytest.raises(CannotResolve, match="is already SUCCEEDED"):
             asking.ask_again(kim, operation.pk, reason="x")
 
 

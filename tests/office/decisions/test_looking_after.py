@@ -60,14 +60,14 @@ class TestACase:
     def test_is_taken_and_given_back_and_each_is_offered_in_its_turn(
         self, operation: Operation, kim: Member
     ) -> None:
-        assert "nobody Take Ask" in kim.read(QUEUE)
+        assert "none Take Ask" in kim.read(QUEUE)
         taken = press(kim, "take", operation)
         assert f"You now own the capture of {operation.payment}." in taken
         assert "kim Give back Ask" in taken
         assert "Take" not in taken
         given_back = press(kim, "give_back", operation)
         assert f"You no longer own the capture of {operation.payment} any more." in given_back
-        assert "nobody Take Ask" in given_back
+        assert "none Take Ask" in given_back
         assert logged() == [(TAKEN, "staff:kim"), (GIVEN_BACK, "staff:kim")]
 
     def test_stands_in_the_log_and_on_the_timeline_as_what_it_was(
@@ -86,7 +86,7 @@ class TestACase:
         shown = kim.read(QUEUE)
         assert "lee Ask" in shown
         refused = press(kim, "take", operation)  # from a page that is older
-        assert f"Nothing changed: lee looks after the capture of {operation.payment}." in refused
+        assert f"Nothing changed: the capture of {operation.payment} is assigned to lee." in refused
         refused = press(kim, "give_back", operation)
         assert f"Nothing changed: you did not own the capture of {operation.payment}." in refused
         assert Assignment.objects.get().owner == lee.user

@@ -59,7 +59,7 @@ def lee(transactional_db: None) -> Member:
 
 class TestTheReviewQueue:
     def test_is_empty_and_says_what_would_be_there(self, kim: Member) -> None:
-        assert "Nothing needs people" in kim.read(QUEUE)
+        assert "Nothing needs review" in kim.read(QUEUE)
 
     def test_shows_what_needs_people_why_and_what_to_do(
         self, live: ApiClient, bank: SimulatedBank, kim: Member
@@ -67,9 +67,9 @@ class TestTheReviewQueue:
         operation = lost_capture(live, bank)
         shown = kim.read(QUEUE)
         assert "capture NEEDS_REVIEW" in shown
-        assert "the capture's id is unknown. Ask the bank for the capture's id and record it." in shown
+        assert "but not under which id. Ask the bank for the capture's id, then record it." in shown
         assert "$50.00" in shown
-        assert "nobody" in shown
+        assert "none" in shown
         assert operation.claimed_payment.order_id in shown
 
     def test_shows_a_doubt_after_an_hour_and_not_before(
@@ -78,7 +78,7 @@ class TestTheReviewQueue:
         payment = live.authorized()
         bank.script("captures", "fail_before", times=1000)
         live.post(f"/payments/{payment['id']}/capture")
-        assert "Nothing needs people" in kim.read(QUEUE)
+        assert "Nothing needs review" in kim.read(QUEUE)
         let_pass(timedelta(hours=1, minutes=1), bank)
         assert "Recovery keeps asking" in kim.read(QUEUE)
 
@@ -151,7 +151,7 @@ class TestThePaymentsPage:
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
-        assert "Nothing needs people" in kim.read(QUEUE)
+        assert "Nothing needs review" in kim.read(QUEUE)
         kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
         assert "Nothing else needs people" in kim.read(QUEUE)
         shown = kim.read("admin:payments_payment_change", payment.pk)

@@ -100,7 +100,7 @@ class TestASecondPerson:
             )
             assert address not in lee.client.get(reverse(PAGE, args=[void.payment_id])).content.decode()
             assert address not in lee.client.get(reverse(QUEUE)).content.decode()
-        assert "You have proposed" in kim.client.get(address, follow=True).content.decode()
+        assert "You have already proposed" in kim.client.get(address, follow=True).content.decode()
 
     def test_is_not_asked_twice_for_one_instruction(
         self, live: ApiClient, bank: SimulatedBank, brief: None, kim: Member, lee: Member

@@ -251,9 +251,7 @@ class TestSecondFactor:
 
     def test_tells_nobody_that_the_password_was_right(self, kim: User, device: TOTPDevice) -> None:
         def told(answer: Any) -> list[str]:
-            return re.findall(
-                r"The username, password or code is wrong[^<]*", answer.content.decode()
-            )
+            return re.findall(r"The username, password or code is wrong[^<]*", answer.content.decode())
 
         wrong = told(log_in(Client(), password="wrong"))
         assert wrong
@@ -274,7 +272,7 @@ class TestSecondFactor:
         ada = Client()
         ada.force_login(User.objects.create_superuser("ada"))
         ada.post(
-            f"/admin/auth/user/{kim.pk}/reset-second-factor/", {"reason": "change or lose your phone", "confirmed": "yes"}
+            f"/admin/auth/user/{kim.pk}/reset-second-factor/", {"reason": "a new phone", "confirmed": "yes"}
         )
         assert log_in(Client()).status_code == 302
 

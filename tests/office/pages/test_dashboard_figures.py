@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from office.dashboard import figures, rows
+from office.dashboard.banks import bank_health
 from office.dashboard.charts import Point, stacked_columns
 from office.dashboard.figures import Made, Reached, Scope, Unsettled
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
@@ -206,7 +207,7 @@ class TestBanks:
             ]
         ):
             make_attempt(operation, number, result, started_at=NOON - timedelta(minutes=5), **fields)
-        (bank,) = figures.banks(TODAY)
+        (bank,) = bank_health(TODAY)
         assert bank.name == "ficmart"
         assert bank.last_hour == bank.today
         seen = bank.today
@@ -218,19 +219,19 @@ class TestBanks:
         operation = make_operation(make_payment())
         for number, at in enumerate((MIDNIGHT - TICK, MIDNIGHT, NOON - HOUR - TICK, NOON - HOUR)):
             make_attempt(operation, number, started_at=at)
-        (bank,) = figures.banks(TODAY)
+        (bank,) = bank_health(TODAY)
         assert (bank.last_hour.attempts, bank.today.attempts) == (1, 3)
 
     def test_the_last_hour_begins_before_midnight_early_in_the_day(self) -> None:
         operation = make_operation(make_payment())
         make_attempt(operation, started_at=MIDNIGHT - timedelta(minutes=50))
-        (bank,) = figures.banks(replace(TODAY, now=MIDNIGHT + timedelta(minutes=5)))
+        (bank,) = bank_health(replace(TODAY, now=MIDNIGHT + timedelta(minutes=5)))
         assert (bank.last_hour.attempts, bank.today.attempts, bank.today.median_ms) == (1, 0, None)
 
     def test_keeps_modes_apart(self) -> None:
         make_attempt(make_operation(make_payment(mode=Mode.TEST, bank="sandbox")), started_at=NOON)
-        assert figures.banks(TODAY) == []
-        assert [bank.name for bank in figures.banks(replace(TODAY, mode=Mode.TEST))] == ["sandbox"]
+        assert bank_health(TODAY) == []
+        assert [bank.name for bank in bank_health(replace(TODAY, mode=Mode.TEST))] == ["sandbox"]
 
 
 class TestChart:
@@ -300,7 +301,7 @@ class TestSpeed:
 
     @pytest.mark.usefixtures("year")
     def test_reads_no_big_table_from_end_to_end(self) -> None:
-        counts = (figures.payments_made, figures.money, figures.attention, figures.banks)
+        counts = (figures.payments_made, figures.money, figures.attention, bank_health)
         with CaptureQueriesContext(connection) as statements:
             for scope in (TODAY, replace(TODAY, mode=Mode.TEST), replace(TODAY, merchant_id=1)):
                 for count in counts:

@@ -283,13 +283,13 @@ class TestPages:
         response = superuser.client.get(reverse(LIST), query)
         assert len(response.context["cl"].result_list) == rows
         page = response.content.decode()
-        assert f"There is no page {asked}: this is page {shown}, the nearest there is." in page
+        assert f"There is no page {asked}. This is page {shown} of" in page
         assert '<option value="FAILED" selected>' in page
 
     def test_that_do_not_exist_where_there_is_one_say_so(self, superuser: Staff) -> None:
         make_payment(order_id="the one")
         assert superuser.found(p=7) == ["the one"]
-        assert "There is no page 7: this is page 1 of 1" in superuser.payments(p=7)
+        assert "There is no page 7. This is page 1 of 1" in superuser.payments(p=7)
 
 
 class TestWhatNobodyAsksFor:

@@ -214,7 +214,7 @@ class TestTimeline:
             "09:30:00.001 UTC Authorize, attempt 1 Not sent Reply connection refused Duration 120 ms",
             "09:30:01.000 UTC Authorize, attempt 2 Silent Reply read timeout Duration 1,234 ms "
             "In doubt yes, the bank may have executed it",
-            "Authorize, attempt 3 Answered Said approved Reply 200 replayed HTTP status 200 "
+            "Authorize, attempt 3 Replied Said approved Reply 200 replayed HTTP status 200 "
             f"Bank reference {reference} "
             "Stored answer yes, to an earlier attempt Duration 120 ms",
         ):

@@ -139,7 +139,10 @@ class TestThePage:
 class TestWithoutAWorker:
     def test_the_page_says_how_to_start_one(self, operations: Staff) -> None:
         shown = operations.read(PAGE)
-        assert "No schedule is installed: no worker has run on this database yet. Start `manage.py" in shown
+        assert (
+            "No schedule is installed, because no worker has run on this database yet. Start `manage.py"
+            in shown
+        )
         assert "worker never seen" in shown
         assert "Run now" not in shown
 

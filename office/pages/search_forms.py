@@ -10,7 +10,7 @@ from django.urls import reverse
 from office.pages.fields import ZONE
 
 
-def asked_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dict[str, str]:
+def filled_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dict[str, str]:
     """The fields that are filled in, without NUL characters, which PostgreSQL cannot store.
 
     The zone is dropped if it is UTC, the default, or if none of the `days` is set.
@@ -22,12 +22,12 @@ def asked_in(given: QueryDict, names: Iterable[str], days: Iterable[str]) -> dic
     return asked
 
 
-def address_of(list_name: str, asked: dict[str, str]) -> str:
+def list_url(list_name: str, asked: dict[str, str]) -> str:
     """The URL of the list with these fields."""
     return f"{reverse(list_name)}?{urlencode(asked)}" if asked else reverse(list_name)
 
 
-def not_sent(request: HttpRequest, to: str) -> HttpResponseRedirect:
+def form_lost(request: HttpRequest, to: str) -> HttpResponseRedirect:
     """The response to a GET of a POST-only URL: after a new login, the browser returns without the form."""
     messages.warning(
         request,
