@@ -39,7 +39,7 @@ class ReasonForm(NoCardNumbers):
 class AmountField(forms.CharField):
     """An amount as pages show it, in one currency: `100.00`, `$100.00`, `¥5,000`. Cleaned to minor units.
 
-    The decimals are required: the API takes digits alone for minor units, and nobody should have to guess.
+    Decimals are required, because digits alone could be minor units, as in the API.
     """
 
     def __init__(self, *, most_minor: int, currency: str, **kwargs: Any) -> None:

@@ -28,7 +28,7 @@ from office.pages.words import utc
 from payments.models import Event
 
 admin.site.unregister([User, Group])
-# A schedule's form takes the name of any function: whoever can save one can run any code. And whoever can
+# A schedule's form takes the name of any function: a user who can save one can run any code. A user who can
 # read the secret of an authenticator app can make its codes.
 admin.site.unregister(
     [model for model in (Schedule, Success, Failure, OrmQ, TOTPDevice) if admin.site.is_registered(model)]

@@ -81,7 +81,7 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
         return cleaned
 
     def get_invalid_login_error(self) -> forms.ValidationError:
-        """An inactive user with the right password is told so; Django does not check their password."""
+        """Tells inactive users with the right password so; Django does not check their password."""
         name, password = (self.cleaned_data.get(one, "") for one in ("username", "password"))
         user = get_user_model().objects.filter(username=name, is_active=False).first()
         if user is not None and user.check_password(password) and second_factor.device_of(user) is None:

@@ -34,6 +34,8 @@ WORDS: dict[str, str] = {
     Type.GROUP_CHANGED: "Changed a group",
     Type.SCHEDULE_RUN_NOW: "Ran a schedule now",
 }
+# Names of evidence that are not plain enough as they are stored.
+_NAMES = {"told": "Refused because", "taken_from": "Taken over from", "because": "Decided because"}
 # The reason of the decision, if it differs from the reason of the proposal.
 _DECIDED_BECAUSE = ("because", "approved_because")
 # Shown in other columns, or ids that mean nothing to people.
@@ -81,6 +83,11 @@ def about(event: Event, *, links: bool) -> SafeString | str:
     return public_id(OPERATION_PREFIX, event.operation_id) if event.operation_id else ""
 
 
+def name_of(evidence: str) -> str:
+    """The label of one piece of evidence."""
+    return _NAMES.get(evidence) or plain(evidence)
+
+
 def as_proposed(evidence: dict[str, Any]) -> dict[str, str]:
     """The kind of a decision and its evidence, in the words of its form."""
     if evidence.get("kind") not in Resolution.Kind.values:
@@ -102,7 +109,7 @@ def _details(evidence: dict[str, Any]) -> Iterator[str]:
         yield f"{plain(name.removeprefix('is_'))}{_changed(change)}"
     for name, value in evidence.items():
         if name not in _SHOWN_ELSEWHERE:
-            yield f"{plain(name)}: {_shown(value)}"
+            yield f"{name_of(name)}: {_shown(value)}"
     if any(name in evidence for name in _DECIDED_BECAUSE) and "reason" in evidence:
         yield f"Reason of the proposal: {evidence['reason']}"
 

@@ -173,8 +173,10 @@ def _of_attempt(operation: Operation, attempt: Attempt) -> Entry:
 
 def _of_event(event: Event, kinds: dict[UUID, str]) -> Entry:
     kind = kinds.get(event.operation_id) if event.operation_id else None
-    told = event.evidence | staff_actions.as_proposed(event.evidence)
-    evidence = [(plain(str(name)), _shown(value)) for name, value in told.items() if name != "user"]
+    known = event.evidence | staff_actions.as_proposed(event.evidence)
+    evidence = [
+        (staff_actions.name_of(name), _shown(value)) for name, value in known.items() if name != "user"
+    ]
     return Entry(
         at=event.at,
         sort="event",

@@ -46,7 +46,7 @@ _NAMES = f"""
         JOIN payments_attempt a ON a.operation_id = o.id
     ) AS names WHERE name <> ''
     ON CONFLICT DO NOTHING
-"""  # noqa: S608 - likewise
+"""  # noqa: S608 - only constants
 
 
 def fill(payments: Collection[UUID]) -> None:

@@ -159,7 +159,7 @@ class RecordNotExecuted(AboutOperation):
         ]
 
     def apply(self, decided: Decided) -> str:
-        # Without a statement, each silent attempt may have made a hold that nobody knows of.
+        # Without a statement, each silent attempt may have made an unknown hold.
         is_statement = decided.resolution.evidence == Evidence.STATEMENT
         unseen = decided.operation.kind == OperationKind.AUTHORIZE and not is_statement
         strays = max(1, decided.operation.silent_attempts) if unseen else 0

@@ -97,7 +97,7 @@ class TestACase:
         assert "kim Take over Ask" in lee.read(QUEUE)
         assert "lee Give back Ask" in press(lee, "take_over", operation)
         assert logged() == [(TAKEN, "staff:kim"), (TAKEN, "staff:lee", "kim")]
-        assert "Took a case Taken from: kim" in kim.read("admin:payments_event_changelist")
+        assert "Took a case Taken over from: kim" in kim.read("admin:payments_event_changelist")
 
     def test_is_taken_over_by_nobody_who_may_not_approve(
         self, operation: Operation, kim: Member, lee: Member
