@@ -33,7 +33,7 @@ class Lines(forms.CharField):
 class ReasonForm(NoCardNumbers):
     """The reason that every decision needs."""
 
-    reason = Lines(max_length=500, help_text="Goes into the log, for others who read this case.")
+    reason = Lines(max_length=500, help_text="Recorded in the log.")
 
 
 class AmountField(forms.CharField):

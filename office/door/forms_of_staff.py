@@ -21,7 +21,7 @@ class SaysWhy(NoCardNumbers):
         label="Reason",
         max_length=500,
         widget=theme.Textarea(attrs={"rows": 2}),
-        help_text="Who asked for the change, and why. Goes into the log, which cannot be edited.",
+        help_text="Who asked for the change, and why. Recorded in the log, which cannot be edited.",
     )
 
 

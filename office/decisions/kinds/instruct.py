@@ -80,12 +80,12 @@ class Instruct(DecisionKind):
         rest = left - basis.amount_minor
         state = payment.state if payment else ""
         stays = rest and self.kind == Kind.REFUND
-        then = f"The payment stays {state}" if stays else f"{state} becomes {self.becomes}"
+        becomes = f"{state} becomes {self.becomes} when the bank confirms."
         money = f"{display(basis.amount_minor, basis.currency)} {self.moves}"
         if rest:
             money += f"; {self.rest.format(display(rest, basis.currency))}"
         return [
-            ("State", f"{then} when the bank confirms."),
+            ("State", f"The payment stays {state}." if stays else becomes),
             ("Money", f"{money}."),
             ("Merchant", "Sees it on the payment's receipt and in its events."),
         ]

@@ -235,7 +235,7 @@ class TestSupport:
         page.goto(f"{LIST}review/")
         page.evaluate("document.fonts.ready")
         assert not scrolls_sideways(page)
-        page.get_by_role("link", name="waits for approval").first.click()
+        page.get_by_role("link", name="waiting for approval").first.click()
         expect(page.locator("tr:target")).to_contain_text("Approve")
         buttons = page.locator(".ficpay-actions .ficpay-button")
         for number in range(buttons.count()):

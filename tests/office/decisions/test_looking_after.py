@@ -66,7 +66,7 @@ class TestACase:
         assert "kim Give back Ask" in taken
         assert "Take" not in taken
         given_back = press(kim, "give_back", operation)
-        assert f"You no longer own the capture of {operation.payment} any more." in given_back
+        assert f"You no longer own the capture of {operation.payment}." in given_back
         assert "none Take Ask" in given_back
         assert logged() == [(TAKEN, "staff:kim"), (GIVEN_BACK, "staff:kim")]
 
@@ -153,7 +153,7 @@ class TestWhatWaitsForApproval:
     def test_is_marked_in_its_row_and_leads_to_where_it_is_decided(
         self, operation: Operation, kim: Member, lee: Member
     ) -> None:
-        assert "waits for approval" not in lee.read(QUEUE)
+        assert "waiting for approval" not in lee.read(QUEUE)
         proposed = Resolution.objects.create(
             kind=Resolution.Kind.RECORD_NOT_EXECUTED,
             payment=operation.payment,
@@ -166,10 +166,10 @@ class TestWhatWaitsForApproval:
             needs_second=True,
         )
         page = lee.client.get(reverse(QUEUE)).content.decode()
-        assert "capture NEEDS_REVIEW waits for approval order-7" in text_of(page)
+        assert "capture NEEDS_REVIEW waiting for approval order-7" in text_of(page)
         assert f'href="#proposal-{proposed.pk}"' in page
         row = page.partition(f'<tr id="proposal-{proposed.pk}">')[2].partition("</tr>")[0]
         assert reverse("admin:payments_approve", args=[proposed.pk]) in row
         with unguarded():
             Resolution.objects.update(state=Resolution.State.REFUSED)
-        assert "waits for approval" not in lee.read(QUEUE)
+        assert "waiting for approval" not in lee.read(QUEUE)

@@ -89,7 +89,7 @@ class TestTheReviewQueue:
         auditor = Member("ann")
         shown = auditor.read(QUEUE)
         assert "Take" not in shown
-        assert "Record reference" not in shown
+        assert "Record the bank's reference" not in shown
 
 
 class TestThePaymentsPage:
@@ -135,7 +135,7 @@ class TestThePaymentsPage:
             for typed in ("100.00", "$100.00", "100", "500.01", "€100.00")
         }
         for typed in ("100.00", "$100.00"):
-            assert "The payment stays CAPTURED, when the bank confirms." in shown[typed]
+            assert "The payment stays CAPTURED." in shown[typed]
             assert "$100.00 goes back to the card; $400.00 can be refunded later." in shown[typed]
         assert "Write an amount like $500.00." in shown["100"]
         assert "Write an amount like $500.00." in shown["€100.00"]
@@ -153,7 +153,7 @@ class TestThePaymentsPage:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
         assert "Nothing needs review" in kim.read(QUEUE)
         kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
-        assert "Nothing else needs people" in kim.read(QUEUE)
+        assert "Nothing else needs review" in kim.read(QUEUE)
         shown = kim.read("admin:payments_payment_change", payment.pk)
         assert "Refund: proposed by kim, waits for a second person." in shown
 
@@ -218,7 +218,7 @@ class TestDeciding:
         shown = lee.read("admin:payments_approve", Resolution.objects.get().pk)
         for part in (
             f"capture {operation.public_id}: NEEDS_REVIEW",
-            ", answered: 400 authorization_not_found",
+            ", replied: 400 authorization_not_found",
             "We have never seen it.",
             "they wrote",
         ):
@@ -323,7 +323,7 @@ class TestDeciding:
         def now(name: str, about: Any, posted: dict[str, Any]) -> dict[str, Any]:
             """What the page says is outdated, and what it shows instead."""
             page = lee.client.post(reverse(name, args=[about]), posted, follow=True)
-            assert "has been asked about the capture since" in text_of(page.content.decode())
+            assert "was asked about the capture after this page was loaded" in text_of(page.content.decode())
             assert "What will happen" not in text_of(page.content.decode())
             return {**posted, "seen": page.context["seen"]}
 

@@ -60,7 +60,7 @@ class TestRecordingTheBanksReference:
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, reference: str
     ) -> None:
         operation = lost_capture(live, bank)
-        with pytest.raises(CannotResolve, match="knows no capture"):
+        with pytest.raises(CannotResolve, match="has no capture"):
             resolve.propose(kim, recording(operation, reference))
 
     def test_at_a_bank_in_ill_health_changes_nothing(
@@ -95,7 +95,7 @@ class TestALostRefundId:
         assert (operation.state, operation.bank_reference) == ("SUCCEEDED", "")
         answered = live.post(f"/payments/{receipt['id']}/refund", key="the-refund")
         reference = bank.ledger()[-1].id
-        with pytest.raises(CannotResolve, match="knows no refund"):
+        with pytest.raises(CannotResolve, match="has no refund"):
             resolve.propose(kim, recording(operation, "ref_00000000-0000-4000-8000-000000000000"))
         assert resolve.propose(kim, recording(operation, reference)).is_done
         assert live.receipt(receipt["id"])["bank"]["refund_id"] == reference

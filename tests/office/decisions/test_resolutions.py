@@ -104,7 +104,7 @@ class TestFourEyes:
         operation = lost_capture(live, bank, amount=50_001)
         proposed = resolve.propose(kim, recording(operation, bank.ledger()[-1].id)).resolution
         asking.ask_again(lee, operation.pk, reason="once more")
-        with pytest.raises(Outdated, match="has been asked about the capture since"):
+        with pytest.raises(Outdated, match="was asked about the capture after"):
             resolve.approve(lee, proposed.pk, reason="right", seen_epoch=operation.lease_epoch)
         now = Operation.objects.get(pk=operation.pk).lease_epoch
         resolve.check_approval(lee, proposed, seen_epoch=now)

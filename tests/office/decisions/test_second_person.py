@@ -95,7 +95,7 @@ class TestASecondPerson:
             address = reverse(f"admin:payments_{page}", args=[void.pk])
             told = lee.client.get(address, follow=True)
             assert told.redirect_chain, page
-            assert "kim has proposed “Record that the hold was voided” for this" in text_of(
+            assert "kim has already proposed “Record that the hold was voided”" in text_of(
                 told.content.decode()
             )
             assert address not in lee.client.get(reverse(PAGE, args=[void.payment_id])).content.decode()

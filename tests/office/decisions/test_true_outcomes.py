@@ -100,7 +100,7 @@ class TestAVoidThatTheBankHadCaptured:
         void = void_of_what_the_bank_had_captured(live, bank)
         for reference, no in (
             (other["bank"]["capture_id"], "belongs to another capture"),
-            ("cap_00000000-0000-4000-8000-000000000000", "knows no capture"),
+            ("cap_00000000-0000-4000-8000-000000000000", "has no capture"),
         ):
             proposal = Proposal(
                 Kind.RECORD_CAPTURED,
