@@ -65,7 +65,7 @@ class TestDashboard:
         for part in (
             "Captured $1,234.56 1 payment",
             "Refunded $0.00 0 payments",
-            "Decline rate 50.0% 1 of 2 answered",
+            "Decline rate 50.0% 1 of 2 decided",
             "CAPTURED 1 $1,234.56",
             "insufficient_funds 1 50.0%",
             f"UTC day {now.date()}",
@@ -84,7 +84,7 @@ class TestDashboard:
         make_attempt(operation, 1, said="not_done")
         make_attempt(operation, 2)
         shown = support.read(PAGE)
-        assert "ficmart Last hour 2 50.0% 1 0 0 120 ms 120 ms mostly failing" in shown
+        assert "ficmart Last hour 2 50.0% 1 0 0 120 ms 120 ms mostly unavailable" in shown
 
     def test_is_about_live_mode_and_switches_to_test_mode(self, support: Staff, now: datetime) -> None:
         make_payment(PaymentState.CAPTURED, created_at=now, at=now)
@@ -100,14 +100,14 @@ class TestDashboard:
         make_payment(created_at=now - timedelta(days=7))
         shown = support.read(PAGE, days=7)
         assert "Captured $50.00 1 payment" in shown
-        assert "1 made in these 7 days" in shown
+        assert "1 created in the last 7 days" in shown
 
     def test_narrows_to_a_merchant_where_there_are_several(self, support: Staff, now: datetime) -> None:
         make_payment(created_at=now)
         assert "All merchants" not in support.read(PAGE)
         other = make_merchant("other", name="Other")
         make_payment(PaymentState.DECLINED, created_at=now, merchant=other)
-        assert "1 made today" in support.read(PAGE, merchant=other.pk)
+        assert "1 created today" in support.read(PAGE, merchant=other.pk)
         leads = links_of(support, "states", merchant=other.pk)
         assert f"merchant={other.pk}" in leads["1"]
 
@@ -214,9 +214,9 @@ class TestReviewQueue:
 class TestEmpty:
     def test_says_what_to_do(self, support: Staff) -> None:
         shown = support.read(PAGE)
-        for part in ("No payments today", "API documentation", "Show the last 7 days", "Look at test mode"):
+        for part in ("No payments today", "API documentation", "Show the last 7 days", "Show test mode"):
             assert part in shown
-        assert "No payments in these 7 days" in support.read(PAGE, days=7)
+        assert "No payments in the last 7 days" in support.read(PAGE, days=7)
 
     def test_still_shows_money_of_older_payments(self, support: Staff, now: datetime) -> None:
         make_payment(PaymentState.CAPTURED, created_at=now - timedelta(days=3), at=now)

@@ -216,7 +216,7 @@ class TestTimeline:
             "In doubt yes, the bank may have executed it",
             "Authorize, attempt 3 Replied Said approved Reply 200 replayed HTTP status 200 "
             f"Bank reference {reference} "
-            "Stored answer yes, to an earlier attempt Duration 120 ms",
+            "Stored reply yes, to an earlier attempt Duration 120 ms",
         ):
             assert part in shown, part
 

@@ -75,7 +75,7 @@ class TestPaymentSearch:
         assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
         shown = superuser.payments(q="4242")
         read = "the last four digits 4242 or as the amount 42.42 or 4,242 in any currency (digits alone)"
-        assert f"4242 is read as {read}" in shown
+        assert f"4242 as {read}" in shown
         assert "Search instead: only 4,242.00 · only the card •••• 4242 · only 42.42" in shown
         assert superuser.found(q="•••• 4242") == ["order-1"]
         assert superuser.found(q="$42.42") == ["costs $42.42"]
@@ -131,7 +131,7 @@ class TestPaymentSearch:
         """`No id is order-1`, it said of an order that is there, in another state."""
         shown = superuser.payments(q="order-1", state="VOIDED")
         assert "No id here matches order-1" in shown
-        assert "Asked for: state VOIDED" in shown
+        assert "Filters: state VOIDED" in shown
 
     def test_survives_what_no_database_can_hold(self, superuser: Staff) -> None:
         assert "Null characters are not allowed" in superuser.payments(q="\x00")

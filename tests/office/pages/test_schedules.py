@@ -81,8 +81,8 @@ class TestThePage:
             assert f"{name}, every minute {duty.what} on time" in shown
         assert "1.5 s" in shown
         assert "every schedule is on time" in shown
-        assert "worker alive" in shown
-        assert "recovery alive" in shown
+        assert "worker running" in shown
+        assert "recovery running" in shown
 
     def test_says_that_a_run_has_failed_and_not_with_which_traceback(self, auditor: Staff) -> None:
         ran(
@@ -104,7 +104,7 @@ class TestThePage:
         Heartbeat.objects.filter(process=WORKER).update(beat_at=datetime.now(UTC) - timedelta(minutes=6))
         shown = auditor.read(PAGE)
         assert "The worker is not running. Start `manage.py worker`" in shown
-        assert "silent for 6 min" in shown
+        assert "no heartbeat for 6 min" in shown
 
     def test_is_not_overdue_while_the_worker_has_not_looked_yet(self, auditor: Staff) -> None:
         put_off("expirations", timedelta(seconds=-40))
@@ -118,7 +118,7 @@ class TestThePage:
         Heartbeat.objects.filter(process=RECOVERY).delete()
         shown = auditor.read(PAGE)
         assert "recovery never seen" in shown
-        assert "Start `manage.py reconcile pending --watch`; until then the schedule “recovery”" in shown
+        assert "Start `manage.py reconcile pending --watch`. Until then the schedule “recovery”" in shown
 
     def test_says_that_one_is_missing(self, auditor: Staff) -> None:
         Schedule.objects.filter(name="recovery").delete()

@@ -44,4 +44,4 @@ def test_leaves_what_is_shown_as_it_is(superuser: Staff) -> None:
 def test_of_a_search_that_is_away_is_on_the_page_of_schedules(superuser: Staff) -> None:
     Heartbeat.objects.create(process="search", beat_at=datetime.now(UTC) - timedelta(minutes=6))
     shown = superuser.read("/admin/schedules/")
-    assert "search silent for 6 min" in shown
+    assert "search no heartbeat for 6 min" in shown
