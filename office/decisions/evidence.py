@@ -150,7 +150,7 @@ def look_up(bank: str, kind: OperationKind, reference: str) -> Found:
         case NotThere():
             raise CannotResolve(f"The bank has no {kind} {reference}. Check the reference.")
         case Unclear(reason=reason):
-            raise CannotResolve(f"The bank did not reply clearly ({reason}). Try again.")
+            raise CannotResolve(f"The bank could not look it up: {reason}. Try again.")
 
 
 def minute(at: datetime) -> str:

@@ -172,11 +172,11 @@ class FicmartBank:
                 break
         if status == 404:
             # While its database is down the bank knows nothing at all, and says so with a 404.
-            return NotThere() if self.is_healthy() else Unclear("the bank is in ill health")
+            return NotThere() if self.is_healthy() else Unclear("it is not healthy")
         return (
             _read_look_up(kind, reference, body)
             if status == 200
-            else Unclear(f"answered {status or 'never'}")
+            else Unclear(f"HTTP {status}" if status else "no reply")
         )
 
     def is_healthy(self) -> bool:
@@ -295,7 +295,7 @@ def _read_look_up(kind: OperationKind, reference: str, body: dict[str, Any] | No
         and made_at is not None
     ):
         return Found(reference, amount, currency, target, made_at)
-    return Unclear("its answer could not be read")
+    return Unclear("its reply could not be read")
 
 
 def _is_replay(headers: Any) -> bool:

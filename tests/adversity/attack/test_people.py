@@ -44,7 +44,7 @@ class TestADenialThatIsNone:
         asking.ask_again(kim, capture.pk, reason="once more")
         capture = the_only("capture")
         assert denials(capture) == []
-        with pytest.raises(CannotResolve, match="400 authorization_already_used. Record the reference"):
+        with pytest.raises(CannotResolve, match=r"400 authorization_already_used\. Record the reference"):
             by_the_banks_word(capture, kim, lee)
         assert "The bank says it is captured" in told(capture)
         assert [one.kind for one in Discrepancy.objects.filter(closed_at=None)] == ["capture_id_unknown"]

@@ -69,7 +69,7 @@ class TestRecordingTheBanksReference:
         operation = lost_capture(live, bank)
         reference = bank.ledger()[-1].id
         bank.database_down()
-        with pytest.raises(CannotResolve, match="did not reply clearly"):
+        with pytest.raises(CannotResolve, match="could not look it up"):
             resolve.propose(kim, recording(operation, reference))
         bank.database_down(False)
         assert resolve.propose(kim, recording(operation, reference)).resolution.state == "APPLIED"
