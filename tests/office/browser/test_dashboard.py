@@ -71,7 +71,7 @@ class TestDashboard:
         page = signed_in
         page.set_viewport_size({"width": width, "height": 800})
         page.goto("/admin/")
-        expect(page.get_by_text("and 13 releases of holds, oldest")).to_be_visible()
+        expect(page.get_by_text("plus 13 releases of holds, oldest")).to_be_visible()
         too_wide = page.locator(".ficpay-note").evaluate_all(
             "notes => notes.filter(note => note.scrollWidth > note.clientWidth).map(note => note.innerText)"
         )

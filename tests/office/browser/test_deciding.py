@@ -71,7 +71,7 @@ class TestADecisionByKeyboard:
         keys.press("Enter")
         expect(page.locator(".ficpay-changes")).to_be_focused()
         look_at(page, "preview")
-        for _ in range(3):  # Back, Look again, Confirm
+        for _ in range(3):  # Back, Update preview, Confirm
             keys.press("Tab")
         keys.press("Enter")
         page.wait_for_url(payment)
@@ -107,13 +107,13 @@ class TestWhatASecondPersonSees:
         assert quote.inner_text() == "statement 324,\nline 7"
         look_at(page, "payment")
         page.goto(address("record_voided", void.pk))  # a rival
-        expect(page.get_by_text("kim has proposed “Record that the hold was voided”")).to_be_visible()
+        expect(page.get_by_text("kim has already proposed “Record that the hold was voided”")).to_be_visible()
         page.goto(address("ask_again", void.pk))
         expect(page.get_by_text("kim owns this case.")).to_be_visible()
         look_at(page, "anothers-case")
         page.get_by_label("kim owns this case.").check()
         page.get_by_label("Reason").fill("the customer waits")
-        page.get_by_role("button", name="What will happen?").click()
+        page.get_by_role("button", name="Preview").click()
         expect(
             page.get_by_text("The bank may free the hold of $50.00 now if it has not yet.")
         ).to_be_visible()
@@ -135,7 +135,7 @@ class TestANote:
         payment = make_payment(PaymentState.CAPTURED)
         page, at = signed_in, f"**{address('payment_change', payment.pk)}"
         page.goto(address("payment_change", payment.pk))
-        page.get_by_label("A note for other staff").fill("One.\ncard 4111 1111 1111 1111")
+        page.get_by_label("Note for other staff").fill("One.\ncard 4111 1111 1111 1111")
         page.get_by_role("button", name="Add note").click()
         expect(page.get_by_text("This looks like a card number")).to_be_visible()
         note = page.get_by_label("Note")
@@ -151,7 +151,7 @@ class TestANote:
         payment = make_payment(PaymentState.CAPTURED)
         page = signed_in
         page.goto(address("payment_change", payment.pk))
-        page.get_by_label("A note for other staff").fill("One.\nTwo.")
+        page.get_by_label("Note for other staff").fill("One.\nTwo.")
         page.context.clear_cookies(name="sessionid")
         page.get_by_role("button", name="Add note").click()
         expect(page.get_by_text("Your input comes back after the login")).to_be_visible()

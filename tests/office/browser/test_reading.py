@@ -119,7 +119,7 @@ class TestByKeyboard:
     def test_a_slash_in_a_field_is_a_slash(self, signed_in: Page, payment: Payment) -> None:
         page = signed_in
         page.goto(f"{LIST}{payment.public_id}/change/")
-        note = page.get_by_label("A note for other staff")
+        note = page.get_by_label("Note for other staff")
         note.focus()
         page.keyboard.type("1/2")
         expect(note).to_have_value("1/2")

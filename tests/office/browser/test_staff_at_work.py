@@ -62,7 +62,7 @@ def decide(page: Page, **given: str) -> None:
     """Fill in a decision's form, look at what will happen, confirm."""
     for label, value in given.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
-    page.get_by_role("button", name="What will happen?").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("What will happen")).to_be_visible()
 
 
@@ -103,7 +103,7 @@ class TestSupport:
         wrong = "cap_00000000-0000-4000-8000-000000000000"
         page.get_by_label("The bank's reference").fill(wrong)
         page.get_by_label("Reason").fill("read off the portal")
-        page.get_by_role("button", name="What will happen?").click()
+        page.get_by_role("button", name="Preview").click()
         expect(page.get_by_text("Nothing changed. The bank has no capture")).to_be_visible()
         page.goto(f"{LIST}{operation.payment_id}/change/")
         photograph(page, "payment")
@@ -132,7 +132,7 @@ class TestSupport:
         page.get_by_label("The statement covers").fill((proposal.covers_to + DAY).isoformat())
         page.get_by_label("this day included").fill((proposal.covers_to + DAY).isoformat())
         page.get_by_label("Reason").fill("it is not on it")
-        page.get_by_role("button", name="What will happen?").click()
+        page.get_by_role("button", name="Preview").click()
         expect(page.get_by_text("Nothing changed. The statement must cover")).to_be_visible()
         page.get_by_label("the statement's name").fill("statement 323")
         page.get_by_label("The statement covers").fill(proposal.covers_from.isoformat())

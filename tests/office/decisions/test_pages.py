@@ -342,9 +342,7 @@ class TestDeciding:
             {"seen": seen, "reason": "right", "confirmed": "yes"},
             follow=True,
         )
-        assert "Nothing changed. The bank has been asked about the capture since" in text_of(
-            late.content.decode()
-        )
+        assert "Nothing changed. The bank was asked about the capture after" in text_of(late.content.decode())
         seen = max_.client.get(reverse(approve, args=[proposed.pk])).context["seen"]
         assert "Record the bank's reference: done." in max_.decide(
             approve, proposed.pk, seen=seen, reason="x"

@@ -168,7 +168,7 @@ class TestOnesOwnPassword:
 
     def test_is_changed_by_whoever_knows_the_old_one(self, client: Client, kim: User) -> None:
         client.force_login(kim)
-        assert b"This is not your password" in self.change(client, "guessed").content
+        assert b"Wrong password" in self.change(client, "guessed").content
         assert self.change(client, PASSWORD).status_code == 302
 
     def test_is_not_guessed_without_end(self, client: Client, kim: User) -> None:
@@ -190,7 +190,7 @@ class TestSecondFactor:
             log_in(client)
             assert set_up(client, code_of(offered))["Location"] == INDEX
             other = Client()
-            assert b"the code that it shows next" in log_in(other).content
+            assert b"wait for its next code" in log_in(other).content
             assert not is_in(other)
             clock.shift(timedelta(seconds=30))
             assert log_in(other, code=code_of(offered)).status_code == 302
@@ -199,7 +199,7 @@ class TestSecondFactor:
     def test_is_not_set_up_by_a_wrong_code(self, client: Client, kim: User) -> None:
         log_in(client)
         client.get(SECOND_FACTOR)
-        assert b"The code is not right" in set_up(client, "000000").content
+        assert b"Wrong code" in set_up(client, "000000").content
         assert not TOTPDevice.objects.filter(confirmed=True).exists()
 
     def test_is_not_set_up_without_the_password(self, client: Client, kim: User) -> None:
@@ -209,7 +209,7 @@ class TestSecondFactor:
         with time_machine.travel(NOW, tick=False):
             code = code_of(TOTPDevice.objects.get())
             answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
-            assert b"This is not your password" in answer.content
+            assert b"Wrong password" in answer.content
             for _ in range(4):
                 answer = client.post(SECOND_FACTOR, {"code": code, "password": "guessed"})
             assert fail(Client(), 1).status_code == 429  # they count like failures of the login
