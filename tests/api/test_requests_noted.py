@@ -161,7 +161,7 @@ class TestOnTheTimeline:
         assert "API request to authorize, response 201 done Times 3 Last at" in shown
         assert "Response stored response, replayed byte for byte" in shown
         assert f"Request {again.headers['X-Request-Id']}" in shown
-        assert "API request to refund, answered 409 invalid transition" in shown
+        assert "API request to refund, response 409 invalid transition" in shown
 
     def test_is_found_by_the_request_id_of_a_replay(
         self, live: ApiClient, bank: SimulatedBank, superuser: Staff

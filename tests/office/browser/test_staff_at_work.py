@@ -182,7 +182,7 @@ class TestFourEyes:
         decide(page, Reason="the customer sent it back")
         expect(page.get_by_text("Nothing changes until another person approves it.")).to_be_visible()
         page.get_by_role("button", name="Propose").click()
-        expect(page.get_by_text("Another person must approve it")).to_be_visible()
+        expect(page.get_by_text("Another person must approve it in the review queue")).to_be_visible()
         page.goto(QUEUE)
         expect(page.get_by_role("link", name="Withdraw")).to_be_visible()
         expect(page.get_by_role("link", name="Approve")).to_have_count(0)
