@@ -53,3 +53,5 @@ SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True
+# A static file is looked for when it is asked for: every client of the tests would list them all first.
+WHITENOISE_AUTOREFRESH = True
