@@ -13,7 +13,7 @@ from office.log.staff import Staff
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Assignment, Event, Operation, Resolution
 from tests.office.decisions.cases import member
-from tests.office.decisions.test_pages import QUEUE, Member
+from tests.office.decisions.members import QUEUE, Member
 from tests.office.pages.conftest import text_of
 from tests.support.at_once import at_once
 from tests.support.factories import make_operation, make_payment

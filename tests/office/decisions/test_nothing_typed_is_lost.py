@@ -11,8 +11,8 @@ from django.urls import reverse
 from office.decisions import drafts
 from payments.domain.states import PaymentState
 from payments.models import Event, Payment, Resolution
-from tests.office.decisions.test_pages import Member
-from tests.office.door.test_logins import LOGIN
+from tests.office.decisions.members import Member
+from tests.office.door.logins import LOGIN
 from tests.office.pages.conftest import text_of
 from tests.support.at_once import at_once
 from tests.support.factories import make_payment

@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 
 from office.decisions.kinds.settle_late_answer import SettledForm
@@ -14,37 +12,13 @@ from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.conftest import wait_for_bank_threads
 from tests.office.decisions.cases import contradicted, lost_capture, on_no_statement, too_old
+from tests.office.decisions.members import QUEUE, Member
 from tests.office.pages.conftest import text_of
 from tests.support.api_client import ApiClient, order
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
-QUEUE = "admin:payments_review_queue"
 pytestmark = pytest.mark.usefixtures("brief")
-
-
-class Member:
-    """A member of staff with some permissions, signed in."""
-
-    def __init__(self, name: str, *permissions: str) -> None:
-        self.user = User.objects.create_user(name, password="x", is_staff=True)
-        self.user.user_permissions.set(Permission.objects.filter(codename__in=["view_payment", *permissions]))
-        self.client = Client()
-        self.client.force_login(self.user)
-
-    def read(self, name: str, *args: Any) -> str:
-        response = self.client.get(reverse(name, args=args))
-        assert response.status_code == 200, response
-        return text_of(response.content.decode())
-
-    def decide(self, name: str, *args: Any, seen: Any = "", **given: Any) -> str:
-        """Fill in the form, look at what will happen, confirm; what the next page shows."""
-        address = reverse(name, args=args)
-        preview = self.client.post(address, {"seen": seen, **given}, follow=True)
-        assert "What will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
-        done = self.client.post(address, {"seen": seen, **given, "confirmed": "yes"}, follow=True)
-        assert done.status_code == 200, done
-        return text_of(done.content.decode())
 
 
 @pytest.fixture
@@ -88,8 +62,14 @@ class TestTheReviewQueue:
         lost_capture(live, bank)
         auditor = Member("ann")
         shown = auditor.read(QUEUE)
+        assert "the capture's id is unknown" in shown
         assert "Take" not in shown
         assert "Record the bank's reference" not in shown
+        payment = Payment.objects.get()
+        shown = auditor.read("admin:payments_payment_change", payment.pk)
+        assert "Timeline" in shown
+        for offered in ("Record the bank's reference", "Ask the bank", "Capture Void", "Add note"):
+            assert offered not in shown
 
 
 class TestThePaymentsPage:
@@ -140,8 +120,8 @@ class TestThePaymentsPage:
         assert "Write an amount like $500.00." in shown["100"]
         assert "Write an amount like $500.00." in shown["€100.00"]
         assert "At most $500.00 is left." in shown["500.01"]
-        kim.decide("admin:payments_instruct", payment.pk, "refund", amount_minor="100.00", reason="x")
-        kim.decide("admin:payments_instruct", payment.pk, "refund", amount_minor="50.00", reason="x")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", amount_minor="100.00", reason="x")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", amount_minor="50.00", reason="x")
         page = kim.read("admin:payments_payment_change", payment.pk)
         assert "Refunded $150.00" in page
         assert "$100.00 at" in page
@@ -152,7 +132,7 @@ class TestThePaymentsPage:
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
         assert "Nothing needs review" in kim.read(QUEUE)
-        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", reason="returned")
         assert "Nothing else needs review" in kim.read(QUEUE)
         shown = kim.read("admin:payments_payment_change", payment.pk)
         assert "Refund: proposed by kim, waits for a second person." in shown
@@ -207,7 +187,7 @@ class TestDeciding:
         self, live: ApiClient, bank: SimulatedBank, kim: Member, lee: Member
     ) -> None:
         operation = contradicted(live, bank)
-        kim.decide(
+        kim.confirm(
             "admin:payments_record_not_executed",
             operation.pk,
             seen=operation.lease_epoch,
@@ -223,16 +203,17 @@ class TestDeciding:
             "they wrote",
         ):
             assert part in shown, (part, shown)
-        assert "Record that it was not executed (capture)" in lee.read(QUEUE)
-        assert "We have never seen it." in lee.read(QUEUE)
+        queue = lee.read(QUEUE)
+        assert "Record that it was not executed (capture)" in queue
+        assert "We have never seen it." in queue
 
     def test_what_is_decided_is_not_offered_again(
         self, live: ApiClient, bank: SimulatedBank, kim: Member, lee: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
-        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", reason="returned")
         proposed = Resolution.objects.get()
-        lee.decide("admin:payments_approve", proposed.pk, reason="checked")
+        lee.confirm("admin:payments_approve", proposed.pk, reason="checked")
         for page in ("approve", "refuse"):
             address = reverse(f"admin:payments_{page}", args=[proposed.pk])
             answer = lee.client.get(address, follow=True)
@@ -328,7 +309,7 @@ class TestDeciding:
             return {**posted, "seen": page.context["seen"]}
 
         posted = {**given, "seen": operation.lease_epoch}
-        kim.decide("admin:payments_ask_again", operation.pk, reason="perhaps")
+        kim.confirm("admin:payments_ask_again", operation.pk, reason="perhaps")
         assert "proposed" in lee.decide(name, operation.pk, **now(name, operation.pk, posted))
 
         # The same for whoever approves, however often the bank has been asked since it was proposed.
@@ -336,7 +317,7 @@ class TestDeciding:
         proposed = Resolution.objects.get()
         approve = "admin:payments_approve"
         seen = max_.client.get(reverse(approve, args=[proposed.pk])).context["seen"]
-        kim.decide("admin:payments_ask_again", operation.pk, reason="once more")
+        kim.confirm("admin:payments_ask_again", operation.pk, reason="once more")
         late = max_.client.post(
             reverse(approve, args=[proposed.pk]),
             {"seen": seen, "reason": "right", "confirmed": "yes"},
@@ -383,7 +364,7 @@ class TestDeciding:
         self, live: ApiClient, bank: SimulatedBank, kim: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
-        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", reason="returned")
         assert "the proposal is closed" in kim.decide(
             "admin:payments_refuse", Resolution.objects.get().pk, reason="wrong order"
         )
@@ -395,7 +376,9 @@ class TestDeciding:
         payment = Payment.objects.get(order_id=live.captured()["order_id"])
         shown = kim.decide("admin:payments_instruct", payment.pk, "refund", reason="the customer called")
         assert "Refund: done." in shown
+        assert "The money was taken and given back." in shown
         assert Payment.objects.get().state == "REFUNDED"
+        assert bank.ledger()[-1].type == "REFUND"
         applied = Event.objects.get(type="resolution.applied")
         assert (applied.actor, applied.evidence["from"]) == ("staff:kim", "127.0.0.1")
 
@@ -432,19 +415,18 @@ class TestDeciding:
         assert live.get("/payments").status == 401
         assert Event.objects.get(type="api_key.disabled").evidence["reason"] == "leaked"
 
-    @pytest.mark.parametrize(
-        "name",
-        ["record_reference", "record_not_executed", "ask_again", "void_stray_hold", "instruct"],
-    )
     def test_is_not_for_those_who_may_only_look(
-        self, live: ApiClient, bank: SimulatedBank, transactional_db: None, name: str
+        self, live: ApiClient, bank: SimulatedBank, transactional_db: None
     ) -> None:
         operation = lost_capture(live, bank)
-        args: dict[str, list[Any]] = {
+        auditor = Member("ann")
+        for name, args in {
+            "record_reference": [operation.pk],
+            "record_not_executed": [operation.pk],
+            "ask_again": [operation.pk],
             "void_stray_hold": [],
             "instruct": [operation.payment_id, "refund"],
-        }
-        address = reverse(f"admin:payments_{name}", args=args.get(name, [operation.pk]))
-        auditor = Member("ann")
-        assert auditor.client.get(address).status_code == 403
-        assert auditor.client.post(address, {"reason": "x", "confirmed": "yes"}).status_code == 403
+        }.items():
+            address = reverse(f"admin:payments_{name}", args=args)
+            assert auditor.client.get(address).status_code == 403, name
+            assert auditor.client.post(address, {"reason": "x", "confirmed": "yes"}).status_code == 403, name

@@ -6,7 +6,7 @@ from django.urls import reverse
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Event, Operation, Payment, Resolution
 from tests.office.decisions.cases import lost_capture
-from tests.office.decisions.test_pages import QUEUE, Member
+from tests.office.decisions.members import QUEUE, Member
 from tests.office.pages.conftest import text_of
 from tests.support.api_client import ApiClient
 from tests.support.factories import make_operation, make_payment
@@ -35,7 +35,7 @@ def void(transactional_db: None) -> Operation:
 
 
 def propose_voided(kim: Member, void: Operation) -> Resolution:
-    kim.decide(
+    kim.confirm(
         "admin:payments_record_voided",
         void.pk,
         seen=f"{void.lease_epoch}.0",
@@ -84,13 +84,16 @@ class TestASecondPerson:
         assert BADGE not in lee.client.get(reverse(QUEUE)).content.decode()  # no coloured blank
         propose_voided(kim, void)
         assert "Waiting for approval waiting 1" in lee.read("admin:index")
-        assert "Review queue 1" in lee.read(QUEUE)
-        assert BADGE in lee.client.get(reverse(QUEUE)).content.decode()
-        assert "Waiting for a second person (1)" in lee.read(QUEUE)
+        queue = lee.client.get(reverse(QUEUE)).content.decode()
+        assert "Review queue 1" in text_of(queue)
+        assert BADGE in queue
+        assert "Waiting for a second person (1)" in text_of(queue)
 
     def test_is_not_asked_twice_about_one_thing(self, void: Operation, kim: Member, lee: Member) -> None:
         """A rival proposal is refused before its form is filled in, and not offered."""
         propose_voided(kim, void)
+        payment = lee.client.get(reverse(PAGE, args=[void.payment_id])).content.decode()
+        queue = lee.client.get(reverse(QUEUE)).content.decode()
         for page in ("record_not_executed", "record_captured", "record_voided"):
             address = reverse(f"admin:payments_{page}", args=[void.pk])
             told = lee.client.get(address, follow=True)
@@ -98,15 +101,14 @@ class TestASecondPerson:
             assert "kim has already proposed “Record that the hold was voided”" in text_of(
                 told.content.decode()
             )
-            assert address not in lee.client.get(reverse(PAGE, args=[void.payment_id])).content.decode()
-            assert address not in lee.client.get(reverse(QUEUE)).content.decode()
+            assert address not in payment + queue
         assert "You have already proposed" in kim.client.get(address, follow=True).content.decode()
 
     def test_is_not_asked_twice_for_one_instruction(
         self, live: ApiClient, bank: SimulatedBank, brief: None, kim: Member, lee: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
-        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", reason="returned")
         address = reverse("admin:payments_instruct", args=[payment.pk, "refund"])
         told = lee.client.get(address, follow=True)
         assert "kim has already proposed “Refund”. Decide that first." in told.content.decode()
@@ -120,7 +122,7 @@ class TestWhoeverProposed:
     ) -> None:
         proposed = propose_voided(kim, void)
         assert "Your proposals" not in kim.read(QUEUE)
-        lee.decide(
+        lee.confirm(
             f"admin:payments_{decision}",
             proposed.pk,
             seen=f"{void.lease_epoch}.0",
@@ -136,7 +138,7 @@ class TestWhoeverProposed:
         self, live: ApiClient, bank: SimulatedBank, brief: None, kim: Member, lee: Member
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured(amount=70_000)["order_id"])
-        kim.decide("admin:payments_instruct", payment.pk, "refund", reason="returned")
+        kim.confirm("admin:payments_instruct", payment.pk, "refund", reason="returned")
         live.post(f"/payments/{payment.public_id}/refund")
         proposed, page = Resolution.objects.get(), reverse(PAGE, args=[payment.pk])
         assert "outdated Refund" in kim.read(QUEUE)
@@ -193,5 +195,5 @@ class TestSomebodyElsesCase:
     ) -> None:
         operation = lost_capture(live, bank)
         kim.client.post(reverse("admin:payments_take", args=[operation.pk]))
-        kim.decide("admin:payments_ask_again", operation.pk, reason="once more")
+        kim.confirm("admin:payments_ask_again", operation.pk, reason="once more")
         assert Event.objects.filter(type="operation.asked_again").count() == 1

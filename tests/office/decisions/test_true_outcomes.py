@@ -15,7 +15,7 @@ from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.office.decisions.cases import MINUTES, WITHIN, lost_capture, recording
-from tests.office.decisions.test_pages import QUEUE, Member
+from tests.office.decisions.members import QUEUE, Member
 from tests.support.api_client import ApiClient
 from tests.support.bank_books import disagreements
 from tests.support.factories import make_attempt, make_operation, make_payment
@@ -274,7 +274,7 @@ class TestARecordedReference:
             "CAPITALS": reference.upper(),
             "with what nobody sees": f"\u200b{reference}\u00a0\ufeff",
         }[written]
-        kim.decide(
+        kim.confirm(
             "admin:payments_record_reference",
             operation.pk,
             seen=operation.lease_epoch,

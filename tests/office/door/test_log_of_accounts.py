@@ -19,7 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from office.door.roles import Role, make_groups
 from payments.models import Event
-from tests.office.door.test_logins import CARD_NUMBER, NOW, PASSWORD, code_of, set_up
+from tests.office.door.logins import CARD_NUMBER, NOW, PASSWORD, code_of, set_up
 from tests.office.pages.conftest import text_of
 
 NEW_PASSWORD = "staple battery horse correct"

@@ -7,7 +7,7 @@ from django.test import Client
 from payments.models import Assignment, Event
 from tests.office.door.doors import Objects
 from tests.office.door.doors import objects as objects  # noqa: PLC0414 - a fixture
-from tests.office.door.test_logins import LOGIN, PASSWORD
+from tests.office.door.logins import LOGIN, PASSWORD
 from tests.office.pages.conftest import text_of
 from tests.support.searchable import make_searchable
 

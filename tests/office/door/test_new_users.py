@@ -11,7 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from office.door.roles import MAY, Role
 from payments.models import Event
 from tests.office.door.doors import make_groups
-from tests.office.door.test_logins import PASSWORD, code_of, fail, is_in, log_in
+from tests.office.door.logins import PASSWORD, code_of, fail, is_in, log_in
 from tests.office.pages.conftest import text_of
 
 USERS = "/admin/auth/user/"

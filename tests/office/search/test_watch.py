@@ -1,15 +1,18 @@
-"""`manage.py search --watch`: payments are found within two seconds, whatever happens to the database."""
+"""`manage.py search --watch`: payments are found moments after, whatever happens to the database."""
 
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test import Client
 
+from office.search import follow
 from office.search.models import FoundPayment
 from payments.models import Heartbeat
 from tests.settings import POSTGRES
@@ -31,9 +34,7 @@ def test_it_finds_payments_moments_after_they_are_made(
         try:
             until(lambda: Heartbeat.objects.filter(process="search").exists())
             live.authorized()
-            made_at = time.monotonic()
             until(lambda: FoundPayment.objects.filter(state="AUTHORIZED").exists())
-            assert time.monotonic() - made_at < 2
             connection.close()
             POSTGRES.stop()
             time.sleep(1)
@@ -46,3 +47,19 @@ def test_it_finds_payments_moments_after_they_are_made(
             assert process.wait(timeout=20) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_looks_twice_a_second_and_never_waits_longer() -> None:
+    """By what it asks for: how long it takes on a busy machine says nothing."""
+    asked: list[float | None] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            asked.append(timeout)
+            if len(asked) == 3:
+                self.set()
+            return self.is_set()
+
+    follow.watch(Stop())
+    assert asked == [0.5] * 3
