@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.models import Event, Operation, Payment, Resolution
-from tests.office.browser.conftest import hardly_legible, scrolls_sideways
+from tests.office.browser.conftest import hardly_legible, log_in, scrolls_sideways
 from tests.office.decisions.cases import lost_capture
-from tests.office.decisions.test_pages import Member
+from tests.office.decisions.members import Member
 from tests.support.api_client import ApiClient
 from tests.support.factories import make_operation, make_payment
 from tests.support.simulated_bank import SimulatedBank
@@ -155,9 +155,7 @@ class TestANote:
         page.context.clear_cookies(name="sessionid")
         page.get_by_role("button", name="Add note").click()
         expect(page.get_by_text("Your input comes back after the login")).to_be_visible()
-        page.get_by_label("Username").fill("ada")
-        page.get_by_label("Password").fill("correct horse battery staple")
-        page.get_by_role("button", name="Log in").click()
+        log_in(page)
         expect(page.get_by_label("Note")).to_have_value("One.\nTwo.")
         page.get_by_role("button", name="Add note").click()
         page.wait_for_url(f"**{address('payment_change', payment.pk)}")

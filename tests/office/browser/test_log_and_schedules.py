@@ -15,9 +15,8 @@ from office.log import staff
 from office.schedules import schedules
 from payments.domain.states import PaymentState
 from payments.models import Event, Heartbeat
-from tests.office.browser.conftest import of_another_laptop
-from tests.office.browser.test_staff_at_work import SignIn, confirm, decide, photograph
-from tests.office.browser.test_staff_at_work import sign_in as sign_in  # noqa: PLC0414 - a fixture
+from tests.office.browser.at_work import confirm, decide, photograph
+from tests.office.browser.conftest import AnotherLaptop, SignIn
 from tests.support.factories import make_api_key, make_operation, make_payment
 
 LOG = "/admin/payments/event/"
@@ -65,6 +64,7 @@ def busy_day(transactional_db: None) -> None:
 class TestTheLog:
     def test_is_read_and_searched_by_an_auditor(self, sign_in: SignIn) -> None:
         page = sign_in("ann", Role.AUDITOR)
+        page.goto("/admin/")
         page.locator(f"a[href='{LOG}']").click()
         rows = page.locator("#result_list tbody")
         expect(rows).to_have_count(8)
@@ -109,6 +109,7 @@ def by_the_clock(transactional_db: None) -> None:
 class TestSchedules:
     def test_are_looked_after_by_operations(self, sign_in: SignIn) -> None:
         page = sign_in("olga", Role.OPERATIONS)
+        page.goto("/admin/")
         page.locator(f"a[href='{SCHEDULES}']").click()
         expect(page.get_by_text("Recovery is not running. Start")).to_be_visible()
         page.wait_for_load_state("networkidle")
@@ -121,9 +122,12 @@ class TestSchedules:
         photograph(page, "schedules-run-now")
         assert Event.objects.get().evidence["reason"] == "the bank is back"
 
-    def test_fit_a_laptop_in_a_zone_with_a_long_name_and_all_overdue(self, sign_in: SignIn) -> None:
+    def test_fit_a_laptop_in_a_zone_with_a_long_name_and_all_overdue(
+        self, sign_in: SignIn, another_laptop: AnotherLaptop
+    ) -> None:
         Schedule.objects.update(next_run=datetime.now(UTC) - timedelta(days=2, hours=13))
-        with of_another_laptop(sign_in("ann", Role.AUDITOR), timezone_id="Asia/Kolkata") as page:
+        sign_in("ann", Role.AUDITOR)
+        with another_laptop(timezone_id="Asia/Kolkata") as page:
             page.goto(SCHEDULES)
             expect(page.get_by_text("overdue for 2 d 13 h")).to_have_count(5)
             expect(page.locator("time").first).to_contain_text("GMT+5:30")

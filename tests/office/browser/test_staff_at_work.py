@@ -1,20 +1,15 @@
-"""The back office's real tasks, walked through by members of its groups, with the bank behind it.
+"""The back office's real tasks, walked through by members of its groups, with the bank behind it."""
 
-With FICPAY_SCREENSHOTS set to a folder, the pages on the way are photographed into it (`make screenshots`).
-"""
-
-import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Group, User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from office.door.roles import Role, make_groups
-from payments.models import Operation, Payment, Resolution
-from tests.office.browser.conftest import PASSWORD, scrolls_sideways
+from office.door.roles import Role
+from payments.models import Event, Operation, Payment, Resolution
+from tests.office.browser.at_work import confirm, decide, photograph
+from tests.office.browser.conftest import SignIn
 from tests.office.decisions.cases import lost_capture, on_no_statement, too_old
 from tests.support.api_client import CARDS, ApiClient, order
 from tests.support.simulated_bank import SimulatedBank
@@ -23,51 +18,6 @@ LIST = "/admin/payments/payment/"
 QUEUE = "/admin/payments/payment/review/"
 DAY = timedelta(days=1)
 pytestmark = pytest.mark.usefixtures("brief")
-
-SignIn = Callable[[str, Role], Page]
-
-
-@pytest.fixture
-def sign_in(browser_page: Page, transactional_db: None) -> SignIn:
-    """Sign somebody in who belongs to a group; whoever was signed in before goes first."""
-
-    def sign_in(name: str, role: Role) -> Page:
-        make_groups()
-        user, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": True})
-        if is_new:
-            user.set_password(PASSWORD)
-            user.save()
-            user.groups.add(Group.objects.get(name=role))
-        page = browser_page
-        page.context.clear_cookies()
-        page.goto("/admin/")
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/admin/")
-        return page
-
-    return sign_in
-
-
-def photograph(page: Page, name: str) -> None:
-    """For the README, where it is asked for; and a page that scrolls sideways is no page."""
-    assert not scrolls_sideways(page), name
-    folder = os.environ.get("FICPAY_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
-
-
-def decide(page: Page, **given: str) -> None:
-    """Fill in a decision's form, look at what will happen, confirm."""
-    for label, value in given.items():
-        page.get_by_label(label.replace("_", " ")).fill(value)
-    page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("What will happen")).to_be_visible()
-
-
-def confirm(page: Page) -> None:
-    page.get_by_role("button", name="Confirm").click()
 
 
 class TestSupport:
@@ -143,18 +93,6 @@ class TestSupport:
         expect(page.get_by_text("not executed, as far as the bank can tell")).to_be_visible()
         assert Payment.objects.get().state == "FAILED"
 
-    def test_refunds_on_behalf_of_the_merchant(
-        self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn
-    ) -> None:
-        live.captured()
-        page = sign_in("kim", Role.SUPPORT)
-        page.goto(f"{LIST}{Payment.objects.get().pk}/change/")
-        page.get_by_role("link", name="Refund", exact=True).click()
-        decide(page, Reason="the customer sent it back")
-        confirm(page)
-        expect(page.get_by_text("The money was taken and refunded.")).to_be_visible()
-        assert bank.ledger()[-1].type == "REFUND"
-
     def test_confirms_what_is_outdated_and_nothing_happens_twice(
         self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn
     ) -> None:
@@ -200,38 +138,25 @@ class TestFourEyes:
         assert Payment.objects.get().state == "REFUNDED"
 
 
-class TestTheOthers:
-    def test_an_auditor_sees_everything_and_can_do_nothing(
-        self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn
-    ) -> None:
-        operation = lost_capture(live, bank)
-        page = sign_in("ann", Role.AUDITOR)
-        page.goto(QUEUE)
-        expect(page.get_by_text("but not under which id")).to_be_visible()
-        expect(page.get_by_role("link", name="Record the bank's reference")).to_have_count(0)
-        expect(page.get_by_role("button", name="Take")).to_have_count(0)
-        page.goto(f"{LIST}{operation.payment_id}/change/")
-        expect(page.locator(".ficpay-timeline")).to_be_visible()
-        expect(page.locator(".ficpay-now a")).to_have_count(0)
-        expect(page.get_by_role("button", name="Add note")).to_have_count(0)
-        answer = page.goto(f"{LIST}operations/{operation.pk}/reference/")
-        assert answer is not None
-        assert answer.status == 403
-
-    def test_finance_takes_a_filtered_list_home(
+class TestFinance:
+    def test_takes_a_filtered_list_home(
         self, live: ApiClient, bank: SimulatedBank, sign_in: SignIn, tmp_path: Path
     ) -> None:
         live.captured(amount=1111)
         live.authorized(amount=2222)
         live.post("/payments", order(card=CARDS["no-funds"]))
         page = sign_in("fin", Role.FINANCE)
+        page.goto("/admin/")
         photograph(page, "dashboard")
         page.goto(f"{LIST}?state=CAPTURED")
         page.get_by_label("Reason, for the log").fill("the month's end")
         with page.expect_download() as download:
             page.get_by_role("button", name="Export as CSV").click()
+        assert download.value.suggested_filename.endswith(".csv")
         file = tmp_path / "payments.csv"
         download.value.save_as(file)
         lines = file.read_text(encoding="utf-8-sig").splitlines()
         assert len(lines) == 2
         assert "11.11" in lines[1]
+        exported = Event.objects.get(type=Event.Type.PAYMENTS_EXPORTED)
+        assert exported.evidence["filter"] == {"state": "CAPTURED"}
