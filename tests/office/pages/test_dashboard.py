@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, time, timedelta
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -154,26 +155,24 @@ class TestLinks:
             make_payment(PaymentState.DECLINED, created_at=at, decline_code="card_expired", merchant=other)
         return other
 
-    @pytest.mark.parametrize("days", [1, 7])
-    @pytest.mark.parametrize("mode", ["live", "test"])
-    def test_of_states_and_declines(self, support: Staff, days: int, mode: str) -> None:
-        for section in ("states", "declines"):
+    def test_of_states_and_declines(self, support: Staff) -> None:
+        for days, mode, section in product((1, 7), Mode, ("states", "declines")):
             leads = links_of(support, section, days=days, mode=mode)
-            assert leads
+            assert leads, (days, mode, section)
             assert {number: counted(support, link) for number, link in leads.items()} == {
                 number: int(number) for number in leads
-            }
+            }, (days, mode, section)
 
-    @pytest.mark.parametrize(("days", "made"), [(1, 1), (7, 3)])
-    def test_of_money(self, support: Staff, payments: Merchant, days: int, made: int) -> None:
-        leads = links_of(support, "money", days=days, merchant=payments.pk)
-        # All refunded today, on whichever day they were made.
-        assert [counted(support, link) for link in leads.values()][:1] == [4]
-        assert "reached=" in next(iter(leads.values()))
-        everybody = links_of(support, "money", days=days)
-        assert sorted(counted(support, link) for link in everybody.values()) == sorted(
-            (4 + 5 * made, 4 + 2 * made, 4 + made, 2 * made)
-        )
+    def test_of_money(self, support: Staff, payments: Merchant) -> None:
+        for days, made in ((1, 1), (7, 3)):
+            leads = links_of(support, "money", days=days, merchant=payments.pk)
+            # All refunded today, on whichever day they were made.
+            assert [counted(support, link) for link in leads.values()][:1] == [4], days
+            assert "reached=" in next(iter(leads.values()))
+            everybody = links_of(support, "money", days=days)
+            assert sorted(counted(support, link) for link in everybody.values()) == sorted(
+                (4 + 5 * made, 4 + 2 * made, 4 + made, 2 * made)
+            ), days
 
     def test_of_days(self, support: Staff, now: datetime) -> None:
         leads = links_of(support, "chart", days=7)
@@ -185,17 +184,26 @@ class TestLinks:
         found = links_of(support, "attention").values()
         assert "/admin/payments/payment/?attention=needs_review&mode=live" in found
 
+
+class TestTheFilterByWhatAPaymentReached:
+    """Where figures of money lead."""
+
+    @pytest.fixture(autouse=True)
+    def payments(self, db: None) -> None:
+        for state in PaymentState:
+            make_payment(state)
+
     @pytest.mark.parametrize("reached", ["VOIDED", "x", "\x00"])
-    def test_that_ask_for_what_is_not_dated_find_nothing(self, support: Staff, reached: str) -> None:
+    def test_finds_nothing_by_what_is_not_dated(self, support: Staff, reached: str) -> None:
         assert support.found(reached=reached) == []
 
     @pytest.mark.parametrize("day", ["21.11.2026", "9999-12-31", "\x00"])
-    def test_say_how_a_day_is_written(self, support: Staff, day: str) -> None:
+    def test_says_how_a_day_is_written(self, support: Staff, day: str) -> None:
         query = {"reached": "CAPTURED", "reached_to": day}
         assert support.found(**query) == []
         assert support.payments(**query).count("Write days as year-month-day") == 1
 
-    def test_keep_their_filter_in_the_form(self, support: Staff) -> None:
+    def test_stays_in_the_form(self, support: Staff) -> None:
         page = support.client.get("/admin/payments/payment/", {"reached": "CAPTURED"}).content.decode()
         assert '<option value="CAPTURED" selected>' in page
         assert 'name="decline_code"' not in page
