@@ -376,7 +376,7 @@ class TestDeciding:
         payment = Payment.objects.get(order_id=live.captured()["order_id"])
         shown = kim.decide("admin:payments_instruct", payment.pk, "refund", reason="the customer called")
         assert "Refund: done." in shown
-        assert "The money was taken and given back." in shown
+        assert "The money was taken and refunded." in shown
         assert Payment.objects.get().state == "REFUNDED"
         assert bank.ledger()[-1].type == "REFUND"
         applied = Event.objects.get(type="resolution.applied")
