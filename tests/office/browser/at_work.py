@@ -23,8 +23,8 @@ def decide(page: Page, **given: str) -> None:
     """Fill in a decision's form, look at what will happen, confirm."""
     for label, value in given.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
-    page.get_by_role("button", name="What will happen?").click()
-    expect(page.get_by_text("This will happen")).to_be_visible()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("What will happen")).to_be_visible()
 
 
 def confirm(page: Page) -> None:

@@ -29,7 +29,7 @@ class Member:
         """Fill in the form, look at what will happen, confirm; what the next page shows."""
         address = reverse(name, args=args)
         preview = self.client.post(address, {"seen": seen, **given}, follow=True)
-        assert "This will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
+        assert "What will happen" in text_of(preview.content.decode()), text_of(preview.content.decode())
         done = self.client.post(address, {"seen": seen, **given, "confirmed": "yes"}, follow=True)
         assert done.status_code == 200, done
         return text_of(done.content.decode())

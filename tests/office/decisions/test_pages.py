@@ -62,7 +62,7 @@ class TestTheReviewQueue:
         lost_capture(live, bank)
         auditor = Member("ann")
         shown = auditor.read(QUEUE)
-        assert "the capture's id is unknown" in shown
+        assert "but not under which id" in shown
         assert "Take" not in shown
         assert "Record the bank's reference" not in shown
         payment = Payment.objects.get()
