@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -66,6 +66,9 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'The table of outcomes is current'
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m docs.outcomes "$$document" && \
 	{ diff -u docs/outcomes.md "$$document" || { echo 'docs/outcomes.md is not current: make outcomes'; exit 1; }; }
+	@echo 'The list of settings is current'
+	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m docs.settings "$$document" && \
+	{ diff -u docs/settings.md "$$document" || { echo 'docs/settings.md is not current: make settings'; exit 1; }; }
 	@echo 'Dependencies (pip)'
 	@$(VENV) -m pip --disable-pip-version-check check
 	@echo 'All checks passed.'
@@ -100,6 +103,9 @@ postman: $(INSTALLED) ## write docs/ficpay.postman_collection.json anew, from do
 
 outcomes: $(INSTALLED) ## write docs/outcomes.md anew
 	@$(VENV) -m docs.outcomes docs/outcomes.md
+
+settings: $(INSTALLED) ## write docs/settings.md anew, from ficpay/settings.py
+	@$(VENV) -m docs.settings docs/settings.md
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
 	@exec $(VENV) -m pytest tests/banks/contract

@@ -1,8 +1,9 @@
 """Every environment variable FicPay knows, read once, here.
 
-The README has a table of them. `make up` writes those of a development machine into
-`$FICPAY_VAR/development.env`, which is read below where it exists, so that `manage.py` finds the
-running instance; the process's own environment always wins.
+A comment that begins with `#:` says what the variable below it means: `make settings` writes
+docs/settings.md from them. `make up` writes the variables of a development machine into
+`$FICPAY_VAR/development.env`, which is read below if it exists, so that `manage.py` finds the
+running instance. The process's own environment always wins.
 """
 
 from datetime import timedelta
@@ -20,44 +21,59 @@ from payments.domain.timing import DatabaseTiming, Timing
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
+#: The directory of data, logs and development secrets.
+#: Default: `var`
 VAR_DIR = Path(env.str("FICPAY_VAR", str(BASE_DIR / "var"))).resolve()
 if (VAR_DIR / "development.env").exists():
     env.read_env(str(VAR_DIR / "development.env"), recurse=False, override=False)
 
 # --- What runs, and for whom -----------------------------------------------------------------
+#: Development: short secrets are accepted, logs are readable, HTTPS is not required. Never in production.
 DEBUG = env.bool("DJANGO_DEBUG", False)
+#: Signs sessions and form tokens. At least 50 random characters in production.
 SECRET_KEY = secrets.read(env, "DJANGO_SECRET_KEY", production=not DEBUG)
+#: The host names that FicPay responds to, separated by commas.
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+#: The origins from which the back office is served, separated by commas: `https://pay.example`.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+#: The web server's port under `make up`.
 FICPAY_PORT = env.int("FICPAY_PORT", 8000)
 
-# Bank keys are derived from this secret. It must outlive every open operation: with another one a
-# client's retry would reach the bank as a new instruction. Rotate it only with nothing in doubt.
+# With another secret a client's retry would reach the bank as a new instruction: a second hold.
+#: Derives the idempotency keys that FicPay sends to banks. At least 50 random characters in production.
+#: Rotate it only while no operation is open or in doubt.
 BANK_KEY_SECRET = secrets.read(env, "FICPAY_BANK_KEY_SECRET", production=not DEBUG)
-# `id:secret` pairs, the first signs; the others are kept for as long as their fingerprints (30 days).
+#: Signs the fingerprints of requests: `id:secret` pairs, separated by commas. The first pair signs.
+#: Keep an older pair for 30 days, as long as its fingerprints.
 FINGERPRINT_KEYS = secrets.read_keyring(env, "FICPAY_FINGERPRINT_KEYS", production=not DEBUG)
 
 # --- The banks -------------------------------------------------------------------------------
+#: FicMart's bank. `make up` starts no simulated bank if this is set.
 BANK_URL = env.str("BANK_URL", "http://localhost:8787").rstrip("/")
-# Whether a connection closed without an answer proves that the bank has ended its work. Then it may be asked
-# again at once; otherwise only when the lease has run out. True where nothing stands between us and it.
+# Then the bank may be asked again at once; otherwise only after the lease has run out.
+#: Whether a connection that closes without a reply proves that FicMart's bank has stopped working on the
+#: request. Set it to `true` only if no proxy or load balancer stands between FicPay and the bank.
+#: Default: `false` (`true` for the simulated bank of `make up`)
 BANK_CLOSES_WHEN_FINISHED = env.bool("BANK_CLOSES_WHEN_FINISHED", False)
+#: The acquirer. `make up` starts no simulated acquirer if this is set.
 ACQUIRER_URL = env.str("ACQUIRER_URL", "http://localhost:8080").rstrip("/")
-# Requests a web process works on at once; most of the time they wait for a bank.
+#: Requests that a web process works on at once. Most of the time they wait for a bank.
 REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 384)
-# Calls one process may have in flight at each bank, and at those that differ, as `acquirer=16,ficmart=64`.
-# Together below its request threads, so that banks that stall leave threads for reads.
+# Banks that stall leave threads for reads.
+#: Calls that a web process may have in flight at each bank. The sum over all banks must stay below
+#: `FICPAY_REQUEST_THREADS`.
 BANK_THREADS = env.int("FICPAY_BANK_THREADS", 160)
+#: The same for single banks: `acquirer=16,ficmart=64`.
 BANK_THREADS_OF: dict[str, int] = env.dict("FICPAY_BANK_THREADS_OF", {}, subcast_values=int)
 # The bounds of calls to each bank, and of those that differ, by the bank's name.
 BANK_TIMING = Timing()
 BANK_TIMINGS: dict[str, Timing] = {}
-# Operations in doubt that the process of recovery asks about at the same time.
+#: Operations in doubt that the recovery process asks banks about at once.
 RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
 # --- Staff -----------------------------------------------------------------------------------
-# What members of staff decide about more than this needs a second person: minor units by currency. In a
-# currency that is not named, everything does.
+#: The amounts, in minor units by currency, above which a decision of staff needs a second person. In a
+#: currency that is not named, every decision does.
 FOUR_EYES_ABOVE: dict[str, int] = env.dict(
     "FICPAY_FOUR_EYES_ABOVE",
     {"USD": 50_000, "EUR": 50_000, "GBP": 50_000, "JPY": 50_000},
@@ -65,9 +81,10 @@ FOUR_EYES_ABOVE: dict[str, int] = env.dict(
 )
 
 # --- The database ----------------------------------------------------------------------------
-# Connections a process keeps. 0 means none kept in a pool, which forking workers need.
+#: Database connections that a process keeps in a pool. 0 means no pool: the worker, which forks, needs 0.
+#: Default: `0` (`6` for the web server of `make up`)
 DB_POOL = env.int("FICPAY_DB_POOL", 0)
-# Whether statements are prepared. Behind PgBouncer only with its `max_prepared_statements` above 0.
+#: Whether statements are prepared. Behind PgBouncer this needs its `max_prepared_statements` above 0.
 DB_PREPARE = env.bool("FICPAY_DB_PREPARE", True)
 
 
@@ -76,6 +93,9 @@ DATABASE_TIMING = DatabaseTiming(client_wait=BANK_TIMING.client_wait)
 
 
 def _database() -> dict[str, Any]:
+    #: PostgreSQL 15 or newer, as the application's role: `postgres://user:password@host:5432/name`.
+    #: `make up` starts no database of its own if this is set.
+    #: Default: `postgres://ficpay@localhost:5432/ficpay`; an embedded database under `make up`
     url = env.str("DATABASE_URL", "postgres://ficpay@localhost:5432/ficpay")
     database: dict[str, Any] = dict(
         dj_database_url.parse(url, engine="ficpay.database", conn_health_checks=True)
@@ -97,7 +117,8 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
-# Who owns the tables and migrates, if that is not the application's own role; no other command uses it.
+#: The same database as the role that owns the tables, for `manage.py migrate` alone. If it is not set, the
+#: role of `DATABASE_URL` owns the tables, and `manage.py check --deploy` warns.
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 DATABASE_OWNER: dict[str, Any] = {}
 if DATABASE_OWNER_URL:
@@ -180,8 +201,10 @@ APPEND_SLASH = False
 # Error pages and mails never show a frame's variables or a request's body: a card may be in them.
 DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
+#: Trust the proxy's `X-Forwarded-Proto` and the last address in `X-Forwarded-For`.
 BEHIND_PROXY = env.bool("FICPAY_BEHIND_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+#: HTTPS only: pages are redirected to it, and API requests over `http://` get a 403. Ignored in development.
 HTTPS_ONLY = not DEBUG and env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
 if not DEBUG:
     SECURE_SSL_REDIRECT = HTTPS_ONLY
@@ -195,8 +218,10 @@ if not DEBUG:
     CSRF_COOKIE_SECURE = True
 
 # --- Logins of staff -------------------------------------------------------------------------
+#: Let only staff with a second factor, an authenticator app, into the back office.
 REQUIRE_SECOND_FACTOR = env.bool("FICPAY_REQUIRE_SECOND_FACTOR", False)
-SESSION_COOKIE_AGE = 60 * env.int("FICPAY_SESSION_MINUTES", 30)  # seconds without a request
+#: Minutes without a request after which a login ends.
+SESSION_COOKIE_AGE = 60 * env.int("FICPAY_SESSION_MINUTES", 30)  # seconds
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"  # where nothing, or nothing of ours, is named to return to
@@ -255,7 +280,7 @@ SPECTACULAR_SETTINGS = {
     # In the file; an instance that serves the document names itself.
     "SERVERS": [{"url": "http://localhost:8000", "description": "`make up` on your machine"}],
     "CONTACT": {"name": "FicPay, payments of FicMart", "email": "ficpay@ficmart.example"},
-    "LICENSE": {"name": "FicMart's own, for its own use"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "EXTERNAL_DOCS": {"description": "Every error explained, with an example", "url": "/problems/"},
     "TAGS": [
         {"name": "Payments", "description": "One customer's money for one order, from hold to refund."},
@@ -307,5 +332,8 @@ Q_CLUSTER = {
 
 # --- Logs ------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
+#: `json` or `console`.
+#: Default: `json` (`console` in development)
 LOG_FORMAT = env.str("FICPAY_LOG_FORMAT", "console" if DEBUG else "json")
+#: A level as Python names them: `DEBUG`, `INFO`, `WARNING`, `ERROR`.
 configure_logging(log_format=LOG_FORMAT, level=env.str("FICPAY_LOG_LEVEL", "INFO"))
