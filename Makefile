@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -69,6 +69,8 @@ check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
 	@echo 'The list of settings is current'
 	@document=$$(mktemp) && trap 'rm -f "$$document"' EXIT && $(VENV) -m docs.settings "$$document" && \
 	{ diff -u docs/settings.md "$$document" || { echo 'docs/settings.md is not current: make settings'; exit 1; }; }
+	@echo 'Links to lines of the code are current'
+	@$(VENV) -m docs.links --check
 	@echo 'Dependencies (pip)'
 	@$(VENV) -m pip --disable-pip-version-check check
 	@echo 'All checks passed.'
@@ -90,7 +92,7 @@ bench-quick: $(INSTALLED) ## one ratio of it in less than a minute: before and a
 admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (1000000) payments (minutes)
 	@exec $(VENV) -m tests.benchmarks.admin
 
-screenshots: $(INSTALLED) ## photograph the back office anew for the README (needs a browser)
+screenshots: $(INSTALLED) ## photograph the back office anew for docs/desk.md (needs a browser)
 	@mkdir -p docs/screenshots
 	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/office/browser/test_staff_at_work.py
 
@@ -106,6 +108,9 @@ outcomes: $(INSTALLED) ## write docs/outcomes.md anew
 
 settings: $(INSTALLED) ## write docs/settings.md anew, from ficpay/settings.py
 	@$(VENV) -m docs.settings docs/settings.md
+
+links: $(INSTALLED) ## bring the links from documents to lines of the code up to date
+	@$(VENV) -m docs.links
 
 bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if given
 	@exec $(VENV) -m pytest tests/banks/contract
