@@ -78,7 +78,7 @@ def check_role(**_options: Any) -> list[checks.CheckMessage]:
         checks.Warning(
             f"DATABASE_URL's role, {found[0]}, owns the tables or may change their guards.",
             hint="Give the application a role of its own, and pass the owner to `manage.py migrate` as "
-            "DATABASE_OWNER_URL: see the README, “Another bank or database”.",
+            "DATABASE_OWNER_URL: see docs/operations.md, “First deployment”.",
             id="ficpay.W001",
         )
     ]

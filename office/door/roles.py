@@ -1,4 +1,4 @@
-"""The groups of staff and their permissions. The README's "Who may do what" describes them."""
+"""The groups of staff and what each may do. docs/operations.md describes them."""
 
 from enum import StrEnum
 from typing import Any
