@@ -1,4 +1,4 @@
-"""Writes the tables of docs/outcomes.md: what every answer of every bank means, each with a link to its test.
+"""Writes the tables of docs/outcomes.md: what every reply of every bank means, each with a link to its test.
 
 How a bank says a word its adapter tells (`reads`), what the word means `payments.domain.meanings`. The tests
 are tests/engine/test_outcome_table.py and, for a bank that knows no keys, tests/engine/test_without_keys.py.
@@ -38,7 +38,7 @@ COLUMNS = (*(kind.value for kind in OperationKind), PROBE)
 CELLS, PROBED = "CELLS", "PROBED"
 SILENT, NOT_OURS, UNWELL = "AFTER_SILENCE", "NOT_OURS_FOR_CERTAIN", "IN_ILL_HEALTH"
 
-Lines = dict[tuple[str, str, str], int]  # by the dictionary's name, the answer's and the column
+Lines = dict[tuple[str, str, str], int]  # by the dictionary's name, the reply's and the column
 
 BANKS: tuple[Bank, ...] = (FicmartBank("", Timing()), SandboxBank())
 # Nothing follows a doubt there, so that no row is about what happened before.
@@ -53,8 +53,8 @@ REPLIES: dict[Said, Reply] = {
 }
 # What happened before, where a row is about that, too.
 BEFORE = {
-    Answer.APPROVED_ANEW_AFTER_SILENCE: "but not the stored answer, after a silent attempt",
-    Answer.REPLAYED_AFTER_SILENCES: "the stored answer, after several silent attempts",
+    Answer.APPROVED_ANEW_AFTER_SILENCE: "but not the stored reply, after a silent attempt",
+    Answer.REPLAYED_AFTER_SILENCES: "the stored reply, after several silent attempts",
     **dict.fromkeys(
         (
             Answer.ALREADY_USED_AFTER_SILENCE,
@@ -81,8 +81,8 @@ MEANS = {
 }
 # A probe is a question of ours: what it leaves in doubt is probed again.
 PROBE_MEANS = MEANS | {
-    Meaning.SUCCEEDED: "the stored answer: SUCCEEDED",
-    Meaning.SUCCEEDED_AWAITING_STATEMENT: "the stored answer: SUCCEEDED, awaiting statement",
+    Meaning.SUCCEEDED: "the stored reply: SUCCEEDED",
+    Meaning.SUCCEEDED_AWAITING_STATEMENT: "the stored reply: SUCCEEDED, awaiting statement",
     Meaning.IN_DOUBT: "still in doubt",
     Meaning.NOT_SENT: "still in doubt",
 }
@@ -112,7 +112,7 @@ def _table(lines: Lines, bank: Bank) -> list[str]:
     return [
         f"## {bank.name}",
         "",
-        "| answer | " + " | ".join(columns) + " |",
+        "| reply | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
         *(
             f"| {says} | " + " | ".join(_cell(lines, answer, column) for column in columns) + " |"
@@ -138,7 +138,7 @@ def _table_without_keys(bank: Bank) -> list[str]:
         "",
         "It knows no keys: what it may have executed is never sent again.",
         "",
-        "| answer | authorize |",
+        "| reply | authorize |",
         "|---|---|",
         *(
             f"| {says} | [{_leaves(said)}](../{TESTS_WITHOUT_KEYS}#L{lines[said.name]}) |"
@@ -149,7 +149,7 @@ def _table_without_keys(bank: Bank) -> list[str]:
 
 
 def _leaves(said: Said) -> str:
-    """What an answer means at a bank that knows no keys."""
+    """What a reply means at a bank that knows no keys."""
     reply = REPLIES[said]
     outcome: Outcome = outcome_of(OperationKind.AUTHORIZE, reply, History(cannot_ask=True), Surroundings())
     match outcome:
@@ -160,7 +160,7 @@ def _leaves(said: Said) -> str:
         case NotExecuted():
             return "retry, then NOT_EXECUTED" if isinstance(reply, NotDone | NotSent) else "NOT_EXECUTED"
         case NeedsReview(reason=reason):
-            return f"NEEDS_REVIEW (`{reason}`): people, or a statement, find out"
+            return f"NEEDS_REVIEW (`{reason}`): people or a statement decide"
         case _:
             raise ValueError(f"{said} leaves {outcome}")
 
@@ -172,7 +172,7 @@ def columns_of(bank: Bank) -> list[str]:
 
 
 def rows_of(bank: Bank) -> dict[Answer, str]:
-    """What the bank may answer, in its own words. Without silence nothing depends on what was before."""
+    """What the bank may reply, in its own words. Without silence nothing depends on what was before."""
     rows: dict[Answer, list[str]] = {answer: [] for answer in Answer}
     for said in Said:
         if said in bank.reads:

@@ -27,7 +27,7 @@ def cells(bank: Bank) -> list[tuple[Answer, str, str]]:
     """Every cell of the bank's table: its row, its column and its Markdown."""
     section = PAGE.read_text().partition(f"## {bank.name}\n\n")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
-    assert rows[0] == ["answer", *columns_of(bank)]
+    assert rows[0] == ["reply", *columns_of(bank)]
     found = {row[0]: row[1:] for row in rows[1:]}
     return [
         (answer, column, cell)
