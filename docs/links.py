@@ -1,7 +1,7 @@
 """Keeps links to lines true: `make links` writes into each the line on which what it names stands.
 
-A link whose text is code, as [`capture_payment`](../payments/usecases/capture.py#L26), names a definition in a
-file of Python, or a part (`attempt AS (`) of a statement of SQL.
+A link whose text is code, as [`capture_payment`](../payments/usecases/capture.py#L26), names a definition in
+a file of Python, or a part (`attempt AS (`) of a statement of SQL.
 """
 
 import ast
