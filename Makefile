@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract bank-mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -117,9 +117,6 @@ bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if
 
 acquirer-contract: $(INSTALLED) ## the acquirer's contract as tests, against ACQUIRER_URL if given
 	@exec $(VENV) -m pytest tests/banks/acquirer_contract
-
-bank-mutants: $(INSTALLED) ## show that every sentence of the contract is covered by a test
-	@exec $(VENV) -m tests.banks.simulated.mutants
 
 seed: migrate ## the merchant FicMart, its API keys and the admin user, as far as missing
 	@exec $(VENV) -m dev.manage seed --credentials "$${FICPAY_VAR:-var}/credentials.json"

@@ -1,4 +1,4 @@
-"""The simulated bank's own things: its command line, its ledger, its control plane.
+"""The simulated banks' own things: command line, ledger, control plane, logs.
 
-What it promises on the wire is tests/banks/contract's; that those tests see it broken is mutants.py's.
+What the bank promises on the wire is proven by tests/banks/contract.
 """
