@@ -1,10 +1,14 @@
-"""Instructions of every kind, and the answers that the bank's contract has for them."""
+"""Instructions of every kind, and the replies that the bank's contract has for them."""
 
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from urllib3 import HTTPHeaderDict
 
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
-from payments.banks.guarded_http import Line
+from payments.banks.guarded_http import Answered, Line
 from payments.domain.cards import Card
 from payments.domain.replies import NotDone, Reply, Silence
 from payments.domain.states import OperationKind
@@ -82,6 +86,34 @@ def send(bank: FicmartBank, kind: OperationKind = OperationKind.AUTHORIZE, **fie
     """One attempt that may be sent."""
     card = CARD if kind is OperationKind.AUTHORIZE else None
     return bank.send(instruction(kind, **fields), card=card, may_send=lambda: True)
+
+
+class CannedLine:
+    """A bank's line without a socket: it holds one reply, and keeps what was sent.
+
+    A body that is not bytes is sent as JSON. Headers are lines, as `Retry-After: 7`.
+    """
+
+    def __init__(self, status: int, body: Any, headers: Iterable[str] = ()) -> None:
+        pairs = [(name, value) for name, _, value in (line.partition(":") for line in headers)]
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._answered = Answered(status, HTTPHeaderDict(pairs), content)
+        self.path = ""
+        self.body: Any = None
+        self.headers: Mapping[str, str] = {}
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        may_send: Callable[[], bool],
+        read: Callable[[Answered], Reply],
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        self.path, self.body, self.headers = path, json.loads(body), headers or {}
+        assert may_send()
+        return read(self._answered)
 
 
 def post(url: str, timing: Timing, body: bytes) -> Reply:
