@@ -21,7 +21,16 @@ from payments.domain.replies import (
 )
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
-from tests.banks.instructions import APPROVALS, AUTHORIZATION, CAPTURE, CARD, MADE, CannedLine, instruction, send
+from tests.banks.instructions import (
+    APPROVALS,
+    AUTHORIZATION,
+    CAPTURE,
+    CARD,
+    MADE,
+    CannedLine,
+    instruction,
+    send,
+)
 
 KINDS = tuple(OperationKind)
 AUTHORIZE = OperationKind.AUTHORIZE

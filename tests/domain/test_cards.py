@@ -65,15 +65,19 @@ class TestLuhn:
 
 
 class TestBrands:
-    @pytest.mark.parametrize(("number", "brand"), BRANDS.items())
-    def test_are_known_by_the_first_digits_and_the_length(self, number: str, brand: str) -> None:
-        assert brand_of(number) == brand
+    def test_are_known_by_the_first_digits_and_the_length(self) -> None:
+        assert {number: brand_of(number) for number in BRANDS} == BRANDS
 
-    @pytest.mark.parametrize(
-        "number", ["41111111111111", "2220990000000000", "2721000000000000", "1234567890123456", "0" * 16, ""]
-    )
-    def test_are_unknown_where_no_network_issues_such_numbers(self, number: str) -> None:
-        assert brand_of(number) == "unknown"
+    def test_are_unknown_where_no_network_issues_such_numbers(self) -> None:
+        for number in (
+            "4" + "1" * 13,
+            "222099" + "0" * 10,
+            "2721" + "0" * 12,
+            "1234567890123456",
+            "0" * 16,
+            "",
+        ):
+            assert brand_of(number) == "unknown", number
 
 
 class TestACard:
@@ -109,16 +113,13 @@ WRITTEN = [
 
 
 class TestFindingANumber:
-    @pytest.mark.parametrize("number", BRANDS)
-    def test_of_every_network(self, number: str) -> None:
-        assert contains_card_number(number)
+    def test_of_every_network(self) -> None:
+        assert all(map(contains_card_number, BRANDS))
 
-    @pytest.mark.parametrize("text", WRITTEN)
-    @pytest.mark.parametrize(
-        "around", ["{}", "the card {}, please", "x{}y", "é{}é", '{{"a": ["{}"]}}', "12 {} 34"]
-    )
-    def test_however_it_is_written_and_wherever_it_stands(self, text: str, around: str) -> None:
-        assert contains_card_number(around.format(text))
+    def test_however_it_is_written_and_wherever_it_stands(self) -> None:
+        around = ("{}", "the card {}, please", "x{}y", "é{}é", '{{"a": ["{}"]}}', "12 {} 34")
+        for text in (each.format(written) for written in WRITTEN for each in around):
+            assert contains_card_number(text), text
 
     @given(st.sampled_from(sorted(BRANDS)), st.data())
     def test_parted_anywhere(self, number: str, data: st.DataObject) -> None:
@@ -137,9 +138,8 @@ class TestFindingANumber:
         number = with_check_digit((beginning + data.draw(digits))[: length - 1])
         assert contains_card_number(number)
 
-    @pytest.mark.parametrize(
-        "text",
-        [
+    def test_finds_nothing_in_what_is_none(self) -> None:
+        for text in (
             "",
             "4111111111111112",  # the check digit is wrong
             "1234567890123452",  # no network begins so
@@ -152,22 +152,20 @@ class TestFindingANumber:
             "4111,1111:1111;1111",
             "½²³①",
             "2026-11-21T09:30:00.123456Z",
-        ],
-    )
-    def test_finds_nothing_in_what_is_none(self, text: str) -> None:
-        assert not contains_card_number(text)
-        assert mask_card_numbers(text) == text
+        ):
+            assert not contains_card_number(text), text
+            assert mask_card_numbers(text) == text
 
-    @given(st.text(max_size=200))
+    @given(st.lists(st.integers(0, 0x10FFFF).map(chr), max_size=200).map("".join))
     def test_takes_any_text(self, text: str) -> None:
         assert contains_card_number(text) == (mask_card_numbers(text) != text)
 
 
 class TestThisVeryNumber:
-    @pytest.mark.parametrize("text", WRITTEN[:13] + WRITTEN[14:])
-    def test_is_found_however_it_is_written(self, text: str) -> None:
-        assert contains_number(f"a{text}b", VISA)
-        assert not contains_number(text[:-1], VISA)
+    def test_is_found_however_it_is_written(self) -> None:
+        for text in (*WRITTEN[:13], *WRITTEN[14:]):
+            assert contains_number(f"a{text}b", VISA), text
+            assert not contains_number(text[:-1], VISA), text
 
     @given(st.text(st.sampled_from("41a- ٤१\u00b2é"), max_size=40), st.text("41", min_size=1, max_size=4))
     def test_is_found_where_its_digits_stand_in_the_text(self, text: str, number: str) -> None:
@@ -226,12 +224,12 @@ class TestMasking:
         masked = mask_card_numbers("card 4111 1111 1111 1234, cvv; card 4111-1111-1111-1111!")
         assert masked == "card 4111 1111 1111 1234, cvv; card ****-****-****-1111!"
 
-    @pytest.mark.parametrize("text", WRITTEN)
-    def test_however_it_is_written(self, text: str) -> None:
-        masked = mask_card_numbers(f"a {text} b")
-        assert not contains_card_number(masked)
-        assert masked.count("*") == sum(character.isdecimal() for character in text) - 4
-        assert len(masked) == len(text) + 4
+    def test_however_it_is_written(self) -> None:
+        for text in WRITTEN:
+            masked = mask_card_numbers(f"a {text} b")
+            assert not contains_card_number(masked), text
+            assert masked.count("*") == sum(character.isdecimal() for character in text) - 4, text
+            assert len(masked) == len(text) + 4, text
 
     @given(st.lists(st.one_of(st.sampled_from(sorted(BRANDS)), st.text("ab ,", max_size=5)), max_size=6))
     def test_leaves_no_number_whole(self, parts: list[str]) -> None:
@@ -241,21 +239,28 @@ class TestMasking:
 
 
 class TestALongText:
-    SIZE = 64 * 1024
-
-    @pytest.mark.parametrize(
-        "piece",
-        [
-            *("1 ", "4 ", "4", "4-_ ", "44444 ", "41111111-", "- ", ". ", "a4", "5 0 ", "٤ ", "0"),
-            *("4111111111111111 ", "41111111-1111-4111-8111-111111111111", "4111-"),
-            pytest.param(str(uuid4()), id="a UUID"),
-        ],
+    PIECES = (
+        *("1 ", "4 ", "4", "4-_ ", "44444 ", "41111111-", "- ", ". ", "a4", "5 0 ", "٤ ", "0"),
+        *("4111111111111111 ", "41111111-1111-4111-8111-111111111111", "4111-"),
+        str(uuid4()),
     )
-    def test_takes_time_in_proportion_to_its_length(self, piece: str) -> None:
-        text = (piece * self.SIZE)[: self.SIZE]
-        began = time.process_time()
+
+    def test_takes_time_in_proportion_to_its_length(self) -> None:
+        for piece in self.PIECES:
+            assert any(self._grows_in_proportion(piece) for _ in range(3)), piece
+
+    def _grows_in_proportion(self, piece: str) -> bool:
+        """Eight times the text: eight times as long, or 25 times if each group of digits is retried.
+
+        Measured on this thread's own processor time, so a busy machine does not matter.
+        """
+        short = min(self._seconds(piece, 4 * 1024) for _ in range(2))
+        return self._seconds(piece, 32 * 1024) < 14 * short
+
+    @staticmethod
+    def _seconds(piece: str, size: int) -> float:
+        text = (piece * size)[:size]
+        began = time.thread_time()
         contains_card_number(text)
         mask_card_numbers(text)
-        assert (
-            time.process_time() - began < 1.0
-        )  # 0.2 s on a slow machine; 1.7 s and more if each group is retried
+        return time.thread_time() - began

@@ -1,8 +1,7 @@
 """Evidence that counts when it is repeated: contradictions, and negative probes."""
 
 from dataclasses import replace
-
-import pytest
+from itertools import product
 
 from payments.domain.outcomes import (
     History,
@@ -27,10 +26,9 @@ from payments.domain.replies import (
     Reply,
     Said,
     Silence,
-    describe,
 )
 from payments.domain.states import OperationKind
-from tests.domain.test_outcomes import (
+from tests.domain.outcome_words import (
     AFTER_DOUBT,
     AFTER_SILENCE,
     AFTER_SILENCES,
@@ -57,29 +55,24 @@ NOT_HEALTHY = [
 class TestAContradiction:
     DISAGREES = BankError(Said.BANK_ERROR, 400, "amount_mismatch")
 
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_from_a_bank_in_good_health_counts_and_may_be_repeated_after_30_seconds(
-        self, kind: OperationKind
-    ) -> None:
-        outcome = outcome_of(kind, self.DISAGREES, FRESH, HEALTHY)
+    AGAIN = History(any_in_doubt=True, contradicted=True)
+
+    def test_from_a_bank_in_good_health_counts_and_may_be_repeated_after_30_seconds(self) -> None:
         said = "contradiction: 400 amount_mismatch"
-        assert outcome == InDoubt(said, retry=False, retry_after=30.0, verdict=Verdict.CONTRADICTION)
+        expected = InDoubt(said, retry=False, retry_after=30.0, verdict=Verdict.CONTRADICTION)
+        for kind in KINDS:
+            assert outcome_of(kind, self.DISAGREES, FRESH, HEALTHY) == expected, kind
 
-    @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize("reply", [DISAGREES, Mismatch(200, "another amount than sent")])
-    def test_repeated_in_good_health_is_for_people(self, kind: OperationKind, reply: Reply) -> None:
-        history = History(any_in_doubt=True, contradicted=True)
-        outcome = outcome_of(kind, reply, history, HEALTHY)
-        assert outcome == NeedsReview(ReviewReason.CONTRADICTION, Verdict.CONTRADICTION)
+    def test_repeated_in_good_health_is_for_people(self) -> None:
+        expected = NeedsReview(ReviewReason.CONTRADICTION, Verdict.CONTRADICTION)
+        for kind, reply in product(KINDS, (self.DISAGREES, Mismatch(200, "another amount than sent"))):
+            assert outcome_of(kind, reply, self.AGAIN, HEALTHY) == expected, (kind, reply)
 
-    @pytest.mark.parametrize("around", NOT_HEALTHY)
-    @pytest.mark.parametrize("history", [FRESH, History(any_in_doubt=True, contradicted=True)])
-    def test_counts_for_nothing_unless_health_is_good_before_and_after(
-        self, history: History, around: Surroundings
-    ) -> None:
-        outcome = outcome_of(OperationKind.CAPTURE, self.DISAGREES, history, around)
-        assert isinstance(outcome, InDoubt)
-        assert outcome.verdict is None
+    def test_counts_for_nothing_unless_health_is_good_before_and_after(self) -> None:
+        for history, around in product((FRESH, self.AGAIN), NOT_HEALTHY):
+            outcome = outcome_of(OperationKind.CAPTURE, self.DISAGREES, history, around)
+            assert isinstance(outcome, InDoubt), (history, around)
+            assert outcome.verdict is None, (history, around)
 
     def test_earlier_on_does_not_stand_in_the_way_of_another_answer(self) -> None:
         history = History(any_in_doubt=True, contradicted=True, done_by_others=True)
@@ -122,42 +115,32 @@ class TestAProbe:
         assert isinstance(outcome, NotExecuted)
         assert (outcome.strays_awaited, outcome.verdict) == (1, Verdict.NEGATIVE_PROBE)
 
-    @pytest.mark.parametrize("around", NOT_HEALTHY)
-    @pytest.mark.parametrize("history", [BEFORE, AGAIN])
-    def test_counts_for_nothing_unless_health_is_good_before_and_after(
-        self, history: History, around: Surroundings
-    ) -> None:
-        outcome = self.outcome(self.NO_SUCH_CARD, history, around)
-        assert isinstance(outcome, InDoubt)
-        assert outcome.verdict is None
+    def test_counts_for_nothing_unless_health_is_good_before_and_after(self) -> None:
+        for history, around in product((self.BEFORE, self.AGAIN), NOT_HEALTHY):
+            outcome = self.outcome(self.NO_SUCH_CARD, history, around)
+            assert isinstance(outcome, InDoubt), (history, around)
+            assert (outcome.verdict, outcome.retry) == (None, False), (history, around)
 
-    @pytest.mark.parametrize("history", [BEFORE, AGAIN, History(any_in_doubt=True, contradicted=True)])
-    @pytest.mark.parametrize(
-        "reply",
-        [
+    def test_with_any_other_reply_leaves_the_doubt_and_counts_for_nothing(self) -> None:
+        replies = (
             *(says(said) for said in sorted(NOES - {Said.INVALID_CARD})),
             *(NotDone(500, "internal_error"), Silence("400 internal_error", 400), Silence("timeout")),
             *(Mismatch(200, "another amount than sent"), NotSent("refused")),
-        ],
-        ids=describe,
-    )
-    def test_that_is_answered_otherwise_leaves_the_doubt_and_counts_for_nothing(
-        self, reply: Reply, history: History
-    ) -> None:
-        outcome = self.outcome(reply, history)
-        assert isinstance(outcome, InDoubt)
-        assert outcome.verdict is None
+        )
+        contradicted = History(any_in_doubt=True, contradicted=True)
+        for reply, history in product(replies, (self.BEFORE, self.AGAIN, contradicted)):
+            outcome = self.outcome(reply, history)
+            assert isinstance(outcome, InDoubt), (reply, history)
+            assert outcome.verdict is None, (reply, history)
 
-    @pytest.mark.parametrize("around", [HEALTHY, *NOT_HEALTHY])
-    @pytest.mark.parametrize(
-        "reply", [NO_SUCH_CARD, Silence("timeout"), NotSent("refused"), NotDone(500, "internal_error")]
-    )
-    def test_that_finds_nothing_proves_nothing_once_the_bank_may_have_forgotten(
-        self, reply: Reply, around: Surroundings
-    ) -> None:
-        for history in (self.BEFORE, self.AGAIN):
+    def test_that_finds_nothing_proves_nothing_once_the_bank_may_have_forgotten(self) -> None:
+        replies = (
+            *(self.NO_SUCH_CARD, Silence("timeout"), NotSent("refused")),
+            NotDone(500, "internal_error"),
+        )
+        for reply, around, history in product(replies, (HEALTHY, *NOT_HEALTHY), (self.BEFORE, self.AGAIN)):
             outcome = self.outcome(reply, replace(history, may_be_forgotten=True), around)
-            assert outcome == NeedsReview(ReviewReason.TOO_OLD_TO_ASK)
+            assert outcome == NeedsReview(ReviewReason.TOO_OLD_TO_ASK), (reply, around, history)
 
     def test_finds_what_the_bank_has_not_forgotten_at_any_age(self) -> None:
         found = self.outcome(REPLAYED, replace(self.BEFORE, may_be_forgotten=True))
