@@ -15,9 +15,15 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+# Seconds. A bound of a second holds if a call that could last half a minute ends within this time.
+SOON = 15
+Case = TypeVar("Case")
+Result = TypeVar("Result")
 
 
 class Connection:
@@ -162,3 +168,10 @@ def port_nobody_listens_on() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def together(call: Callable[[Case], Result], cases: Iterable[Case]) -> list[Result]:
+    """Make all calls at the same time, because each waits in vain."""
+    cases = list(cases)
+    with ThreadPoolExecutor(len(cases)) as threads:
+        return list(threads.map(call, cases))

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import pytest
 import structlog
 
 from payments.banks.acquirer import AcquirerBank
+from payments.domain.cards import Card
 from payments.domain.replies import (
     Approval,
     BankError,
@@ -20,8 +20,8 @@ from payments.domain.replies import (
 )
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
-from tests.banks.instructions import CARD, instruction
-from tests.banks.raw_server import Behaviour, RawServer, answers, port_nobody_listens_on, response, says
+from tests.banks.instructions import CARD, CannedLine, instruction
+from tests.banks.raw_server import RawServer, answers, port_nobody_listens_on, response, says
 from tests.support.simulated_acquirer import SimulatedAcquirer
 
 CODE = "0bb07405-6d44-4b50-a14f-7ae0beff13ad"
@@ -32,9 +32,11 @@ def send(bank: AcquirerBank, **fields: Any) -> Reply:
     return bank.send(instruction(currency="EUR", **fields), card=CARD, may_send=lambda: True)
 
 
-def told(timing: Timing, behaviour: Behaviour) -> Reply:
-    with RawServer(behaviour) as server:
-        return send(AcquirerBank(server.url, timing))
+def told(status: int, body: Any, *headers: str) -> Reply:
+    """What is read from a reply, without a socket."""
+    bank = AcquirerBank("http://acquirer", Timing())
+    bank._line = CannedLine(status, body, headers)  # type: ignore[assignment]
+    return send(bank)
 
 
 class TestAuthorizing:
@@ -53,59 +55,69 @@ class TestAuthorizing:
             "cvv": CARD.cvv,
         }
 
-    def test_a_no_is_a_decline_without_a_reason(self, timing: Timing) -> None:
-        no = answers(200, {"authorized": False, "authorization_code": ""})
-        assert told(timing, no) == Decline(Said.DECLINED, 200)
+    def test_writes_the_month_with_two_digits(self) -> None:
+        bank, line = AcquirerBank("http://acquirer", Timing()), CannedLine(200, APPROVED)
+        bank._line = line  # type: ignore[assignment]
+        bank.send(instruction(), card=Card(CARD.number, 4, 2031, "123"), may_send=lambda: True)
+        assert line.body["expiry_date"] == "04/2031"
 
-    def test_an_empty_503_is_its_word_that_nothing_was_done(self, timing: Timing) -> None:
-        assert told(timing, answers(503, b"")) == NotDone(503, "issuer_not_asked")
+    def test_a_no_is_a_decline_without_a_reason(self) -> None:
+        assert told(200, {"authorized": False, "authorization_code": ""}) == Decline(Said.DECLINED, 200)
 
-    def test_a_400_is_our_fault_and_is_told_without_the_banks_words(self, timing: Timing) -> None:
+    def test_an_empty_503_is_its_word_that_nothing_was_done(self) -> None:
+        assert told(503, b"") == NotDone(503, "issuer_not_asked")
+
+    def test_a_400_is_our_fault_and_is_told_without_the_banks_words(self) -> None:
         with structlog.testing.capture_logs() as logs:
-            reply = told(timing, answers(400, {"error_message": f"bad card {CARD.number}"}))
+            reply = told(400, {"error_message": f"bad card {CARD.number}"})
         assert reply == BankError(Said.BANK_ERROR, 400)
         assert logs == [{"event": "acquirer_refused_our_request", "log_level": "error"}]
 
-    @pytest.mark.parametrize(
-        "behaviour",
-        [
-            answers(503, b"<h1>Service Unavailable</h1>"),  # somebody in between
+    def test_whatever_else_it_says_is_silence_beside_which_it_may_work_on(self) -> None:
+        for status, body in (
+            (503, b"<h1>Service Unavailable</h1>"),  # somebody in between
+            (503, b" "),
+            (500, b""),
+            (502, {"error_message": "no"}),
+            (429, b""),
+            (400, b"Bad Request"),
+            (400, {"error": "invalid_card"}),
+            (400, {"error_message": 1}),
+            (402, {"authorized": False, "authorization_code": ""}),
+            (201, APPROVED),
+            (204, b""),
+            (302, b""),
+            (200, b""),
+            (200, b"[]"),
+            (200, {}),
+            (200, {"authorized": "true", "authorization_code": CODE}),
+            (200, {"authorized": 1, "authorization_code": CODE}),
+            (200, {"authorized": False, "authorization_code": CODE}),
+            (200, {"authorized": False}),
+            (200, {"authorized": True, "authorization_code": ""}),
+            (200, {"authorized": True, "authorization_code": None}),
+            (200, {"authorized": True, "authorization_code": "a b"}),
+            (200, {"authorized": True, "authorization_code": CARD.number}),
+            (200, {"authorized": None, "authorization_code": ""}),
+        ):
+            reply = told(status, body)
+            assert isinstance(reply, Silence), (status, body)
+            assert not reply.is_over, (status, body)
+
+    def test_nor_is_a_broken_connection_the_end_of_its_work(self, timing: Timing) -> None:
+        for behaviour in (
             answers(503, b" " * 70_000),
-            answers(500, b""),
-            answers(502, {"error_message": "no"}),
-            answers(429, b""),
-            answers(400, b"Bad Request"),
-            answers(400, {"error": "invalid_card"}),
-            answers(402, {"authorized": False, "authorization_code": ""}),
-            answers(201, APPROVED),
-            answers(204, b""),
-            answers(302, b"", headers=["Location: /"]),
-            answers(200, b""),
-            answers(200, b"[]"),
-            answers(200, {}),
-            answers(200, {"authorized": "true", "authorization_code": CODE}),
-            answers(200, {"authorized": 1, "authorization_code": CODE}),
-            answers(200, {"authorized": False, "authorization_code": CODE}),
-            answers(200, {"authorized": False}),
-            answers(200, {"authorized": True, "authorization_code": ""}),
-            answers(200, {"authorized": True, "authorization_code": None}),
-            answers(200, {"authorized": True, "authorization_code": "a b"}),
-            answers(200, {"authorized": True, "authorization_code": CARD.number}),
-            answers(200, {"authorized": None, "authorization_code": ""}),
             says(response(503, b"", length=10)),
             says(response(200, b"{", length=90)),
             says(b"HTTP/1.1 503\r\nTransfer-Encoding: chunked\r\n\r\n"),
             says(b""),
             lambda connection: (connection.read_request(), connection.reset())[0],
             lambda connection: (connection.read_request(), connection.wait_until_the_test_is_over())[0],
-        ],
-    )
-    def test_whatever_else_it_says_is_silence_beside_which_it_may_work_on(
-        self, timing: Timing, behaviour: Behaviour
-    ) -> None:
-        reply = told(timing, behaviour)
-        assert isinstance(reply, Silence), reply
-        assert not reply.is_over
+        ):
+            with RawServer(behaviour) as server:
+                reply = send(AcquirerBank(server.url, timing))
+            assert isinstance(reply, Silence), reply
+            assert not reply.is_over, reply
 
     def test_where_nobody_listens_nothing_was_sent(self, timing: Timing) -> None:
         with port_nobody_listens_on() as url:
@@ -118,13 +130,15 @@ class TestAuthorizing:
             assert isinstance(reply, NotSent)
             assert server.received == []
 
-    @pytest.mark.parametrize("kind", [kind for kind in OperationKind if kind != OperationKind.AUTHORIZE])
-    def test_there_is_no_other_call(self, timing: Timing, kind: OperationKind) -> None:
+    def test_there_is_no_other_call(self, timing: Timing) -> None:
         with RawServer(answers(200, APPROVED)) as server:
             bank = AcquirerBank(server.url, timing)
-            assert isinstance(bank.send(instruction(kind), card=None, may_send=lambda: True), NotSent)
+            for kind in OperationKind:
+                card = None if kind is OperationKind.AUTHORIZE else CARD
+                assert isinstance(bank.send(instruction(kind), card=card, may_send=lambda: True), NotSent)
+                assert isinstance(bank.look_up(kind, CODE), Unclear)
             assert isinstance(bank.probe(instruction(), may_send=lambda: True), NotSent)
-            assert isinstance(bank.look_up(kind, CODE), Unclear)
+            assert bank.is_healthy()
             assert server.connections == 0
 
 

@@ -7,6 +7,8 @@ import pytest
 from tests.banks.contract.client import RICH, Bank, is_random_failure, is_replay, new_key
 from tests.banks.contract.control import Control
 
+HALF_A_MINUTE = {"min_latency_ms": 30_000, "max_latency_ms": 30_000}
+
 
 class TestRandomFailures:
     @pytest.mark.control_plane
@@ -37,14 +39,12 @@ class TestRandomFailures:
 
     @pytest.mark.control_plane
     def test_stored_answers_are_returned_without_weather(self, bank: Bank, control: Control) -> None:
-        """Neither latency nor failures: at once, even if every new request fails after half a second."""
+        """Neither latency nor failures, even if every new request takes half a minute and fails."""
         key = new_key()
         bank.authorize(key=key)
-        control.weather(failure_rate=1, min_latency_ms=2000, max_latency_ms=2000)
-        began = time.monotonic()
-        again = bank.send("POST", "/api/v1/authorizations", data=b"", key=key)
+        control.weather(failure_rate=1, **HALF_A_MINUTE)
+        again = bank.send("POST", "/api/v1/authorizations", data=b"", key=key, seconds=20)
         assert is_replay(again)
-        assert time.monotonic() - began < 1.5
 
     def test_health_never_fails_at_random(self, bank: Bank) -> None:
         """`/health` is exempt: forty in a row, at any failure rate."""
@@ -53,10 +53,8 @@ class TestRandomFailures:
     @pytest.mark.control_plane
     def test_health_is_exempt_from_weather(self, bank: Bank, control: Control) -> None:
         """`/health` is exempt from failures and from latency."""
-        control.weather(failure_rate=1, min_latency_ms=2000, max_latency_ms=2000)
-        began = time.monotonic()
-        assert bank.send("GET", "/health").status_code == 200
-        assert time.monotonic() - began < 1.5
+        control.weather(failure_rate=1, **HALF_A_MINUTE)
+        assert bank.send("GET", "/health", seconds=20).status_code == 200
 
 
 @pytest.mark.control_plane

@@ -14,12 +14,6 @@ CARD = {"card_number": "4111111111111111", "cvv": "123", "expiry_month": 12, "ex
 Post = Callable[..., requests.Response]
 
 
-@pytest.fixture(scope="session")
-def bank_process() -> Iterator[SimulatedBank]:
-    with SimulatedBank() as bank:
-        yield bank
-
-
 @pytest.fixture
 def bank(bank_process: SimulatedBank) -> SimulatedBank:
     bank_process.reset()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import requests
 
+from bank.__main__ import _parser
 from bank.settings import SettingInvalid, of_acquirer
-from tests.banks.simulated.test_command_line import run_bank
+from tests.banks.simulated.command import run_bank
 from tests.support.hang_ups import hang_up_on
 from tests.support.simulated_acquirer import SimulatedAcquirer
 
@@ -144,15 +145,16 @@ class TestCommandLine:
         assert "ACQUIRER_PORT=..." in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
-    @pytest.mark.parametrize("arguments", [("--control", "acquirer"), ("acquirer", "--control")])
-    def test_the_control_plane_is_switched_on_before_or_after_the_command(
-        self, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    def test_the_control_plane_is_switched_on_before_or_after_the_command(self) -> None:
+        for arguments in (["--control", "acquirer"], ["acquirer", "--control"]):
+            parsed = _parser().parse_args(arguments)
+            assert (parsed.command, parsed.control) == ("acquirer", True)
+
+    def test_the_switch_turns_it_on_and_it_stops_cleanly_when_asked(
+        self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(SimulatedAcquirer, "command", arguments)
+        monkeypatch.setattr(SimulatedAcquirer, "command", ("acquirer", "--control"))
         with SimulatedAcquirer(environment={"ACQUIRER_CONTROL": "0"}) as acquirer:
             assert acquirer.decisions() == []
-
-    def test_it_stops_cleanly_when_asked(self) -> None:
-        with SimulatedAcquirer() as acquirer:
             acquirer.stop()
             assert acquirer.log.endswith("stopped\n")

@@ -137,7 +137,3 @@ class TestWeather:
             statuses = [session.get(url, timeout=5).status_code for _ in range(200)]
         assert set(statuses) == {404, 500}
         assert 50 < statuses.count(500) < 150  # seven standard deviations
-
-    def test_it_can_be_given_at_start(self, authorize) -> None:
-        with SimulatedBank(failure_rate=1.0) as bank:
-            assert authorize(bank, "a key").json()["message"] == "Random failure injection"

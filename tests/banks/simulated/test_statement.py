@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from tests.banks.simulated.test_command_line import run_bank
+from tests.banks.simulated.command import run_bank
 from tests.support.simulated_bank import SimulatedBank
 
 HEADER = "entry_id,type,reference_id,amount_cents,currency,created_at\n"
