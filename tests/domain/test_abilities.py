@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payments.domain.abilities import ALWAYS, Abilities, StatementFormat
+from payments.domain.money import DENOMINATIONS
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 
@@ -54,6 +55,14 @@ class TestAbilities:
         assert not FULL_AMOUNTS.knows_key(day)
         assert PARTS.knows_key(timedelta(days=100 * 365))
 
+    def test_a_bank_may_have_forgotten_a_key_an_hour_after_it_is_no_longer_sent(self) -> None:
+        moment = timedelta(microseconds=1)
+        assert not FULL_AMOUNTS.may_have_forgotten(timedelta(hours=24) - moment)
+        assert FULL_AMOUNTS.may_have_forgotten(timedelta(hours=24))
+        assert not PARTS.may_have_forgotten(timedelta(days=100 * 365))
+        assert ONE_CALL.may_have_forgotten(timedelta(0))
+        assert (FULL_AMOUNTS.knows_keys, PARTS.knows_keys, ONE_CALL.knows_keys) == (True, True, False)
+
     def test_a_bank_without_keys_knows_none_however_young(self) -> None:
         assert not ONE_CALL.knows_key(timedelta(0))
         assert not ONE_CALL.knows_key(timedelta(seconds=-1))
@@ -75,6 +84,9 @@ class TestAbilities:
     def test_a_hold_is_voided_whole_and_done_already_is_about_one_unless_refunds_come_in_parts(self) -> None:
         assert not PARTS.takes(VOID, 1, of_minor=2)
         assert PARTS.takes(VOID, 2, of_minor=2)
+        assert FULL_AMOUNTS.takes(CAPTURE, 1, of_minor=1)
+        assert [kind for kind in OperationKind if PARTS.takes_parts(kind)] == [CAPTURE, REFUND]
+        assert {FULL_AMOUNTS.takes_parts(kind) for kind in OperationKind} == {False}
         assert all(FULL_AMOUNTS.does_once(kind) for kind in OperationKind)
         assert [kind for kind in OperationKind if not PARTS.does_once(kind)] == [REFUND]
 
@@ -105,5 +117,10 @@ class TestAbilities:
     def test_what_contradicts_itself_is_refused(
         self, bank: Abilities, changes: dict[str, Any], why: str
     ) -> None:
-        with pytest.raises(ValueError, match=why):
+        with pytest.raises(ValueError, match=rf"^[A-Z][a-z ]{{2}}.*{why}.*\.$|^{why}.*\.$"):
             replace(bank, **changes)
+
+    def test_what_is_at_its_limit_is_taken(self) -> None:
+        assert replace(FULL_AMOUNTS, calls_in_flight=1)
+        assert replace(FULL_AMOUNTS, currencies=frozenset(DENOMINATIONS))
+        assert replace(FULL_AMOUNTS, knows_keys_for=timedelta(microseconds=1))

@@ -1,6 +1,7 @@
 """Card numbers: recognised however they are written, and nothing else taken for one."""
 
 import time
+from datetime import UTC, datetime, timedelta, timezone
 from unicodedata import decimal
 from uuid import UUID, uuid4
 
@@ -13,8 +14,10 @@ from payments.domain.cards import (
     brand_of,
     contains_card_number,
     contains_number,
+    has_expired,
     mask_card_numbers,
     passes_luhn,
+    people_wrote_card_number,
 )
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
 
@@ -112,6 +115,15 @@ WRITTEN = [
 ]
 
 
+class TestExpiry:
+    def test_is_when_the_cards_last_month_has_ended_everywhere_on_earth(self) -> None:
+        in_utc_minus_12 = datetime(2030, 12, 31, 23, 59, 59, tzinfo=timezone(-timedelta(hours=12)))
+        assert not has_expired(2030, 12, in_utc_minus_12)
+        assert has_expired(2030, 12, in_utc_minus_12 + timedelta(seconds=1))
+        assert has_expired(2030, 12, datetime(2031, 1, 1, 12, tzinfo=UTC))
+        assert not has_expired(2031, 1, datetime(2031, 1, 1, 12, tzinfo=UTC))
+
+
 class TestFindingANumber:
     def test_of_every_network(self) -> None:
         assert all(map(contains_card_number, BRANDS))
@@ -120,6 +132,19 @@ class TestFindingANumber:
         around = ("{}", "the card {}, please", "x{}y", "é{}é", '{{"a": ["{}"]}}', "12 {} 34")
         for text in (each.format(written) for written in WRITTEN for each in around):
             assert contains_card_number(text), text
+
+    def test_that_people_wrote_with_commas_bars_and_many_blanks(self) -> None:
+        for parted in ("4111,1111,1111,1111", "4111|1111|1111|1111", "4111      1111 ; 1111 : 1111", VISA):
+            assert people_wrote_card_number(f"my card: {parted}!"), parted
+        for text in ("4111,1111,1111", "4111,1111,1111,1112", "order 50, 11.12.2026"):
+            assert not people_wrote_card_number(text), text
+
+    def test_among_other_digits_in_one_run(self) -> None:
+        """The number begins and ends with groups, not with the run."""
+        assert contains_card_number(f"77 {VISA} 88")
+        assert contains_card_number(f"2026-11-21 {VISA}")
+        assert not contains_card_number(f"77{VISA}")
+        assert mask_card_numbers(f"12 {VISA} 5") == "12 ************1111 5"
 
     @given(st.sampled_from(sorted(BRANDS)), st.data())
     def test_parted_anywhere(self, number: str, data: st.DataObject) -> None:
@@ -148,6 +173,8 @@ class TestFindingANumber:
             "41111111111111111111",  # 20 digits
             "4111 1111 1111",
             "4111 1111 a 1111 1111",
+            "4111 1111 1111 a 1111",
+            "77 4111 1111 1111 88",  # no stretch of it passes
             "4111    1111    1111    1111",
             "4111,1111:1111;1111",
             "½²³①",
@@ -201,22 +228,24 @@ class TestUuids:
     def test_of_ours_pass_every_check_for_card_numbers(self) -> None:
         assert not any(contains_card_number(public_id(PAYMENT_PREFIX, new_id())) for _ in range(5_000))
 
-    @pytest.mark.parametrize(
-        "text",
-        [
-            BEGINNING,
-            f"{BEGINNING}-8000-000000000000",  # no letter in it
-            f"{BEGINNING}-abcd-abcdefabcde",  # 31 characters
-            f"{BEGINNING}-abcd-abcdefabcdef0",  # 33
-            f"x{BEGINNING}-abcd-abcdefabcdef",
-            f"{BEGINNING}-abcdabcdefabcdef",
+    def test_what_only_resembles_one_is_looked_into(self) -> None:
+        for text in (
+            self.BEGINNING,
+            f"{self.BEGINNING}-8000-000000000000",  # no letter in it
+            f"{self.BEGINNING}-abcd-abcdefabcde",  # 31 characters
+            f"{self.BEGINNING}-abcd-abcdefabcdef0",  # 33
+            f"x{self.BEGINNING}-abcd-abcdefabcdef",
+            f"{self.BEGINNING}-abcdabcdefabcdef",
             "4111111111111111abcdefabcdefabcd",  # version 1
             "4111111111114111" + "1" * 16 + " " + VISA,
             f"{VISA} 00000000-0000-4000-a000-000000000000",
-        ],
-    )
-    def test_what_only_resembles_one_is_looked_into(self, text: str) -> None:
-        assert contains_card_number(text)
+        ):
+            assert contains_card_number(text), text
+
+    def test_keeps_the_places_of_the_digits_around_it(self) -> None:
+        uuid = f"{self.BEGINNING}-abcd-abcdefabcdef"
+        assert mask_card_numbers(f"{uuid} {VISA}") == f"{uuid} ************1111"
+        assert mask_card_numbers(f"{uuid.upper()} {VISA}") == f"{uuid.upper()} ************1111"
 
 
 class TestMasking:

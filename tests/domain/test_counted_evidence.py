@@ -114,6 +114,7 @@ class TestAProbe:
         outcome = self.outcome(self.NO_SUCH_CARD, self.AGAIN)
         assert isinstance(outcome, NotExecuted)
         assert (outcome.strays_awaited, outcome.verdict) == (1, Verdict.NEGATIVE_PROBE)
+        assert (outcome.reason, outcome.code) == ("two negative probes", "not_found_at_bank")
 
     def test_counts_for_nothing_unless_health_is_good_before_and_after(self) -> None:
         for history, around in product((self.BEFORE, self.AGAIN), NOT_HEALTHY):

@@ -45,6 +45,10 @@ class TestDisplay:
         """Nobody knows where its point belongs."""
         assert display(5000, "CHF") == "CHF 5,000 minor units"
 
+    def test_for_programs_is_a_number_alone(self) -> None:
+        numbers = {("USD", 123450): "1234.50", ("USD", 5): "0.05", ("JPY", 5000): "5000"}
+        assert {key: DENOMINATIONS[key[0]].number(key[1]) for key in numbers} == numbers
+
     def test_exponents_are_iso_4217s(self) -> None:
         exponents = {code: denomination.exponent for code, denomination in DENOMINATIONS.items()}
         assert exponents == {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}

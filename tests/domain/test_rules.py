@@ -1,16 +1,25 @@
 """The small rules: ids, money, states, times and shipping."""
 
 import math
+import re
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.ids import OPERATION_PREFIX, PAYMENT_PREFIX, new_id, parse_public_id, public_id
+from payments.domain.ids import (
+    OPERATION_PREFIX,
+    PAYMENT_PREFIX,
+    is_idempotency_key,
+    new_id,
+    parse_public_id,
+    public_id,
+)
 from payments.domain.shipping import Readiness, readiness
 from payments.domain.states import (
     FINISHED_OPERATIONS,
@@ -26,6 +35,16 @@ from payments.domain.states import (
 from payments.domain.timing import DatabaseTiming, Timing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SENTENCE = r"^[A-Z][a-z ]{2}.*\.$"
+
+
+def refusal_of(timing: Callable[..., object], bounds: dict[str, float]) -> str:
+    """Why these bounds are refused, or nothing where they are taken."""
+    try:
+        timing(**bounds)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 class TestIds:
@@ -37,25 +56,24 @@ class TestIds:
         uuid = UUID("0189f7e0-1234-4abc-8def-0123456789ab")
         assert public_id(OPERATION_PREFIX, uuid) == "op_0189f7e012344abc8def0123456789ab"
 
-    @pytest.mark.parametrize(
-        "text",
-        [
-            *(
-                "",
-                "pay_",
-                "pay_123",
-                "0189f7e012344abc8def0123456789ab",
-                "op_0189f7e012344abc8def0123456789ab",
-            ),
+    def test_nothing_else_is_one(self) -> None:
+        for text in (
+            *("", "pay_", "pay_123", "0189f7e012344abc8def0123456789ab"),
+            *("op_0189f7e012344abc8def0123456789ab", "pay_pay_0189f7e012344abc8def0123456789ab"),
             *("pay_0189F7E012344ABC8DEF0123456789AB", "pay_0189f7e0-1234-4abc-8def-0123456789ab"),
             *("pay_0189f7e012344abc8def0123456789ab\n", " pay_0189f7e012344abc8def0123456789ab"),
-            *("pay_pay_0189f7e012344abc8def0123456789ab", "pay_0189f7e012344abc8def0123456789a"),
-            *("pay_0189f7e012344abc8def0123456789abc", "pay_\u0660189f7e012344abc8def0123456789ab"),
-            *("pay_0189f7e012344abc8def0123456789ag", "pay_{0189f7e012344abc8def0123456789}"),
-        ],
-    )
-    def test_nothing_else_is_one(self, text: str) -> None:
-        assert parse_public_id(PAYMENT_PREFIX, text) is None
+            *("pay_0189f7e012344abc8def0123456789a", "pay_0189f7e012344abc8def0123456789abc"),
+            *("pay_\u0660189f7e012344abc8def0123456789ab", "pay_0189f7e012344abc8def0123456789ag"),
+            "pay_{0189f7e012344abc8def0123456789}",
+        ):
+            assert parse_public_id(PAYMENT_PREFIX, text) is None, text
+
+    def test_of_merchants_are_visible_ascii_without_a_comma(self) -> None:
+        visible = {chr(code) for code in range(0x21, 0x7F)} - {","}
+        assert {sign for sign in map(chr, range(0x200)) if is_idempotency_key(sign)} == visible
+        assert is_idempotency_key("k" * 255)
+        for text in ("", "k" * 256, "a key", "key\n"):
+            assert not is_idempotency_key(text)
 
     def test_new_ones_are_random(self) -> None:
         ids = {new_id() for _ in range(100)}
@@ -112,38 +130,30 @@ class TestTiming:
         assert (timing.connect, timing.read, timing.attempt) == (2, 30, 35)
         assert (timing.start_window, timing.client_wait, timing.lease) == (5, 20, 45)
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [
+    def test_bounds_that_do_not_fit_each_other_are_refused(self) -> None:
+        for wrong in (
             {"attempt": 32.0},  # connect and read alone take as long
-            {"read": 33.0},
-            {"connect": 5.0},
-            {"connect": 0.0},
-            {"connect": -1.0},
-            {"read": 0.0},
-            {"start_window": 20.0},
-            {"client_wait": 5.0},
-            {"backoff_base": 0.0},
-            {"backoff_base": 3.0},
-            {"backoff_cap": 6.0},
-            {"lease_margin": 0.0},
-            {"lease_margin": -1.0},
-            {"due_base": 0.0},
-            {"due_cap": 29.0},
-            {"longest_rest": 239.0},
-            {"rest_of_age": 0.0},
-            {"rest_of_age": 1.0},
-        ],
-    )
-    def test_bounds_that_do_not_fit_each_other_are_refused(self, wrong: dict[str, float]) -> None:
-        with pytest.raises(ValueError, match=r"[a-z]"):
-            Timing(**wrong)
+            *({"read": 33.0}, {"connect": 5.0}, {"connect": 0.0}, {"connect": -1.0}, {"read": 0.0}),
+            *({"start_window": 20.0}, {"client_wait": 5.0}),
+            *({"backoff_base": 0.0}, {"backoff_base": 3.0}, {"backoff_cap": 6.0}),
+            *({"lease_margin": 0.0}, {"lease_margin": -1.0}),
+            *({"due_base": 0.0}, {"due_cap": 29.0}, {"longest_rest": 239.0}),
+            *({"rest_of_age": 0.0}, {"rest_of_age": 1.0}),
+            *({field.name: math.nan} for field in fields(Timing)),
+        ):
+            assert re.search(SENTENCE, refusal_of(Timing, wrong)), wrong
 
-    @pytest.mark.parametrize("name", [field.name for field in fields(Timing)])
-    def test_no_bound_is_no_number(self, name: str) -> None:
-        numbers: Any = {name: math.nan}
-        with pytest.raises(ValueError, match=r"[a-z]"):
-            Timing(**numbers)
+    def test_bounds_at_their_limits_are_taken(self) -> None:
+        for right in (
+            {"connect": 0.1, "read": 0.1},
+            {"backoff_base": 2.0},
+            {"backoff_cap": 5.0},
+            {"due_base": 0.1},
+            {"due_base": 240.0},
+            {"longest_rest": 240.0},
+            {"lease_margin": 0.1},
+        ):
+            assert Timing(**right)
 
     def test_health_is_asked_for_and_recorded_within_the_leases_margin(self) -> None:
         assert Timing().health == 2
@@ -166,55 +176,66 @@ class TestTiming:
         assert set(days[2:]) == {24}
         assert timing.pause_after(1, timedelta(days=1)) == 3600
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            {"lock": 8.0},
-            {"statement": 10.0},
-            {"silence": 14.0},
-            {"connect": 5.0},
-            {"connect": 0.0},
-            {"pool": 10.0},
-            {"idle_in_transaction": 20.0},
-            {"keepalive_idle": 14.0},
-            {"unacknowledged": 20.0},
-            {"client_wait": 16.0},
-        ],
-    )
-    def test_the_databases_bounds_end_before_the_clients_patience(self, wrong: dict[str, float]) -> None:
-        with pytest.raises(ValueError, match=r"[a-z]"):
-            DatabaseTiming(**wrong)  # type: ignore[arg-type]
+    def test_a_rest_by_age_is_a_share_of_it_and_an_hour_at_most(self) -> None:
+        timing = Timing()
+        assert timing.pause_after(1, timedelta(hours=12)) == 1800
+        assert timing.pause_after(1, timedelta(hours=23)) == 3450
+        assert timing.pause_after(1, timedelta(days=9)) == 3600
+
+    def test_the_databases_bounds_end_before_the_clients_patience(self) -> None:
+        for wrong in (
+            *({"lock": 0.0}, {"lock": 8.0}, {"statement": 10.0}, {"silence": 14.0}),
+            *({"connect": 5.0}, {"connect": 0.0}, {"pool": 10.0}, {"idle_in_transaction": 20.0}),
+            *({"idle_in_transaction": 0.0}, {"keepalive_idle": 14.0}, {"unacknowledged": 20.0}),
+            *({"unacknowledged": 0.0}, {"client_wait": 16.0}, {"pool": 12.0}),
+            {"keepalive_idle": 0.0, "keepalive_interval": 0.0},
+        ):
+            assert re.search(SENTENCE, refusal_of(DatabaseTiming, wrong)), wrong
+
+    def test_the_databases_bounds_may_be_short(self) -> None:
+        short = {"lock": 0.1, "statement": 0.2, "silence": 0.3, "connect": 0.1, "pool": 0.1}
+        short |= {"idle_in_transaction": 0.1, "keepalive_idle": 0.1, "keepalive_interval": 0.1}
+        assert DatabaseTiming(**short, unacknowledged=0.1)  # type: ignore[arg-type]
+        assert DatabaseTiming(connect=4.9)
 
 
 class TestReadyToShip:
-    @pytest.mark.parametrize("state", PaymentState)
-    def test_only_money_held_or_taken_lets_goods_leave(self, state: PaymentState) -> None:
-        verdict = readiness(state, pending=None, expires_at=NOW + timedelta(days=7), now=NOW)
-        assert verdict.ready == (state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED))
-        assert state in verdict.reason
+    def verdict(self, state: PaymentState, **changes: Any) -> Readiness:
+        known: dict[str, Any] = {"pending": None, "expires_at": NOW + timedelta(days=7), "now": NOW}
+        return readiness(state, **known | changes)
 
-    @pytest.mark.parametrize("state", PaymentState)
-    @pytest.mark.parametrize("pending", ["authorize", "capture", "void", "refund"])
-    def test_an_unfinished_operation_keeps_them(self, state: PaymentState, pending: str) -> None:
-        verdict = readiness(state, pending=pending, expires_at=NOW + timedelta(days=7), now=NOW)
-        assert not verdict.ready
-        assert pending in verdict.reason
+    def test_only_money_held_or_taken_lets_goods_leave(self) -> None:
+        until = "The payment is AUTHORIZED until 2026-11-28T12:00:00Z."
+        for state in PaymentState:
+            ready = state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED)
+            reason = until if state is PaymentState.AUTHORIZED else f"The payment is {state}."
+            assert self.verdict(state) == Readiness(ready, reason)
 
-    @pytest.mark.parametrize("ago", [timedelta(0), timedelta(microseconds=1), timedelta(days=400)])
-    def test_a_hold_that_has_run_out_keeps_them(self, ago: timedelta) -> None:
-        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=NOW - ago, now=NOW)
-        assert not verdict.ready
-        assert "run out" in verdict.reason
+    def test_an_unfinished_operation_keeps_them(self) -> None:
+        for state, pending in product(PaymentState, ("authorize", "capture", "void", "refund")):
+            verdict = self.verdict(state, pending=pending)
+            assert verdict == Readiness(False, f"The payment's {pending} is unfinished.")
+
+    def test_a_bank_that_contradicts_what_is_known_keeps_them(self) -> None:
+        for state in PaymentState:
+            verdict = self.verdict(state, contradicted=True)
+            assert verdict.ready is False
+            assert re.search(SENTENCE, verdict.reason)
+            assert "bank contradicts" in verdict.reason
+
+    def test_a_hold_that_has_run_out_keeps_them(self) -> None:
+        for ago in (timedelta(0), timedelta(microseconds=1), timedelta(days=400)):
+            verdict = self.verdict(PaymentState.AUTHORIZED, expires_at=NOW - ago)
+            assert verdict == Readiness(False, "The payment's authorization has run out.")
 
     def test_a_hold_whose_bank_names_no_end_lets_them_go(self) -> None:
-        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=None, now=NOW)
+        verdict = self.verdict(PaymentState.AUTHORIZED, expires_at=None)
         assert verdict == Readiness(True, "The payment is AUTHORIZED.")
 
     def test_a_captured_payment_needs_no_hold_any_more(self) -> None:
-        past = NOW - timedelta(days=1)
-        assert readiness(PaymentState.CAPTURED, pending=None, expires_at=past, now=NOW).ready
+        assert self.verdict(PaymentState.CAPTURED, expires_at=NOW - timedelta(days=1)).ready
 
     def test_the_reason_names_the_holds_end_in_utc(self) -> None:
         expires_at = datetime(2026, 11, 28, 1, 30, tzinfo=timezone(timedelta(hours=2)))
-        verdict = readiness(PaymentState.AUTHORIZED, pending=None, expires_at=expires_at, now=NOW)
+        verdict = self.verdict(PaymentState.AUTHORIZED, expires_at=expires_at)
         assert verdict.reason.endswith("until 2026-11-27T23:30:00Z.")

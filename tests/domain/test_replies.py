@@ -1,0 +1,123 @@
+"""Replies: what is kept of one as evidence, and what its word says of an operation."""
+
+from payments.domain.meanings import Meaning, says_already, says_done, says_done_already, words_for_done
+from payments.domain.outcomes import History, InDoubt, NotExecuted, earlier_ones_decide, outcome_of
+from payments.domain.replies import (
+    Approval,
+    BankError,
+    Decline,
+    Mismatch,
+    NotDone,
+    NotSent,
+    Reply,
+    Said,
+    Silence,
+    evidence_of,
+)
+from payments.domain.states import OperationKind
+from tests.domain.outcome_words import FRESH, UNKNOWN
+
+AUTHORIZE, CAPTURE = OperationKind.AUTHORIZE, OperationKind.CAPTURE
+VOID, REFUND, RELEASE = OperationKind.VOID, OperationKind.REFUND, OperationKind.RELEASE
+
+
+class TestEvidence:
+    def test_is_our_word_and_the_banks_status_code_and_reference(self) -> None:
+        for reply, evidence in (
+            (NotSent("connection failed"), {"said": "not_sent", "reply": "connection failed"}),
+            (Silence("timeout"), {"said": "silence", "reply": "timeout"}),
+            (Silence("unreadable", 200), {"said": "silence", "reply": "unreadable", "status": 200}),
+            (NotDone(500, "oops"), {"said": "not_done", "reply": "500 oops", "status": 500}),
+            (
+                Approval(200, "ref", replayed=True),
+                {"said": "approved", "reply": "200 replayed", "status": 200}
+                | {"reference": "ref", "replayed": True},
+            ),
+            (
+                Decline(Said.DECLINED, 402),
+                {"said": "declined", "reply": "402 declined", "status": 402},
+            ),
+            (
+                BankError(Said.BANK_ERROR, 400, "amount_mismatch"),
+                {"said": "bank_error", "reply": "400 amount_mismatch", "status": 400},
+            ),
+            (Mismatch(200, "another"), {"said": "mismatch", "reply": "200 another", "status": 200}),
+        ):
+            assert evidence_of(reply) == evidence
+
+    def test_is_short_whatever_the_bank_sends(self) -> None:
+        assert evidence_of(Silence("x" * 201))["reply"] == "x" * 200
+
+
+class TestAWordForDone:
+    WORDS = {  # noqa: RUF012
+        AUTHORIZE: [],
+        CAPTURE: [Said.ALREADY_USED, Said.ALREADY_CAPTURED],
+        VOID: [Said.ALREADY_USED, Said.ALREADY_VOIDED],
+        REFUND: [Said.ALREADY_REFUNDED],
+        RELEASE: [Said.ALREADY_USED, Said.ALREADY_VOIDED],
+    }
+
+    def test_is_one_for_each_kind_that_the_bank_may_find_done(self) -> None:
+        assert {kind: words_for_done(kind) for kind in OperationKind} == self.WORDS
+
+    def test_is_said_now_or_earlier(self) -> None:
+        for kind, words in self.WORDS.items():
+            assert [said for said in Said if says_done_already(kind, said)] == words
+            assert [said for said in Said if says_done(kind, said)] == [Said.APPROVED, *words]
+
+    def test_says_already_whatever_was_asked(self) -> None:
+        assert [said for said in Said if says_already(said)] == [
+            *(Said.ALREADY_USED, Said.ALREADY_CAPTURED, Said.ALREADY_VOIDED, Said.ALREADY_REFUNDED)
+        ]
+
+    def test_depends_on_how_the_earlier_operations_ended(self) -> None:
+        decided = [meaning for meaning in Meaning if earlier_ones_decide(meaning)]
+        assert decided == [Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN]
+
+
+class TestTheWordsForAnOutcome:
+    """What a person and a log are told: short, and never empty."""
+
+    def reason(self, reply: Reply, history: History = FRESH, *, probe: bool = False) -> tuple[str, bool]:
+        outcome = outcome_of(AUTHORIZE, reply, history, UNKNOWN, probe=probe)
+        assert isinstance(outcome, InDoubt)
+        assert type(outcome.retry) is bool
+        return outcome.reason, outcome.retry
+
+    def test_say_why_it_is_in_doubt(self) -> None:
+        no_such_card = Decline(Said.INVALID_CARD, 400)
+        alive = History(any_in_doubt=True, silent=1, may_be_alive=True)
+        poor = Decline(Said.INSUFFICIENT_FUNDS, 402)
+        after_doubt = History(any_in_doubt=True)
+        assert self.reason(no_such_card) == ("invalid_card from a bank in ill health", True)
+        assert self.reason(poor, alive) == ("insufficient_funds beside a call of ours", False)
+        assert self.reason(no_such_card, after_doubt, probe=True) == ("probed a bank in ill health", False)
+        assert self.reason(NotSent("x"), after_doubt) == ("an earlier attempt is in doubt", True)
+        assert self.reason(Silence("timeout")) == ("timeout", True)
+
+    def test_say_why_it_was_not_executed(self) -> None:
+        unreachable = outcome_of(AUTHORIZE, NotSent("connection failed"), FRESH, UNKNOWN)
+        assert unreachable == NotExecuted("connection failed", code="bank_unavailable")
+        without_keys = History(cannot_ask=True)
+        not_taken = outcome_of(AUTHORIZE, NotDone(503, "busy"), without_keys, UNKNOWN)
+        assert not_taken == NotExecuted("503 busy", code="not_taken_by_bank")
+
+
+class TestACallThatMayBeAlive:
+    GAVE_UP = Silence("timeout", is_over=False)
+
+    def test_is_remembered(self) -> None:
+        outcome = outcome_of(AUTHORIZE, self.GAVE_UP, FRESH, UNKNOWN)
+        assert isinstance(outcome, InDoubt)
+        after = FRESH.after(self.GAVE_UP, outcome)
+        assert after.may_be_alive
+        over = Silence("lost")
+        assert after.after(over, outcome_of(AUTHORIZE, over, after, UNKNOWN)).may_be_alive
+        assert not FRESH.after(over, outcome_of(AUTHORIZE, over, FRESH, UNKNOWN)).may_be_alive
+
+    def test_is_left_alone_whatever_the_kind(self) -> None:
+        for kind in OperationKind:
+            outcome = outcome_of(kind, self.GAVE_UP, FRESH, UNKNOWN)
+            assert isinstance(outcome, InDoubt)
+            assert not outcome.retry, kind
