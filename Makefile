@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -117,6 +117,9 @@ bank-contract: $(INSTALLED) ## the bank's contract as tests, against BANK_URL if
 
 acquirer-contract: $(INSTALLED) ## the acquirer's contract as tests, against ACQUIRER_URL if given
 	@exec $(VENV) -m pytest tests/banks/acquirer_contract
+
+mutants: $(INSTALLED) ## break the rules and the engine in a copy, and see which faults the tests miss (15 min)
+	@exec $(VENV) -m tests.mutants
 
 seed: migrate ## the merchant FicMart, its API keys and the admin user, as far as missing
 	@exec $(VENV) -m dev.manage seed --credentials "$${FICPAY_VAR:-var}/credentials.json"

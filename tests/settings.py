@@ -14,7 +14,7 @@ HOME = Path(tempfile.mkdtemp(prefix="ficpay-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 # Nothing of it must outlive the tests, so it need not reach the disk.
 POSTGRES = EmbeddedPostgres(
-    HOME / "postgres",
+    Path(os.environ.get("FICPAY_TESTS_POSTGRES", HOME / "postgres")),
     options={
         "fsync": "off",
         "synchronous_commit": "off",
