@@ -17,6 +17,12 @@ APPROVED = APPROVALS[OperationKind.AUTHORIZE]
 RIGHT = json.dumps(APPROVED).encode()
 
 
+@pytest.fixture
+def timing() -> Timing:
+    """Patient: here every reply comes, or the connection ends."""
+    return Timing()
+
+
 def reply_to(timing: Timing, raw: bytes) -> Reply:
     with RawServer(says(raw)) as server:
         return send(FicmartBank(server.url, timing, closes_when_finished=True))

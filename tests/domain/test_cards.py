@@ -116,6 +116,7 @@ WRITTEN = [
 
 
 class TestExpiry:
+    @pytest.mark.usefixtures("far_from_utc")
     def test_is_when_the_cards_last_month_has_ended_everywhere_on_earth(self) -> None:
         in_utc_minus_12 = datetime(2030, 12, 31, 23, 59, 59, tzinfo=timezone(-timedelta(hours=12)))
         assert not has_expired(2030, 12, in_utc_minus_12)

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -235,6 +236,7 @@ class TestReadyToShip:
     def test_a_captured_payment_needs_no_hold_any_more(self) -> None:
         assert self.verdict(PaymentState.CAPTURED, expires_at=NOW - timedelta(days=1)).ready
 
+    @pytest.mark.usefixtures("far_from_utc")
     def test_the_reason_names_the_holds_end_in_utc(self) -> None:
         expires_at = datetime(2026, 11, 28, 1, 30, tzinfo=timezone(timedelta(hours=2)))
         verdict = self.verdict(PaymentState.AUTHORIZED, expires_at=expires_at)

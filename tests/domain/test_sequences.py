@@ -261,7 +261,7 @@ PROPERTIES = (
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(STEPS)
 def test_every_sequence_of_replies_keeps_the_rules(steps: list[Asked]) -> None:
     for kind in OperationKind:

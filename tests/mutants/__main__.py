@@ -1,11 +1,12 @@
 """Run mutmut over payments/domain, whole, and over a sample of payments/engine.
 
-    python -m tests.mutants            # both; `domain` or `engine` for one of them
+    python -m tests.mutants                                     # both; `domain` or `engine` for one
+    python -m tests.mutants domain 'payments.domain.cards.*'    # some of the domain, by mutmut's names
 
 Settings (environment): MUTANTS (40), how many mutants of the engine are tried; MUTANTS_SEED (1), which ones;
-MUTANTS_PROCESSES (1), how many at once for the domain. A mutant of the engine is judged by the fastest tests
-that reach it, up to some seconds of them, on one PostgreSQL for all. Everything happens in a copy of the
-project, and ends within a quarter of an hour: what was not tried by then is said.
+MUTANTS_PROCESSES (1), how many at once for the domain; MUTANTS_SECONDS (870), when to stop. A mutant of the
+engine is judged by the fastest tests that reach it, up to some seconds of them, on one PostgreSQL for all.
+Everything happens in a copy of the project. What was not tried in time is said.
 """
 
 import json
@@ -20,7 +21,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from mutmut.stats import status_by_exit_code
@@ -29,7 +31,6 @@ from dev.postgres import EmbeddedPostgres
 from tests.support.project import PROJECT
 
 MUTMUT = Path(sys.executable).with_name("mutmut")
-BOUND = 870.0  # seconds for all of it
 TESTS_FOR_ONE = 8.0  # seconds of tests that judge a mutant of the engine
 SOURCES = ("bank", "dev", "docs", "ficpay", "office", "payments", "reconciliation", "templates", "tests")
 CAUGHT = {"killed", "timeout"}
@@ -85,13 +86,12 @@ ENGINE = Target(
 
 @dataclass
 class Result:
-    """What became of the mutants of a package: a status of mutmut's for each name."""
+    """What became of the chosen mutants of a package: mutmut's status for each name."""
 
     package: str
-    all_of_them: int = 0
-    chosen: int = 0
-    statuses: dict[str, str] = field(default_factory=dict)
-    copy: Path = PROJECT
+    all_of_them: int
+    statuses: dict[str, str]
+    copy: Path
 
     def show(self) -> None:
         counted = Counter(self.statuses.values())
@@ -100,7 +100,7 @@ class Result:
         tried = caught + len(survived)
         share = f"{100 * caught / tried:.1f} %" if tried else "none"
         _say(f"\n{self.package}: {caught} of {tried} mutants caught ({share}).")
-        _say(f"  {self.all_of_them} mutants exist, {self.chosen} were chosen: {dict(counted)}.")
+        _say(f"  {self.all_of_them} mutants exist, {len(self.statuses)} were chosen: {dict(counted)}.")
         for name in survived:
             _say(f"  {self.statuses[name]}: {name}")
             _say(self._difference(name))
@@ -113,15 +113,17 @@ class Result:
         return "\n".join(f"      {line}" for line in changed)
 
 
-def try_domain(home: Path, seconds: float) -> Result:
+def try_domain(home: Path, seconds: float, *names: str) -> Result:
+    """All mutants, or those of these names."""
     copy = _copied(home / "domain", DOMAIN)
-    _mutmut(copy, seconds, processes=int(os.environ.get("MUTANTS_PROCESSES", "1")))
+    _mutmut(copy, seconds, *names, processes=_setting("MUTANTS_PROCESSES", 1))
     statuses = _statuses(copy)
-    tried = {name: status for name, status in statuses.items() if status != "not checked"}
-    return Result(DOMAIN.package, len(statuses), len(statuses), tried, copy)
+    chosen = [name for name in statuses if not names or any(fnmatch(name, each) for each in names)]
+    return Result(DOMAIN.package, len(statuses), {name: statuses[name] for name in chosen}, copy)
 
 
 def try_engine(home: Path, seconds: float) -> Result:
+    """A sample, drawn by a fixed seed."""
     ends = time.monotonic() + seconds
     copy = _copied(home / "engine", ENGINE)
     with _postgres(home):
@@ -129,14 +131,12 @@ def try_engine(home: Path, seconds: float) -> Result:
         _mutmut(copy, seconds, "payments.engine.callers.*")
         _leave_the_fastest_tests(copy / "mutants" / "mutmut-stats.json")
         names = sorted(_statuses(copy))
-        chosen = random.Random(int(os.environ.get("MUTANTS_SEED", "1"))).sample(
-            names, min(len(names), int(os.environ.get("MUTANTS", "40")))
-        )
+        draw = random.Random(_setting("MUTANTS_SEED", 1))
+        chosen = draw.sample(names, min(len(names), _setting("MUTANTS", 40)))
         _forget_verdicts(copy)
         _mutmut(copy, ends - time.monotonic(), *chosen)
     statuses = _statuses(copy)
-    tried = {name: statuses[name] for name in chosen if statuses[name] != "not checked"}
-    return Result(ENGINE.package, len(names), len(chosen), tried, copy)
+    return Result(ENGINE.package, len(names), {name: statuses[name] for name in chosen}, copy)
 
 
 def _copied(copy: Path, target: Target) -> Path:
@@ -216,20 +216,29 @@ def _leave_the_fastest_tests(stats: Path) -> None:
     stats.write_text(json.dumps(known))
 
 
+def _setting(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    ends = time.monotonic() + BOUND
-    wanted = sys.argv[1:] or ["domain", "engine"]
+    # Asked to stop, it takes what it has started with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ends = time.monotonic() + _setting("MUTANTS_SECONDS", 870)
+    packages = {word for word in sys.argv[1:] if word in ("domain", "engine")} or {"domain", "engine"}
+    names = [word for word in sys.argv[1:] if word not in packages]
     home = Path(tempfile.mkdtemp(prefix="mutants-"))
     try:
-        for name, attempt in (("domain", try_domain), ("engine", try_engine)):
-            if name in wanted:
-                _say(f"Trying mutants of payments/{name}...")
-                attempt(home, ends - time.monotonic()).show()
+        if "domain" in packages:
+            _say("Trying mutants of payments/domain...")
+            try_domain(home, ends - time.monotonic(), *names).show()
+        if "engine" in packages:
+            _say("Trying mutants of payments/engine...")
+            try_engine(home, ends - time.monotonic()).show()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
