@@ -28,7 +28,7 @@ def keep_rows_whole() -> None:
         for table in ("payment", "operation", "attempt", "idempotency_key"):
             name = table.replace("_", "")
             cursor.execute(f"""
-                CREATE FUNCTION keep_{table}_whole() RETURNS trigger LANGUAGE plpgsql AS $$
+                CREATE OR REPLACE FUNCTION keep_{table}_whole() RETURNS trigger LANGUAGE plpgsql AS $$
                 DECLARE broken text := public.rule_broken_by_{table}(NEW);
                 BEGIN
                     IF broken IS NOT NULL THEN
@@ -36,6 +36,6 @@ def keep_rows_whole() -> None:
                     END IF;
                     RETURN NEW;
                 END $$;
-                CREATE TRIGGER keep_whole BEFORE INSERT OR UPDATE ON payments_{name}
+                CREATE OR REPLACE TRIGGER keep_whole BEFORE INSERT OR UPDATE ON payments_{name}
                     FOR EACH ROW EXECUTE FUNCTION keep_{table}_whole();
                 ALTER TABLE payments_{name} ENABLE REPLICA TRIGGER keep_whole""")
