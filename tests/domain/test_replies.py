@@ -1,7 +1,26 @@
 """Replies: what is kept of one as evidence, and what its word says of an operation."""
 
-from payments.domain.meanings import Meaning, says_already, says_done, says_done_already, words_for_done
-from payments.domain.outcomes import History, InDoubt, NotExecuted, earlier_ones_decide, outcome_of
+from payments.domain.meanings import (
+    Answer,
+    Meaning,
+    answer_of,
+    says_already,
+    says_done,
+    says_done_already,
+    words_for_done,
+)
+from payments.domain.outcomes import (
+    History,
+    InDoubt,
+    NeedsReview,
+    NotExecuted,
+    Outcome,
+    ReviewReason,
+    Succeeded,
+    Surroundings,
+    earlier_ones_decide,
+    outcome_of,
+)
 from payments.domain.replies import (
     Approval,
     BankError,
@@ -15,7 +34,7 @@ from payments.domain.replies import (
     evidence_of,
 )
 from payments.domain.states import OperationKind
-from tests.domain.outcome_words import FRESH, UNKNOWN
+from tests.domain.outcome_words import AFTER_SILENCE, FRESH, UNKNOWN
 
 AUTHORIZE, CAPTURE = OperationKind.AUTHORIZE, OperationKind.CAPTURE
 VOID, REFUND, RELEASE = OperationKind.VOID, OperationKind.REFUND, OperationKind.RELEASE
@@ -74,6 +93,49 @@ class TestAWordForDone:
     def test_depends_on_how_the_earlier_operations_ended(self) -> None:
         decided = [meaning for meaning in Meaning if earlier_ones_decide(meaning)]
         assert decided == [Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN]
+
+
+class TestDoneAlready:
+    """After a silence of ours: what is deduced, and what only people can find out."""
+
+    def outcome(self, kind: OperationKind, said: Said, *, earlier_answered: bool | None) -> Outcome:
+        around = Surroundings(earlier_answered=earlier_answered)
+        return outcome_of(kind, BankError(said, 400), AFTER_SILENCE, around)
+
+    def test_is_a_success_without_a_reference_where_nothing_else_can_have_done_it(self) -> None:
+        for kind, said in (
+            (VOID, Said.ALREADY_USED),
+            (VOID, Said.ALREADY_VOIDED),
+            (RELEASE, Said.ALREADY_VOIDED),
+            (REFUND, Said.ALREADY_REFUNDED),
+        ):
+            assert self.outcome(kind, said, earlier_answered=True) == Succeeded("")
+            for unsure in (False, None):
+                outcome = self.outcome(kind, said, earlier_answered=unsure)
+                assert outcome == NeedsReview(ReviewReason.NOT_DEDUCIBLE), (kind, said, unsure)
+
+    def test_of_a_capture_is_for_people_because_its_id_is_unknown(self) -> None:
+        for said in (Said.ALREADY_USED, Said.ALREADY_CAPTURED):
+            known = self.outcome(CAPTURE, said, earlier_answered=True)
+            assert known == NeedsReview(ReviewReason.CAPTURE_ID_UNKNOWN)
+            for unsure in (False, None):
+                outcome = self.outcome(CAPTURE, said, earlier_answered=unsure)
+                assert outcome == NeedsReview(ReviewReason.NOT_DEDUCIBLE), (said, unsure)
+
+
+class TestTheRow:
+    def test_of_an_approval_depends_on_the_silent_attempts_before_it(self) -> None:
+        anew, replayed = Approval(200, "ref", replayed=False), Approval(200, "ref", replayed=True)
+        assert answer_of(anew) is Answer.APPROVED
+        assert answer_of(anew, silent=1) is Answer.APPROVED_ANEW_AFTER_SILENCE
+        assert [answer_of(replayed, silent=silent) for silent in (0, 1, 2)] == [
+            *(Answer.APPROVED, Answer.APPROVED, Answer.REPLAYED_AFTER_SILENCES)
+        ]
+
+    def test_of_done_already_is_its_own_only_where_it_may_be_ours(self) -> None:
+        voided = BankError(Said.ALREADY_VOIDED, 400)
+        assert answer_of(voided) is Answer.ANYTHING_ELSE
+        assert answer_of(voided, may_be_ours=True) is Answer.ALREADY_VOIDED_AFTER_SILENCE
 
 
 class TestTheWordsForAnOutcome:
