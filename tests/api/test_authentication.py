@@ -6,7 +6,7 @@ from payments.domain.states import Mode
 from payments.models import ApiKey, Merchant
 from payments.usecases.merchants import issue_api_key
 from tests.support.api_client import CARDS, ApiClient, order
-from tests.support.factories import make_api_key, make_merchant
+from tests.support.factories import ApiKeyFactory, MerchantFactory
 
 PATHS = ["/payments", f"/payments/pay_{'0' * 32}", "/orders/o", "/customers/c/payments"]
 
@@ -66,7 +66,8 @@ class TestAuthentication:
         assert (answer.status, answer.json["money_moved"]) == (403, "no")
 
     def test_another_merchant_is_not_touched_by_that(self, mistaken: ApiClient) -> None:
-        _, plain = make_api_key(make_merchant("other"))
+        plain = "sk_live_of_the_test"
+        ApiKeyFactory(merchant=MerchantFactory(slug="other"), plain=plain)
         Merchant.objects.filter(slug="ficmart").update(is_active=False)
         assert answer_to(mistaken, f"Bearer {plain}") == 200
 

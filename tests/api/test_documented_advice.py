@@ -12,7 +12,7 @@ from payments.domain.timing import Timing
 from payments.engine.answers import RETRY_AFTER_SECONDS
 from payments.usecases.merchants import issue_api_key
 from tests.support.api_client import CARDS, ApiClient, document, order
-from tests.support.factories import make_payment
+from tests.support.factories import PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 
 TOLD = (settings.BASE_DIR / "docs" / "api.md").read_text()
@@ -53,7 +53,7 @@ class TestIdempotencyKeys:
     def test_an_order_is_free_again_after_every_end_but_a_live_payment(self, test_mode: ApiClient) -> None:
         for state in PaymentState:
             if state not in LIVE_PAYMENTS:
-                make_payment(state, order_id=f"o-{state}", mode=Mode.TEST, bank="sandbox")
+                PaymentFactory(state=state, order_id=f"o-{state}", mode=Mode.TEST, bank="sandbox")
                 assert test_mode.post("/payments", order(order_id=f"o-{state}")).status == 201
 
     def test_a_refusal_leaves_its_key_free_for_another_body(
@@ -77,7 +77,7 @@ class TestWaiting:
 
 class TestHeaders:
     def test_location_stands_on_a_refusal_about_a_payment_too(self, mistaken: ApiClient) -> None:
-        payment = make_payment(PaymentState.CAPTURED)
+        payment = PaymentFactory(captured=True)
         refused = mistaken.post(f"/payments/{payment.public_id}/capture")
         assert refused.headers["Location"] == f"/api/v1/payments/{payment.public_id}"
 
@@ -97,7 +97,7 @@ class TestAddresses:
         told = re.findall(r"`(\S+)` becomes `(\S+)`", TOLD)
         assert len(told) == 1
         for given, address in (*told, ("a/b", "a/b"), ("a/c", "a%2Fc")):
-            make_payment(order_id=given, customer_id=given)
+            PaymentFactory(order_id=given, customer_id=given)
             assert mistaken.get(f"/orders/{address}").json["order_id"] == given
             assert len(mistaken.get(f"/customers/{address}/payments").json["results"]) == 1
 

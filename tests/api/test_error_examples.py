@@ -16,13 +16,13 @@ from ficpay.intake import FAULT, LATE
 from payments.api import examples
 from payments.api.problem_examples import problem
 from payments.domain.problems import PROBLEMS
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind, OperationState
 from payments.domain.timing import Timing
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from tests.support.abilities import can_only
 from tests.support.api_client import CARDS, ApiAnswer, ApiClient
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
 
@@ -61,9 +61,9 @@ class Scene:
     def unfinished(self, state: OperationState) -> ApiAnswer:
         """A void beside a capture in that state."""
         shown = {name: BODY[name] for name in ("order_id", "customer_id", "description", "metadata")}
-        payment = make_payment(PaymentState.AUTHORIZED, merchant=Merchant.objects.get(), **shown)
-        make_operation(payment, OperationKind.AUTHORIZE, OperationState.SUCCEEDED)
-        make_operation(payment, OperationKind.CAPTURE, state)
+        payment = PaymentFactory(authorized=True, merchant=Merchant.objects.get(), **shown)
+        OperationFactory(payment=payment, succeeded=True)
+        OperationFactory(payment=payment, kind=OperationKind.CAPTURE, state=state)
         return self.client.post(f"/payments/{payment.public_id}/void")
 
 

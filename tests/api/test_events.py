@@ -2,7 +2,7 @@
 
 from payments.models import Event
 from tests.support.api_client import ApiClient
-from tests.support.factories import make_event, make_operation, make_payment
+from tests.support.factories import EventFactory, OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 
 
@@ -27,12 +27,12 @@ class TestEvents:
         assert [event["at"] for event in events] == sorted(event["at"] for event in events)
 
     def test_who_acted_is_said_and_no_more(self, mistaken: ApiClient) -> None:
-        payment = make_payment()
-        operation = make_operation(payment)
+        payment = PaymentFactory()
+        operation = OperationFactory(payment=payment)
         for actor in ("api_key:7", "staff:ann", "system"):
-            make_event(
-                payment,
-                Event.Type.PAYMENT_CREATED,
+            EventFactory(
+                payment=payment,
+                type=Event.Type.PAYMENT_CREATED,
                 operation=operation,
                 actor=actor,
                 evidence={"reply": "prose"},
@@ -42,9 +42,9 @@ class TestEvents:
         assert not any(word in answer.body.decode() for word in ("ann", "prose", "api_key"))
 
     def test_a_payment_without_events_has_none(self, mistaken: ApiClient) -> None:
-        assert mistaken.get(f"/payments/{make_payment().public_id}/events").json == {"results": []}
+        assert mistaken.get(f"/payments/{PaymentFactory().public_id}/events").json == {"results": []}
 
     def test_anothers_events_are_not_shown(self, mistaken: ApiClient) -> None:
-        own, other = make_payment(), make_payment()
-        make_event(other, Event.Type.PAYMENT_CREATED)
+        own, other = PaymentFactory(), PaymentFactory()
+        EventFactory(payment=other, type=Event.Type.PAYMENT_CREATED)
         assert mistaken.get(f"/payments/{own.public_id}/events").json == {"results": []}

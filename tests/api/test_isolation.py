@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from payments.domain.states import Mode, PaymentState
+from payments.domain.states import Mode
 from payments.models import Event
 from payments.usecases.merchants import create_merchant, issue_api_key
 from tests.support.api_client import ApiClient, order
-from tests.support.factories import make_event, make_merchant, make_payment
+from tests.support.factories import EventFactory, MerchantFactory, PaymentFactory
 
 OTHERS: list[dict[str, Any]] = [
     {"mode": Mode.TEST},
@@ -21,11 +21,11 @@ OTHERS: list[dict[str, Any]] = [
 def foreign(request: Any, db: None) -> Any:
     """A payment that the caller must not see."""
     fields = dict(request.param)
-    merchant = make_merchant(fields.pop("merchant", "ficmart"))
-    payment = make_payment(
-        PaymentState.AUTHORIZED, merchant=merchant, order_id="order-f", customer_id="customer-f", **fields
+    merchant = MerchantFactory(slug=fields.pop("merchant", "ficmart"))
+    payment = PaymentFactory(
+        authorized=True, merchant=merchant, order_id="order-f", customer_id="customer-f", **fields
     )
-    make_event(payment, Event.Type.PAYMENT_CREATED)
+    EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED)
     return payment
 
 
@@ -52,7 +52,7 @@ class TestIsolation:
         assert mistaken.get("/payments", order_id="order-f").json["results"] == []
 
     def test_the_same_order_id_is_another_order(self, mistaken: ApiClient, foreign: Any) -> None:
-        own = make_payment(PaymentState.CAPTURED, order_id="order-f", customer_id="customer-f")
+        own = PaymentFactory(captured=True, order_id="order-f", customer_id="customer-f")
         answer = mistaken.get("/orders/order-f").json
         assert [payment["id"] for payment in answer["payments"]] == [own.public_id]
         listed = mistaken.get("/customers/customer-f/payments").json["results"]

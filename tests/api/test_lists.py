@@ -6,10 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from payments.api.serializers import PageSerializer, PaymentFilterSerializer
-from payments.domain.states import PaymentState
 from tests.api.judged import problems_of_query, problems_of_read
 from tests.support.api_client import ApiAnswer, ApiClient
-from tests.support.factories import make_payment
+from tests.support.factories import PaymentFactory
 
 BROKEN_CURSORS = [
     *("", "x", "o", "cD1nYXJiYWdl", "é", "\x00", "4111111111111111"),
@@ -21,7 +20,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 def made(count: int, **fields: Any) -> list[str]:
     """So many payments, a second apart, newest first; their ids."""
-    payments = [make_payment(created_at=NOON + timedelta(seconds=age), **fields) for age in range(count)]
+    payments = [PaymentFactory(created_at=NOON + timedelta(seconds=age), **fields) for age in range(count)]
     return [payment.public_id for payment in reversed(payments)]
 
 
@@ -64,7 +63,7 @@ class TestPages:
             assert back == everything, size
 
     def test_payments_of_one_moment_are_parted_by_their_ids(self, mistaken: ApiClient) -> None:
-        payments = [make_payment(created_at=NOON) for _ in range(5)]
+        payments = [PaymentFactory(created_at=NOON) for _ in range(5)]
         everything = sorted((payment.public_id for payment in payments), reverse=True)
         page = mistaken.get("/payments", page_size=2)
         assert ids(page) == everything[:2]
@@ -78,7 +77,7 @@ class TestPages:
         page = mistaken.get("/payments", page_size=2)
         seen = ids(page)
         while page.json["next"]:
-            make_payment(created_at=NOON + timedelta(hours=1))
+            PaymentFactory(created_at=NOON + timedelta(hours=1))
             page = follow(mistaken, page.json["next"])
             seen += ids(page)
         assert seen == everything
@@ -86,7 +85,7 @@ class TestPages:
     def test_going_back_finds_what_was_made_meanwhile(self, mistaken: ApiClient) -> None:
         made(3)
         page = follow(mistaken, mistaken.get("/payments", page_size=2).json["next"])
-        new = make_payment(created_at=NOON + timedelta(hours=1)).public_id
+        new = PaymentFactory(created_at=NOON + timedelta(hours=1)).public_id
         page = follow(mistaken, page.json["previous"])
         assert new not in ids(page)
         assert ids(follow(mistaken, page.json["previous"])) == [new]
@@ -131,9 +130,9 @@ class TestPages:
 
 class TestFilters:
     def test_all_conditions_must_hold(self, mistaken: ApiClient) -> None:
-        wanted = make_payment(PaymentState.VOIDED, order_id="o-1", customer_id="c-1").public_id
-        make_payment(PaymentState.VOIDED, order_id="o-1", customer_id="c-2")
-        make_payment(PaymentState.CAPTURED, order_id="o-1", customer_id="c-1")
+        wanted = PaymentFactory(voided=True, order_id="o-1", customer_id="c-1").public_id
+        PaymentFactory(voided=True, order_id="o-1", customer_id="c-2")
+        PaymentFactory(captured=True, order_id="o-1", customer_id="c-1")
         assert len(ids(mistaken.get("/payments", order_id="o-1"))) == 3
         assert ids(mistaken.get("/payments", order_id="o-1", customer_id="c-1", state="VOIDED")) == [wanted]
         assert ids(mistaken.get("/payments", order_id="o-2")) == []

@@ -11,7 +11,7 @@ from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINIS
 from payments.domain.states import PAYMENT_EDGES, OperationKind, OperationState, PaymentState
 from payments.engine import answers
 from tests.support.api_client import ApiClient, order
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 
 KINDS = {
     OperationKind.CAPTURE: (PaymentState.AUTHORIZED, PaymentState.CAPTURED),
@@ -33,7 +33,7 @@ class TestRefusedOperations:
                 # A payment that is PENDING has an unfinished authorize, and an expired one its own code.
                 if allowed(kind, state) or state is PaymentState.PENDING:
                     continue
-                payment = make_payment(state)
+                payment = PaymentFactory(state=state)
                 answer = mistaken.post(f"/payments/{payment.public_id}/{kind}")
                 if (kind, state) == (OperationKind.CAPTURE, PaymentState.EXPIRED):
                     assert answer.json["code"] == "authorization_expired"
@@ -55,17 +55,17 @@ class TestRefusedOperations:
 class TestOrdersWithAPayment:
     def test_it_is_void_it_only_where_that_works(self, mistaken: ApiClient) -> None:
         for state in NEXT_OF_ORDER:
-            payment = make_payment(state, order_id=f"o-{state}")
+            payment = PaymentFactory(state=state, order_id=f"o-{state}")
             if state is PaymentState.PENDING:
-                make_operation(payment, OperationKind.AUTHORIZE)
+                OperationFactory(payment=payment)
             refused = mistaken.post("/payments", order(order_id=f"o-{state}")).json
             assert refused["code"] == "order_already_has_payment", state
             assert refused["next"] == NEXT_OF_ORDER[state]
             assert ("void" in refused["next"]) is (state is PaymentState.AUTHORIZED), state
 
     def test_not_beside_an_operation_that_is_unfinished(self, mistaken: ApiClient) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="o-1")
-        make_operation(payment, OperationKind.CAPTURE)
+        payment = PaymentFactory(authorized=True, order_id="o-1")
+        OperationFactory(payment=payment, kind=OperationKind.CAPTURE)
         assert mistaken.post("/payments", order(order_id="o-1")).json["next"] == ORDER_UNFINISHED
 
 
@@ -100,7 +100,7 @@ class TestSentences:
 class TestMoneyMoved:
     def test_stands_once_in_an_error_and_is_about_the_request(self, mistaken: ApiClient) -> None:
         """It stood twice: `no` for a second capture, and `yes` in the receipt of the captured payment."""
-        payment = make_payment(PaymentState.CAPTURED)
+        payment = PaymentFactory(captured=True)
         refused = mistaken.post(f"/payments/{payment.public_id}/capture").json
         assert refused["money_moved"] == "no"
         receipt = mistaken.receipt(payment.public_id)
@@ -119,20 +119,20 @@ class TestLastOperation:
             ("FAILED", "authorize", OperationState.NOT_EXECUTED, "not_found_at_bank"),
             ("FAILED", "authorize", OperationState.NOT_EXECUTED, "found_by_people"),
         ):
-            payment = make_payment(PaymentState(state))
-            make_operation(payment, OperationKind(kind), ended, outcome_code=code)
+            payment = PaymentFactory(state=PaymentState(state))
+            OperationFactory(payment=payment, kind=OperationKind(kind), state=ended, outcome_code=code)
             last = mistaken.receipt(payment.public_id)["last_operation"]
             found = (last["kind"], last["outcome"], last["code"])
             assert found == (kind, ended.value.lower(), code), state
             assert last["at"].endswith("Z")
 
     def test_is_the_latest_that_has_ended_and_no_release(self, mistaken: ApiClient) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
+        payment = PaymentFactory(authorized=True)
         assert mistaken.receipt(payment.public_id)["last_operation"] is None
-        make_operation(payment, OperationKind.AUTHORIZE, OperationState.SUCCEEDED)
-        make_operation(payment, OperationKind.VOID, OperationState.NOT_EXECUTED)
-        make_operation(payment, OperationKind.RELEASE, OperationState.SUCCEEDED)
-        make_operation(payment, OperationKind.CAPTURE, OperationState.OPEN)
+        OperationFactory(payment=payment, succeeded=True)
+        OperationFactory(payment=payment, kind=OperationKind.VOID, not_executed=True)
+        OperationFactory(payment=payment, kind=OperationKind.RELEASE, succeeded=True)
+        OperationFactory(payment=payment, kind=OperationKind.CAPTURE)
         receipt = mistaken.receipt(payment.public_id)
         assert receipt["pending_operation"] == "capture"
         assert receipt["last_operation"]["kind"] == "void"
@@ -142,8 +142,8 @@ class TestNotExecuted:
     def test_is_the_bank_out_of_reach_only_where_it_was(self, db: None) -> None:
         kind, state = OperationKind.CAPTURE, OperationState.NOT_EXECUTED
         for code in ("bank_unavailable", "not_found_at_bank", "found_by_people"):
-            payment = make_payment(PaymentState.AUTHORIZED)
-            ended = make_operation(payment, kind, state, outcome_code=code)
+            payment = PaymentFactory(authorized=True)
+            ended = OperationFactory(payment=payment, kind=kind, state=state, outcome_code=code)
             answer = json.loads(answers.of_operation(payment, ended).body)
             assert answer["code"] == "bank_unavailable", code
             assert ("could not be reached" in answer["detail"]) is (code == "bank_unavailable"), code

@@ -17,7 +17,7 @@ from django.db import connection
 from office.search.fill import fill
 from payments.domain.patience import patient
 from payments.models import Merchant
-from tests.support.factories import make_merchant
+from tests.support.factories import MerchantFactory
 from tests.support.unguarded import unguarded
 
 TABLES = (
@@ -37,7 +37,7 @@ def made_id(what: str, number: int) -> UUID:
 
 
 def make_merchants() -> list[Merchant]:
-    return [make_merchant(slug, name=slug.capitalize()) for slug in SLUGS]
+    return [MerchantFactory(slug=slug, name=slug.capitalize()) for slug in SLUGS]
 
 
 def make_payments(first: int, last: int) -> None:

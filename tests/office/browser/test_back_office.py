@@ -6,10 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Assignment, Attempt, Event, Payment, Resolution
+from payments.domain.states import OperationKind, PaymentState
+from payments.models import Assignment, Event, Payment, Resolution
 from tests.office.browser.conftest import AnotherLaptop, hardly_legible, log_in, scrolls_sideways
-from tests.support.factories import make_attempt, make_event, make_operation, make_payment
+from tests.support.factories import AttemptFactory, EventFactory, OperationFactory, PaymentFactory
 
 LIST = "/admin/payments/payment/"
 # Looks like a card: sixteen digits, Visa's first, Luhn-valid. Nobody's.
@@ -22,26 +22,31 @@ def payments(transactional_db: None) -> Payment:
     now = datetime.now(UTC)
     states = list(PaymentState)
     for number in range(30):
-        make_payment(
-            states[number % len(states)],
+        PaymentFactory(
+            state=states[number % len(states)],
             order_id=f"{number:02}".ljust(64, "W"),
             customer_id="customer-".ljust(64, "W"),
             amount_minor=99_999_999,
             card_last4="1111",
             created_at=now - timedelta(minutes=number),
         )
-    payment = make_payment(
-        PaymentState.CAPTURED,
+    payment = PaymentFactory(
+        captured=True,
         order_id="order-1001",
         card_last4="4242",
         description="shoes " * 80,
         metadata={"k" * 40: "v" * 500},
     )
-    authorize = make_operation(payment, state=OperationState.SUCCEEDED, created_at=now)
-    make_attempt(authorize, 1, Attempt.Result.SILENT, started_at=now + timedelta(seconds=1))
-    make_attempt(authorize, 2, started_at=now + timedelta(seconds=2))
-    make_event(payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize, at=now + timedelta(seconds=3))
-    make_operation(payment, OperationKind.REFUND, created_at=now + timedelta(seconds=4))
+    authorize = OperationFactory(payment=payment, succeeded=True, created_at=now)
+    AttemptFactory(operation=authorize, silent=True, started_at=now + timedelta(seconds=1))
+    AttemptFactory(operation=authorize, number=2, started_at=now + timedelta(seconds=2))
+    EventFactory(
+        payment=payment,
+        type=Event.Type.PAYMENT_AUTHORIZED,
+        operation=authorize,
+        at=now + timedelta(seconds=3),
+    )
+    OperationFactory(payment=payment, kind=OperationKind.REFUND, created_at=now + timedelta(seconds=4))
     return payment
 
 
@@ -75,10 +80,10 @@ class TestSupport:
 
     def test_filters_by_state_by_day_and_by_what_needs_attention(self, signed_in: Page) -> None:
         page = signed_in
-        make_operation(
-            make_payment(PaymentState.AUTHORIZED, order_id="for-people"),
-            OperationKind.CAPTURE,
-            OperationState.NEEDS_REVIEW,
+        OperationFactory(
+            payment=PaymentFactory(authorized=True, order_id="for-people"),
+            kind=OperationKind.CAPTURE,
+            needs_review=True,
         )
         page.goto(LIST)
         page.get_by_role("combobox", name="State", exact=True).select_option("DECLINED")
@@ -107,8 +112,8 @@ class TestSupport:
         self, signed_in: Page, another_laptop: AnotherLaptop
     ) -> None:
         at = datetime(2026, 7, 1, 22, 15, tzinfo=UTC)
-        payment = make_payment(order_id="in-summer", created_at=at)
-        make_event(payment, Event.Type.PAYMENT_CREATED, at=at)
+        payment = PaymentFactory(order_id="in-summer", created_at=at)
+        EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED, at=at)
         with another_laptop(timezone_id="Asia/Kolkata") as page:
             page.goto(f"{LIST}?q=in-summer")
             expect(page.locator(".field-created time")).to_have_text("2026-07-02 03:45:00")
@@ -124,7 +129,7 @@ class TestSupport:
     def test_asks_for_days_of_their_own_zone_and_shares_what_was_found(
         self, signed_in: Page, another_laptop: AnotherLaptop
     ) -> None:
-        make_payment(order_id="in-summer", created_at=datetime(2026, 7, 1, 22, 15, tzinfo=UTC))
+        PaymentFactory(order_id="in-summer", created_at=datetime(2026, 7, 1, 22, 15, tzinfo=UTC))
         orders = "#result_list .field-order"
         with another_laptop(timezone_id="America/New_York") as page:
             page.goto(LIST)
@@ -205,9 +210,9 @@ class TestSupport:
     def test_scrolls_nothing_sideways_in_a_full_queue(self, signed_in: Page) -> None:
         page = signed_in
         proposed_by = User.objects.create_user("W" * 150)
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="W" * 64, amount_minor=99_999_999)
-        release = make_operation(None, OperationKind.RELEASE, OperationState.NEEDS_REVIEW)
-        void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
+        payment = PaymentFactory(authorized=True, order_id="W" * 64, amount_minor=99_999_999)
+        release = OperationFactory(payment=None, kind=OperationKind.RELEASE, needs_review=True)
+        void = OperationFactory(payment=payment, kind=OperationKind.VOID, needs_review=True)
         for operation in (release, void):
             Assignment.objects.create(operation=operation, owner=proposed_by)
             Resolution.objects.create(
@@ -233,8 +238,8 @@ class TestSupport:
             assert buttons.nth(number).evaluate("button => button.scrollWidth <= button.clientWidth")
 
     def test_sees_the_whole_of_every_label(self, signed_in: Page) -> None:
-        waiting = make_payment(order_id="waiting", amount_minor=99_999_999)
-        make_operation(waiting, OperationKind.AUTHORIZE, OperationState.NEEDS_REVIEW)
+        waiting = PaymentFactory(order_id="waiting", amount_minor=99_999_999)
+        OperationFactory(payment=waiting, needs_review=True)
         signed_in.goto(LIST)
         expect(signed_in.get_by_text("authorize needs review")).to_be_visible()
         cells = signed_in.locator("#result_list .field-state_label")
@@ -242,7 +247,7 @@ class TestSupport:
 
     def test_can_read_every_link_and_every_error(self, signed_in: Page) -> None:
         page = signed_in
-        make_operation(None, OperationKind.RELEASE, OperationState.NEEDS_REVIEW)
+        OperationFactory(payment=None, kind=OperationKind.RELEASE, needs_review=True)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             for path in ("/admin/", LIST, f"{LIST}?q=lost", f"{LIST}review/", "/admin/schedules/"):

@@ -5,25 +5,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind, PaymentState
 from tests.office.browser.conftest import scrolls_sideways
-from tests.support.factories import make_attempt, make_merchant, make_operation, make_payment
+from tests.support.factories import AttemptFactory, MerchantFactory, OperationFactory, PaymentFactory
 
 
 @pytest.fixture
 def payments(transactional_db: None) -> None:
     """Of each state one or two, with the largest amounts and the longest names there can be."""
     now = datetime.now(UTC)
-    merchants = [make_merchant(), make_merchant("w", name="W" * 100)]
+    merchants = [MerchantFactory(), MerchantFactory(slug="w", name="W" * 100)]
     for number, state in enumerate([*PaymentState, PaymentState.DECLINED]):
-        payment = make_payment(
-            state, merchant=merchants[number % 2], created_at=now, at=now, amount_minor=99_999_999
+        payment = PaymentFactory(
+            state=state, merchant=merchants[number % 2], created_at=now, at=now, amount_minor=99_999_999
         )
-        make_attempt(make_operation(payment, state=OperationState.SUCCEEDED, bank_reference="auth_1"))
-    held = make_payment(PaymentState.AUTHORIZED, created_at=now - timedelta(days=3), at=now)
-    make_operation(held, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW)
-    make_operation(held, OperationKind.RELEASE, lease_expires_at=now - timedelta(days=2))
-    make_payment(created_at=now, mode=Mode.TEST)
+        AttemptFactory(operation=OperationFactory(payment=payment, succeeded=True, bank_reference="auth_1"))
+    held = PaymentFactory(authorized=True, created_at=now - timedelta(days=3), at=now)
+    OperationFactory(payment=held, kind=OperationKind.CAPTURE, needs_review=True)
+    OperationFactory(payment=held, kind=OperationKind.RELEASE, lease_expires_at=now - timedelta(days=2))
+    PaymentFactory(created_at=now, mode=Mode.TEST)
 
 
 @pytest.mark.usefixtures("payments")
@@ -64,8 +64,10 @@ class TestDashboard:
 
     def test_keeps_every_note_within_its_tile(self, signed_in: Page) -> None:
         for _ in range(12):
-            make_operation(
-                None, OperationKind.RELEASE, lease_expires_at=datetime.now(UTC) - timedelta(days=2)
+            OperationFactory(
+                payment=None,
+                kind=OperationKind.RELEASE,
+                lease_expires_at=datetime.now(UTC) - timedelta(days=2),
             )
         page = signed_in
         page.goto("/admin/")

@@ -7,13 +7,13 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment, Resolution
 from tests.office.browser.conftest import hardly_legible, log_in, scrolls_sideways
 from tests.office.decisions.cases import lost_capture
 from tests.office.decisions.members import Member
 from tests.support.api_client import ApiClient
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 
 PHONE = {"width": 390, "height": 844}
@@ -87,8 +87,8 @@ class TestADecisionByKeyboard:
 
 class TestWhatASecondPersonSees:
     def test_fits_a_phone_and_keeps_its_lines(self, signed_in: Page, transactional_db: None) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="order-2026-11-28-000000000000007-of-a-shop")
-        void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
+        payment = PaymentFactory(authorized=True, order_id="order-2026-11-28-000000000000007-of-a-shop")
+        void = OperationFactory(payment=payment, kind=OperationKind.VOID, needs_review=True)
         Operation.objects.update(lease_expires_at=payment.created_at)
         kim = Member("kim", "resolve_operation")
         kim.client.post(address("take", void.pk))
@@ -132,7 +132,7 @@ class TestANote:
     def test_that_is_refused_comes_back_and_back_leads_to_the_payment(
         self, signed_in: Page, transactional_db: None
     ) -> None:
-        payment = make_payment(PaymentState.CAPTURED)
+        payment = PaymentFactory(captured=True)
         page, at = signed_in, f"**{address('payment_change', payment.pk)}"
         page.goto(address("payment_change", payment.pk))
         page.get_by_label("Note for other staff").fill("One.\ncard 4111 1111 1111 1111")
@@ -148,7 +148,7 @@ class TestANote:
         assert Payment.objects.get().events.filter(type="note.added").count() == 1
 
     def test_comes_back_after_the_session_has_ended(self, signed_in: Page, transactional_db: None) -> None:
-        payment = make_payment(PaymentState.CAPTURED)
+        payment = PaymentFactory(captured=True)
         page = signed_in
         page.goto(address("payment_change", payment.pk))
         page.get_by_label("Note for other staff").fill("One.\nTwo.")

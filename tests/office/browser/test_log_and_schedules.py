@@ -13,11 +13,10 @@ from office.cases import assignments
 from office.door.roles import Role, make_groups
 from office.log import staff
 from office.schedules import schedules
-from payments.domain.states import PaymentState
 from payments.models import Event, Heartbeat
 from tests.office.browser.at_work import confirm, decide, photograph
 from tests.office.browser.conftest import AnotherLaptop, SignIn
-from tests.support.factories import make_api_key, make_operation, make_payment
+from tests.support.factories import ApiKeyFactory, OperationFactory, PaymentFactory
 
 LOG = "/admin/payments/event/"
 SCHEDULES = "/admin/schedules/"
@@ -33,9 +32,9 @@ def busy_day(transactional_db: None) -> None:
     """One of every kind of action, with the longest of what people type."""
     make_groups()
     kim, lee = member("kim"), member("lee" + "W" * 147)
-    payment = make_payment(PaymentState.CAPTURED, order_id="order-".ljust(64, "W"))
-    key, _ = make_api_key(payment.merchant)
-    assignments.take(kim, make_operation(payment))
+    payment = PaymentFactory(captured=True, order_id="order-".ljust(64, "W"))
+    key = ApiKeyFactory(merchant=payment.merchant)
+    assignments.take(kim, OperationFactory(payment=payment))
     staff.add_note(kim, payment, "The customer called, and wants to hear from us by tonight.")
     proposal = {"kind": "refund", "reason": "The customer sent it back.", "reference": f"ref_{'W' * 60}"}
     staff.log_action(kim, Event.Type.RESOLUTION_PROPOSED, payment=payment, **proposal)

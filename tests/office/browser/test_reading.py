@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind
 from payments.models import Assignment, Payment, Resolution
 from tests.office.browser.conftest import scrolls_sideways
-from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.support.factories import AttemptFactory, OperationFactory, PaymentFactory
 
 LIST = "/admin/payments/payment/"
 PHONE: Any = {"width": 390, "height": 844}
@@ -39,17 +39,19 @@ def payment(transactional_db: None) -> Payment:
     """The longest values there can be, a likely duplicate, a case with a proposal."""
     now = datetime.now(UTC)
     largest: dict[str, Any] = {"amount_minor": 99_999_999, "card_last4": "4242", "created_at": now}
-    payment = make_payment(
-        PaymentState.CAPTURED,
+    payment = PaymentFactory(
+        captured=True,
         order_id="W" * 64,
         customer_id="W" * 64,
         description="shoes" * 100,
         metadata={"k" * 40: "v" * 500},
         **largest,
     )
-    make_payment(PaymentState.CAPTURED, order_id="M" * 64, **largest)
-    make_attempt(make_operation(payment, state=OperationState.SUCCEEDED, created_at=now), started_at=now)
-    refund = make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW)
+    PaymentFactory(captured=True, order_id="M" * 64, **largest)
+    AttemptFactory(
+        operation=OperationFactory(payment=payment, succeeded=True, created_at=now), started_at=now
+    )
+    refund = OperationFactory(payment=payment, kind=OperationKind.REFUND, needs_review=True)
     other = User.objects.create_user("W" * 150)
     Assignment.objects.create(operation=refund, owner=other)
     Resolution.objects.create(
@@ -72,7 +74,7 @@ class TestOnAPhone:
         self, signed_in: Page, payment: Payment
     ) -> None:
         page = signed_in
-        make_payment(mode=Mode.TEST)
+        PaymentFactory(mode=Mode.TEST)
         page.set_viewport_size(PHONE)
         for path in (
             *("/admin/", LIST, f"{LIST}?q=4242&mode=all", f"{LIST}?q=lost", f"{LIST}?p=9"),

@@ -10,20 +10,20 @@ from django.urls import reverse
 from office.cases import assignments
 from office.cases.assignments import AlreadyAssigned
 from office.log.staff import Staff
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.models import Assignment, Event, Operation, Resolution
 from tests.office.decisions.cases import member
 from tests.office.decisions.members import QUEUE, Member
 from tests.office.pages.conftest import text_of
 from tests.support.at_once import at_once
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.unguarded import unguarded
 
 
 @pytest.fixture
 def operation(transactional_db: None) -> Operation:
-    payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7")
-    return make_operation(payment, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW)
+    payment = PaymentFactory(authorized=True, order_id="order-7")
+    return OperationFactory(payment=payment, kind=OperationKind.CAPTURE, needs_review=True)
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from office.decisions import drafts
-from payments.domain.states import PaymentState
 from payments.models import Event, Payment, Resolution
 from tests.office.decisions.members import Member
 from tests.office.door.logins import LOGIN
 from tests.office.pages.conftest import text_of
 from tests.support.at_once import at_once
-from tests.support.factories import make_payment
+from tests.support.factories import PaymentFactory
 
 PAGE, NOTE = "admin:payments_payment_change", "admin:payments_add_note"
 CARD = "4111 1111 1111 1111"
@@ -28,7 +27,7 @@ def kim(transactional_db: None) -> Member:
 
 @pytest.fixture
 def payment(transactional_db: None) -> Payment:
-    return make_payment(PaymentState.CAPTURED)
+    return PaymentFactory(captured=True)
 
 
 def kept_anywhere(text: str) -> bool:
@@ -96,7 +95,7 @@ class TestADecision:
         """The bank has been asked since the page was made, say."""
         stray = reverse("admin:payments_void_stray_hold")
         given = {"bank": "ficmart", "reference": "auth_1", "reason": "on statement 324"}
-        make_payment(PaymentState.AUTHORIZED, bank_authorization_id="auth_1")
+        PaymentFactory(authorized=True, bank_authorization_id="auth_1")
         refused = kim.client.post(stray, given | {"confirmed": "yes"}, follow=True).content.decode()
         assert "Nothing changed." in refused
         assert "on statement 324" in refused

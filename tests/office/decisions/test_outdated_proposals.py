@@ -13,7 +13,7 @@ from office.decisions import resolve
 from office.decisions.evidence import CannotResolve, Kind, Proposal
 from office.decisions.proposals import why_outdated
 from office.log.staff import Staff
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind, PaymentState
 from payments.engine.conclude import Outdated
 from payments.models import (
     Discrepancy,
@@ -29,7 +29,7 @@ from payments.models.discrepancies import LATE_ANSWER
 from payments.usecases.expirations import expire_due
 from tests.office.decisions.cases import lost_capture, recording
 from tests.support.api_client import ApiClient
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
@@ -90,16 +90,16 @@ class TestAProposalIsOutdatedWithWhatItIsAbout:
             )
 
         def under_review(kind: OperationKind, state: PaymentState) -> Operation:
-            return make_operation(make_payment(state), kind, OperationState.NEEDS_REVIEW)
+            return OperationFactory(payment=PaymentFactory(state=state), kind=kind, needs_review=True)
 
         capture = under_review(OperationKind.CAPTURE, PaymentState.AUTHORIZED)
         void = under_review(OperationKind.VOID, PaymentState.AUTHORIZED)
         refund = under_review(OperationKind.REFUND, PaymentState.CAPTURED)
-        late = make_operation(make_payment(PaymentState.CAPTURED), OperationKind.REFUND)
+        late = OperationFactory(payment=PaymentFactory(captured=True), kind=OperationKind.REFUND)
         with unguarded():
             Operation.objects.filter(pk=late.pk).update(state="NOT_EXECUTED", finished_at=ClockTimestamp())
         case = Discrepancy.objects.create(kind=LATE_ANSWER, operation=late, payment=late.payment)
-        held, taken = make_payment(PaymentState.AUTHORIZED), make_payment(PaymentState.CAPTURED)
+        held, taken = PaymentFactory(authorized=True), PaymentFactory(captured=True)
         all_of_them = [
             proposed(Kind.RECORD_REFERENCE, capture, payment=capture.payment, reference="cap_1"),
             proposed(Kind.RECORD_VOIDED, void, payment=void.payment),
@@ -117,7 +117,7 @@ class TestAProposalIsOutdatedWithWhatItIsAbout:
             Operation.objects.filter(pk=capture.pk).update(state="SUCCEEDED", finished_at=ClockTimestamp())
             Discrepancy.objects.filter(pk=case.pk).update(closed_at=ClockTimestamp())
             hold = {"target_reference": "auth_stray", "bank": "ficmart"}
-            release = make_operation(None, OperationKind.RELEASE, OperationState.OPEN, **hold)
+            release = OperationFactory(payment=None, kind=OperationKind.RELEASE, **hold)
             Payment.objects.filter(pk=held.pk).update(state="VOIDED", voided_at=ClockTimestamp())
             Payment.objects.filter(pk=taken.pk).update(
                 state="REFUNDED", refunded_at=ClockTimestamp(), refunded_minor=F("captured_minor")

@@ -3,13 +3,13 @@
 import pytest
 from django.urls import reverse
 
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.models import Event, Operation, Payment, Resolution
 from tests.office.decisions.cases import lost_capture
 from tests.office.decisions.members import QUEUE, Member
 from tests.office.pages.conftest import text_of
 from tests.support.api_client import ApiClient
-from tests.support.factories import make_operation, make_payment
+from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 
 PAGE, APPROVE = "admin:payments_payment_change", "admin:payments_approve"
@@ -28,8 +28,8 @@ def lee(transactional_db: None) -> Member:
 @pytest.fixture
 def void(transactional_db: None) -> Operation:
     """Under review, and nobody is asking about it."""
-    payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7")
-    void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
+    payment = PaymentFactory(authorized=True, order_id="order-7")
+    void = OperationFactory(payment=payment, kind=OperationKind.VOID, needs_review=True)
     Operation.objects.filter(pk=void.pk).update(lease_expires_at=payment.created_at)
     return void
 

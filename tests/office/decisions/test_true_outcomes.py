@@ -10,15 +10,15 @@ from office.decisions import resolve
 from office.decisions.actions import resolutions_of
 from office.decisions.evidence import CannotResolve, Kind, Proposal
 from office.log.staff import Staff
-from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Discrepancy, Event, Operation, Payment
+from payments.domain.states import OperationKind, PaymentState
+from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.office.decisions.cases import MINUTES, WITHIN, lost_capture, recording
 from tests.office.decisions.members import QUEUE, Member
 from tests.support.api_client import ApiClient
 from tests.support.bank_books import disagreements
-from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.support.factories import AttemptFactory, OperationFactory, PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
@@ -147,11 +147,11 @@ def test_every_true_outcome_of_every_operation_has_a_page_that_records_it() -> N
         for said, leaves in SAYS.items():
             if leaves is not None and truth not in leaves:
                 continue
-            payment = make_payment(
-                PaymentState.CAPTURED if kind == OperationKind.REFUND else PaymentState.AUTHORIZED
+            payment = PaymentFactory(
+                state=PaymentState.CAPTURED if kind == OperationKind.REFUND else PaymentState.AUTHORIZED
             )
-            operation = make_operation(payment, kind, OperationState.NEEDS_REVIEW)
-            make_attempt(operation, 1, result=Attempt.Result.ANSWERED, said=said, in_doubt=True)
+            operation = OperationFactory(payment=payment, kind=kind, needs_review=True)
+            AttemptFactory(operation=operation, said=said, in_doubt=True)
             offered = [address.rstrip("/").rpartition("/")[2] for _, address in resolutions_of(operation)]
             assert page in offered, (kind, truth, said)
 
@@ -173,29 +173,23 @@ class TestThePaymentsPage:
             ("already_used", "captured or voided, according to the bank"),
             ("already_voided", "done, according to the bank"),
         ):
-            payment = make_payment(PaymentState.AUTHORIZED)
-            void = make_operation(payment, OperationKind.VOID, OperationState.NEEDS_REVIEW)
-            make_attempt(void, 1, result=Attempt.Result.ANSWERED, said=already, in_doubt=True)
+            payment = PaymentFactory(authorized=True)
+            void = OperationFactory(payment=payment, kind=OperationKind.VOID, needs_review=True)
+            AttemptFactory(operation=void, said=already, in_doubt=True)
             assert f"Money moved unknown (void: {said})" in kim.read(PAGE, payment.pk)
 
     def test_of_a_hold_that_the_bank_calls_captured_offers_no_void(self, kim: Member) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
-        capture = make_operation(payment, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW)
+        payment = PaymentFactory(authorized=True)
+        capture = OperationFactory(payment=payment, kind=OperationKind.CAPTURE, needs_review=True)
         assert "Record that the hold was voided" in kim.read(PAGE, payment.pk)
-        make_attempt(
-            capture,
-            1,
-            result=Attempt.Result.ANSWERED,
-            said="already_captured",
-            in_doubt=True,
-        )
+        AttemptFactory(operation=capture, said="already_captured", in_doubt=True)
         assert "Record that the hold was voided" not in kim.read(PAGE, payment.pk)
         page = reverse("admin:payments_record_voided", args=[capture.pk])
         assert kim.client.get(page).status_code == 404
 
     def test_of_a_late_answer_offers_only_what_brings_it_into_our_books(self, kim: Member) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED)
-        capture = make_operation(payment, OperationKind.CAPTURE, OperationState.NOT_EXECUTED)
+        payment = PaymentFactory(authorized=True)
+        capture = OperationFactory(payment=payment, kind=OperationKind.CAPTURE, not_executed=True)
         Discrepancy.objects.create(kind="late_answer", operation=capture, payment=payment)
         shown = kim.read(PAGE, payment.pk)
         assert "The bank has executed the capture, but our books say it was not executed" in shown
@@ -208,7 +202,7 @@ class TestThePaymentsPage:
 
     def test_of_a_hold_that_has_run_out_offers_no_capture(self, kim: Member) -> None:
         past = datetime.now(UTC) - timedelta(seconds=5)
-        payment = make_payment(PaymentState.AUTHORIZED, authorization_expires_at=past)
+        payment = PaymentFactory(authorized=True, authorization_expires_at=past)
         page = kim.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
         assert "The hold ran out at" in page
         assert reverse("admin:payments_instruct", args=[payment.pk, "capture"]) not in page
@@ -230,7 +224,7 @@ class TestAskingAgain:
     def test_says_before_that_it_may_move_money(
         self, kim: Member, kind: str, state: PaymentState, may: str
     ) -> None:
-        operation = make_operation(make_payment(state), OperationKind(kind), OperationState.OPEN)
+        operation = OperationFactory(payment=PaymentFactory(state=state), kind=OperationKind(kind))
         address = reverse("admin:payments_ask_again", args=[operation.pk])
         preview = kim.client.post(address, {"reason": "the customer waits"}, follow=True)
         assert may in preview.content.decode()

@@ -11,9 +11,15 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from office.door.roles import Role, make_groups
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.models import Discrepancy, Event, Resolution
-from tests.support.factories import make_api_key, make_attempt, make_event, make_operation, make_payment
+from tests.support.factories import (
+    ApiKeyFactory,
+    AttemptFactory,
+    EventFactory,
+    OperationFactory,
+    PaymentFactory,
+)
 
 ANONYMOUS, NO_GROUP, SUPERUSER = "anonymous", "no group", "superuser"
 ACTORS = (ANONYMOUS, NO_GROUP, *Role, SUPERUSER)
@@ -51,15 +57,15 @@ class Objects:
     """One of everything, and the addresses of all of it."""
 
     def __init__(self) -> None:
-        self.payment = make_payment(PaymentState.CAPTURED)
-        authorize = make_operation(self.payment, state=OperationState.SUCCEEDED)
-        make_attempt(authorize)
-        make_event(self.payment, Event.Type.PAYMENT_AUTHORIZED, operation=authorize)
-        noted = make_event(self.payment, Event.Type.NOTE_ADDED)
-        self.operation = make_operation(
-            self.payment,
-            OperationKind.REFUND,
-            OperationState.NEEDS_REVIEW,
+        self.payment = PaymentFactory(captured=True)
+        authorize = OperationFactory(payment=self.payment, succeeded=True)
+        AttemptFactory(operation=authorize)
+        EventFactory(payment=self.payment, type=Event.Type.PAYMENT_AUTHORIZED, operation=authorize)
+        noted = EventFactory(payment=self.payment, type=Event.Type.NOTE_ADDED)
+        self.operation = OperationFactory(
+            payment=self.payment,
+            kind=OperationKind.REFUND,
+            needs_review=True,
             created_at=self.payment.created_at,
         )
         self.victim = User.objects.create_user("victim", password="x")
@@ -77,7 +83,7 @@ class Objects:
             proposed_by=self.victim,
             needs_second=True,
         )
-        self.key, _ = make_api_key(self.payment.merchant)
+        self.key = ApiKeyFactory(merchant=self.payment.merchant)
         self.group = Group.objects.get(name=Role.SUPPORT)
         self.by_model = {
             "payments/payment": self.payment,

@@ -13,10 +13,10 @@ import pytest
 
 from office.dashboard import links
 from office.pages.words import age
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind, PaymentState
 from payments.models import Merchant, Payment
 from tests.office.pages.conftest import Staff
-from tests.support.factories import make_attempt, make_merchant, make_operation, make_payment
+from tests.support.factories import AttemptFactory, MerchantFactory, OperationFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 
 PAGE = "/admin/"
@@ -48,10 +48,10 @@ def counted(staff: Staff, link: str) -> int:
 
 
 def refund(payment: Payment, at: datetime) -> None:
-    make_operation(
-        payment,
-        OperationKind.REFUND,
-        OperationState.SUCCEEDED,
+    OperationFactory(
+        payment=payment,
+        kind=OperationKind.REFUND,
+        succeeded=True,
         amount_minor=payment.amount_minor,
         bank_reference=f"ref_{payment.pk}",
         finished_at=at,
@@ -60,8 +60,8 @@ def refund(payment: Payment, at: datetime) -> None:
 
 class TestDashboard:
     def test_shows_money_payments_and_declines_of_today(self, support: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now, amount_minor=123_456)
-        make_payment(PaymentState.DECLINED, created_at=now)
+        PaymentFactory(captured=True, created_at=now, at=now, amount_minor=123_456)
+        PaymentFactory(declined=True, created_at=now)
         shown = support.read(PAGE)
         for part in (
             "Captured $1,234.56 1 payment",
@@ -75,21 +75,21 @@ class TestDashboard:
 
     def test_shows_what_is_unsettled_and_since_when(self, support: Staff) -> None:
         asked = datetime.now(UTC) - timedelta(hours=3, seconds=30)
-        make_operation(make_payment(), lease_expires_at=asked, created_at=asked)
+        OperationFactory(lease_expires_at=asked, created_at=asked)
         shown = support.read(PAGE)
         assert "In doubt WAITING 1 oldest 3 h 0 min" in shown.replace("waiting", "WAITING")
         assert "Needs review clear 0 None" in shown
 
     def test_shows_how_the_banks_behave(self, support: Staff) -> None:
-        operation = make_operation(make_payment())
-        make_attempt(operation, 1, said="not_done")
-        make_attempt(operation, 2)
+        operation = OperationFactory()
+        AttemptFactory(operation=operation, said="not_done")
+        AttemptFactory(operation=operation, number=2)
         shown = support.read(PAGE)
         assert "ficmart Last hour 2 50.0% 1 0 0 120 ms 120 ms mostly unavailable" in shown
 
     def test_is_about_live_mode_and_switches_to_test_mode(self, support: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now)
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now, mode=Mode.TEST, amount_minor=777)
+        PaymentFactory(captured=True, created_at=now, at=now)
+        PaymentFactory(captured=True, created_at=now, at=now, mode=Mode.TEST, amount_minor=777)
         assert "$50.00" in support.read(PAGE)
         shown = support.read(PAGE, mode="test")
         assert "Test mode: no real money" in shown
@@ -97,17 +97,17 @@ class TestDashboard:
         assert "$50.00" not in shown
 
     def test_looks_back_seven_days(self, support: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now - timedelta(days=6), at=now - timedelta(days=6))
-        make_payment(created_at=now - timedelta(days=7))
+        PaymentFactory(captured=True, created_at=now - timedelta(days=6), at=now - timedelta(days=6))
+        PaymentFactory(created_at=now - timedelta(days=7))
         shown = support.read(PAGE, days=7)
         assert "Captured $50.00 1 payment" in shown
         assert "1 created in the last 7 days" in shown
 
     def test_narrows_to_a_merchant_where_there_are_several(self, support: Staff, now: datetime) -> None:
-        make_payment(created_at=now)
+        PaymentFactory(created_at=now)
         assert "All merchants" not in support.read(PAGE)
-        other = make_merchant("other", name="Other")
-        make_payment(PaymentState.DECLINED, created_at=now, merchant=other)
+        other = MerchantFactory(slug="other", name="Other")
+        PaymentFactory(declined=True, created_at=now, merchant=other)
         assert "1 created today" in support.read(PAGE, merchant=other.pk)
         leads = links_of(support, "states", merchant=other.pk)
         assert f"merchant={other.pk}" in leads["1"]
@@ -122,8 +122,10 @@ class TestDashboard:
         self, support: Staff, now: datetime, django_assert_num_queries: Assertion
     ) -> None:
         for number in range(20):
-            merchant = make_merchant(f"merchant-{number % 4}")
-            make_attempt(make_operation(make_payment(merchant=merchant, created_at=now)))
+            merchant = MerchantFactory(slug=f"merchant-{number % 4}")
+            AttemptFactory(
+                operation=OperationFactory(payment=PaymentFactory(merchant=merchant, created_at=now))
+            )
         make_searchable()
         support.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):
@@ -131,7 +133,7 @@ class TestDashboard:
 
     def test_has_no_script_and_no_style_of_its_own(self, support: Staff, now: datetime) -> None:
         """Both stay out where a strict Content-Security-Policy comes in."""
-        make_payment(PaymentState.DECLINED, created_at=now)
+        PaymentFactory(declined=True, created_at=now)
         page = support.client.get(PAGE, {"days": 7}).content.decode()
         own = page.partition('id="content-main"')[2].partition('id="modal-overlay"')[0]
         assert "<svg" in own
@@ -143,16 +145,16 @@ class TestLinks:
 
     @pytest.fixture(autouse=True)
     def payments(self, db: None, now: datetime) -> Merchant:
-        other = make_merchant("other", name="Other")
+        other = MerchantFactory(slug="other", name="Other")
         for day in (0, 1, 6, 7):
             at = now - timedelta(days=day)
             for state in PaymentState:
                 for mode in Mode:
-                    paid = make_payment(state, created_at=at, at=at, mode=mode)
+                    paid = PaymentFactory(state=state, created_at=at, at=at, mode=mode)
                     if state == PaymentState.REFUNDED:
                         refund(paid, at)
-            refund(make_payment(PaymentState.REFUNDED, created_at=at, at=now, merchant=other), now)
-            make_payment(PaymentState.DECLINED, created_at=at, decline_code="card_expired", merchant=other)
+            refund(PaymentFactory(refunded=True, created_at=at, at=now, merchant=other), now)
+            PaymentFactory(declined=True, created_at=at, decline_code="card_expired", merchant=other)
         return other
 
     def test_of_states_and_declines(self, support: Staff) -> None:
@@ -180,7 +182,7 @@ class TestLinks:
         assert counted(support, leads["10"]) == 10
 
     def test_of_what_is_unsettled(self, support: Staff) -> None:
-        make_operation(make_payment(), state=OperationState.NEEDS_REVIEW)
+        OperationFactory(needs_review=True)
         found = links_of(support, "attention").values()
         assert "/admin/payments/payment/?attention=needs_review&mode=live" in found
 
@@ -191,7 +193,7 @@ class TestTheFilterByWhatAPaymentReached:
     @pytest.fixture(autouse=True)
     def payments(self, db: None) -> None:
         for state in PaymentState:
-            make_payment(state)
+            PaymentFactory(state=state)
 
     @pytest.mark.parametrize("reached", ["VOIDED", "x", "\x00"])
     def test_finds_nothing_by_what_is_not_dated(self, support: Staff, reached: str) -> None:
@@ -227,7 +229,7 @@ class TestEmpty:
         assert "No payments in the last 7 days" in support.read(PAGE, days=7)
 
     def test_still_shows_money_of_older_payments(self, support: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now - timedelta(days=3), at=now)
+        PaymentFactory(captured=True, created_at=now - timedelta(days=3), at=now)
         shown = support.read(PAGE)
         assert "Captured $50.00 1 payment" in shown
         assert "No payments today" in shown
@@ -235,7 +237,7 @@ class TestEmpty:
 
 class TestWhoMayLook:
     def test_a_stranger_on_the_staff_sees_no_figures(self, stranger: Staff, now: datetime) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=now, at=now)
+        PaymentFactory(captured=True, created_at=now, at=now)
         shown = stranger.read(PAGE)
         assert "Welcome, joe" in shown
         assert "Can view payment" in shown

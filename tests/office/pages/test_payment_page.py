@@ -11,9 +11,9 @@ from django.urls import reverse
 from office.payments import timeline
 from office.payments.timeline import timeline_of
 from payments.domain.states import Mode, OperationKind, OperationState, PaymentState
-from payments.models import ApiRequest, Attempt, Event, Payment
+from payments.models import ApiRequest, Event, Payment
 from tests.office.pages.conftest import LIST, PAGE, Staff, text_of
-from tests.support.factories import make_attempt, make_event, make_operation, make_payment
+from tests.support.factories import AttemptFactory, EventFactory, OperationFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 
 # Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
@@ -36,35 +36,44 @@ def make_request(payment: Payment, **fields: Any) -> None:
 @pytest.fixture
 def captured(db: None) -> Payment:
     """A payment that was authorized at the third attempt and captured at the first."""
-    payment = make_payment(
-        PaymentState.CAPTURED,
+    payment = PaymentFactory(
+        captured=True,
         created_at=BEGIN,
         at=after(3),
         customer_email="kim@example.com",
         metadata={"cart": "c-19"},
         card_last4="4242",
     )
-    authorize = make_operation(
-        payment, state=OperationState.SUCCEEDED, created_at=BEGIN, finished_at=after(3), actor="api_key:7"
+    authorize = OperationFactory(
+        payment=payment, succeeded=True, created_at=BEGIN, finished_at=after(3), actor="api_key:7"
     )
-    make_attempt(authorize, 1, Attempt.Result.NOT_SENT, started_at=after(0.001), reply="connection refused")
-    make_event(payment, Event.Type.PAYMENT_CREATED, operation=authorize, at=after(0.002))
-    make_attempt(
-        authorize, 2, Attempt.Result.SILENT, started_at=after(1), reply="read timeout", duration_ms=1234
+    AttemptFactory(operation=authorize, not_sent=True, started_at=after(0.001), reply="connection refused")
+    EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED, operation=authorize, at=after(0.002))
+    AttemptFactory(
+        operation=authorize,
+        number=2,
+        silent=True,
+        started_at=after(1),
+        reply="read timeout",
+        duration_ms=1234,
     )
-    make_attempt(authorize, 3, started_at=after(2), is_replay=True, reply="200 replayed")
-    make_event(
-        payment,
-        Event.Type.PAYMENT_AUTHORIZED,
+    AttemptFactory(operation=authorize, number=3, started_at=after(2), is_replay=True, reply="200 replayed")
+    EventFactory(
+        payment=payment,
+        type=Event.Type.PAYMENT_AUTHORIZED,
         operation=authorize,
         at=after(3),
         evidence={"attempt": 3, "status": 200, "replayed": True},
     )
-    capture = make_operation(
-        payment, OperationKind.CAPTURE, OperationState.SUCCEEDED, created_at=after(60), finished_at=after(61)
+    capture = OperationFactory(
+        payment=payment,
+        kind=OperationKind.CAPTURE,
+        succeeded=True,
+        created_at=after(60),
+        finished_at=after(61),
     )
-    make_attempt(capture, started_at=after(60.5))
-    make_event(payment, Event.Type.PAYMENT_CAPTURED, operation=capture, at=after(61))
+    AttemptFactory(operation=capture, started_at=after(60.5))
+    EventFactory(payment=payment, type=Event.Type.PAYMENT_CAPTURED, operation=capture, at=after(61))
     return payment
 
 
@@ -90,13 +99,13 @@ class TestReceipt:
             assert part in shown, part
 
     def test_says_that_money_is_in_doubt(self, superuser: Staff, captured: Payment) -> None:
-        make_operation(captured, OperationKind.REFUND)
+        OperationFactory(payment=captured, kind=OperationKind.REFUND)
         shown = superuser.page(captured)
         assert "CAPTURED refund pending" in shown
         assert "Money moved unknown" in shown
 
     def test_says_why_the_issuer_declined(self, superuser: Staff) -> None:
-        payment = make_payment(PaymentState.DECLINED, decline_code="insufficient_funds")
+        payment = PaymentFactory(declined=True, decline_code="insufficient_funds")
         assert "The card has insufficient funds. (insufficient_funds)" in superuser.page(payment)
 
     @pytest.mark.parametrize(
@@ -105,23 +114,23 @@ class TestReceipt:
     def test_says_why_the_issuer_declined_in_the_first_sentence(
         self, superuser: Staff, code: str, why: str
     ) -> None:
-        payment = make_payment(PaymentState.DECLINED, decline_code=code)
+        payment = PaymentFactory(declined=True, decline_code=code)
         said = f"The card's bank declined it: {why}. No money was taken."
         assert said in superuser.page(payment)
 
     def test_says_on_top_that_a_test_moved_no_real_money(self, superuser: Staff) -> None:
-        tested = superuser.page(make_payment(mode=Mode.TEST))
+        tested = superuser.page(PaymentFactory(mode=Mode.TEST))
         assert tested.index("No real money: this is a test payment.") < tested.index("Money moved")
-        assert "No real money" not in superuser.page(make_payment())
+        assert "No real money" not in superuser.page(PaymentFactory())
 
     def test_links_to_the_others_of_its_order_and_its_customer(self, superuser: Staff) -> None:
-        payment = make_payment(order_id="a b&c", customer_id="kim", mode=Mode.TEST)
+        payment = PaymentFactory(order_id="a b&c", customer_id="kim", mode=Mode.TEST)
         page = superuser.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
         for query in ("q=a+b%26c&amp;mode=test", "q=kim&amp;mode=test"):
             assert f'href="{reverse(LIST)}?{query}"' in page
 
     def test_shows_the_marks_that_turn_a_description_around(self, superuser: Staff) -> None:
-        payment = make_payment(
+        payment = PaymentFactory(
             order_id="a\u202eb", description="paid \u202e00.5$", metadata={"k\u200b": "v\u2066"}
         )
         response = superuser.client.get(reverse(PAGE, args=[payment.pk]))
@@ -133,7 +142,7 @@ class TestReceipt:
         assert "<bdi>" in response.content.decode()
 
     def test_shows_a_foreign_script_as_it_is(self, superuser: Staff) -> None:
-        assert "שלום Jürgen 👩‍🚀" in superuser.page(make_payment(description="שלום Jürgen 👩‍🚀"))
+        assert "שלום Jürgen 👩‍🚀" in superuser.page(PaymentFactory(description="שלום Jürgen 👩‍🚀"))
 
     def test_is_found_by_its_public_id(self, superuser: Staff, captured: Payment) -> None:
         assert captured.order_id in superuser.read(reverse(PAGE, args=[captured.public_id]))
@@ -145,7 +154,7 @@ class TestReceipt:
         assert "There is no such payment" in response.content.decode()
 
     def test_runs_nothing_that_a_merchant_wrote(self, superuser: Staff) -> None:
-        payment = make_payment(
+        payment = PaymentFactory(
             order_id="<b>o", description="<script>alert(1)</script>", metadata={"<i>": "<u>"}
         )
         page = superuser.client.get(reverse(PAGE, args=[payment.pk])).content.decode()
@@ -155,17 +164,17 @@ class TestReceipt:
 
 class TestRelated:
     def test_lists_the_others_of_its_order(self, superuser: Staff) -> None:
-        declined = make_payment(PaymentState.DECLINED, order_id="order-7")
-        make_payment(PaymentState.DECLINED, order_id="order-7", mode=Mode.TEST)
-        payment = make_payment(PaymentState.AUTHORIZED, order_id="order-7", amount_minor=4900)
+        declined = PaymentFactory(declined=True, order_id="order-7")
+        PaymentFactory(declined=True, order_id="order-7", mode=Mode.TEST)
+        payment = PaymentFactory(authorized=True, order_id="order-7", amount_minor=4900)
         shown = superuser.page(payment)
         assert f"{declined.public_id} order-7 (same order) $50.00 DECLINED" in shown
         assert shown.count("(same order)") == 1
         assert "DECLINED likely duplicate" not in shown
-        assert "Related payments" not in superuser.page(make_payment(order_id="alone", amount_minor=1))
+        assert "Related payments" not in superuser.page(PaymentFactory(order_id="alone", amount_minor=1))
 
     def test_marks_a_likely_duplicate(self, superuser: Staff) -> None:
-        twice = [make_payment(PaymentState.CAPTURED, order_id=f"click-{number}") for number in (1, 2)]
+        twice = [PaymentFactory(captured=True, order_id=f"click-{number}") for number in (1, 2)]
         for one, other in (twice, reversed(twice)):
             marked = f"{other.public_id} {other.order_id} $50.00 CAPTURED likely duplicate"
             assert marked in superuser.page(one)
@@ -183,8 +192,8 @@ class TestRelated:
         ],
     )
     def test_marks_nothing_else(self, superuser: Staff, other: dict[str, Any]) -> None:
-        payment = make_payment(PaymentState.CAPTURED, created_at=BEGIN)
-        make_payment(**{"state": PaymentState.CAPTURED, "created_at": BEGIN} | other)
+        payment = PaymentFactory(captured=True, created_at=BEGIN)
+        PaymentFactory(**{"state": PaymentState.CAPTURED, "created_at": BEGIN} | other)
         assert "CAPTURED likely duplicate" not in superuser.page(payment)
 
 
@@ -226,15 +235,15 @@ class TestTimeline:
         assert "Payment authorized Operation authorize Status 200 Attempt 3 Replayed yes" in shown
 
     def test_shows_an_attempt_without_an_end_as_in_doubt(self, superuser: Staff) -> None:
-        payment = make_payment()
-        make_attempt(make_operation(payment, due_at=after(60)), result=None)
+        payment = PaymentFactory()
+        AttemptFactory(operation=OperationFactory(payment=payment, due_at=after(60)), unended=True)
         shown = superuser.page(payment)
         assert "attempt 1 end not recorded In doubt yes" in shown
         assert "Next attempt not before 2026-11-21 09:31:00 UTC" in shown
 
     def test_shows_operations_under_review_and_awaiting_the_statement(self, superuser: Staff) -> None:
-        payment = make_payment(PaymentState.CAPTURED)
-        make_operation(payment, OperationKind.REFUND, OperationState.NEEDS_REVIEW, strays_awaited=1)
+        payment = PaymentFactory(captured=True)
+        OperationFactory(payment=payment, kind=OperationKind.REFUND, needs_review=True, strays_awaited=1)
         shown = superuser.page(payment)
         assert "NEEDS_REVIEW" in shown
         assert "Awaiting statement 1 possible hold without a reply" in shown
@@ -254,17 +263,19 @@ class TestTimeline:
         ) in superuser.page(captured)
 
     def test_says_so_where_nothing_was_recorded(self, superuser: Staff) -> None:
-        assert "No history is recorded for this payment" in superuser.page(make_payment())
+        assert "No history is recorded for this payment" in superuser.page(PaymentFactory())
 
     def test_costs_the_same_for_short_and_long_histories(
         self, superuser: Staff, captured: Payment, django_assert_num_queries: Assertion
     ) -> None:
         for number in range(5):
             kind, state = OperationKind.REFUND, OperationState.NOT_EXECUTED
-            refund = make_operation(captured, kind, state, created_at=after(100 + number))
-            make_event(captured, Event.Type.REFUND_NOT_EXECUTED, operation=refund)
+            refund = OperationFactory(
+                payment=captured, kind=kind, state=state, created_at=after(100 + number)
+            )
+            EventFactory(payment=captured, type=Event.Type.REFUND_NOT_EXECUTED, operation=refund)
             for attempt in range(1, 8):
-                make_attempt(refund, attempt, Attempt.Result.NOT_SENT)
+                AttemptFactory(operation=refund, number=attempt, not_sent=True)
         make_searchable()
         superuser.client.is_followed = False
         with django_assert_num_queries(STATEMENTS):

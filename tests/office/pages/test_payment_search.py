@@ -5,10 +5,10 @@ from django.urls import reverse
 
 from office.payments.typed import Typed
 from payments.domain.cards import passes_luhn
-from payments.domain.states import OperationKind, OperationState, PaymentState
+from payments.domain.states import OperationKind
 from payments.models import IdempotencyKey, Operation, Payment
 from tests.office.pages.conftest import Staff, text_of
-from tests.support.factories import make_attempt, make_operation, make_payment
+from tests.support.factories import AttemptFactory, OperationFactory, PaymentFactory
 from tests.support.unguarded import unguarded
 
 REFERENCES = {
@@ -24,9 +24,9 @@ CARD_NUMBER = "4539578763621486"
 @pytest.fixture
 def payment(db: None) -> Payment:
     """The payment to be found, among others."""
-    make_payment(order_id="another", customer_id="nobody", card_last4="0000")
-    return make_payment(
-        PaymentState.REFUNDED,
+    PaymentFactory(order_id="another", customer_id="nobody", card_last4="0000")
+    return PaymentFactory(
+        refunded=True,
         order_id="order-1",
         customer_id="kim",
         card_last4="4242",
@@ -51,7 +51,7 @@ class TestPaymentSearch:
         assert superuser.found(q="4242") == ["order-1"]
 
     def test_finds_an_order_whose_id_is_four_digits(self, superuser: Staff) -> None:
-        make_payment(order_id="4242", card_last4="9999")
+        PaymentFactory(order_id="4242", card_last4="9999")
         assert superuser.found(q="4242") == ["4242", "order-1"]
 
     @pytest.mark.parametrize("name", ["bank_authorization_id", "bank_capture_id", "bank_refund_id"])
@@ -61,17 +61,17 @@ class TestPaymentSearch:
         assert superuser.found(q=reference.partition("_")[2]) == ["order-1"]
 
     def test_finds_by_the_reference_of_a_void(self, superuser: Staff) -> None:
-        make_payment(PaymentState.VOIDED, order_id="voided", bank_void_id=REFERENCES["bank_void_id"])
+        PaymentFactory(voided=True, order_id="voided", bank_void_id=REFERENCES["bank_void_id"])
         assert superuser.found(q=REFERENCES["bank_void_id"]) == ["voided"]
         assert superuser.found(q=REFERENCES["bank_void_id"].removeprefix("void_")) == ["voided"]
 
     @pytest.mark.parametrize("typed", ["$81.50", "81.50", "$ 81.50", "8150"])
     def test_finds_by_amount(self, superuser: Staff, typed: str) -> None:
-        make_payment(order_id="costly", amount_minor=8150, card_last4="9999")
+        PaymentFactory(order_id="costly", amount_minor=8150, card_last4="9999")
         assert superuser.found(q=typed) == ["costly"]
 
     def test_takes_four_digits_for_the_last_four_and_for_cents(self, superuser: Staff) -> None:
-        make_payment(order_id="costs $42.42", amount_minor=4242, card_last4="9999")
+        PaymentFactory(order_id="costs $42.42", amount_minor=4242, card_last4="9999")
         assert superuser.found(q="4242") == ["costs $42.42", "order-1"]
         shown = superuser.payments(q="4242")
         read = "the last four digits 4242 or as the amount 42.42 or 4,242 in any currency (digits alone)"
@@ -148,8 +148,8 @@ class TestOperations:
     @pytest.fixture
     def late(self, payment: Payment) -> Operation:
         """A capture whose attempt brought a reference too late, under the merchant's key."""
-        operation = make_operation(payment, OperationKind.CAPTURE, request_id="request-7")
-        make_attempt(operation, bank_reference="cap_aaaaaaaa", is_late=True)
+        operation = OperationFactory(payment=payment, kind=OperationKind.CAPTURE, request_id="request-7")
+        AttemptFactory(operation=operation, bank_reference="cap_aaaaaaaa", is_late=True)
         with unguarded():
             IdempotencyKey.objects.create(
                 merchant=payment.merchant, mode=payment.mode, key="ship-1", operation=operation
@@ -168,10 +168,10 @@ class TestOperations:
         assert superuser.found(q=scrap) == ["order-1"]
 
     def test_find_by_a_released_hold_and_by_its_release(self, superuser: Staff, payment: Payment) -> None:
-        make_operation(
-            payment,
-            OperationKind.RELEASE,
-            OperationState.SUCCEEDED,
+        OperationFactory(
+            payment=payment,
+            kind=OperationKind.RELEASE,
+            succeeded=True,
             target_reference="auth_late",
             bank_reference="void_late",
         )
@@ -179,11 +179,11 @@ class TestOperations:
             assert superuser.found(q=scrap) == ["order-1"]
 
     def test_find_a_payment_once(self, superuser: Staff, payment: Payment, late: Operation) -> None:
-        make_operation(payment, OperationKind.RELEASE, request_id="request-7")
+        OperationFactory(payment=payment, kind=OperationKind.RELEASE, request_id="request-7")
         assert superuser.found(q="request-7") == ["order-1"]
 
     def test_tell_of_a_release_that_belongs_to_no_payment(self, superuser: Staff) -> None:
-        release = make_operation(None, OperationKind.RELEASE, target_reference="auth_stray")
+        release = OperationFactory(payment=None, kind=OperationKind.RELEASE, target_reference="auth_stray")
         for scrap in ("auth_stray", "stray", release.public_id):
             shown = superuser.payments(q=scrap)
             assert "No payments match" in shown
@@ -197,7 +197,7 @@ class TestAsPeoplePasteIt:
         "around", ["{}\u200b", "\ufeff{}", "\u00a0{}\u00a0", "\u2060{}\u200e", "\t{}\r\n"]
     )
     def test_finds_an_order_among_invisible_characters(self, superuser: Staff, around: str) -> None:
-        make_payment(order_id="order-1001")
+        PaymentFactory(order_id="order-1001")
         assert superuser.found(q=around.format("order-1001")) == ["order-1001"]
         assert superuser.found(q=around.format("order\u200b-1001")) == ["order-1001"]
 
@@ -205,19 +205,19 @@ class TestAsPeoplePasteIt:
         "around", ['"{}"', "'{}'", "“{}”", "«{}»", "({})", "<{}>", "{}.", "{},", "{}?", '"{}".']
     )
     def test_finds_an_order_in_quotes_and_before_a_full_stop(self, superuser: Staff, around: str) -> None:
-        make_payment(order_id="order-1001")
+        PaymentFactory(order_id="order-1001")
         assert superuser.found(q=around.format("order-1001")) == ["order-1001"]
 
     def test_finds_an_order_with_a_sharp_that_is_stored_without_and_the_other_way_round(
         self, superuser: Staff
     ) -> None:
-        make_payment(order_id="A1001")
-        make_payment(order_id="#A1002")
+        PaymentFactory(order_id="A1001")
+        PaymentFactory(order_id="#A1002")
         assert superuser.found(q="#A1001") == ["A1001"]
         assert superuser.found(q="A1002") == superuser.found(q="#A1002") == ["#A1002"]
 
     def test_finds_what_is_ours_in_any_case(self, superuser: Staff, payment: Payment) -> None:
-        operation = make_operation(payment, OperationKind.CAPTURE)
+        operation = OperationFactory(payment=payment, kind=OperationKind.CAPTURE)
         for scrap in (payment.public_id, operation.public_id, str(payment.pk), REFERENCES["bank_capture_id"]):
             assert superuser.found(q=scrap.upper()) == ["order-1"], scrap
         page = superuser.client.get(
@@ -254,14 +254,14 @@ class TestAsPeoplePasteIt:
 
     @pytest.mark.parametrize("end", ["…", "...", "*", "… "])
     def test_finds_by_the_beginning_of_a_long_id(self, superuser: Staff, end: str) -> None:
-        make_payment(order_id="shop-2026-11-21-000000000000000001", customer_id="c-0000000000000000000001")
-        make_payment(order_id="shop-2025", customer_id="c-1")
+        PaymentFactory(order_id="shop-2026-11-21-000000000000000001", customer_id="c-0000000000000000000001")
+        PaymentFactory(order_id="shop-2025", customer_id="c-1")
         assert superuser.found(q=f"shop-2026-11{end}") == ["shop-2026-11-21-000000000000000001"]
         assert superuser.found(q=f"c-0000{end}") == ["shop-2026-11-21-000000000000000001"]
         assert superuser.found(q=f"%{end}") == superuser.found(q=f"sh{end}") == []
 
     def test_finds_by_the_beginning_of_an_id_of_ours(self, superuser: Staff, payment: Payment) -> None:
-        operation = make_operation(payment, OperationKind.CAPTURE)
+        operation = OperationFactory(payment=payment, kind=OperationKind.CAPTURE)
         for scrap in (
             payment.public_id[:14],
             payment.public_id[:14] + "…",
@@ -281,7 +281,7 @@ class TestAmounts:
     @pytest.fixture
     def payments(self, db: None) -> None:
         for cents in (50, 5000, 500_000):
-            make_payment(order_id=f"costs {cents}", amount_minor=cents, card_last4="9999")
+            PaymentFactory(order_id=f"costs {cents}", amount_minor=cents, card_last4="9999")
 
     @pytest.mark.usefixtures("payments")
     @pytest.mark.parametrize(
@@ -311,8 +311,8 @@ class TestAmounts:
         "typed", ["$50 1111", "1111 $50", "USD 50 visa 1111", "50,00 •••• 1111", "$50, 1111"]
     )
     def test_beside_a_card_must_both_be_right(self, superuser: Staff, typed: str) -> None:
-        make_payment(order_id="both", amount_minor=5000, card_last4="1111")
-        make_payment(order_id="card only", amount_minor=5100, card_last4="1111")
+        PaymentFactory(order_id="both", amount_minor=5000, card_last4="1111")
+        PaymentFactory(order_id="card only", amount_minor=5100, card_last4="1111")
         assert superuser.found(q=typed) == ["both"]
         read = "the last four digits 1111 together with the amount $50.00"
         assert read.replace("$", "" if typed.startswith("50,") else "$") in superuser.payments(q=typed)
@@ -322,13 +322,13 @@ class TestAmounts:
 
     @pytest.mark.parametrize("typed", ["€81.50", "EUR 81.5", "81,50 EUR"])
     def test_in_a_currency_are_not_found_in_another(self, superuser: Staff, typed: str) -> None:
-        make_payment(order_id="in euros", amount_minor=8150, currency="EUR", card_last4="9999")
+        PaymentFactory(order_id="in euros", amount_minor=8150, currency="EUR", card_last4="9999")
         assert superuser.found(q=typed) == ["in euros"]
 
     def test_are_searched_for_as_they_are_shown(self, superuser: Staff) -> None:
-        make_payment(order_id="in yen", amount_minor=5000, currency="JPY", card_last4="9999")
-        make_payment(order_id="in pounds", amount_minor=5000, currency="GBP", card_last4="9998")
-        make_payment(order_id="a lot of yen", amount_minor=500_000, currency="JPY", card_last4="9997")
+        PaymentFactory(order_id="in yen", amount_minor=5000, currency="JPY", card_last4="9999")
+        PaymentFactory(order_id="in pounds", amount_minor=5000, currency="GBP", card_last4="9998")
+        PaymentFactory(order_id="a lot of yen", amount_minor=500_000, currency="JPY", card_last4="9997")
         assert superuser.found(q="¥5,000") == ["in yen"]
         assert superuser.found(q="£50.00") == ["in pounds"]
         assert superuser.found(q="50.00") == ["in pounds"]
@@ -350,8 +350,8 @@ class TestWords:
 
     @pytest.fixture(autouse=True)
     def mugs(self, db: None) -> Payment:
-        make_payment(order_id="another", description="Two shirts", metadata={"mugs": "no"})
-        return make_payment(
+        PaymentFactory(order_id="another", description="Two shirts", metadata={"mugs": "no"})
+        return PaymentFactory(
             order_id="mugs",
             description="Two blue Mugs, hand-made",
             metadata={"invoice": "INV-2026-0042", "gift": "für Jürgen"},
@@ -397,13 +397,13 @@ class TestWords:
         assert superuser.found(q=scrap) == []
 
     def test_find_whole_ones_before_those_that_begin_so(self, superuser: Staff) -> None:
-        make_payment(order_id="ten", metadata={"invoice": "inv10"})
-        make_payment(order_id="thousand", metadata={"invoice": "inv1000"})
+        PaymentFactory(order_id="ten", metadata={"invoice": "inv10"})
+        PaymentFactory(order_id="thousand", metadata={"invoice": "inv1000"})
         assert superuser.found(q="inv10") == ["ten"]
         assert superuser.found(q="inv1") == ["thousand", "ten"]
 
     def test_come_after_ids_and_are_a_click_away(self, superuser: Staff) -> None:
-        make_payment(order_id="blue")
+        PaymentFactory(order_id="blue")
         assert superuser.found(q="blue") == ["blue"]
         assert "Search instead: in descriptions and metadata" in superuser.payments(q="blue")
         assert superuser.found(q="blue", **{"in": "words"}) == ["mugs"]
@@ -459,7 +459,7 @@ class TestCardNumbers:
         caplog: pytest.LogCaptureFixture,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
-        make_payment(card_last4=CARD_NUMBER[-4:], order_id="theirs")
+        PaymentFactory(card_last4=CARD_NUMBER[-4:], order_id="theirs")
         with caplog.at_level(0):
             response = superuser.client.post(
                 reverse("admin:payments_payment_search"), {"q": typed}, follow=True
@@ -484,7 +484,7 @@ class TestCardNumbers:
     def test_are_not_repeated_from_an_address_typed_by_hand(
         self, superuser: Staff, query: dict[str, str]
     ) -> None:
-        make_payment(card_last4=CARD_NUMBER[-4:], order_id="theirs")
+        PaymentFactory(card_last4=CARD_NUMBER[-4:], order_id="theirs")
         response = superuser.client.get(reverse("admin:payments_payment_changelist"), query)
         assert CARD_NUMBER not in response.content.decode() + str(response.headers)
         assert "theirs" not in response.content.decode()
@@ -502,5 +502,5 @@ class TestCardNumbers:
         """A UUID's digits may look like a card number's."""
         reference = "auth_45395787-6362-4480-8aaa-aaaaaaaaaaaa"
         assert passes_luhn("4539578763624480")
-        make_payment(PaymentState.AUTHORIZED, order_id="unlucky", bank_authorization_id=reference)
+        PaymentFactory(authorized=True, order_id="unlucky", bank_authorization_id=reference)
         assert superuser.found(q=reference) == ["unlucky"]

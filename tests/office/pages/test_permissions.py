@@ -12,14 +12,14 @@ from django.urls import NoReverseMatch, reverse
 
 from payments.models import ApiKey, Merchant, Payment
 from tests.office.pages.conftest import LIST, PAGE, Staff
-from tests.support.factories import make_api_key, make_payment
+from tests.support.factories import ApiKeyFactory, PaymentFactory
 
 RECORDS = [Payment, Merchant, ApiKey]
 
 
 @pytest.fixture
 def payment(db: None) -> Payment:
-    return make_payment(order_id="order-1")
+    return PaymentFactory(order_id="order-1")
 
 
 class TestReadOnly:
@@ -38,7 +38,7 @@ class TestReadOnly:
     def test_refuses_every_form_of_djangos_admin(
         self, superuser: Staff, payment: Payment, model: Any
     ) -> None:
-        make_api_key(payment.merchant)
+        ApiKeyFactory(merchant=payment.merchant)
         row = model.objects.get()
         before = model.objects.values().get()
         name = f"admin:payments_{model._meta.model_name}"
@@ -90,7 +90,8 @@ class TestWhoMayLook:
 
 class TestMerchantsAndKeys:
     def test_never_show_a_digest(self, superuser: Staff) -> None:
-        key, plain = make_api_key()
+        plain = "sk_live_of_the_test"
+        key = ApiKeyFactory(plain=plain)
         for name in ("payments_merchant", "payments_apikey"):
             page = superuser.client.get(reverse(f"admin:{name}_changelist")).content.decode()
             assert key.digest not in page

@@ -6,7 +6,7 @@ import pytest
 
 from payments.models import Event, Heartbeat
 from tests.office.pages.conftest import Staff
-from tests.support.factories import make_event, make_payment
+from tests.support.factories import EventFactory, PaymentFactory
 from tests.support.searchable import make_searchable
 from tests.support.unguarded import unguarded
 
@@ -15,14 +15,14 @@ PAGES = ("/admin/payments/payment/", "/admin/")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_is_said_where_there_is_none(support: Staff, page: str) -> None:
-    make_payment()
+    PaymentFactory()
     assert "Search is up to date." in support.read(page)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_is_said_in_seconds(support: Staff, page: str) -> None:
     at = datetime.now(UTC) - timedelta(seconds=75)
-    make_event(make_payment(created_at=at), Event.Type.PAYMENT_CREATED, at=at)
+    EventFactory(payment=PaymentFactory(created_at=at), type=Event.Type.PAYMENT_CREATED, at=at)
     shown = support.read(page)
     assert "Search is 1 min behind: newer changes are not found or counted yet." in shown
     assert "Search is up to date" not in shown
@@ -30,10 +30,10 @@ def test_is_said_in_seconds(support: Staff, page: str) -> None:
 
 def test_leaves_what_is_shown_as_it_is(superuser: Staff) -> None:
     """A payment that is found by what it was a moment ago is shown as it is."""
-    payment = make_payment(order_id="order-1")
+    payment = PaymentFactory(order_id="order-1")
     make_searchable()
     superuser.client.is_followed = False
-    make_payment(order_id="order-2")
+    PaymentFactory(order_id="order-2")
     payment.become_failed(at=datetime.now(UTC))
     with unguarded():
         payment.save()

@@ -15,7 +15,7 @@ from payments.models import Event, Payment
 from tests.benchmarks.generated import analyze, make_payments
 from tests.benchmarks.plans import plans_of, recorded
 from tests.office.pages.conftest import Staff
-from tests.support.factories import make_api_key, make_event, make_operation, make_payment
+from tests.support.factories import ApiKeyFactory, EventFactory, OperationFactory, PaymentFactory
 
 LOG = "admin:payments_event_changelist"
 SEARCH = "admin:payments_event_search"
@@ -39,7 +39,7 @@ def lee(db: None) -> staff.Staff:
 
 @pytest.fixture
 def payment(db: None) -> Payment:
-    return make_payment(order_id="order-77")
+    return PaymentFactory(order_id="order-77")
 
 
 def lines(staff: Staff, **query: Any) -> list[str]:
@@ -61,10 +61,10 @@ class TestALine:
         assert "When (UTC)" in shown
 
     def test_names_keys_exports_and_cases(self, auditor: Staff, lee: staff.Staff, payment: Payment) -> None:
-        key, _ = make_api_key(payment.merchant)
+        key = ApiKeyFactory(merchant=payment.merchant)
         staff.disable_api_key(lee, key.pk, reason="it leaked")
         staff.log_export(lee, {"state": "FAILED"}, reason="the month ends")
-        assignments.take(lee, make_operation(payment))
+        assignments.take(lee, OperationFactory(payment=payment))
         shown = auditor.read(reverse(LOG))
         assert f"Disabled an API key sk_live_...{key.last4} of ficmart 192.0.2.7 it leaked" in shown
         assert "Exported payments payments: state FAILED 192.0.2.7" in shown
@@ -116,11 +116,13 @@ class TestALine:
     ) -> None:
         assert set(WORDS) == set(Event.OF_STAFF)
         for type_ in Event.Type:
-            make_event(payment, type_)
+            EventFactory(payment=payment, type=type_)
         assert set(lines(auditor)) == set(Event.OF_STAFF)
 
     def test_of_the_time_before_there_were_ids_is_shown_too(self, auditor: Staff, payment: Payment) -> None:
-        make_event(payment, Event.Type.NOTE_ADDED, actor="staff:kim", evidence={"note": "hello"})
+        EventFactory(
+            payment=payment, type=Event.Type.NOTE_ADDED, actor="staff:kim", evidence={"note": "hello"}
+        )
         assert "kim Added a note order-77 unknown hello" in auditor.read(reverse(LOG))
 
 
@@ -133,9 +135,9 @@ class TestTheLog:
 
     def test_is_found_by_who_what_and_day(self, auditor: Staff, payment: Payment) -> None:
         old = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
-        make_event(payment, Event.Type.NOTE_ADDED, actor="staff:kim", at=old)
-        make_event(payment, Event.Type.OPERATION_ASSIGNED, actor="staff:kimberly")
-        make_event(payment, Event.Type.USER_SECOND_FACTOR_RESET, actor="operator")
+        EventFactory(payment=payment, type=Event.Type.NOTE_ADDED, actor="staff:kim", at=old)
+        EventFactory(payment=payment, type=Event.Type.OPERATION_ASSIGNED, actor="staff:kimberly")
+        EventFactory(payment=payment, type=Event.Type.USER_SECOND_FACTOR_RESET, actor="operator")
         assert len(lines(auditor)) == 3
         assert lines(auditor, actor="kim") == ["note.added"]
         assert lines(auditor, actor="operator") == ["user.second_factor_reset"]
@@ -155,7 +157,9 @@ class TestTheLog:
     def test_shows_the_newest_first_a_page_at_a_time(self, auditor: Staff, payment: Payment) -> None:
         for number in range(30):
             at = datetime(2026, 3, 1, 0, number, tzinfo=UTC)
-            make_event(payment, Event.Type.NOTE_ADDED, evidence={"note": f"note {number:02}"}, at=at)
+            EventFactory(
+                payment=payment, type=Event.Type.NOTE_ADDED, evidence={"note": f"note {number:02}"}, at=at
+            )
         first = auditor.read(reverse(LOG))
         assert first.index("note 29") < first.index("note 28")
         assert "note 05" in first

@@ -13,11 +13,11 @@ from django.db import connection
 from office.search import follow
 from office.search.follow import Follower
 from office.search.models import FollowedEvents, FoundName, FoundPayment
-from payments.domain.states import OperationKind, OperationState, PaymentState
-from payments.models import Attempt, Event, Payment
+from payments.domain.states import OperationKind
+from payments.models import Event, Payment
 from tests.database.sql import update
 from tests.settings import POSTGRES
-from tests.support.factories import make_attempt, make_event, make_operation, make_payment
+from tests.support.factories import AttemptFactory, EventFactory, OperationFactory, PaymentFactory
 from tests.support.unguarded import unguarded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,14 +55,14 @@ def settled() -> int:
 
 def made(**fields: Any) -> Payment:
     """A payment with its first event."""
-    payment = make_payment(**fields)
-    make_event(payment, Event.Type.PAYMENT_CREATED)
+    payment = PaymentFactory(**fields)
+    EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED)
     return payment
 
 
 class TestATransactionThatCommitsLate:
     def test_is_not_missed(self) -> None:
-        late, early = make_payment(), make_payment()
+        late, early = PaymentFactory(), PaymentFactory()
         follower = Follower()
         with another_session() as slow, another_session() as quick:
             first = note(slow, late)
@@ -81,10 +81,10 @@ class TestATransactionThatCommitsLate:
         assert settled() == second
 
     def test_is_not_missed_by_a_process_that_begins_meanwhile(self) -> None:
-        late, early = make_payment(), make_payment()
+        late, early = PaymentFactory(), PaymentFactory()
         with another_session() as slow:
             note(slow, late)
-            make_event(early, Event.Type.PAYMENT_CREATED)
+            EventFactory(payment=early, type=Event.Type.PAYMENT_CREATED)
             for _ in range(5):
                 Follower().step()
             slow.commit()
@@ -92,11 +92,11 @@ class TestATransactionThatCommitsLate:
         assert found() == {early.pk, late.pk}
 
     def test_is_not_waited_for_once_it_is_undone(self) -> None:
-        payment = make_payment()
+        payment = PaymentFactory()
         follower = Follower()
         with another_session() as slow:
             note(slow, payment)
-            last = make_event(made(), Event.Type.NOTE_ADDED)
+            last = EventFactory(payment=made(), type=Event.Type.NOTE_ADDED)
             for _ in range(4):
                 follower.step()
             assert settled() < last.pk
@@ -107,7 +107,7 @@ class TestATransactionThatCommitsLate:
         assert follower._known.missing == []
 
     def test_may_have_begun_before_the_search_was_there_at_all(self) -> None:
-        late = make_payment()
+        late = PaymentFactory()
         with another_session() as slow:
             note(slow, late)
             follow.rebuild()
@@ -163,8 +163,8 @@ class TestAfterAnAbsence:
     def test_the_lag_is_the_age_of_the_first_event_that_is_not_read(self) -> None:
         now = datetime.now(UTC)
         assert follow.lag(now) == timedelta(0)
-        make_event(make_payment(), Event.Type.PAYMENT_CREATED, at=now - timedelta(seconds=14))
-        make_event(make_payment(), Event.Type.PAYMENT_CREATED, at=now)
+        EventFactory(type=Event.Type.PAYMENT_CREATED, at=now - timedelta(seconds=14))
+        EventFactory(type=Event.Type.PAYMENT_CREATED, at=now)
         assert follow.lag(now) == timedelta(seconds=14)
         assert follow.behind(now) == "14 s"
         follow.catch_up()
@@ -173,7 +173,7 @@ class TestAfterAnAbsence:
 
     def test_a_lag_that_nobody_notices_is_none(self) -> None:
         now = datetime.now(UTC)
-        make_event(make_payment(), Event.Type.PAYMENT_CREATED, at=now - timedelta(seconds=2))
+        EventFactory(type=Event.Type.PAYMENT_CREATED, at=now - timedelta(seconds=2))
         assert follow.behind(now) == ""
 
 
@@ -183,7 +183,7 @@ class TestWhatIsFound:
         follow.catch_up()
         with unguarded():
             update(payment, state="DECLINED", decline_code="declined", declined_at=datetime.now(UTC))
-        make_event(payment, Event.Type.PAYMENT_DECLINED)
+        EventFactory(payment=payment, type=Event.Type.PAYMENT_DECLINED)
         follow.catch_up()
         row = FoundPayment.objects.get()
         assert (row.state, row.decline_code) == ("DECLINED", "declined")
@@ -192,12 +192,12 @@ class TestWhatIsFound:
             assert getattr(row, name) == getattr(payment, name), name
 
     def test_has_the_names_of_its_parts(self) -> None:
-        payment = make_payment(PaymentState.AUTHORIZED, bank_authorization_id="auth_1")
-        authorize = make_operation(payment, state=OperationState.SUCCEEDED, request_id="request-a")
-        make_attempt(authorize, bank_reference="auth_lost")
-        make_attempt(authorize, 2, Attempt.Result.SILENT)
-        make_operation(payment, OperationKind.CAPTURE, request_id="request-c")
-        make_event(payment, Event.Type.PAYMENT_AUTHORIZED)
+        payment = PaymentFactory(authorized=True, bank_authorization_id="auth_1")
+        authorize = OperationFactory(payment=payment, succeeded=True, request_id="request-a")
+        AttemptFactory(operation=authorize, bank_reference="auth_lost")
+        AttemptFactory(operation=authorize, number=2, silent=True)
+        OperationFactory(payment=payment, kind=OperationKind.CAPTURE, request_id="request-c")
+        EventFactory(payment=payment, type=Event.Type.PAYMENT_AUTHORIZED)
         follow.catch_up()
         names = FoundName.objects.filter(payment_id=payment.pk).values_list("name", flat=True)
         assert set(names) == {"auth_1", "auth_lost", "request-a", "request-c"}
