@@ -78,12 +78,12 @@ _CASES: dict[str, dict[str, Any]] = {
     "operation_in_progress": {"detail": "The capture is unfinished.", "payment": examples.pending("capture")},
     "needs_review": {"detail": "The capture is under review.", "payment": examples.pending("capture")},
     "not_supported": {
-        "detail": "The bank of this payment carries out no capture.",
+        "detail": "This payment's bank does not support capture.",
         "payment": examples.AUTHORIZED,
         "next_step": NEXT_WITHOUT[OperationKind.CAPTURE],
     },
     "authorization_expired": {
-        "detail": "The hold ran out before the capture. No money was taken; the hold is released.",
+        "detail": "The hold expired before the capture. No money was taken; the hold is released.",
         "payment": examples.EXPIRED,
     },
     "order_already_has_payment": {
@@ -104,7 +104,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": "This Idempotency-Key was first used for another request, or too long ago to be compared."
     },
     "amount_mismatch": {
-        "detail": "This payment can only be captured in full: $50.00; $49.99 was asked for.",
+        "detail": "This payment can only be captured in full: $50.00; $49.99 was requested.",
         "payment": examples.AUTHORIZED,
     },
     "internal_error": {
@@ -115,7 +115,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "payment": examples.FAILED,
     },
     "service_unavailable": {"detail": "FicPay cannot reach its database."},
-    "overloaded": {"detail": "FicPay waits for as many answers of this bank as it can."},
+    "overloaded": {"detail": "FicPay is already waiting for as many replies from this bank as it can."},
 }
 
 

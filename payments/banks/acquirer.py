@@ -1,7 +1,7 @@
-"""An acquirer with one call: no idempotency key, no look-up, nothing after the authorization.
+"""An acquirer with a single call, authorize: no idempotency key, no look-up, no capture, void or refund.
 
-A second call is a second authorization. So whatever is not the answer of its contract is silence, and what
-may have been executed here is never sent again.
+A second call would be a second authorization. So a reply outside its contract counts as silence, and an
+instruction that may have been executed is never sent again.
 """
 
 import json
@@ -39,9 +39,9 @@ _CODE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 
 
 class AcquirerBank:
-    """The bank of live currencies that FicMart's own bank does not take. Safe to use from many threads.
+    """The bank for live currencies that FicMart's own bank does not take. Thread-safe.
 
-    Nothing it raises, answers or logs holds the card.
+    No exception, reply or log line of it contains the card.
     """
 
     name = "acquirer"
@@ -80,7 +80,7 @@ class AcquirerBank:
             return NotSent("the acquirer has no such call")
         body = json.dumps(_request_body(instruction, card)).encode()
         reply = self._line.post(_PATH, body, may_send=may_send, read=lambda answer: read_answer(answer, card))
-        # However a call ended without an answer: nothing proves that the acquirer works on it no longer.
+        # However the call ended, a silence does not prove that the acquirer has stopped working on it.
         return replace(reply, is_over=False) if isinstance(reply, Silence) else reply
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
@@ -90,7 +90,7 @@ class AcquirerBank:
         return Unclear("the acquirer has no look-up")
 
     def is_healthy(self) -> bool:
-        """It cannot be asked."""
+        """Always: the acquirer has no health endpoint."""
         return True
 
 
@@ -105,12 +105,12 @@ def _request_body(instruction: Instruction, card: Card) -> dict[str, Any]:
 
 
 def read_answer(answer: Answered, card: Card) -> Reply:
-    """The acquirer's answer in our words; what its contract does not know is silence, whatever its status."""
+    """The acquirer's reply in our words. Anything outside its contract is silence, whatever the status."""
     status, body = answer.status, json_object(answer.content)
     if status == 503 and answer.content == b"":
         return NotDone(status, "issuer_not_asked")
     if status == 400 and body is not None and isinstance(body.get("error_message"), str):
-        # A field that we sent is malformed. Its message may quote the field.
+        # We sent a malformed field. Its message is not logged: it may quote the field.
         log.error("acquirer_refused_our_request")
         return BankError(Said.BANK_ERROR, status)
     if status != 200:

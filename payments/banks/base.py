@@ -15,13 +15,13 @@ from payments.domain.states import Mode, OperationKind
 
 @dataclass(frozen=True)
 class Instruction:
-    """One operation as a bank needs it: the same every time it is sent."""
+    """One operation as it is sent to a bank. Every attempt sends the same."""
 
     kind: OperationKind
     amount_minor: int
     currency: str
-    target_reference: str  # an authorization's id, for a refund a capture's, empty for an authorize
-    idempotency_key: str  # ours for the bank
+    target_reference: str  # the authorization's id; for a refund the capture's; empty for an authorize
+    idempotency_key: str  # the bank key: ours, not the merchant's
 
 
 class Bank(Protocol):
@@ -30,28 +30,28 @@ class Bank(Protocol):
     name: str
     mode: Mode  # live money, or test payments that move none
     abilities: Abilities
-    reads: Mapping[Said, str]  # how it says each word, for docs/outcomes.md; what it never says is left out
-    reference_prefixes: tuple[str, ...]  # how its references begin; its statements may leave them out
+    reads: Mapping[Said, str]  # what it sends for each word it ever says, for docs/outcomes.md
+    reference_prefixes: tuple[str, ...]  # of its references; its statements may omit them
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
-        """Send one attempt and wait for its end, within `Timing.attempt` seconds.
+        """Send one attempt and wait for its end, at most `Timing.attempt` seconds.
 
-        `may_send` is asked after connecting and before the first byte; where it says no, nothing is sent.
-        `card` is given with an authorize only. Raises nothing: whatever goes wrong is a reply.
+        `may_send` is called after connecting and before the first byte; if it returns False, nothing is sent.
+        `card` is given for an authorize only. Never raises: every failure is a reply.
         """
         ...
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
-        """Ask what is stored under an authorize's key, in a way that cannot hold money. As `send`.
+        """Ask which reply is stored under an authorize's key, in a way that cannot hold money. Like `send`.
 
-        A stored answer comes back as an approval that is replayed; INVALID_CARD is said where there is none.
+        A stored approval comes back with `replayed` set; INVALID_CARD means that nothing is stored.
         """
         ...
 
     def look_up(self, kind: OperationKind, reference: str) -> LookUp:
-        """What the bank knows of a hold, a capture or a refund by its own id. Raises nothing."""
+        """Look up a hold, a capture or a refund by the bank's id. Never raises."""
         ...
 
     def is_healthy(self) -> bool:
-        """Whether the bank says of itself that it works."""
+        """Whether the bank reports itself healthy."""
         ...

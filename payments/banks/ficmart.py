@@ -1,7 +1,7 @@
 """FicMart's bank, over HTTP.
 
-Translates an instruction into the bank's request and whatever comes back into our words. A 200 counts
-only if amount, currency and reference are those that were sent.
+Translates an instruction into the bank's request, and its reply into our words. A 200 is an approval only
+if its amount, currency and reference are those that were sent.
 """
 
 import json
@@ -40,7 +40,7 @@ _PATHS = {
     OperationKind.RELEASE: "/api/v1/voids",
     OperationKind.REFUND: "/api/v1/refunds",
 }
-# Where the answer names what was made, what it must say it did, and which reference it must repeat.
+# The reply's field with the new id, the status it must give, and the reference it must repeat.
 _ANSWERS = {
     OperationKind.AUTHORIZE: ("authorization_id", "approved", None),
     OperationKind.CAPTURE: ("capture_id", "captured", "authorization_id"),
@@ -48,7 +48,7 @@ _ANSWERS = {
     OperationKind.RELEASE: ("void_id", "voided", "authorization_id"),
     OperationKind.REFUND: ("refund_id", "refunded", "capture_id"),
 }
-# What can be looked up by its own id, and the instant it was made: there is nothing for voids.
+# What can be looked up by the bank's id, and the field with its time. Voids cannot be looked up.
 _LOOK_UPS = {
     OperationKind.AUTHORIZE: "/api/v1/authorizations",
     OperationKind.CAPTURE: "/api/v1/captures",
@@ -60,8 +60,8 @@ _MADE_AT = {
     OperationKind.REFUND: "refunded_at",
 }
 _PREFIXES = {OperationKind.AUTHORIZE: "auth_", OperationKind.CAPTURE: "cap_", OperationKind.REFUND: "ref_"}
-# The statuses with which the bank says no of its own judgement. The same code under another one (401, 403,
-# 404...) is somebody else's, and finishes nothing.
+# The statuses of the bank's own declines and errors. The same code under another status (401, 403, 404...)
+# comes from something in between and settles nothing.
 _JUDGING = (400, 402)
 _TROUBLE = "internal_error"
 _WORDS = {
@@ -84,30 +84,25 @@ _READS: Mapping[Said, str] = {
     Said.SILENCE: "400 `internal_error`, timeout, reset, any other 5xx, 2xx or 3xx, an unreadable answer",
     Said.NOT_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
 }
-_OPERATIONS = frozenset(
-    {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
-)
-# It forgets stored answers after 24 to 25 hours, and would execute what is sent later as new.
-_KNOWS_KEYS_FOR = timedelta(hours=23)
 _ID = re.compile(r"(?:[a-z]+_)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _OPERATIONS = frozenset(
     {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
 )
-# It forgets stored answers after 24 to 25 hours, and would execute what is sent later as new.
+# The bank forgets a stored reply after 24 to 25 hours and would then execute the instruction again.
 _KNOWS_KEYS_FOR = timedelta(hours=23)
-_LOOK_UP_TRIES = 3  # one answer in twenty is the bank's weather
-_WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's answer names none
+_LOOK_UP_TRIES = 3  # about one reply in twenty is a random error of the bank
+_WITHOUT_AMOUNT = (OperationKind.VOID, OperationKind.RELEASE)  # the bank's reply gives none
 _REFERENCE = re.compile(r"[A-Za-z0-9_\-]{1,64}")
-_CODE = re.compile(r"[a-z_]{1,64}")  # no digits: what is kept of an answer holds no card number
-# A card that passes the bank's form and cannot exist: no network's numbers begin with 99 or are this long.
+_CODE = re.compile(r"[a-z_]{1,64}")  # no digits, so that a stored code cannot hold a card number
+# Passes the bank's validation but cannot exist: no network issues numbers that begin with 99.
 _NO_CARD = Card("9999999999999999998", 12, 2099, "000")
 _LONGEST_RETRY_AFTER = 60.0
 
 
 class FicmartBank:
-    """The bank of the live mode. Safe to use from many threads.
+    """The bank of the live mode. Thread-safe.
 
-    Nothing it raises, answers or logs holds the card.
+    No exception, reply or log line of it contains the card.
     """
 
     name = "ficmart"
@@ -118,8 +113,9 @@ class FicmartBank:
     def __init__(
         self, url: str, timing: Timing, *, closes_when_finished: bool = False, calls_in_flight: int = 48
     ) -> None:
-        """`closes_when_finished`: whether a connection that is closed in order proves that the bank has ended
-        its work. So does FicMart's bank, where nothing that may give up earlier stands between.
+        """`closes_when_finished`: whether an orderly close of the connection proves that the bank is done.
+
+        FicMart's bank closes only then; a proxy in between may close earlier.
         """
         self.abilities = Abilities(
             operations=_OPERATIONS,
@@ -152,14 +148,14 @@ class FicmartBank:
         return self._as_far_as_it_is_the_banks(_without_card(reply, card))
 
     def _as_far_as_it_is_the_banks(self, reply: Reply) -> Reply:
-        """What is no answer of the bank's own may be that of whoever stands between, who gave up waiting."""
+        """A silence not from the bank itself may come from a proxy that gave up: the bank may still work."""
         is_its_own = isinstance(reply, Silence) and reply.reason == f"{reply.status} {_TROUBLE}"
         if isinstance(reply, Silence) and not is_its_own and not self._closes_when_finished:
             return replace(reply, is_over=False)
         return reply
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
-        """The bank looks a key up before it reads the body, so a stored answer comes back for any card."""
+        """The bank looks up the key before it reads the body, so any card gets the stored reply."""
         return self.send(instruction, card=_NO_CARD, may_send=may_send)
 
     def look_up(self, kind: OperationKind, reference: str) -> LookUp:
@@ -171,7 +167,7 @@ class FicmartBank:
             if status in (200, 404):
                 break
         if status == 404:
-            # While its database is down the bank knows nothing at all, and says so with a 404.
+            # While its own database is down, the bank replies 404 to everything.
             return NotThere() if self.is_healthy() else Unclear("it is not healthy")
         return (
             _read_look_up(kind, reference, body)
@@ -184,7 +180,7 @@ class FicmartBank:
         return status == 200 and body is not None and body.get("status") == "healthy"
 
     def _get(self, path: str, seconds: float) -> tuple[int | None, dict[str, Any] | None]:
-        """Status and JSON of a question that moves no money; None for what did not come or is none."""
+        """Status and JSON object of a GET; each is None where it did not come or could not be read."""
         answer = self._line.get(path, seconds)
         return (answer.status, json_object(answer.content)) if answer is not None else (None, None)
 
@@ -210,7 +206,7 @@ def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]
 
 
 def read_answer(instruction: Instruction, answer: Answered) -> Reply:
-    """The bank's answer in our words; what cannot be read is silence, whatever its status."""
+    """The bank's reply in our words. An unreadable one is silence, whatever its status."""
     status, headers, body = answer.status, answer.headers, json_object(answer.content)
     if status == 200:
         if body is None:
@@ -220,8 +216,8 @@ def read_answer(instruction: Instruction, answer: Answered) -> Reply:
         return Silence("unexpected status", status)
     patience = _retry_after(headers)
     code = body.get("error") if body else None
-    # Only one 5xx is the bank's word that nothing was done. Others speak for whoever stands between, who
-    # may have given up on a call that the bank is still working on.
+    # Only a 500 of the bank's own proves that nothing was done. Another 5xx may come from a proxy that gave
+    # up on a call the bank is still working on.
     if not isinstance(code, str) or not _CODE.fullmatch(code):
         return Silence("unreadable error", status, patience, is_over=status < 500)
     if status >= 500 and (status, code) != (500, _TROUBLE):
@@ -230,9 +226,9 @@ def read_answer(instruction: Instruction, answer: Answered) -> Reply:
 
 
 def _read_error(status: int, code: str, patience: float | None) -> Reply:
-    """The bank's no, in our words. A 500 comes before anything is executed or after all was rolled back.
+    """A decline or an error in our words. A 500 means that nothing was executed, or all was rolled back.
 
-    Below 500 `internal_error` proves nothing: it is what a failed commit says, and a database that is down.
+    A 400 `internal_error` proves nothing: the bank sends it for a failed commit too.
     """
     if code == _TROUBLE and status < 500:
         return Silence(f"{status} {code}", status, patience)
@@ -243,7 +239,7 @@ def _read_error(status: int, code: str, patience: float | None) -> Reply:
 
 
 def _without_card(reply: Reply, card: Card | None) -> Reply:
-    """The reply, unless the bank gave the card's number back as its own reference: that is none to keep."""
+    """The reply; a silence where the bank's reference is the card's number, which must not be stored."""
     if card is not None and isinstance(reply, Approval) and holds_number(reply.reference, card):
         return Silence("answer without a reference", reply.status)
     return reply
@@ -259,7 +255,7 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
         expected[target_field] = instruction.target_reference
     if instruction.kind not in _WITHOUT_AMOUNT:
         expected |= {"amount": instruction.amount_minor, "currency": instruction.currency}
-    # An amount of 5000.0 or true is no amount, though Python would call them equal.
+    # Compare types too: 5000.0 is not a valid amount, though Python calls it equal to 5000.
     if any(type(body.get(name)) is not type(value) for name, value in expected.items()):
         return Silence("incomplete answer", 200)
     wrong = [name for name, value in expected.items() if body[name] != value]
@@ -274,7 +270,7 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
 
 
 def _whole(kind: OperationKind, reference: str) -> str:
-    """The id as the bank writes it: its statements name it without the prefix, and people in capitals."""
+    """The id as the bank's API spells it. Statements omit the prefix; people may type capitals."""
     found = _ID.fullmatch(reference)
     if found is None or kind not in _PREFIXES:
         return reference
@@ -308,7 +304,7 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _timestamp(text: Any) -> datetime | None:
-    """RFC 3339 with up to nine fractional digits, of which Python keeps six."""
+    """Parse RFC 3339 with up to nine fractional digits; Python keeps six."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,13 +1,12 @@
-"""HTTP in which the sender knows whether a byte has left, and for how long at most it will wait.
+"""HTTP with two guarantees: the sender knows whether a byte has left, and the whole exchange is bounded.
 
-Two things the library below does not say or hold by itself: whether a failed request may have reached
-the other side, and an upper bound on the whole exchange (its timeouts are per read, so a peer that
-dribbles a byte a second is never late). Here each read and write waits for what is left of the exchange at
-most.
+urllib3 gives neither. It does not say whether a failed request may have reached the peer, and its timeouts
+are per read, so a peer that dribbles a byte a second never times out. Here each read and write waits at most
+for the time left of the exchange.
 
-Each exchange has a connection of its own. One kept alive may be closed by the other side at the moment it
-is used again, or have been dead for a while: then nobody knows whether the request was seen, and a moment's
-saving has become a doubt about money. What a peer sent too much stays with the exchange it was sent in.
+Each exchange has a connection of its own. A reused one may already be closed by the peer; then nobody knows
+whether the request arrived, and a saved handshake has become a doubt about money. Surplus bytes of one reply
+cannot be taken for the next.
 """
 
 import io
@@ -41,21 +40,21 @@ from payments.domain.timing import Timing
 log = structlog.get_logger("payments.banks")
 _LARGEST_ANSWER = 64 * 1024
 _HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
-# It quotes what it cannot parse: the other side's words, which may hold ours.
+# It logs what it cannot parse: the peer's bytes, which may echo the card.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 _address = cache(parse_url)
 
 
 class SendingForbidden(Exception):
-    """When the connection stood, the caller was no longer allowed to send; nothing was sent."""
+    """The caller was no longer allowed to send once the connection stood. Nothing was sent."""
 
 
 class Exchange(io.RawIOBase):
-    """One request and its answer. http.client reads and writes it in place of the connected socket.
+    """One request and its reply. http.client reads and writes it in place of the connected socket.
 
-    No read or write waits longer than `patience`, and none waits past the deadline, nor does a TLS handshake.
-    Each address of the bank is tried for the connection's own timeout. Resolving the bank's name has only the
-    resolver's timeouts: after a slow one `may_send` says no, or no time is left, and nothing is sent.
+    No read, write or TLS handshake waits longer than `patience`, nor past the deadline. Each address of the
+    bank is tried for the connection's own timeout. DNS has only the resolver's timeouts: after a slow look-up
+    `may_send` returns False or no time is left, and nothing is sent.
     """
 
     def __init__(self, seconds: float, patience: float, may_send: Callable[[], bool] = lambda: True) -> None:
@@ -71,7 +70,7 @@ class Exchange(io.RawIOBase):
             self._socket.close()
 
     def close(self) -> None:
-        """Nothing: http.client closes the socket before it reads the answer. The exchange closes it."""
+        """Do nothing: http.client calls it before it reads the response. `__exit__` closes the socket."""
 
     def watch(self, connected: socket.socket, patience: float) -> None:
         """Called with a new connection's socket, before any handshake: the bound holds from here on."""
@@ -93,7 +92,7 @@ class Exchange(io.RawIOBase):
                 rest = rest[connected.send(rest) :]
             except (BrokenPipeError, ConnectionResetError):
                 self.lost = True
-                return  # a bank that closes before it has read everything may have answered
+                return  # a bank that closes before it has read everything may have replied
 
     def readinto(self, buffer: Any) -> int:
         return self._in_time().recv_into(buffer)
@@ -105,16 +104,16 @@ class Exchange(io.RawIOBase):
         return io.BufferedReader(self)
 
     def settimeout(self, _seconds: float) -> None:
-        """Nothing: each read and write sets its own."""
+        """Do nothing: each read and write sets its own timeout."""
 
     def _in_time(self) -> socket.socket:
-        """The socket, which waits as long as it may from here on."""
+        """The socket, its timeout set to the time that is left."""
         assert self._socket is not None  # noqa: S101 - only a connection that stands reads and writes
         self._socket.settimeout(min(self._patience, self._left()))
         return self._socket
 
     def _left(self) -> float:
-        """Seconds. Raises TimeoutError when none are left."""
+        """Seconds left of the exchange. Raises TimeoutError when there are none."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -176,7 +175,7 @@ class _GuardedAdapter(HTTPAdapter):
 
 @dataclass(frozen=True)
 class Answered:
-    """What came back: not read yet. The body is None where it is too long to be an answer."""
+    """The raw HTTP response of a bank. `content` is None where the body is too long."""
 
     status: int
     headers: Mapping[str, str]
@@ -184,9 +183,9 @@ class Answered:
 
 
 class Line:
-    """One bank's address, called within its bounds. Safe to use from many threads.
+    """Calls to one bank's address, within its time bounds. Thread-safe.
 
-    Nothing it raises, answers or logs holds what was sent.
+    No exception, reply or log line of it contains what was sent.
     """
 
     def __init__(self, url: str, timing: Timing) -> None:
@@ -202,10 +201,10 @@ class Line:
         read: Callable[[Answered], Reply],
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send JSON once and wait for the end, within `Timing.attempt` seconds. Raises nothing.
+        """Send JSON once and wait for the end, at most `Timing.attempt` seconds. Never raises.
 
-        `may_send` is asked after connecting and before the first byte; where it says no, nothing is sent.
-        `read` puts an answer into our words.
+        `may_send` is called after connecting and before the first byte; if it returns False, nothing is sent.
+        `read` turns the HTTP response into a reply.
         """
         timing = self._timing
         exchange = Exchange(timing.attempt, timing.read, self._with_time_to_read(may_send))
@@ -217,19 +216,19 @@ class Line:
                     (_address(self._url).path or "") + path,
                     body,
                     {"Content-Type": "application/json", **_HEADERS, **(headers or {})},
-                    preload_content=False,  # so that an endless answer is not read to its end
+                    preload_content=False,  # or an endless body would be read to its end
                 )
                 response = connection.getresponse()
                 answered = Answered(response.status, response.headers, _body(response))
             return read(answered)
         except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
-            # The exception's text may hold what was sent: only its kind is told.
+            # Log only the exception's type: its text may contain what was sent.
             if not isinstance(error, SendingForbidden | HTTPError | HTTPException | OSError):
                 log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
             return _failure(error, exchange)
 
     def get(self, path: str, seconds: float) -> Answered | None:
-        """A question that moves no money; None where no answer came."""
+        """A GET, which moves no money; None where no response came."""
         exchange = Exchange(seconds, seconds)
         try:
             question = requests.Request("GET", self._url + path, headers=_HEADERS).prepare()
@@ -239,7 +238,7 @@ class Line:
                 adapter.send(question, stream=True, timeout=seconds) as response,
             ):
                 return Answered(response.status_code, response.headers, _body(response.raw))
-        except Exception:  # noqa: BLE001 - whatever it was, the bank has not answered
+        except Exception:  # noqa: BLE001 - whatever it was, the bank has not replied
             return None
 
     def _connection(self, exchange: Exchange) -> HTTPConnection:
@@ -251,13 +250,13 @@ class Line:
         return connection
 
     def _with_time_to_read(self, may_send: Callable[[], bool]) -> Callable[[], bool]:
-        """Not asked either where finding and connecting took so long that the bound would cut the read."""
+        """`may_send`, and False where connecting took so long that the read would be cut short."""
         last_start = time.monotonic() + self._timing.attempt - self._timing.read
         return lambda: time.monotonic() < last_start and may_send()
 
 
 def json_object(content: bytes | None) -> dict[str, Any] | None:
-    """The object that a body holds, or None where it holds something else."""
+    """The body's JSON object, or None where it is something else."""
     try:
         body = json.loads(content or b"")
     except (ValueError, RecursionError):
@@ -266,7 +265,7 @@ def json_object(content: bytes | None) -> dict[str, Any] | None:
 
 
 def holds_number(reference: str, card: Card) -> bool:
-    """Whether what a bank calls its own reference is the number it was sent: that is none to keep."""
+    """Whether the bank's reference contains the card's number, so that it must not be stored."""
     return card.number in re.sub(r"\D", "", reference)
 
 
@@ -286,7 +285,7 @@ def _failure(error: Exception, exchange: Exchange) -> NotSent | Silence:
         reason = "connection lost" if exchange.sent else "connection failed"
     if not exchange.sent:
         return NotSent(reason)
-    # Only a connection closed in order, after all was sent and before a byte of an answer, can prove that the
-    # bank's work is over. Our giving up does not, nor does a reset: a process killed in its commit leaves the
-    # commit to its database.
+    # Only an orderly close, after all was sent and before a byte came back, can prove that the bank's work is
+    # over. Our own timeout does not, nor does a reset: the bank's process may have been killed while its
+    # database commits.
     return Silence(reason, is_over=isinstance(error, RemoteDisconnected) and not exchange.lost)

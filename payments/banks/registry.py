@@ -1,4 +1,4 @@
-"""The banks by name. A merchant names one for each mode; a payment keeps the one it began with."""
+"""The banks by name. A merchant's routes name them; a payment keeps the bank it began with."""
 
 from collections.abc import Callable
 from functools import cache
@@ -32,7 +32,7 @@ NAMES = tuple(_MAKERS)
 
 @cache
 def bank_named(name: str) -> Bank:
-    """The bank of that name, one object a process. Raises KeyError for a name nobody registered."""
+    """The bank of that name, one object per process. Raises KeyError for an unknown name."""
     return _MAKERS[name]()
 
 

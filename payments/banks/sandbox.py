@@ -1,8 +1,8 @@
-"""The bank of the test mode, inside this process: the four test cards, no network, no waiting.
+"""The bank of the test mode, inside this process: four test cards, no network, no waiting.
 
-It keeps no books, so that every web process answers alike and a restart forgets nothing: what it makes
-is named after the bank key, so a repeated instruction gets the same answer. The payment's own state
-machine is what a test exercises.
+It stores nothing, so every web process replies alike and a restart loses nothing. It derives its references
+from the bank key, so a repeated instruction gets the same reply. A test exercises the payment's own state
+machine.
 """
 
 from collections.abc import Callable, Mapping
@@ -92,7 +92,7 @@ class SandboxBank:
         return Approval(200, reference, replayed=False, expires_at=now + _HOLD_LASTS)
 
     def probe(self, instruction: Instruction, *, may_send: Callable[[], bool]) -> Reply:
-        """It keeps no books, so nothing is ever stored: an interrupted authorize has held nothing."""
+        """The sandbox stores nothing: an interrupted authorize has held nothing."""
         return (
             Decline(Said.INVALID_CARD, 400) if may_send() else NotSent("the lease had no room for an attempt")
         )

@@ -1,4 +1,4 @@
-"""What a bank can do: every bank states it, and others ask for the ability, never for the bank."""
+"""What a bank can do. Each bank states it; other code asks for the ability, never for the bank."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,93 +25,93 @@ class StatementFormat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Abilities:
-    """What one bank can do. Raises ValueError when the parts contradict each other.
+    """What one bank can do. Raises ValueError when the abilities contradict each other.
 
-    What may have been executed is sent again only while `knows_key` says so.
+    An instruction that may have been executed is sent again only while `knows_key` is true.
     """
 
     operations: frozenset[OperationKind]  # of authorize, capture, void, refund; a release is a void
     currencies: frozenset[str]  # ISO 4217
-    captures_parts: bool  # less than the hold, once; the rest of it is released
+    captures_parts: bool  # less than the hold, once; the rest is released
     refunds_parts: bool  # several refunds, up to what was captured
-    knows_keys_for: timedelta | None  # since a key's first attempt; None: never, ALWAYS: for good
-    probes_without_card: bool  # what is stored under an authorize's key can be asked for without the card
-    looks_up: frozenset[OperationKind]  # what can be read by the bank's own id: hold, capture, refund
-    says_how_it_is: bool  # it can be asked for its health
-    voids_expired_holds: bool  # which frees the customer's money
+    knows_keys_for: timedelta | None  # from a key's first attempt; None: not at all; ALWAYS: forever
+    probes_without_card: bool  # the reply stored under an authorize's key can be read without the card
+    looks_up: frozenset[OperationKind]  # by the bank's own id: of hold, capture, refund
+    says_how_it_is: bool  # reports its own health
+    voids_expired_holds: bool  # a void frees the customer's money after the expiry, too
     statements: frozenset[StatementFormat]
-    calls_in_flight: int  # its own threads: a bank that stalls starves nobody else
-    timing: Timing  # and its own bounds
+    calls_in_flight: int  # at most; its own threads, so that a stalled bank starves no other
+    timing: Timing  # its own bounds
 
     def __post_init__(self) -> None:
         if not (OperationKind.AUTHORIZE in self.operations and self.operations <= _INSTRUCTIONS):
             raise ValueError("A bank authorizes, and may capture, void and refund; a release is a void.")
         if not self.currencies or not self.currencies <= DENOMINATIONS.keys():
-            raise ValueError("A bank has a currency, and of each the exponent is known.")
+            raise ValueError("A bank takes at least one currency, each with a known exponent.")
         if OperationKind.REFUND in self.operations and OperationKind.CAPTURE not in self.operations:
-            raise ValueError("What is refunded must have been captured.")
+            raise ValueError("A bank that refunds must also capture.")
         for kind, ability in (
             (OperationKind.CAPTURE, self.captures_parts),
             (OperationKind.REFUND, self.refunds_parts),
             (OperationKind.VOID, self.voids_expired_holds),
         ):
             if ability and kind not in self.operations:
-                raise ValueError(f"What is said of its {kind} needs a bank that can {kind}.")
+                raise ValueError(f"An ability about its {kind} needs a bank that can {kind}.")
         if self.knows_keys_for is not None and self.knows_keys_for <= timedelta(0):
-            raise ValueError("A bank that knows no keys says None.")
+            raise ValueError("`knows_keys_for` must be positive, or None for a bank without keys.")
         if self.probes_without_card and self.knows_keys_for is None:
-            raise ValueError("A probe asks for what is stored under a key: the bank must know keys.")
+            raise ValueError("A probe reads what is stored under a key: the bank must know keys.")
         if not self.looks_up <= self.operations & _HAVE_AN_ID:
             raise ValueError("Only holds, captures and refunds that a bank makes can be looked up there.")
         if self.calls_in_flight < 1:
-            raise ValueError("A bank that takes no call can do nothing.")
+            raise ValueError("A bank must take at least one call at a time.")
 
     def can(self, kind: OperationKind) -> bool:
-        """Whether the bank carries out this instruction at all; else it is not supported."""
+        """Whether the bank carries out instructions of this kind."""
         return (OperationKind.VOID if kind is OperationKind.RELEASE else kind) in self.operations
 
     def knows_key(self, age: timedelta) -> bool:
-        """Whether a key whose first attempt is so old still stands for its instruction.
+        """Whether the bank still knows a key whose first attempt is `age` old.
 
-        Only then may what was perhaps executed be sent again.
+        Only then may an instruction that was perhaps executed be sent again.
         """
         return self.knows_keys_for is not None and age < self.knows_keys_for
 
     @property
     def knows_keys(self) -> bool:
-        """Whether it knows an instruction by its key at all; else nothing follows a doubt there."""
+        """Whether it knows instructions by their keys; if not, nothing is sent after a doubt."""
         return self.knows_keys_for is not None
 
     @property
     def answers_last(self) -> timedelta | None:
-        """How old a key may be, at most, for finding nothing under it to prove anything; None: for good.
+        """How long the bank keeps a stored reply, so that its absence still proves something; None: forever.
 
-        An hour older than what is sent under it: the last answer is still there to be asked for.
+        An hour longer than keys are used, so that the reply to the last attempt can still be read.
         """
         if self.knows_keys_for is None:
             return timedelta(0)
         return None if self.knows_keys_for == ALWAYS else self.knows_keys_for + _LAST_ANSWER_IS_THERE
 
     def may_have_forgotten(self, age: timedelta) -> bool:
-        """Whether a bank that finds nothing under a key so old proves nothing by it."""
+        """Whether the key is so old that the absence of a stored reply proves nothing."""
         return self.answers_last is not None and age >= self.answers_last
 
     def takes(self, kind: OperationKind, amount_minor: int, *, of_minor: int) -> bool:
         """Whether a capture or a refund may be of this amount.
 
-        `of_minor` is what is left to capture or to refund. All of it always may be.
+        `of_minor` is what is left to capture or to refund; the full amount is always allowed.
         """
         return 0 < amount_minor <= of_minor if self.takes_parts(kind) else 0 < amount_minor == of_minor
 
     def takes_parts(self, kind: OperationKind) -> bool:
-        """Whether an instruction of this kind may be of less than what is left. A hold is voided whole."""
+        """Whether an instruction of this kind may be for less than what is left. A void never is."""
         return {OperationKind.CAPTURE: self.captures_parts, OperationKind.REFUND: self.refunds_parts}.get(
             kind, False
         )
 
     def does_once(self, kind: OperationKind) -> bool:
-        """Whether "done already" can be about one instruction only, however often that was tried.
+        """Whether the bank executes this kind once per payment, so that "already" names one instruction.
 
-        Where refunds come in parts, the bank may mean another one.
+        Where refunds come in parts, "already refunded" may be about another refund.
         """
         return kind is not OperationKind.REFUND or not self.refunds_parts

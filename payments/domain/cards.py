@@ -1,9 +1,9 @@
-"""Cards: in memory only.
+"""Cards, which are kept in memory only.
 
-A card's number and CVV never leave this object except towards the bank, so it does not print them.
-Whatever else might carry a number by mistake is checked or masked by the functions below. What people
-write is refused for anything that looks like a number; what machines send only for the number of the card
-in the same request, since the order numbers of real shops look like card numbers; logs mask always.
+A card's number and CVV leave this object only towards the bank; its repr omits them. The functions below find
+card numbers in other text. Text that people type is refused if it contains anything like a card number. Text
+from a merchant's system is refused only if it contains the number of the card in the same request, since real
+order numbers look like card numbers. Logs are always masked.
 """
 
 import re
@@ -14,7 +14,7 @@ from functools import cache
 from itertools import accumulate
 from unicodedata import decimal
 
-# What the networks issue: the leading digits and the lengths (ISO/IEC 7812, the networks' own ranges).
+# Leading digits and lengths by network (ISO/IEC 7812 and the networks' published ranges).
 _NETWORKS: tuple[tuple[str, re.Pattern[str], frozenset[int]], ...] = (
     ("visa", re.compile(r"4"), frozenset({13, 16, 19})),
     ("mastercard", re.compile(r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), frozenset({16})),
@@ -25,13 +25,13 @@ _NETWORKS: tuple[tuple[str, re.Pattern[str], frozenset[int]], ...] = (
     ("unionpay", re.compile(r"62|81"), frozenset({16, 17, 18, 19})),
     ("maestro", re.compile(r"50|5[6-9]|6"), frozenset(range(13, 20))),
 )
-# Digits as people write them: in groups parted by up to three blanks, dashes, dots, slashes, underscores,
-# plus signs (a form's blanks) or characters that do not show.
+# Digits as people write them: in groups separated by up to three spaces, dashes, dots, slashes, underscores,
+# plus signs (an encoded form's spaces) or invisible characters.
 _GROUP = re.compile(r"\d+")
 _PART = r"[\s\u00ad\u200b-\u200d\u2060\ufeff+./_\u00b7\u2010-\u2015\u2212-]{1,3}"
 _RUN = re.compile(rf"\d+(?:{_PART}\d+)*")
-# RFC 9562, the versions that callers take for their keys and orders, with or without dashes. One in 1,500
-# holds digits that would pass for a card number.
+# RFC 9562, the versions that callers use for keys and orders, with or without dashes. One in 1,500 contains
+# digits that would pass for a card number.
 _UUID = re.compile(
     r"(?<![0-9a-z])[0-9a-f]{8}(-?)[0-9a-f]{4}\1[457][0-9a-f]{3}\1[89ab][0-9a-f]{3}\1[0-9a-f]{12}(?![0-9a-z])",
     re.IGNORECASE | re.ASCII,
@@ -39,7 +39,7 @@ _UUID = re.compile(
 _LENGTHS = range(13, 20)
 _NO_DIGITS = re.compile(r"\D+")
 _PARTED = re.compile(r"[\s,;:|*']+")
-_LAST_ON_EARTH = timedelta(hours=12)  # when a month has ended in UTC, it lasts this long in UTC-12
+_LAST_ON_EARTH = timedelta(hours=12)  # a month that has ended in UTC lasts this much longer in UTC-12
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # Luhn: every second digit is doubled, 10 to 18 lose 9
 
 
@@ -82,26 +82,26 @@ def has_expired(year: int, month: int, now: datetime) -> bool:
 
 
 def contains_number(text: str, number: str) -> bool:
-    """Whether the text holds the digits of this very number, in whatever script and however parted."""
+    """Whether the text contains the digits of this number, in any script and with any separators."""
     digits = _NO_DIGITS.sub("", text)
     return number in (digits if digits.isascii() else "".join(str(decimal(digit)) for digit in digits))
 
 
 def contains_card_number(text: str) -> bool:
-    """Whether the text holds a Luhn-valid run of 13 to 19 digits that begins like a network's number.
+    """Whether the text contains a Luhn-valid run of 13 to 19 digits that begins like a network's number.
 
-    Of whatever length that network's numbers are: what was mistyped is secret, too. A UUID is no number.
+    The network's own lengths do not matter: a mistyped number is secret, too. UUIDs are skipped.
     """
     return _has_digits_enough(text) and next(_card_numbers(text), None) is not None
 
 
 def people_wrote_card_number(text: str) -> bool:
-    """The same of what people type. They part digits by more than machines do: commas, bars, many blanks."""
+    """Like `contains_card_number`, for typed text, where commas, bars and many spaces separate digits too."""
     return contains_card_number(_PARTED.sub(" ", text))
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with each digit of a card number but the last four replaced by an asterisk."""
+    """The text with all but the last four digits of each card number replaced by asterisks."""
     if not _has_digits_enough(text):
         return text
     masked = list(text)
@@ -112,14 +112,14 @@ def mask_card_numbers(text: str) -> str:
 
 
 def _has_digits_enough(text: str) -> bool:
-    """Most texts do not, and nothing more need be asked of them."""
+    """A cheap first test, which most texts fail."""
     return len(text) >= _LENGTHS.start and len(_NO_DIGITS.sub("", text)) >= _LENGTHS.start
 
 
 def _card_numbers(text: str) -> Iterator[Sequence[int]]:
-    """Where the digits of every card number stand. A number begins and ends with a group of digits.
+    """The positions of the digits of each card number. A number begins and ends at a group's edge.
 
-    In time proportional to the text's length, however it is made: request bodies come through here.
+    Takes linear time for any text: request bodies come through here.
     """
     without_ids = _UUID.sub(_crossed_out, text)
     for run in _RUN.finditer(without_ids):
@@ -128,14 +128,14 @@ def _card_numbers(text: str) -> Iterator[Sequence[int]]:
 
 
 def _crossed_out(uuid: re.Match[str]) -> str:
-    """As many characters that are no digits. A UUID without a letter is none: nobody ever makes one."""
+    """As many x's. A UUID without a letter is left: no generator ever makes one."""
     return "x" * len(uuid.group()) if re.search("[a-f]", uuid.group(), re.IGNORECASE) else uuid.group()
 
 
 def _card_numbers_in(text: str, start: int, end: int) -> Iterator[Sequence[int]]:
     positions: list[int] = []
-    begins: list[int] = []  # how many digits stand before each group
-    ends: set[int] = set()  # and how many when it ends
+    begins: list[int] = []  # how many digits precede each group
+    ends: set[int] = set()  # how many digits there are at each group's end
     for group in _GROUP.finditer(text, start, end):
         begins.append(len(positions))
         positions.extend(range(group.start(), group.end()))

@@ -1,6 +1,6 @@
-"""The table of outcomes: a row for what the bank may say, a column for what it was asked.
+"""The table of outcomes: a row per kind of reply, a column per kind of operation, a meaning in each cell.
 
-`outcomes` draws the conclusions from its cells.
+`outcomes` turns meanings into outcomes.
 """
 
 from enum import Enum, auto
@@ -10,17 +10,17 @@ from payments.domain.states import OperationKind
 
 
 class Answer(Enum):
-    """The rows: kinds of replies that mean the same."""
+    """The rows: replies of one kind have the same meaning."""
 
     APPROVED = auto()
-    APPROVED_ANEW_AFTER_SILENCE = auto()  # not the stored answer, after a silent attempt
-    REPLAYED_AFTER_SILENCES = auto()  # one silent attempt made the stored answer, not the others
+    APPROVED_ANEW_AFTER_SILENCE = auto()  # not a stored reply, after a silent attempt
+    REPLAYED_AFTER_SILENCES = auto()  # a stored reply is that of one silent attempt, not of the others
     DECLINED_BY_ISSUER = auto()
-    INVALID_CARD = auto()  # also what a database that fails midway makes the bank say
+    INVALID_CARD = auto()  # the bank also says it when its database fails midway
     TROUBLE = auto()  # nothing readable, or the bank's proof that this request did nothing
     NOTHING_SENT = auto()
     AUTHORIZATION_EXPIRED = auto()
-    ALREADY_USED_AFTER_SILENCE = auto()  # captured or voided, the bank does not say which
+    ALREADY_USED_AFTER_SILENCE = auto()  # captured or voided; the bank does not say which
     ALREADY_CAPTURED_AFTER_SILENCE = auto()
     ALREADY_VOIDED_AFTER_SILENCE = auto()
     ALREADY_REFUNDED_AFTER_SILENCE = auto()
@@ -33,14 +33,14 @@ class Meaning(Enum):
     SUCCEEDED = auto()
     SUCCEEDED_AWAITING_STATEMENT = auto()  # an earlier attempt may have made a second hold
     DECLINED = auto()
-    DECLINED_IF_HEALTHY = auto()  # a decline only from a bank whose health is good right after
+    DECLINED_IF_HEALTHY = auto()  # a decline only if the bank is healthy right after
     REJECTED = auto()
     IN_DOUBT = auto()  # ask again with the same key
     NOT_SENT = auto()  # ask again; NOT_EXECUTED if no attempt is in doubt
-    DEDUCED = auto()  # our own earlier attempt did it, if nothing else can have; the id is unknown
+    DEDUCED = auto()  # an earlier attempt of ours did it, if nothing else can have; the id is unknown
     CAPTURED_ID_UNKNOWN = auto()  # likewise, but without the capture's id no refund is possible
-    CONTRADICTION = auto()  # the bank disagrees with our books: counts when repeated in good health
-    NEGATIVE_PROBE = auto()  # from a bank in good health: nothing is stored under the key
+    CONTRADICTION = auto()  # the bank disagrees with our books; counts when a healthy bank repeats it
+    NEGATIVE_PROBE = auto()  # from a healthy bank: nothing is stored under the key
 
 
 _OK, _OK_WAIT = Meaning.SUCCEEDED, Meaning.SUCCEEDED_AWAITING_STATEMENT
@@ -71,24 +71,24 @@ MEANINGS: dict[tuple[Answer, OperationKind], Meaning] = {
 }
 # A release is a void at the bank.
 MEANINGS |= {(answer, OperationKind.RELEASE): MEANINGS[answer, OperationKind.VOID] for answer in Answer}
-# Nobody waits for a release: where nothing could be sent it stays open until the hold is freed.
+# No client waits for a release: it stays open until the hold is freed.
 MEANINGS[Answer.NOTHING_SENT, OperationKind.RELEASE] = Meaning.IN_DOUBT
 
-# An authorize is probed by the same key with a card that cannot exist: what the bank has stored comes
-# back, or else it judges the card, which is certain to be none. Every other answer leaves the doubt.
+# A probe sends an authorize's key with a card that cannot exist. The bank sends its stored reply, or else
+# declines the card. Every other reply leaves the doubt.
 PROBE_MEANINGS = dict.fromkeys(Answer, Meaning.IN_DOUBT) | {
     Answer.APPROVED: Meaning.SUCCEEDED,
     Answer.REPLAYED_AFTER_SILENCES: Meaning.SUCCEEDED_AWAITING_STATEMENT,
     Answer.INVALID_CARD: Meaning.NEGATIVE_PROBE,
-    # Nobody holds money on a card that does not exist.
+    # A hold on a card that does not exist is impossible.
     Answer.APPROVED_ANEW_AFTER_SILENCE: Meaning.CONTRADICTION,
-    # An earlier attempt is in doubt, or nobody would probe.
+    # An earlier attempt is in doubt, or there would be no probe.
     Answer.NOTHING_SENT: Meaning.NOT_SENT,
 }
 
-# What the issuer says of the card itself. Any other no may be about the money that an earlier attempt holds.
+# Declines about the card itself. Any other may be due to money that an earlier attempt of ours holds.
 ABOUT_THE_CARD = (Said.CARD_EXPIRED, Said.INVALID_CARD, Said.INVALID_CVV)
-# The issuer's no, and what the cardholder's side may be told of it.
+# Issuer declines by code, with the text that a client may show the cardholder.
 DECLINES: dict[str, str] = {
     "insufficient_funds": "The card has insufficient funds.",
     "card_expired": "The card has expired.",
@@ -96,7 +96,7 @@ DECLINES: dict[str, str] = {
     "invalid_cvv": "The card's security code (CVV) is wrong.",
     "declined": "The issuer has declined the card.",
 }
-# What a word says for itself; the history of the operation tells the other rows apart.
+# The row of a word on its own; the operation's history selects the other rows.
 ROW_OF_WORD = {
     Said.APPROVED: Answer.APPROVED,
     **dict.fromkeys(ISSUERS, Answer.DECLINED_BY_ISSUER),
@@ -115,9 +115,9 @@ ROW_OF_WORD = {
 
 
 def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> Answer:
-    """The table's row for a reply, given how many earlier attempts were silent.
+    """The table's row for a reply. `silent` is the number of earlier silent attempts.
 
-    `may_be_ours`: one of them may have done what the bank says was done already.
+    `may_be_ours`: one of them may have done what the bank calls done already.
     """
     if isinstance(reply, Approval):
         if reply.replayed:
@@ -129,25 +129,25 @@ def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> An
 
 
 def meaning_of_word(kind: OperationKind, said: Said) -> Meaning:
-    """What a bank's word says of an operation, where something sent before it may have done it."""
+    """What a word means for an operation that an earlier attempt may have executed."""
     return MEANINGS[ROW_OF_WORD[said], kind]
 
 
 def says_already(said: str) -> bool:
-    """Whether the bank says that something was done already: what was asked, or what excludes it."""
+    """Whether the bank says that this, or something that rules it out, was done already."""
     return said in ALREADY_DONE
 
 
 def says_done(kind: OperationKind, said: Said) -> bool:
-    """Whether the bank says that it has done it, now or earlier, by whomever it was asked."""
+    """Whether the bank says that it is done: now or earlier, for us or for others."""
     return said is Said.APPROVED or says_done_already(kind, said)
 
 
 def says_done_already(kind: OperationKind, said: Said) -> bool:
-    """Whether the bank says that it was done before it was asked, by whomever."""
+    """Whether the bank says that it was done already, for us or for others."""
     return meaning_of_word(kind, said) in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
 
 
 def words_for_done(kind: OperationKind) -> list[Said]:
-    """The words with which a bank says that it was done before it was asked."""
+    """The words with which a bank says that this kind was done already."""
     return [said for said in Said if says_done_already(kind, said)]

@@ -1,6 +1,6 @@
-"""Amounts are integers in the currency's minor unit (ISO 4217), and a currency stands beside each.
+"""Amounts: integers in the currency's minor unit (ISO 4217), each with its currency.
 
-No float ever touches them, and two currencies are never added.
+Never floats. Amounts of different currencies are never added.
 """
 
 import re
@@ -14,7 +14,7 @@ MAX_AMOUNT_MINOR = 99_999_999
 
 
 class Currency(StrEnum):
-    """The currencies the books can hold. Which of them a merchant may use, its bank says."""
+    """The currencies that FicPay knows. The bank decides which of them a merchant may use."""
 
     USD = "USD"
     EUR = "EUR"
@@ -24,7 +24,7 @@ class Currency(StrEnum):
 
 @dataclass(frozen=True)
 class Denomination:
-    """How a currency is counted and written. `exponent` is ISO 4217's: how many digits its minor unit has."""
+    """How a currency is written. `exponent` is ISO 4217's number of decimals."""
 
     code: str
     symbol: str
@@ -36,7 +36,7 @@ class Denomination:
         return f"{'-' if amount_minor < 0 else ''}{self.symbol}{whole:,}{fraction}"
 
     def number(self, amount_minor: int) -> str:
-        """As programs read it, from 0 on: `1234.50`, `5000`."""
+        """As programs read it: `1234.50`, `5000`. Not for negative amounts."""
         whole, fraction = self._parts(amount_minor)
         return f"{whole}{fraction}"
 
@@ -58,7 +58,7 @@ DENOMINATIONS = {
 
 @dataclass(frozen=True)
 class TypedAmount:
-    """An amount as somebody typed it: so many minor units, in one of these currencies (ISO 4217 codes)."""
+    """An amount that somebody typed, in minor units, and the currencies it may be in (ISO 4217 codes)."""
 
     amount_minor: int
     currencies: frozenset[str]
@@ -67,7 +67,7 @@ class TypedAmount:
 def display(amount_minor: int, currency: str) -> str:
     """An amount as staff read it: `$50.00`, `€50.00`, `£50.00`, `¥5,000`, a difference `-$1.50`.
 
-    Where a currency's exponent is not known, minor units are what is shown: `CHF 5,000 minor units`.
+    A currency of unknown exponent is shown in minor units: `CHF 5,000 minor units`.
     """
     if denomination := DENOMINATIONS.get(currency):
         return denomination.display(amount_minor)
@@ -84,11 +84,11 @@ _NO_NAME = re.compile(_WHOLE)
 
 
 def read_amount(text: str) -> TypedAmount | None:
-    """What an amount that somebody typed means, or None where it means none.
+    """Parse an amount that somebody typed; None where the text is not one.
 
-    With a currency: `$50`, `$1,234.50`, `¥5,000`, `EUR 50.00`, `50.00 eur`. With decimals and no currency
-    (`50.00`), any currency that has so many. Digits alone (`5000`) are minor units of any currency, as the
-    API has them.
+    With a currency: `$50`, `$1,234.50`, `¥5,000`, `EUR 50.00`, `50.00 eur`. With decimals but no currency
+    (`50.00`): any currency with as many decimals. Digits alone (`5000`): minor units of any currency, as in
+    the API.
     """
     text = text.strip()
     if _MINOR_UNITS.fullmatch(text):
@@ -102,6 +102,6 @@ def read_amount(text: str) -> TypedAmount | None:
 
 
 def _typed(whole: str, fraction: str, *denominations: Denomination) -> TypedAmount | None:
-    """The amount in those of the denominations that have so many decimals."""
+    """The amount in those denominations that have as many decimals."""
     fitting = frozenset(each.code for each in denominations if each.exponent == len(fraction))
     return TypedAmount(int(whole.replace(",", "") + fraction), fitting) if fitting else None

@@ -1,7 +1,6 @@
 """From the bank's replies to an operation's outcome.
 
-An outcome that finishes an operation needs evidence; without it the operation stays in doubt, however
-long that takes.
+Only evidence finishes an operation. Without it the operation stays in doubt, however long that takes.
 """
 
 from dataclasses import dataclass, replace
@@ -35,28 +34,28 @@ from payments.domain.timing import CONTRADICTIONS_APART, NEGATIVE_PROBES_APART, 
 
 
 class Verdict(StrEnum):
-    """What an attempt counts as beside others of its operation, given by a bank in good health around it."""
+    """What an attempt counts as when a later one repeats it. The bank was healthy before and after it."""
 
     CONTRADICTION = "contradiction"
     NEGATIVE_PROBE = "negative_probe"
 
 
 class ReviewReason(StrEnum):
-    """Why the machine cannot settle an operation."""
+    """Why FicPay cannot settle an operation by itself."""
 
-    CAPTURE_ID_UNKNOWN = "capture_id_unknown"  # captured for certain
-    NOT_DEDUCIBLE = "not_deducible"  # done already, perhaps by an earlier operation without an answer
-    CONTRADICTION = "contradiction"  # the bank disagrees with our books, and has said so twice
-    TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten it, so its silence proves nothing
-    CANNOT_ASK = "cannot_ask"  # the bank may have executed it, and knows no keys to ask by
+    CAPTURE_ID_UNKNOWN = "capture_id_unknown"  # certainly captured
+    NOT_DEDUCIBLE = "not_deducible"  # done already, perhaps by an earlier operation that got no reply
+    CONTRADICTION = "contradiction"  # the bank has disagreed with our books twice
+    TOO_OLD_TO_ASK = "too_old_to_ask"  # the bank may have forgotten the key: finding nothing proves nothing
+    CANNOT_ASK = "cannot_ask"  # perhaps executed, at a bank without keys to ask by
 
 
 @dataclass(frozen=True)
 class Succeeded:
     """Executed by the bank. `reference` is the bank's id of what it made, `expires_at` (UTC) a hold's end.
 
-    The reference is empty where the success is deduced. `strays_awaited`: how many more holds may have been
-    made, of which no answer tells; the bank's statement must show each, or rule it out.
+    The reference is empty where the success is deduced. `strays_awaited` is the number of further holds that
+    silent attempts may have made; the bank's statement must show each or rule it out.
     """
 
     reference: str
@@ -66,7 +65,7 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class Declined:
-    """The issuer said no; `code` is one of DECLINES."""
+    """The issuer declined the card. `code` is one of DECLINES."""
 
     code: str
     strays_awaited: int = 0
@@ -74,28 +73,28 @@ class Declined:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The bank's error, for a reason of its books, that ends the payment's road."""
+    """A bank error that ends the payment: its hold has expired."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class NotExecuted:
-    """Not executed, so it may be instructed anew: nothing was sent, or the bank knows nothing of it.
+    """Not executed, so it may be instructed again: nothing was sent, or the bank knows nothing of it.
 
-    Awaits the statement in the second case: the bank may have lost its answer, but not the hold.
+    Awaits the statement in the second case: the bank may have lost its stored reply but made the hold.
     """
 
     reason: str
     strays_awaited: int = 0
     verdict: Verdict | None = None
     code: str = "bank_unavailable"  # for the operation's row
-    hold_voided: bool = False  # people have found that a capture's hold was voided instead
+    hold_voided: bool = False  # staff found that the hold was voided instead of captured
 
 
 @dataclass(frozen=True)
 class InDoubt:
-    """No outcome known: the operation stays OPEN. `retry` says whether asking again at once may help."""
+    """No outcome known: the operation stays OPEN. `retry`: whether another attempt at once may help."""
 
     reason: str
     retry: bool
@@ -105,7 +104,7 @@ class InDoubt:
 
 @dataclass(frozen=True)
 class NeedsReview:
-    """The machine will not find out: people decide, or a statement."""
+    """FicPay cannot find out by itself: staff or a statement settle it."""
 
     reason: ReviewReason
     verdict: Verdict | None = None
@@ -117,21 +116,21 @@ Outcome = Final | InDoubt | NeedsReview
 
 @dataclass(frozen=True)
 class History:
-    """What earlier attempts of the same operation left behind."""
+    """What is known from earlier attempts of the same operation."""
 
     any_in_doubt: bool = False
     silent: int = 0  # how many attempts: each may have made a hold of its own
     may_be_alive: bool = False  # the bank may be working on one of them still
-    # The bank has said "already" when no attempt was silent, or of something that excludes what was asked.
-    # Then somebody else has done what it says was done already.
+    # The bank said "already" before any attempt was silent, or about something that rules this one out: then
+    # it was not an attempt of ours that did it.
     done_by_others: bool = False
     contradicted: bool = False  # long enough ago for a repetition to count
     probed_negative: bool = False  # likewise, and nothing was sent since
-    may_be_forgotten: bool = False  # so old that no stored answer proves nothing any more
-    cannot_ask: bool = False  # the bank knows no keys: what it may have executed is never sent again
+    may_be_forgotten: bool = False  # so old that the absence of a stored reply proves nothing
+    cannot_ask: bool = False  # a bank without keys: what it may have executed is never sent again
 
     def after(self, reply: Reply, outcome: Outcome) -> "History":
-        """The history that the next attempt has, this one included."""
+        """The next attempt's history, with this attempt added."""
         return replace(
             self,
             any_in_doubt=self.any_in_doubt or leaves_doubt(reply, outcome),
@@ -142,30 +141,30 @@ class History:
 
     @property
     def may_have_done_it(self) -> bool:
-        """Whether it can be an attempt of ours that did what the bank says was done already.
+        """Whether an attempt of ours may have done what the bank says was done already.
 
-        Only a silent one: an error of the bank's own proves that it has done nothing.
+        Only a silent one can: an error of the bank's own proves that it did nothing.
         """
         return self.silent > 0 and not self.done_by_others
 
     @property
     def may_send_card(self) -> bool:
-        """Whether one more attempt of an authorize may carry the card."""
+        """Whether another attempt of an authorize may carry the card."""
         return self.silent < SILENT_ATTEMPTS_WITH_CARD
 
 
 def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
-    """Whether the attempt that ended so may have been executed."""
+    """Whether an attempt with this reply and outcome may have been executed."""
     return isinstance(outcome, InDoubt | NeedsReview) and not isinstance(reply, NotSent)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else was found out about an attempt; None where nobody asked, which proves nothing."""
+    """What else is known about an attempt. None means that it was not checked, which proves nothing."""
 
-    healthy_before: bool | None = None  # what the bank said of itself right before
+    healthy_before: bool | None = None  # the bank's health right before the attempt
     healthy_after: bool | None = None
-    earlier_answered: bool | None = None  # every earlier operation on the authorization, by the bank itself
+    earlier_answered: bool | None = None  # the bank replied to every earlier operation on the authorization
 
     @property
     def healthy_around(self) -> bool:
@@ -173,7 +172,7 @@ class Surroundings:
 
 
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
-    """The table's cell: for a reply to an operation of this kind, or to a probe of it."""
+    """The table's cell for a reply to an operation of this kind, or to a probe of it."""
     if probe:
         return PROBE_MEANINGS[answer_of(reply, silent=max(1, history.silent), may_be_ours=True)]
     answer = answer_of(reply, silent=history.silent, may_be_ours=history.may_have_done_it)
@@ -183,9 +182,9 @@ def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bo
 def outcome_of(
     kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool = False
 ) -> Outcome:
-    """What a reply to an operation of this kind means, given what its earlier attempts left behind.
+    """The outcome of an operation, from a reply and the history of its earlier attempts.
 
-    `health_decides` and `earlier_ones_decide` say which of the surroundings are worth finding out.
+    `health_decides` and `earlier_ones_decide` say which facts of `around` the reply's meaning needs.
     """
     outcome = _outcome_of(kind, reply, history, around, probe=probe)
     if probe and history.may_be_forgotten and not isinstance(outcome, Succeeded):
@@ -196,7 +195,7 @@ def outcome_of(
 
 
 def _outcome_of_doubt_without_keys(reply: Reply, history: History) -> Outcome:
-    """At a bank that knows no keys nothing follows a doubt. Its no, or its proof, leaves none."""
+    """At a bank without keys nothing is sent after a doubt. Its decline, error or proof leaves no doubt."""
     if history.any_in_doubt or not isinstance(reply, NotDone | Decline | BankError):
         return NeedsReview(ReviewReason.CANNOT_ASK)
     return NotExecuted(describe(reply), code="not_taken_by_bank")
@@ -210,7 +209,7 @@ def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
         case Meaning.SUCCEEDED | Meaning.SUCCEEDED_AWAITING_STATEMENT:
             assert isinstance(reply, Approval)  # noqa: S101 - the rows of approvals are the only ones that say so
             is_awaiting = meaning is Meaning.SUCCEEDED_AWAITING_STATEMENT
-            # A stored answer is that of one of the silent attempts.
+            # A stored reply accounts for one of the silent attempts.
             strays = history.silent - reply.replayed if is_awaiting else 0
             return Succeeded(reply.reference, strays, reply.expires_at)
         case Meaning.DECLINED:
@@ -218,11 +217,11 @@ def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
         case Meaning.DECLINED_IF_HEALTHY:
             if around.healthy_after:
                 return _outcome_of_decline(reply.said, history)
-            return InDoubt("invalid_card from a bank in ill health", retry=True)
+            return InDoubt("invalid_card from an unhealthy bank", retry=True)
         case Meaning.REJECTED:
             return Rejected(reply.said.value)
         case Meaning.IN_DOUBT:
-            # Beside a call that may still be alive there must not be a second one.
+            # Never a second call while the first may still be alive.
             retry = call_is_over(reply) and _may_be_sent_again(kind, reply, history, probe=probe)
             return InDoubt(describe(reply), retry=retry, retry_after=_retry_after(reply))
         case Meaning.NOT_SENT:
@@ -243,15 +242,15 @@ def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
 
 
 def _may_be_sent_again(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> bool:
-    """Whether the bound of silent attempts that carry the card allows another one."""
+    """Whether the limit of silent attempts with the card allows another one."""
     carries_card = kind is OperationKind.AUTHORIZE and not probe
     return not carries_card or replace(history, silent=history.silent + is_silent(reply)).may_send_card
 
 
 def _outcome_of_decline(said: Said, history: History) -> Outcome:
-    """A decline beside a call of ours that may be alive is none yet: its own hold may be the reason."""
+    """Not final while a call of ours may be alive: that call's hold may be the reason for the decline."""
     if history.may_be_alive and said not in ABOUT_THE_CARD:
-        return InDoubt(f"{said} beside a call of ours", retry=False)
+        return InDoubt(f"{said} while a call of ours may be alive", retry=False)
     return Declined(said.value, strays_awaited=history.silent)
 
 
@@ -265,9 +264,9 @@ def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundin
 
 def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcome:
     if not around.healthy_around:
-        return InDoubt("probed a bank in ill health", retry=False)
+        return InDoubt("probed an unhealthy bank", retry=False)
     if history.probed_negative:
-        # Whatever was sent may have made a hold of which the bank has stored no answer.
+        # An attempt that was sent may have made a hold without a stored reply.
         return NotExecuted(
             "two negative probes",
             strays_awaited=max(1, history.silent),
@@ -279,13 +278,13 @@ def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcom
 
 
 def health_decides(meaning: Meaning, around: Surroundings) -> bool:
-    """Whether the bank's health right after the reply is needed to judge it."""
+    """Whether the bank's health right after the reply decides what it means."""
     counts = meaning in (Meaning.CONTRADICTION, Meaning.NEGATIVE_PROBE) and around.healthy_before
     return meaning is Meaning.DECLINED_IF_HEALTHY or bool(counts)
 
 
 def earlier_ones_decide(meaning: Meaning) -> bool:
-    """Whether it matters how the earlier operations on the authorization ended."""
+    """Whether the end of the earlier operations on the authorization decides what it means."""
     return meaning in (Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN)
 
 

@@ -1,4 +1,4 @@
-"""How long this thread waits for a database that says nothing, where that differs from the usual bound."""
+"""How long this thread waits for a silent database, where that differs from the usual bound."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ _EVER = float("inf")
 
 
 def longest_silence(usual: float) -> float | None:
-    """Seconds after which a connection whose server says nothing is given up; None: never."""
+    """Seconds after which a connection to a silent server is given up; None: never."""
     seconds = _longest.get()
     if seconds is None:
         return usual
@@ -18,7 +18,7 @@ def longest_silence(usual: float) -> float | None:
 
 @contextmanager
 def hurried(seconds: float) -> Iterator[None]:
-    """Hang up on the database where it has not answered within so many seconds."""
+    """Hang up on a database that has not answered within `seconds`."""
     token = _longest.set(seconds)
     try:
         yield
@@ -28,6 +28,6 @@ def hurried(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def patient() -> Iterator[None]:
-    """Wait for the database for as long as it takes."""
+    """Wait for the database without limit."""
     with hurried(_EVER):
         yield

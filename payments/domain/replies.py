@@ -1,9 +1,9 @@
-"""What a bank may say to one attempt, in our words. Adapters read theirs into these, and nobody else does.
+"""Replies: what a bank sends back to one attempt, in our words. Only adapters translate into them.
 
-Every reply has its word (`said`), which is stored on the attempt beside the bank's own status and code. The
-distinction that matters is between "nothing was sent" (`NotSent`), "something may have been sent and
-nothing readable came back" (`Silence`), and an answer. A bank's no to an instruction is a bank error, an
-issuer's no to a card is a decline; a refusal is always our own.
+Each reply has one word (`said`), stored on the attempt beside the bank's own status and code. The distinction
+that matters: nothing was sent (`NotSent`), something may have been sent but nothing readable came back
+(`Silence`), or the bank replied. The issuer's no to a card is a decline, the bank's no to an instruction is a
+bank error; a refusal is always FicPay's own.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from typing import ClassVar
 
 
 class Said(StrEnum):
-    """What a bank has said to one attempt: one word, the same for every bank."""
+    """A bank's reply to one attempt in one word, the same for every bank."""
 
     APPROVED = "approved"  # executed: amount, currency and reference as sent
-    # The issuer's no to the card.
+    # Issuer declines.
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CARD_EXPIRED = "card_expired"
-    INVALID_CARD = "invalid_card"  # also a probe's answer where nothing is stored under its key
+    INVALID_CARD = "invalid_card"  # also the reply to a probe when nothing is stored under its key
     INVALID_CVV = "invalid_cvv"
     DECLINED = "declined"  # without a reason
-    # The bank's no to the instruction.
+    # Bank errors.
     AUTHORIZATION_EXPIRED = "authorization_expired"  # and neither captured nor voided
     ALREADY_USED = "already_used"  # captured or voided, the bank does not say which
     ALREADY_CAPTURED = "already_captured"
     ALREADY_VOIDED = "already_voided"
     ALREADY_REFUNDED = "already_refunded"
     BANK_ERROR = "bank_error"  # any other
-    # No answer to the instruction.
-    NOT_DONE = "not_done"  # the bank's proof that this request did nothing: it may be asked again
-    SILENCE = "silence"  # nothing that could be read, or nothing that proves anything
+    # Neither executed nor declined, as far as the reply says.
+    NOT_DONE = "not_done"  # the bank's proof that this request did nothing: it may be sent again
+    SILENCE = "silence"  # nothing readable, or nothing that proves anything
     NOT_SENT = "not_sent"  # no byte left this machine
-    MISMATCH = "mismatch"  # an approval of something else than what was sent
+    MISMATCH = "mismatch"  # an approval of something other than what was sent
 
 
 ISSUERS = frozenset(
@@ -42,13 +42,13 @@ ISSUERS = frozenset(
 ALREADY_DONE = frozenset(
     {Said.ALREADY_USED, Said.ALREADY_CAPTURED, Said.ALREADY_VOIDED, Said.ALREADY_REFUNDED}
 )
-# A no after the bank, or the issuer, has looked at what was sent: it tells of the attempt.
+# A decline or a bank error: the issuer or the bank has judged this very attempt.
 NOES = frozenset({*ISSUERS, *ALREADY_DONE, Said.AUTHORIZATION_EXPIRED, Said.BANK_ERROR})
 
 
 @dataclass(frozen=True)
 class NotSent:
-    """Proof that the bank has not been asked: no byte left this machine."""
+    """Proof that the bank was not asked: no byte left this machine."""
 
     reason: str
     said: ClassVar[Said] = Said.NOT_SENT
@@ -56,22 +56,21 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Silence:
-    """The bank may have executed the instruction, and no readable answer says so.
+    """The bank may have executed the instruction; there is no readable reply.
 
-    Timeouts, resets, unreadable bodies, statuses that the contract does not know, and errors that prove
-    nothing of what was done.
+    Timeouts, resets, unreadable bodies, statuses outside the contract, and errors that prove nothing.
     """
 
     reason: str
     status: int | None = None  # HTTP status, where one was read
     retry_after: float | None = None  # seconds, where the bank asks for patience
-    is_over: bool = True  # False where we gave up waiting: the bank may be working on it still
+    is_over: bool = True  # False where we gave up waiting: the bank may still work on it
     said: ClassVar[Said] = Said.SILENCE
 
 
 @dataclass(frozen=True)
 class NotDone:
-    """The bank's proof that this request did nothing. It may be asked again."""
+    """The bank's proof that this request did nothing. It may be sent again."""
 
     status: int
     code: str = ""  # the bank's own
@@ -85,14 +84,14 @@ class Approval:
 
     status: int
     reference: str  # the bank's id of what it made
-    replayed: bool  # the bank's stored answer to an earlier attempt with this key
+    replayed: bool  # the bank's stored reply to an earlier attempt with this key
     expires_at: datetime | None = None  # of a hold, UTC
     said: ClassVar[Said] = Said.APPROVED
 
 
 @dataclass(frozen=True)
 class Decline:
-    """The issuer's no to the card. `said` is one of ISSUERS, `code` the bank's own word, where it has one."""
+    """The issuer declined the card. `said` is one of ISSUERS, `code` the bank's own code, if any."""
 
     said: Said
     status: int
@@ -101,7 +100,7 @@ class Decline:
 
 @dataclass(frozen=True)
 class BankError:
-    """The bank's no to the instruction. `said` is one of NOES that is not the issuer's."""
+    """The bank's no to the instruction. `said` is one of NOES but not of ISSUERS."""
 
     said: Said
     status: int
@@ -110,7 +109,7 @@ class BankError:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A readable approval of something else than what was asked: it contradicts our books."""
+    """A readable approval of something other than what was sent. It contradicts our books."""
 
     status: int
     detail: str
@@ -122,23 +121,23 @@ Reply = NotSent | Silence | NotDone | Approval | Decline | BankError | Mismatch
 
 @dataclass(frozen=True)
 class Found:
-    """What the bank knows of an object that was looked up by its own id."""
+    """An object that was looked up by the bank's id."""
 
     reference: str
     amount_minor: int
     currency: str
-    target_reference: str  # the authorization of a capture, the capture of a refund, empty for a hold
+    target_reference: str  # a capture's authorization, a refund's capture; empty for a hold
     made_at: datetime  # UTC
 
 
 @dataclass(frozen=True)
 class NotThere:
-    """A bank in good health knows no object of that id."""
+    """A healthy bank knows no object of that id."""
 
 
 @dataclass(frozen=True)
 class Unclear:
-    """The bank could not be asked, or its answer could not be read: that says nothing of the object."""
+    """The bank could not be asked or its response not be read, which says nothing about the object."""
 
     reason: str
 
@@ -147,20 +146,20 @@ LookUp = Found | NotThere | Unclear
 
 
 def call_is_over(reply: Reply) -> bool:
-    """Whether the bank has certainly stopped working on the attempt: not where we gave up waiting."""
+    """Whether the bank has certainly stopped working on the attempt: False where we gave up waiting."""
     return not isinstance(reply, Silence) or reply.is_over
 
 
 def is_silent(reply: Reply) -> bool:
-    """Whether the attempt may have made a hold of which no answer tells.
+    """Whether the attempt may have made a hold that no reply names.
 
-    After an approval of something else, too: an approval of ours that follows it is perhaps the second.
+    A mismatch may, too: the next approval is then perhaps a second hold.
     """
     return isinstance(reply, Silence | Mismatch)
 
 
 def describe(reply: Reply) -> str:
-    """A reply in a few words, for events, logs and people. Holds nothing the bank wrote freely."""
+    """A reply in a few words, for events, logs and staff. Contains no free text of the bank's."""
     match reply:
         case NotSent(reason=reason) | Silence(reason=reason):
             return reason
@@ -173,7 +172,7 @@ def describe(reply: Reply) -> str:
 
 
 def evidence_of(reply: Reply) -> dict[str, str | int | bool]:
-    """What the bank said, as far as it may be kept: our word, its status, code, reference, not its prose."""
+    """The parts of a reply that may be stored: our word, the bank's status, code and reference, no prose."""
     evidence: dict[str, str | int | bool] = {"said": reply.said.value, "reply": describe(reply)[:200]}
     if not isinstance(reply, NotSent) and reply.status is not None:
         evidence["status"] = reply.status

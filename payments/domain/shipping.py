@@ -1,4 +1,4 @@
-"""Whether an order's goods may leave: only on money that is certainly held or taken."""
+"""Whether an order may ship: only while its money is certainly held or captured."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from payments.domain.states import PaymentState
 
 @dataclass(frozen=True)
 class Readiness:
-    """The verdict and a sentence that gives its reason."""
+    """Whether the order may ship, and the reason in a sentence."""
 
     ready: bool
     reason: str
@@ -22,9 +22,9 @@ def readiness(
     now: datetime,
     contradicted: bool = False,
 ) -> Readiness:
-    """May goods be shipped on a payment in this state? Any doubt means no. Times are aware.
+    """Whether goods may ship on a payment in this state. Any doubt means no. Times are aware.
 
-    `expires_at` is the hold's end, None where its bank names none.
+    `expires_at` is the hold's end, None where the bank gives none.
     """
     if pending is not None:
         return Readiness(False, f"The payment's {pending} is unfinished.")

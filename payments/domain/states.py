@@ -1,7 +1,7 @@
-"""The states of payments and operations and the only edges between them.
+"""The states of payments and operations, and the only edges between them.
 
-The models' transitions and the API's refusals are made from these tables. The database's guards say the same
-edges once more; a test compares them.
+The models' transitions and the API's refusals are built from these tables. The database's guards repeat the
+edges; a test compares them.
 """
 
 from enum import StrEnum
@@ -9,27 +9,27 @@ from itertools import chain
 
 
 class Mode(StrEnum):
-    """Which world an API key belongs to; the two never see each other's data."""
+    """The mode of an API key. Neither mode sees the other's data."""
 
     LIVE = "live"
     TEST = "test"
 
 
 class PaymentState(StrEnum):
-    """How far one customer's money for one order has come. Resting states are participles."""
+    """The state of a payment. Resting states are participles."""
 
-    PENDING = "PENDING"  # an authorize is under way or in doubt
+    PENDING = "PENDING"  # the authorize is in progress or in doubt
     AUTHORIZED = "AUTHORIZED"  # the bank holds the money
     CAPTURED = "CAPTURED"  # the money is taken
-    REFUNDED = "REFUNDED"  # and given back
+    REFUNDED = "REFUNDED"  # all captured money is given back
     VOIDED = "VOIDED"  # the hold was released before a capture
-    EXPIRED = "EXPIRED"  # the hold ran out before a capture
-    DECLINED = "DECLINED"  # the issuer said no
+    EXPIRED = "EXPIRED"  # the hold expired before a capture
+    DECLINED = "DECLINED"  # the issuer declined the card
     FAILED = "FAILED"  # not executed, as far as the bank can say
 
 
 class OperationKind(StrEnum):
-    """One instruction to a bank. A release is a void of our own that frees a hold nobody needs."""
+    """The kinds of instructions to a bank. A release is a void of ours that frees an unneeded hold."""
 
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
@@ -42,10 +42,10 @@ class OperationState(StrEnum):
     """What is known of an operation's outcome."""
 
     OPEN = "OPEN"  # recorded, in flight or in doubt
-    NEEDS_REVIEW = "NEEDS_REVIEW"  # evidence that contradicts itself: people or a statement decide
+    NEEDS_REVIEW = "NEEDS_REVIEW"  # FicPay cannot settle it: staff or a statement decide
     SUCCEEDED = "SUCCEEDED"  # executed by the bank
-    DECLINED = "DECLINED"  # the issuer said no
-    REJECTED = "REJECTED"  # the bank refused for a reason of its books, as an expired hold
+    DECLINED = "DECLINED"  # the issuer declined the card
+    REJECTED = "REJECTED"  # a bank error that is final: the hold has expired
     NOT_EXECUTED = "NOT_EXECUTED"  # never reached the bank, or proven not to have been executed
 
 
@@ -61,7 +61,7 @@ PAYMENT_EDGES = (
 
 
 def since(state: PaymentState) -> tuple[PaymentState, ...]:
-    """The states of a payment that is or was in this one. No state is reached on two roads."""
+    """The states of a payment that is or was in this one. Each state is reached by one path only."""
     later = (since(target) for source, target in PAYMENT_EDGES if source is state)
     return (state, *chain.from_iterable(later))
 

@@ -1,4 +1,4 @@
-"""What the banks can do, for whoever asks: by a bank's name, or of all banks."""
+"""What the banks can do: by a bank's name, or across all banks."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from payments.domain.states import Mode, OperationKind
 
 
 def abilities_of(bank: str) -> Abilities:
-    """What the bank of that name can do. Raises KeyError for a name nobody registered."""
+    """What the bank of that name can do. Raises KeyError for an unknown name."""
     return bank_named(bank).abilities
 
 
@@ -31,7 +31,7 @@ def banks_that_void_expired_holds() -> list[str]:
 
 
 def banks_with_stray_holds() -> list[str]:
-    """The names of the banks where a hold that no payment has can be looked up and voided."""
+    """The names of the banks where a hold without a payment can be looked up and voided."""
     return [
         name
         for name in banks_that_can(OperationKind.RELEASE)
@@ -45,18 +45,18 @@ def banks_that_report_health() -> list[str]:
 
 
 def banks_without_keys() -> list[str]:
-    """The names of the banks that know no instruction by its key, so that nothing is sent there again."""
+    """The names of the banks without idempotency keys, where nothing is sent again after a doubt."""
     return [name for name in registry.NAMES if not abilities_of(name).knows_keys]
 
 
 def answers_last() -> dict[str, timedelta]:
-    """For how long a bank that finds nothing under a key proves something by it, where it may forget one."""
+    """How long each bank keeps a stored reply; banks that keep them forever are left out."""
     lasting = {name: abilities_of(name).answers_last for name in registry.NAMES}
     return {name: lasts for name, lasts in lasting.items() if lasts is not None}
 
 
 def reference_prefixes() -> tuple[str, ...]:
-    """How the banks' references begin."""
+    """The prefixes of all banks' references."""
     return tuple(
         sorted({prefix for name in registry.NAMES for prefix in bank_named(name).reference_prefixes})
     )

@@ -1,7 +1,7 @@
-"""From what is recorded to status, headers and bytes. One place, so that every answer says the same.
+"""Responses: status, headers and body, made from the recorded rows.
 
-Whoever finishes an operation makes its answer here: the request that waited, the bank thread that
-outlived it, and recovery.
+All responses are made here, so that they agree whether the waiting request, its bank thread or recovery
+finishes the operation.
 """
 
 import json
@@ -20,12 +20,12 @@ from payments.models import Operation, Payment, PaymentForReceipt, ended_operati
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-RETRY_AFTER_SECONDS = 2  # what a client that got a 202 should wait before it looks again
+RETRY_AFTER_SECONDS = 2  # after a 202
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, finished to the byte."""
+    """An HTTP response: status, body bytes and headers."""
 
     status: int
     body: bytes
@@ -52,7 +52,7 @@ class RefundMade:
 
     @classmethod
     def all_of(cls, payment: Payment) -> list[Self]:
-        """Of a payment as it was changed just now, the oldest first."""
+        """The refunds of a payment that this transaction may have changed, the oldest first."""
         return (
             [cls.of(one) for one in refunds_made().filter(payment=payment)] if payment.refunded_minor else []
         )
@@ -83,7 +83,7 @@ class RefundMade:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an operation ended. `code` says why it did not succeed, in a word."""
+    """How an operation ended. `code` says why it did not succeed."""
 
     kind: str
     state: str
@@ -114,7 +114,7 @@ class Ended:
 
 
 def receipt_of(payment: PaymentForReceipt) -> dict[str, Any]:
-    """The payment as it stands, by what was read with it."""
+    """The payment's receipt, from what was read with it."""
     return receipt(payment, payment.pending_kind, Ended.last_of(payment), RefundMade.read_with(payment))
 
 
@@ -177,7 +177,7 @@ def timestamp(moment: datetime | None) -> str | None:
 
 
 def of_operation(payment: Payment, operation: Operation) -> Answer:
-    """The answer to the request that instructed this operation, as it stands."""
+    """The response to the request that instructed this operation, as it stands."""
     match OperationState(operation.state):
         case OperationState.SUCCEEDED:
             status = 201 if operation.kind == OperationKind.AUTHORIZE else 200
@@ -199,7 +199,7 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
                 payment,
                 operation,
                 code=operation.outcome_code,
-                detail="The hold ran out before the capture. No money was taken; the hold is released.",
+                detail="The hold expired before the capture. No money was taken; the hold is released.",
             )
         case OperationState.NOT_EXECUTED:
             return _unsuccessful(
@@ -210,12 +210,12 @@ def of_operation(payment: Payment, operation: Operation) -> Answer:
             )
 
 
-# By the code of a NotExecuted outcome.
+# By `NotExecuted.code`.
 WHY_NOT_EXECUTED = {
     "bank_unavailable": "The bank could not be reached, so the {} was not executed.",
     "not_taken_by_bank": "The bank did not take the {}, so it was not executed.",
-    "not_found_at_bank": "The bank, asked twice, knows nothing of the {}: it was not executed.",
-    "found_by_people": "FicPay's staff have found, on evidence, that the {} was not executed.",
+    "not_found_at_bank": "The bank was asked twice and does not know the {}: it was not executed.",
+    "found_by_people": "FicPay's staff have established, on evidence, that the {} was not executed.",
 }
 
 
@@ -225,7 +225,7 @@ def _why_not_executed(operation: Operation) -> str:
 
 
 def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
-    """The answer to a request we refuse."""
+    """The response to a request that FicPay refuses."""
     return problem(
         refusal.code,
         detail=refusal.detail,
@@ -251,11 +251,11 @@ def problem(
     retry_after: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """An error as RFC 9457 has it; what is not given stands in `payments.domain.problems`.
+    """A problem document (RFC 9457). Defaults for its code are in `payments.domain.problems`.
 
-    `errors` are `{field, code, detail}`, one for every invalid field. `writes` says that the request may
-    have asked a bank for something, so that it is told whether that moved money. One body says
-    `money_moved` once: the receipt is shown without its own, which is about the payment's whole life.
+    `errors` are `{field, code, detail}`, one per invalid field. `writes`: the request could have moved money,
+    so the body says whether it did. The receipt inside omits its own `money_moved`, which is about the whole
+    payment.
     """
     known = PROBLEMS[code]
     body: dict[str, Any] = {
@@ -296,7 +296,7 @@ def _as_it_ended(payment: Payment, operation: Operation) -> dict[str, Any]:
 
 
 def _ended_before(operation: Operation) -> Ended | None:
-    """How the one before an unfinished operation ended. Before an authorize there is none."""
+    """How the payment's previous operation ended; None before an authorize."""
     if operation.kind == OperationKind.AUTHORIZE:
         return None
     last = ended_operations().filter(payment=operation.payment_id).first()
@@ -304,7 +304,7 @@ def _ended_before(operation: Operation) -> Ended | None:
 
 
 def location(payment: Payment) -> str:
-    """Where the payment can be read."""
+    """The payment's URL path."""
     return f"/api/v1/payments/{payment.public_id}"
 
 
@@ -313,7 +313,7 @@ def _headers(content_type: str, payment: Payment) -> dict[str, str]:
 
 
 def _money_moved(payment: Payment, pending: str | None) -> str:
-    """Whether the customer's money has been taken: a hold takes none, an unfinished operation might."""
+    """Whether the customer's money has been taken. A hold takes none; an unfinished operation may."""
     if pending is not None:
         return "unknown"
     return "yes" if payment.state in (PaymentState.CAPTURED, PaymentState.REFUNDED) else "no"

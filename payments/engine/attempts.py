@@ -1,4 +1,4 @@
-"""How an attempt ended, and the record of it."""
+"""The end of an attempt, and its record."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +22,12 @@ class Ended:
     outcome: Outcome
     duration_ms: int
     breaker_was_open: bool = False  # when it began
-    # The next one was to be recorded, and nobody knows whether it was; it has not been sent.
+    # Recording the next attempt failed with an unknown result; it has not been sent.
     next_is_unsent: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the attempt counts as beside others of its operation."""
+        """What the attempt counts as when a later one repeats it."""
         outcome = self.outcome
         return outcome.verdict if isinstance(outcome, InDoubt | NeedsReview | NotExecuted) else None
 
@@ -39,7 +39,7 @@ class Ended:
 
 
 def record_end_of_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
-    """Record the end on the attempt's row, inside the caller's transaction. One that has its end keeps it."""
+    """Record the end on the attempt's row, inside the caller's transaction. A recorded end is kept."""
     reply = ended.reply
     evidence = evidence_of(reply)
     known = {
@@ -74,7 +74,7 @@ def record_end_of_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) 
 
 
 def _record_anew(lease: Lease, ended: Ended, known: dict[str, Any]) -> None:
-    """An attempt that the database has lost since it was sent, where it still has the operation."""
+    """Record an attempt that the database lost after it was sent, if the operation still exists."""
     if Operation.objects.filter(pk=lease.operation_id).exists():
         log.error("attempt_was_lost", operation=lease.operation_id.hex, number=lease.attempt)
         lost = Attempt.objects.create(

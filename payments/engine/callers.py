@@ -1,4 +1,4 @@
-"""Who asks: a merchant in one mode, known by an API key, and what its request names."""
+"""The caller of the API: a merchant in one mode, identified by an API key."""
 
 import json
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from payments.models import ApiKey, Merchant
 
 @dataclass(frozen=True)
 class Caller:
-    """All it sees and changes is of this merchant and mode."""
+    """Sees and changes only what belongs to this merchant and mode."""
 
     key_id: int
     merchant: Merchant
     mode: str
     routes: dict[str, str]  # the bank that serves each currency the merchant may use in this mode
-    has_used_key: bool  # whether its idempotency key stands for a request already
-    bank: str  # that has the payment which is named; empty where there is none of this caller's
+    has_used_key: bool  # whether its idempotency key is already claimed
+    bank: str  # of the payment in the URL; empty where this caller has no such payment
 
     is_authenticated = True  # for the framework
 
@@ -28,7 +28,7 @@ class Caller:
 
 
 def find_caller(plain: str, *, idempotency_key: str = "", payment_id: UUID | None = None) -> Caller | None:
-    """The caller whose API key in force this is, or None. One statement."""
+    """The caller with this API key, or None where no active key matches. One statement."""
     parameters = {
         "digest": ApiKey.digest_of(plain),
         "idempotency_key": idempotency_key,

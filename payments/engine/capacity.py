@@ -1,11 +1,11 @@
-"""How hard each bank is asked, in each process: threads, a circuit breaker, a retry budget, bounds of time.
+"""The load on each bank, in each process: threads, a circuit breaker, a retry budget, time limits.
 
-All are each bank's own: one that stalls, fails or is slow takes nothing from another.
+Each bank has its own, so a bank that stalls or fails takes nothing from another.
 
-A slot is taken before anything is recorded, and given back when the bank's answer is recorded: so a bank that
-stalls can hold as many operations as it has threads and no more, and the rest are refused at the door. A bank
-that is down is not helped by being asked: the breaker stops the calls after failures in a row and lets a
-single one through from time to time; the budget keeps retries to a tenth of the new operations.
+A slot is taken before anything is recorded and given back when the bank's reply is recorded. So a stalled
+bank holds at most as many operations as it has threads; further ones are refused. The breaker stops calls
+after failures in a row and lets a single one through from time to time. The budget limits retries to a tenth
+of the new operations.
 """
 
 import threading
@@ -29,15 +29,15 @@ from payments.engine.refusals import Overloaded, Refused
 log = structlog.get_logger("payments.bank_threads")
 T = TypeVar("T")
 
-_FAILURES_TO_OPEN = 10  # one failure in twenty is the bank's ordinary weather; ten in a row are not
+_FAILURES_TO_OPEN = 10  # one reply in twenty is a random error of the bank; ten in a row are not
 _FIRST_REST = 1.0  # seconds; doubled with each single call that fails
 _LONGEST_REST = 30.0
 _RETRIES_PER_OPERATION = 0.1
-_RETRIES_IN_STOCK = 10.0  # so that a quiet process may retry at all
+_RETRIES_IN_STOCK = 10.0  # so that a quiet process can retry at all
 
 
 class BankThreads:
-    """The threads that wait for one bank, and as many slots."""
+    """The threads that wait for one bank, with one slot each."""
 
     def __init__(self, size: int, *, name: str) -> None:
         self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
@@ -55,7 +55,7 @@ class BankThreads:
         """A slot for one operation. Raises Overloaded at once where none is free."""
         with self._lock:
             if self._busy >= self._size:
-                raise Overloaded("FicPay waits for as many answers of this bank as it can.")
+                raise Overloaded("FicPay is already waiting for as many replies from this bank as it can.")
             self._busy += 1
         slot = Slot(self._executor, self._release)
         try:
@@ -69,7 +69,7 @@ class BankThreads:
 
 
 class Slot:
-    """The right to one bank thread. Whoever got it gives it back, unless the thread has taken it over."""
+    """The right to one bank thread. Its taker must give it back, unless `submit` has passed it on."""
 
     def __init__(self, executor: ThreadPoolExecutor, release: Callable[[], None]) -> None:
         self._executor = executor
@@ -94,14 +94,14 @@ def _then_disconnect(work: Callable[[], T]) -> T:
     except Refused:
         raise
     except Exception:
-        log.exception("bank_thread_failed")  # the client may be gone: nobody else would tell of it
+        log.exception("bank_thread_failed")  # the client may be gone, and nothing else would report it
         raise
     finally:
         connection.close()
 
 
 class CircuitBreaker:
-    """Closed: calls pass. Open: none. Half open, after a rest: one call passes, and its end decides."""
+    """Closed: calls pass. Open: none does. Half open, after a rest: one call passes, and its end decides."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -117,7 +117,7 @@ class CircuitBreaker:
         return self._opened_at is not None
 
     def admit(self) -> "Admission | None":
-        """The leave to make one call now, or None. Whoever gets it reports the call's end."""
+        """Permission for one call now, or None. Its taker must report the call's end."""
         with self._lock:
             if self._opened_at is None:
                 return Admission(self, is_trial=False)
@@ -127,7 +127,7 @@ class CircuitBreaker:
             return Admission(self, is_trial=True)
 
     def take_closing(self) -> bool:
-        """Whether it has closed since this was last asked; only one caller is told."""
+        """Whether the breaker has closed since the last call of this. True for one caller only."""
         with self._lock:
             closing, self._closing = self._closing, False
         return closing
@@ -153,26 +153,26 @@ class CircuitBreaker:
 
 @dataclass(frozen=True)
 class Admission:
-    """The leave to make one call. Only the single call of a half-open breaker decides what follows it."""
+    """Permission for one call. In a half-open breaker, its single call decides whether it closes."""
 
     _breaker: CircuitBreaker
     is_trial: bool
 
     def report(self, *, answered: bool) -> None:
-        """The call's end: whether the bank gave an answer that shows it working."""
+        """Report the call's end. `answered`: the bank's reply shows that it works."""
         if answered:
             self._breaker._answered()
         else:
             self._breaker._failed(is_trial=self.is_trial)
 
     def withdraw(self) -> None:
-        """The call was not made after all, so it says nothing of the bank."""
+        """The call was not made, so it says nothing about the bank."""
         if self.is_trial:
             self._breaker._not_tried()
 
 
 class RetryBudget:
-    """Each new operation earns a tenth of a retry; an empty budget ends the retries."""
+    """Each new operation earns a tenth of a retry. An empty budget allows none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -183,7 +183,7 @@ class RetryBudget:
             self._stock = min(self._stock + _RETRIES_PER_OPERATION, _RETRIES_IN_STOCK)
 
     def spend(self) -> bool:
-        """Take one retry, or say that there is none."""
+        """Take one retry; False where there is none."""
         with self._lock:
             if self._stock < 1:
                 return False
@@ -193,7 +193,7 @@ class RetryBudget:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What this process has for one bank, and knows of how it is doing."""
+    """One bank's threads, breaker and budget in this process."""
 
     threads: BankThreads
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
@@ -202,15 +202,15 @@ class Capacity:
 
 @cache
 def capacity_of(bank: str) -> Capacity:
-    """Of the bank of that name, one a process; made at first use, so that a forked worker gets its own."""
+    """The capacity of the bank of that name. Made at first use, so that each forked worker has its own."""
     return Capacity(BankThreads(abilities_of(bank).calls_in_flight, name=bank))
 
 
 def timing_of(bank: str) -> Timing:
-    """The bounds of calls to the bank of that name."""
+    """The time limits of the bank of that name."""
     return abilities_of(bank).timing
 
 
 def longest_attempt() -> float:
-    """The bound of one attempt in seconds, at the bank that has the longest."""
+    """The longest time limit of one attempt at any bank, in seconds."""
     return max(timing_of(name).attempt for name in registry.NAMES)

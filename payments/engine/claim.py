@@ -1,11 +1,11 @@
-"""The merchants' idempotency keys: one key, one instruction, one answer.
+"""The merchants' idempotency keys: one key, one instruction, one response.
 
-A key is claimed by a row whose uniqueness the database guards, inserted in the transaction that records
-the operation: either both exist or neither, and a refusal of ours leaves neither. The final answer is
-stored in the transaction that records the outcome, and returned to the byte ever after. A proven
-non-execution releases the claim: the same request may then start a new operation.
+A key is claimed by a unique row, inserted in the transaction that records the operation: both exist or
+neither. A refusal leaves neither. The final response is stored in the transaction that records the outcome
+and replayed byte for byte from then on. A proven non-execution releases the claim: the same request may then
+start a new operation.
 
-`decide` says first what a request's key lets it do, before anything is validated, reserved or recorded.
+`decide` comes first: it tells what a request's key allows, before anything is validated or recorded.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ REPLAYED = "Idempotent-Replayed"
 
 @dataclass(frozen=True)
 class Command(ABC):
-    """What somebody wants done for a merchant: a merchant's own request, or staff's instruction."""
+    """A command for a merchant's payment: the merchant's own request or an instruction by staff."""
 
     merchant: Merchant
     mode: str
@@ -49,27 +49,27 @@ class Command(ABC):
 
     @abstractmethod
     def claim(self, operation_id: UUID) -> None:
-        """Record that the command stands for this operation, in the transaction that records that.
+        """Bind the command to this operation, in the transaction that records the operation.
 
-        Raises IntegrityError (CLAIM_CONSTRAINT) where it stands for another one already.
+        Raises IntegrityError (CLAIM_CONSTRAINT) where the command is already bound to another one.
         """
 
     @abstractmethod
     def bank_key(self, kind: OperationKind, ordinal: int) -> str:
-        """The key under which the bank gets to know the instruction.
+        """The idempotency key that the bank gets.
 
-        `ordinal` grows where the bank must not be sent the earlier key again.
+        `ordinal` grows when an earlier bank key must not be used again.
         """
 
 
 @dataclass(frozen=True)
 class MerchantRequest(Command):
-    """A POST that asks for an operation: who asks, in which world, and what exactly."""
+    """A POST that asks for an operation: the merchant, the mode and the request itself."""
 
     idempotency_key: str
     method: str
     path: str
-    body: Any  # as parsed, the card included, perhaps not validated yet; only its fingerprint is kept
+    body: Any  # as parsed, with the card, perhaps not validated yet; only its fingerprint is stored
 
     def claim(self, operation_id: UUID) -> None:
         fingerprint, key_id = self.fingerprint()
@@ -83,15 +83,15 @@ class MerchantRequest(Command):
         )
 
     def fingerprint(self) -> tuple[str, str]:
-        """What makes it known again, and the id of the secret it is made with."""
+        """The request's fingerprint, and the id of the secret that keys it."""
         key_id = next(iter(settings.FINGERPRINT_KEYS))
         return _fingerprint(self, key_id), key_id
 
     def bank_key(self, kind: OperationKind, ordinal: int) -> str:
-        """Derived, so that a client's retry finds the bank's earlier answer even if our record of it is lost.
+        """Derived, so that a client's retry gets the bank's stored reply even if our record is lost.
 
-        What was asked is part of it, so that no other request can ever share it: not even one with the same
-        merchant's key after that has been forgotten.
+        The request's content is part of it, so that no other request shares it: not even one that reuses the
+        merchant's key after we have deleted that.
         """
         scope = [self.merchant.slug, self.mode, self.idempotency_key, kind.value, ordinal]
         return derived_bank_key(*scope, *_asked(self))
@@ -99,7 +99,7 @@ class MerchantRequest(Command):
 
 @dataclass(frozen=True)
 class New:
-    """Nothing is known of it: it starts. `bank` has the payment that it names, where that is known."""
+    """Unknown: it may start. `bank` is that of the payment it names, where that is known."""
 
     command: Command
     bank: str = ""
@@ -107,9 +107,9 @@ class New:
 
 @dataclass(frozen=True)
 class Again:
-    """Its operation was not executed: it starts anew, and takes over that one's claim.
+    """Its operation was not executed: it may start again, and takes over that operation's claim.
 
-    The bank key is the same, unless it has been retired, or is so old that the bank may have forgotten it.
+    The bank key stays the same unless it is retired or so old that the bank may have forgotten it.
     """
 
     command: MerchantRequest
@@ -120,19 +120,19 @@ class Again:
 
 @dataclass(frozen=True)
 class Continue:
-    """Its authorize is in doubt, and the card that this request brings lets it go on."""
+    """Its authorize is in doubt and can continue with the card in this request."""
 
     command: MerchantRequest
     operation: Operation
 
     def as_it_stands(self) -> "Replay":
-        """What it is told where it cannot go on."""
+        """The response where it cannot continue."""
         return _as_it_stands(self.operation)
 
 
 @dataclass(frozen=True)
 class Replay:
-    """It has been answered: finally, to the byte, or, while its operation is in doubt, as that stands."""
+    """A repetition: gets the stored response, or the operation as it stands while that is in doubt."""
 
     operation: Operation
     answer: Answer
@@ -140,23 +140,23 @@ class Replay:
 
 @dataclass(frozen=True)
 class InUse:
-    """Its first request still waits for the bank."""
+    """The first request with this key is still waiting for the bank."""
 
     refusal: IdempotencyKeyInUse
 
 
-Start = New | Again | Continue  # what lets a use case run
+Start = New | Again | Continue  # the decisions that let a use case run
 Decision = Start | Replay | InUse
 
 
 def decide(command: Command) -> Decision:
-    """What the command may do. For a merchant's request one statement, or a few where its key is known.
+    """What the command may do. One statement for a merchant's request, a few where its key is known.
 
-    Nothing of the request has been validated yet. Raises IdempotencyKeyReused where the key was first used
-    for another request.
+    The request need not be valid yet. Raises IdempotencyKeyReused where the key was first used for another
+    request.
     """
     if not isinstance(command, MerchantRequest):
-        return New(command)  # decided once, by what it records with its intent
+        return New(command)  # the record that it makes with its intent decides
     claimed = _claims(command).select_related("operation__payment").annotate(now=ClockTimestamp()).first()
     if claimed is None:
         return New(command)
@@ -185,13 +185,13 @@ def operation_of(request: MerchantRequest) -> Operation | None:
 
 
 class KeyClaimed(Exception):
-    """Somebody has taken over the claim of what was not executed."""
+    """Another request has taken over the claim of the operation that was not executed."""
 
 
 def claim(start: New | Again) -> UUID:
-    """Claim the key for the operation that this transaction records: the id for it.
+    """Claim the key for the operation that this transaction records; return the operation's id.
 
-    Raises KeyClaimed, or IntegrityError (CLAIM_CONSTRAINT), where somebody was quicker.
+    Raises KeyClaimed or IntegrityError (CLAIM_CONSTRAINT) where another request was faster.
     """
     operation_id = new_id()
     if isinstance(start, New):
@@ -199,7 +199,7 @@ def claim(start: New | Again) -> UUID:
         return operation_id
     taken_over = _claims(start.command).filter(
         operation=start.operation_id,
-        # Judged again under this row's lock: the hold of a late answer may be about to be voided.
+        # Checked again under this row's lock: a late hold under the key may be about to be voided.
         bank_key_retired=start.after_retired_key,
     )
     if not taken_over.update(operation_id=operation_id, created_at=ClockTimestamp(), bank_key_retired=False):
@@ -208,22 +208,22 @@ def claim(start: New | Again) -> UUID:
 
 
 def store_answer(operation: Operation, answer: Answer) -> None:
-    """Keep the final answer to the request that instructed this operation, in the outcome's transaction."""
+    """Store the final response to the request that instructed this operation, with its outcome."""
     IdempotencyKey.objects.filter(operation=operation).update(
         answer_status=answer.status, answer_headers=dict(answer.headers), answer_body=answer.body
     )
 
 
 def stored_answer(operation: Operation) -> Answer | None:
-    """The final answer that is kept to the request that instructed this operation, if there is one."""
+    """The stored response to the request that instructed this operation, or None."""
     kept = IdempotencyKey.objects.filter(operation=operation).exclude(answer_status=None).first()
     return _answer_kept(kept) if kept is not None else None
 
 
 def sweep(*, limit: int) -> int:
-    """Forget keys that are older than 30 days and whose operation has ended; how many were forgotten.
+    """Delete keys older than 30 days whose operation has ended; return how many were deleted.
 
-    At most `limit`, in one transaction; several processes may sweep at the same time.
+    At most `limit`, in one transaction. Several processes may sweep at the same time.
     """
     with transaction.atomic(durable=True):
         due = (
@@ -237,12 +237,12 @@ def sweep(*, limit: int) -> int:
 
 
 def own_bank_key(operation_id: UUID) -> str:
-    """The bank key of an operation that no merchant asked for."""
+    """The bank key of an operation that no merchant requested."""
     return derived_bank_key(operation_id.hex)
 
 
 def derived_bank_key(*parts: Any) -> str:
-    """A bank key that says nothing of what it is made from; the same for the same."""
+    """A bank key that reveals nothing of its parts. The same parts give the same key."""
     return _hmac(settings.BANK_KEY_SECRET, list(parts))
 
 
@@ -260,7 +260,7 @@ def _again(request: MerchantRequest, claimed: IdempotencyKey, now: datetime) -> 
 
 
 def _may_be_awaited(operation: Operation, now: datetime) -> bool:
-    """Whether the first request's client may still wait for its answer."""
+    """Whether the first request's client may still be waiting."""
     return now - operation.created_at < timedelta(seconds=timing_of(operation.bank).client_wait)
 
 
@@ -274,7 +274,7 @@ def _in_use(operation: Operation) -> IdempotencyKeyInUse:
 
 
 def _can_continue(operation: Operation, now: datetime) -> bool:
-    """An authorize in doubt needs the card, which only the merchant's retry brings."""
+    """Whether the retry can continue an authorize in doubt: only the retry has the card."""
     return (
         operation.kind == OperationKind.AUTHORIZE
         and operation.state == OperationState.OPEN
@@ -288,33 +288,33 @@ def _as_it_stands(operation: Operation) -> Replay:
 
 
 def _answer_kept(claimed: IdempotencyKey) -> Answer:
-    """The final answer that is stored under the key, to the byte."""
-    assert claimed.answer_status is not None  # noqa: S101 - the table's check: all of the answer or nothing
+    """The stored response, byte for byte."""
+    assert claimed.answer_status is not None  # noqa: S101 - a guard of the table: all of it or nothing
     body = bytes(claimed.answer_body or b"")
     return Answer(claimed.answer_status, body, claimed.answer_headers or {})
 
 
 def _is_same_request(claimed: IdempotencyKey, request: MerchantRequest) -> bool:
-    """Whether the request, of which nothing is validated yet, is the one that the key was claimed for.
+    """Whether the key was claimed for this request, which need not be valid.
 
-    One whose fingerprint's key has been retired cannot be compared; only a key kept for 30 days avoids it.
+    False where the fingerprint's secret has been retired: secrets must be kept for 30 days.
     """
     key_id = claimed.fingerprint_key_id
     if key_id not in settings.FINGERPRINT_KEYS:
         return False
     try:
         return hmac.compare_digest(claimed.fingerprint, _fingerprint(request, key_id))
-    except RecursionError:  # a body nested more deeply than any that was ever accepted
+    except RecursionError:  # a body nested deeper than any that can have been accepted
         return False
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:
-    """Keyed, so that no card number can be guessed from it."""
+    """A keyed hash, so that no card number can be guessed from it."""
     return _hmac(settings.FINGERPRINT_KEYS[key_id], _asked(request))
 
 
 def _asked(request: MerchantRequest) -> list[Any]:
-    """What makes two requests the same: method, path and body without the CVV."""
+    """What identifies a request: method, path and body without the CVV."""
     body = request.body
     if isinstance(body, Mapping) and isinstance(body.get("card"), Mapping):
         card = {name: value for name, value in body["card"].items() if name != "cvv"}

@@ -1,4 +1,4 @@
-"""Outcomes applied: to the payment, the operation and the key's answer, with the event, in one transaction.
+"""Apply an outcome to the payment, the operation and the stored response, with its event, in one transaction.
 
 The payment is locked first, then the operation, always in this order.
 """
@@ -22,58 +22,57 @@ from payments.models import Discrepancy, Event, Operation, Payment, refunds_made
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 
-# What an outcome does to its operation's payment, at that time, inside its transaction, both rows locked:
-# changes the payment and says which event tells of it. `operation.payment` is the locked payment.
+# Applies an outcome to the operation's payment, at the given time, and returns the type of its event. Called
+# inside the outcome's transaction with both rows locked; `operation.payment` is the locked payment.
 Effect = Callable[[Operation, Final, datetime], Event.Type]
-# By the operation's kind, whoever records the outcome. The table is the use cases' (`usecases.outcomes`),
-# whom the engine does not know; it is filled as the application starts.
+# By the operation's kind. Filled at start-up from `usecases.outcomes`, which the engine must not import.
 EFFECTS: dict[OperationKind, Effect] = {}
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Both rows as the transaction that recorded them left them."""
+    """An operation and its payment, as the transaction left them."""
 
     operation: Operation
     payment: Payment | None
-    kept: Answer | None = None  # what the key's answer is, where somebody else has recorded the outcome
+    kept: Answer | None = None  # the stored response, where another process recorded the outcome
 
     @property
     def answer(self) -> Answer:
-        """To the merchant's request that instructed the operation.
+        """The response to the merchant's request that instructed the operation.
 
-        A payment may have gone on since the outcome was recorded, and a key has one final answer only.
+        The stored one, if there is one: the payment may have changed since, and a key has one final response.
         """
         return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
 
 
 @dataclass(frozen=True)
 class Locked:
-    """An operation and its payment, locked until the transaction ends, with what was read beside them."""
+    """An operation and its payment, locked until the transaction ends."""
 
     payment: Payment | None
     operation: Operation
     at: datetime  # the database's clock
-    contradicted: bool  # whether the bank has done what our books call not executed
+    contradicted: bool  # whether the bank has executed what our books call not executed
 
 
 class Outdated(Exception):
-    """What somebody wanted to record was found out for another state of things."""
+    """The operation has changed since the caller last read it."""
 
 
 def has_ended(operation: Operation) -> Outdated:
-    """What whoever wanted to record something of it is told."""
-    return Outdated(f"The {operation.kind} has ended meanwhile: it is {operation.state}.")
+    """The error for an operation that has already ended."""
+    return Outdated(f"The {operation.kind} has already ended: it is {operation.state}.")
 
 
 def check_at_rest(locked: Locked) -> None:
-    """That no call about it is under way, whose outcome nobody can know. Raises Outdated."""
+    """Raises Outdated while a call about the operation is in progress: its outcome is still unknown."""
     if locked.operation.lease_expires_at > locked.at:
-        raise Outdated(f"The bank is being asked about the {locked.operation.kind} at this moment.")
+        raise Outdated(f"The bank is being asked about the {locked.operation.kind} right now.")
 
 
 class ImpossibleOutcome(Exception):
-    """The table of outcomes gives no such outcome to operations of this kind."""
+    """The table of outcomes has no such outcome for operations of this kind."""
 
 
 def conclude_by_hand(
@@ -86,10 +85,10 @@ def conclude_by_hand(
     evidence: dict[str, Any],
     executed_at: datetime | None = None,
 ) -> Recorded:
-    """The outcome that people have found, inside the caller's transaction, with all its consequences.
+    """Record an outcome that staff have found, with all its consequences, inside the caller's transaction.
 
-    `executed_at` is when the bank did it, as far as people know.
-    Raises Outdated where the operation is not as they saw it any more, or is being asked about.
+    `executed_at` is when the bank did it, as far as they know. Raises Outdated where the operation has
+    changed since they read it, or the bank is being asked about it.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
     locked = lock(operation_id, payment_id)
@@ -100,8 +99,8 @@ def conclude_by_hand(
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
     if operation.attempts.filter(is_late=True, said=Said.APPROVED).exists():
-        raise Outdated("The bank has answered late; the answer stands on the timeline. Ask again to take it.")
-    # Whoever still has an answer of the bank's in hand records it as late, and changes nothing.
+        raise Outdated("A late reply from the bank is on the timeline. Ask the bank again to apply it.")
+    # A thread that still has a reply in hand records it as late and changes nothing.
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
     return conclude(
@@ -115,20 +114,20 @@ def conclude_by_hand(
 
 
 def fill_in_reference(operation_id: UUID, reference: str) -> None:
-    """The bank's id of what has succeeded without one, inside the caller's transaction.
+    """Record the bank's id of a success without one, inside the caller's transaction.
 
-    Raises Outdated where it is known by now. The answers that merchants were given stay as they are.
+    Raises Outdated where it is known by now. Stored responses do not change.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
     locked = lock(operation_id, payment_id)
     payment, operation = locked.payment, locked.operation
     if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
-        raise Outdated(f"The bank's reference of the {operation.kind} is known by now.")
+        raise Outdated(f"The bank's reference of the {operation.kind} is already known.")
     name_success(payment, operation, reference)
 
 
 def name_success(payment: Payment | None, operation: Operation, reference: str) -> None:
-    """Fill in the bank's id of what has succeeded without one; both rows are locked."""
+    """Fill in the bank's id of a success without one. Both rows are locked."""
     operation.bank_reference = reference
     operation.save(update_fields=["bank_reference"])
     field = _REFERENCE_FIELDS.get(OperationKind(operation.kind))
@@ -156,7 +155,7 @@ def conclude(
     request_id: str = "",
     executed_at: datetime | None = None,
 ) -> Recorded:
-    """The transition with its event and its stored answer."""
+    """Apply the outcome: the transition, its event and the stored response."""
     payment, operation, at = locked.payment, locked.operation, locked.at
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
@@ -169,7 +168,7 @@ def conclude(
     if was_under_review:
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
     if payment is not None and locked.contradicted and isinstance(outcome, Succeeded):
-        # It has brought into our books what the bank had done in spite of them.
+        # The success brings into our books what the bank had already done.
         _brought_in(payment, operation).update(closed_at=at)
     Event.objects.create(
         payment=payment,
@@ -187,16 +186,15 @@ def conclude(
 
 
 def _possible(executed_at: datetime, payment: Payment | None, at: datetime) -> datetime:
-    """When the bank did it: never after now, nor before what it follows."""
+    """`executed_at`, but never after now, nor before the step that it follows."""
     begun = (payment.captured_at or payment.authorized_at or payment.created_at) if payment else executed_at
     return min(max(executed_at, begun), at)
 
 
 def _brought_in(payment: Payment, operation: Operation) -> QuerySet[Discrepancy]:
-    """What the bank had done in spite of our books, and this success has brought into them.
+    """The cases of a late reply that this success brings into our books.
 
-    Where the bank does its kind of instruction several times, only what it has done under the same key, or
-    calls by the same id.
+    Where the bank executes this kind several times, only those with the same bank key or the same reference.
     """
     late = Discrepancy.objects.filter(
         kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind, closed_at=None
@@ -219,14 +217,14 @@ _PAYMENT_FIELDS = [
 
 
 def lock(operation_id: UUID, payment_id: UUID | None) -> Locked:
-    """Both rows until the transaction ends, always in this order. Raises DoesNotExist where one is gone."""
+    """Lock the payment, then the operation. Raises DoesNotExist where one is gone."""
     return _lock(operation_id, payment_id, nowait=False)
 
 
 def lock_at_once(operation_id: UUID, payment_id: UUID | None) -> Locked:
-    """Likewise; raises OperationalError (`is_locked`) where another transaction has one of them.
+    """Like `lock`, without waiting: raises OperationalError (`is_locked`) where a row is locked.
 
-    Whoever waited for it here would hold one of the few connections meanwhile.
+    Waiting here would hold one of the few connections.
     """
     return _lock(operation_id, payment_id, nowait=True)
 
@@ -245,7 +243,7 @@ def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> Locke
 
 
 def apply_outcome(operation: Operation, outcome: Final, at: datetime) -> None:
-    """What an outcome does to its operation."""
+    """Apply the outcome to its operation."""
     operation.finished_at = at
     match outcome:
         case Succeeded(reference=reference, strays_awaited=strays):
@@ -263,7 +261,7 @@ def apply_outcome(operation: Operation, outcome: Final, at: datetime) -> None:
             operation.become_not_executed()
             operation.outcome_code = code
             operation.strays_awaited = strays
-            # Whoever has found it, people included: a hold may turn up late.
+            # Even where staff found it not executed: a hold may turn up late.
             if operation.kind == OperationKind.AUTHORIZE and operation.was_sent:
                 operation.look_again_at = next_look(operation, at)
         case _:
@@ -271,7 +269,7 @@ def apply_outcome(operation: Operation, outcome: Final, at: datetime) -> None:
 
 
 def next_look(operation: Operation, at: datetime) -> datetime | None:
-    """When a hold that was not found is looked for again, or None where it was often enough, or cannot be."""
+    """When to probe again for a hold that was not found; None after the last look, or without probes."""
     if not abilities_of(operation.bank).probes_without_card:
         return None
     found_at = operation.finished_at or at

@@ -1,7 +1,7 @@
-"""The ordinary case of an intent and of an outcome, each one prepared statement (`statements`).
+"""The common case of an intent and of an outcome, each in one prepared statement (`statements`).
 
-In any other case, or where the database finds a row otherwise than expected, nothing is written and None
-comes back. The careful path (`intent`, `steps`, `record`) then does it, or finds out why not.
+In any other case, or where a row is not as expected, nothing is written and None is returned. The careful
+path (`intent`, `steps`, `record`) then does it or finds the reason to refuse it.
 """
 
 import json
@@ -37,14 +37,14 @@ _FROM = {
     OperationKind.REFUND: PaymentState.CAPTURED,
 }
 _DATES = ("authorized_at", "captured_at", "refunded_at", "voided_at", "declined_at")
-# A time in this span stands for the outcome's own, which only its transaction knows. Nobody can guess it, so
-# nothing else in an answer can be taken for it.
+# A random time in this span is a placeholder for the outcome's time, which only the database knows. Nobody
+# can guess it, so nothing else in a response is replaced.
 _MARKS_FROM = datetime(9000, 1, 1, tzinfo=UTC)
 _MARKS = 900 * 365 * 24 * 3600 * 1_000_000  # microseconds
 
 
 def write_authorize(start: New | Again, payment: Payment) -> Lease | None:
-    """Record a new payment with its authorize. Raises what the database raises."""
+    """Record a new payment with its authorize. Database errors pass through."""
     if not isinstance(start, New) or not isinstance(start.command, MerchantRequest):
         return None
     command = start.command
@@ -86,9 +86,9 @@ def write_authorize(start: New | Again, payment: Payment) -> Lease | None:
 
 
 def takes_step(start: New, kind: OperationKind) -> bool:
-    """Whether a step is an ordinary case, as far as can be said before its payment is locked.
+    """Whether a step is a common case, as far as is known before its payment is locked.
 
-    Where a bank takes parts, what is left of a payment is more than its row says.
+    Not at a bank that takes parts: what is left of a payment is not in its row alone.
     """
     if not (start.bank and isinstance(start.command, MerchantRequest)):
         return False
@@ -105,7 +105,7 @@ def write_step(
     amount_minor: int | None,
     reason: str,
 ) -> Lease | None:
-    """Record a capture, a void or a refund of all that is left. Raises what the database raises."""
+    """Record a capture, a void or a refund of all that is left. Database errors pass through."""
     command = start.command
     assert isinstance(command, MerchantRequest)  # noqa: S101 - `takes_step`
     operation = Operation(
@@ -139,7 +139,7 @@ def write_step(
 
 
 def _intent_of(command: MerchantRequest, operation: Operation) -> dict[str, Any]:
-    """What both intents write."""
+    """The parameters that both intents share."""
     fingerprint, fingerprint_key_id = command.fingerprint()
     return {
         "merchant_id": Int8(command.merchant.pk),
@@ -177,10 +177,10 @@ def _first_lease(payment: Payment, operation: Operation, taken_at: float) -> Lea
 
 
 def conclude(lease: Lease, ended: Ended) -> Recorded | None:
-    """Record the outcome of an operation that its first attempt has settled: a success, or a decline.
+    """Record the outcome of an operation that its first attempt settled: a success or a decline.
 
-    Tried once, and raises nothing: whatever fails, the bank's answer must not be lost. The careful path
-    records it or puts it down. It also finds out whether only the echo of the record was lost.
+    Tries once and never raises: the bank's reply must not be lost. On failure the careful path records it; it
+    also notices when the commit succeeded and only its confirmation was lost.
     """
     try:
         return _conclude(lease, ended)
@@ -192,7 +192,7 @@ def conclude(lease: Lease, ended: Ended) -> Recorded | None:
 
 
 def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
-    """Raises what the database raises."""
+    """Like `conclude`; database errors pass through."""
     fresh, outcome, reply = lease.fresh, ended.outcome, ended.reply
     if fresh is None or lease.attempt != 1:
         return None
@@ -235,7 +235,7 @@ def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
 
 
 def _changes(payment: Payment, operation: Operation) -> dict[str, Any]:
-    """What both rows become."""
+    """The new values of both rows."""
     return {
         "payment_id": payment.id,
         "state": payment.state,
@@ -257,7 +257,7 @@ def _changes(payment: Payment, operation: Operation) -> dict[str, Any]:
 
 
 def _as_recorded(payment: Payment, operation: Operation, answer: Answer, mark: str, at: datetime) -> Recorded:
-    """Both rows and the answer with the outcome's time, as the database has them now."""
+    """Both rows and the response with the outcome's real time, as the database has them now."""
     for name in _DATES:
         if getattr(payment, name) == operation.finished_at:
             setattr(payment, name, at)

@@ -1,7 +1,7 @@
-"""The first half of every use case: what is asked is checked and recorded, or refused, in one transaction.
+"""The first half of every use case: check and record the intent, or refuse it, in one transaction.
 
-Uniqueness is the database's to judge (one live payment per order, one unfinished operation per payment,
-one use per idempotency key); what it refuses is explained here, after the transaction is gone.
+The database enforces uniqueness (one live payment per order, one unfinished operation per payment, one use
+per idempotency key). This module turns its errors into refusals, after the transaction has ended.
 """
 
 import functools
@@ -51,10 +51,10 @@ P = ParamSpec("P")
 def until_recorded(
     use_case: Callable[Concatenate[Start, P], Answer | None],
 ) -> Callable[Concatenate[Start, P], Answer]:
-    """Make a use case of one try of it, which returns None where somebody was quicker with the same command.
+    """Decorate a use case that returns None where another request was faster with the same command.
 
-    What the command may do is then decided once more. Where somebody has locked a row, the same is tried
-    again for a moment, with nothing in hand. Raises IdempotencyKeyInUse, and what the use case raises.
+    Decides again what the command may do, and tries again for a moment where a row is locked, holding no
+    connection meanwhile. Raises IdempotencyKeyInUse and what the use case raises.
     """
 
     @functools.wraps(use_case)
@@ -81,7 +81,7 @@ def until_recorded(
 
 
 def _answer_there_is(start: Start) -> Answer | None:
-    """A full pool must not keep anybody from an answer that exists. Raises IdempotencyKeyInUse."""
+    """The response, if there is one: a full pool must not withhold it. Raises IdempotencyKeyInUse."""
     decided = start if isinstance(start, Continue) else claim.decide(start.command)
     if isinstance(decided, Continue):
         decided = decided.as_it_stands()
@@ -91,12 +91,12 @@ def _answer_there_is(start: Start) -> Answer | None:
 def _decided_anew(start: Start) -> Decision:
     decided = claim.decide(start.command)
     if isinstance(start, Continue) and isinstance(decided, Continue):
-        return decided.as_it_stands()  # somebody else goes on with it
+        return decided.as_it_stands()  # another request has taken it over
     return decided
 
 
 def _answer_to(decided: Replay | InUse) -> Answer:
-    """The answer to a command that may not start. Raises IdempotencyKeyInUse."""
+    """The response to a command that may not start. Raises IdempotencyKeyInUse."""
     if isinstance(decided, InUse):
         raise decided.refusal
     return decided.answer
@@ -104,10 +104,10 @@ def _answer_to(decided: Replay | InUse) -> Answer:
 
 @contextmanager
 def explained(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
-    """Around the intent's transaction, in which the key is claimed first of all.
+    """Wraps the intent's transaction, which claims the key first.
 
-    Where somebody was quicker with the same command, the block is left for what follows it, and nothing is
-    recorded. A constraint named in `conflicts` that is violated becomes that refusal. Raises RowLocked.
+    Where another request was faster with the same command, leaves the block with nothing recorded and
+    without an exception. A violated constraint named in `conflicts` becomes that refusal. Raises RowLocked.
     """
     try:
         yield
@@ -137,11 +137,11 @@ def write_ahead(
     target: str = "",
     reason: str = "",
 ) -> Lease:
-    """Write an operation ahead, with its lease, its first attempt and its event.
+    """Record an operation with its lease, its first attempt and its event, before it is sent.
 
-    Inside the caller's transaction, which must be committed before the lease is run. `target` is the
-    bank reference that the instruction names. Raises IntegrityError where the payment has an unfinished
-    operation already.
+    Inside the caller's transaction, which must be committed before the operation is sent. `target` is the
+    bank reference that the instruction names. Raises IntegrityError where the payment already has an
+    unfinished operation.
     """
     command = start.command
     ordinal, bank_key = _bank_key(start, kind, payment.bank, amount_minor)
@@ -175,15 +175,15 @@ def ordinal_of(start: New | Again) -> int:
 
 
 def _bank_key(start: New | Again, kind: OperationKind, bank: str, amount_minor: int) -> tuple[int, str]:
-    """The ordinal and the bank key, which no other instruction has had.
+    """The ordinal and a bank key that no other instruction has used.
 
-    One of a merchant's key that has been forgotten since may have: even what was not executed then is not
-    run again now. What starts again shares its key with what it runs again, which was not executed.
+    A merchant's key that we have deleted may have used one. Only a re-run shares the bank key with the
+    operation that it runs again, which was not executed.
     """
     ordinal = ordinal_of(start)
     others = Operation.objects.filter(bank=bank)
     if isinstance(start, Again):
-        # All that is left may be another amount by now: that is another instruction.
+        # "All that is left" may be another amount by now, which makes it another instruction.
         others = others.exclude(state=OperationState.NOT_EXECUTED, amount_minor=amount_minor)
     while others.filter(bank_idempotency_key=(key := start.command.bank_key(kind, ordinal))).exists():
         ordinal += 1
@@ -191,11 +191,11 @@ def _bank_key(start: New | Again, kind: OperationKind, bank: str, amount_minor: 
 
 
 def unfinished_operation(payment_id: UUID) -> Refused:
-    """Which operation stands in the way."""
+    """The refusal that names the payment's unfinished operation."""
     payment = payments_for_receipts().get(pk=payment_id)
     operation = unfinished_operations().filter(payment=payment).first()
     if operation is None:
-        detail = "Another operation of this payment has finished at this moment."
+        detail = "Another operation of this payment has just finished."
         return OperationInProgress(detail, payment=payment, retry_after=1)
     if operation.state == OperationState.NEEDS_REVIEW:
         detail = f"The {operation.kind} is under review."
@@ -205,14 +205,14 @@ def unfinished_operation(payment_id: UUID) -> Refused:
 
 
 def order_with_payment(command: Command, order_id: str) -> Refused:
-    """Which payment the order has."""
+    """The refusal that names the order's payment."""
     payment = (
         payments_for_receipts()
         .filter(merchant=command.merchant, mode=command.mode, order_id=order_id, state__in=LIVE_PAYMENTS)
         .first()
     )
     if payment is None:
-        return OrderAlreadyHasPayment("A payment of this order has ended at this moment.", retry_after=1)
+        return OrderAlreadyHasPayment("A payment of this order has just ended.", retry_after=1)
     is_unfinished = payment.pending_kind is not None
     return OrderAlreadyHasPayment(
         f"The order has the {payment.state} payment {payment.public_id}.",

@@ -1,8 +1,8 @@
-"""Leases: who may send an operation, until when.
+"""Leases: who may send an operation, and until when.
 
-The database's clock judges a lease and an epoch fences it. The holder keeps a stricter end of its own,
-on the machine's boot-time clock: begun before the database wrote its deadline, it also runs while the
-process is stopped, so a sender that wakes too late finds that no attempt fits any more.
+A lease is fenced by its epoch and judged by the database's clock. The holder also keeps a stricter deadline
+on the machine's boot-time clock. That one starts before the database writes its own and also runs while the
+process is suspended, so a sender that wakes too late finds that no attempt fits any more.
 """
 
 import time
@@ -46,11 +46,11 @@ class Lease:
     taken_at: float  # boot-time clock, seconds; attempts start only within a window from here
     renewed_at: float  # boot-time clock, seconds, before the database wrote the deadline
     history: History
-    # Nobody waits for the answer, and there is no card: an authorize can only be probed.
+    # No client waits and there is no card: an authorize can only be probed.
     by_recovery: bool = False
-    # The rows as the intent left them, where it was the fast path's.
+    # The rows as the fast path's intent left them.
     fresh: "Fresh | None" = None
-    # The bank's answer to `attempt`, recorded when its sender had no lease any more. Nothing is left to ask.
+    # The bank's reply to `attempt`, recorded after its sender lost the lease. The bank is not asked again.
     late_answer: Approval | Decline | BankError | None = None
 
     @property
@@ -62,20 +62,20 @@ class Lease:
         return self.renewed_at + timing_of(self.bank).lease
 
     def fits_attempt(self) -> bool:
-        """Whether a full attempt still ends before the lease does. Asked right before the first byte."""
+        """Whether a full attempt would end before the lease. Checked right before the first byte."""
         return boot_clock() + timing_of(self.bank).attempt <= self.ends_at
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """An operation and its payment as the intent has just left them."""
+    """An operation and its payment as the intent left them."""
 
     payment: Payment
     operation: Operation
 
 
 class CannotTake(Exception):
-    """An operation that could not be taken, for a reason of its own; the cause says which. Others can be."""
+    """This operation could not be taken, for a reason of its own (`__cause__`). Others can be."""
 
     def __init__(self, operation_id: UUID) -> None:
         super().__init__(operation_id.hex)
@@ -84,9 +84,9 @@ class CannotTake(Exception):
 
 @dataclass(frozen=True)
 class LateAnswer:
-    """The bank's answer to an attempt, not applied when it came, and what the other attempts have left.
+    """A late reply to an attempt, not applied when it came, and the history of the other attempts.
 
-    A 200, or the no of a bank that cannot be asked for it again.
+    An approval, or a decline or error of a bank that cannot be asked for it again.
     """
 
     attempt: int
@@ -95,7 +95,7 @@ class LateAnswer:
 
 
 def boot_clock() -> float:
-    """Seconds since boot, suspended time included; where the system has no such clock, the monotonic one."""
+    """Seconds since boot, including suspended time; the monotonic clock where the system has no such one."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)
 
@@ -110,7 +110,7 @@ def open_lease(operation: Operation) -> Lease:
 
 
 def first_lease(operation: Operation, *, taken_at: float, fresh: Fresh | None = None) -> Lease:
-    """Of an operation that has been recorded with its first attempt. `taken_at` is older than the record."""
+    """The lease of an operation recorded with its first attempt. `taken_at` precedes the record."""
     history = History(cannot_ask=not abilities_of(operation.bank).knows_keys)
     return replace(_lease(operation, attempt=1, taken_at=taken_at, history=history), fresh=fresh)
 
@@ -118,7 +118,7 @@ def first_lease(operation: Operation, *, taken_at: float, fresh: Fresh | None = 
 def renew(lease: Lease) -> Lease | None:
     """Record the next attempt and renew the lease for it, inside the caller's transaction.
 
-    None where the operation is no longer this holder's: then nothing more may be sent.
+    None where the lease is lost: then nothing more may be sent.
     """
     now = boot_clock()
     renewed = Operation.objects.filter(
@@ -134,17 +134,17 @@ def renew(lease: Lease) -> Lease | None:
 
 
 def take_due(*, besides: Collection[UUID] = ()) -> Lease | None:
-    """Take over one operation for recovery whose lease has run out, or None where none is due.
+    """Take over a due operation whose lease has expired, for recovery; None where there is none.
 
-    Any number of processes may ask at the same time: each gets another one. One transaction. Raises
-    CannotTake; what is named in `besides` is passed over.
+    Several processes may call it at the same time: each gets a different one. One transaction. Skips the
+    operations in `besides`. Raises CannotTake.
     """
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
     return _take_over(due, by_recovery=True)
 
 
 def take_answered(*, besides: Collection[UUID] = ()) -> Lease | None:
-    """Take over one operation under review that a late 200 of the bank's settles. Like `take_due`."""
+    """Take over an operation under review that a late reply settles. Otherwise like `take_due`."""
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
     answered = due.filter(Exists(_late_approvals(OuterRef("pk"))))
     return _take_over(answered, by_recovery=True, states=(OperationState.NEEDS_REVIEW,))
@@ -157,19 +157,19 @@ def take_for_recovery(operation_id: UUID) -> Lease | None:
 
 
 def take_over(operation_id: UUID) -> Lease | None:
-    """Take over this operation for a merchant's retry, which has the card.
+    """Take over this operation for a merchant's retry, which brings the card.
 
-    None where it has ended, its lease still runs, or the card must not be sent. One transaction.
+    None where it has ended, its lease is still running, or the card must not be sent. One transaction.
     """
     return _take_over(Operation.objects.filter(pk=operation_id), by_recovery=False)
 
 
 def may_send_card(operation: Operation, at: datetime) -> bool:
-    """Whether an authorize in doubt may be sent with the card once more. `at` is the database's time.
+    """Whether an authorize in doubt may be sent with the card again. `at` is the database's time.
 
-    Not where two attempts were silent: each may be a hold of its own, so only probes go on. And only while
-    the bank knows the key for certain: it would hold a second time under one that it has forgotten. At one
-    that knows no keys, only where it is certain that nothing was executed.
+    Not after two silent attempts: each may be a hold of its own, so only probes follow. And only while the
+    bank certainly knows the key: under a forgotten one it would hold a second time. At a bank without keys,
+    only if it is certain that nothing was executed.
     """
     if not abilities_of(operation.bank).knows_keys:
         return not any(_may_have_done_it(one) for one in operation.attempts.all())
@@ -179,9 +179,9 @@ def may_send_card(operation: Operation, at: datetime) -> bool:
 
 
 def take_late_look(*, besides: Collection[UUID] = ()) -> Lease | None:
-    """Take an authorize that was found not executed, to probe it once more, or None where none is due.
+    """Take an authorize that was found not executed, to probe it once more; None where none is due.
 
-    It stays finished; its lease keeps others from looking at the same time. Otherwise like `take_due`.
+    It stays finished; the lease only prevents two looks at once. Otherwise like `take_due`.
     """
     with _naming_the_row() as taken, transaction.atomic(durable=True):
         now = boot_clock()
@@ -201,9 +201,9 @@ def take_late_look(*, besides: Collection[UUID] = ()) -> Lease | None:
 
 
 def make_due(bank: str, *, within: timedelta) -> int:
-    """Let everything in doubt at a bank that answers again be asked about within that time, spread evenly.
+    """Make every operation in doubt at the bank due within that time, spread evenly; return how many changed.
 
-    Returns how many operations were resting for longer. What somebody has locked is not waited for.
+    For a bank that works again. Skips locked rows and operations that are due earlier.
     """
     soon = ExpressionWrapper(ClockTimestamp() + Random() * Value(within), output_field=DateTimeField())
     latest = clock_in(within.total_seconds())
@@ -214,9 +214,9 @@ def make_due(bank: str, *, within: timedelta) -> int:
 
 
 def locked_by_others(*, since: timedelta, at_most: int) -> list[UUID]:
-    """Operations in doubt, due for so long, that cannot be taken because somebody has locked their row.
+    """Operations in doubt that have been due for `since` and whose row another transaction has locked.
 
-    Of the first so many that are due. What is taken finds them with SKIP LOCKED, and so says nothing of them.
+    Checks the first `at_most` due ones. `take_due` skips locked rows and cannot report them.
     """
     long_ago = ClockTimestamp() - Value(since)
     due = (
@@ -261,9 +261,9 @@ def _take_over(
 
 @contextmanager
 def _naming_the_row() -> Iterator[list[UUID]]:
-    """Whatever one row does here, its commit included, it must not look as if nothing could be taken.
+    """Turn an error of the block, its commit included, into CannotTake for the operation in the list.
 
-    Raises CannotTake for the operation that stands in the list.
+    Otherwise one bad row would look as if nothing could be taken.
     """
     taken: list[UUID] = []
     try:
@@ -282,7 +282,7 @@ def _next_attempt(
     at: datetime,
     by_recovery: bool = True,
 ) -> Lease:
-    """Take the operation, at that time by the database's clock, for another attempt, which is recorded."""
+    """Take the operation and record another attempt. `at` is the database's time."""
     _extend(operation, at)
     number = attempts[-1].number + 1 if attempts else 1
     ends_at = at + timedelta(seconds=timing_of(operation.bank).lease)
@@ -296,7 +296,7 @@ def _next_attempt(
 
 
 def _to_adopt(operation: Operation, late: LateAnswer, now: float, *, at: datetime) -> Lease:
-    """Take the operation to record the answer that has come already."""
+    """Take the operation to apply its late reply."""
     _extend(operation, at)
     return replace(
         _lease(operation, attempt=late.attempt, taken_at=now, history=late.history),
@@ -305,16 +305,16 @@ def _to_adopt(operation: Operation, late: LateAnswer, now: float, *, at: datetim
 
 
 def late_answer_of(operation: Operation, at: datetime) -> LateAnswer | None:
-    """The answer that has come late and settles the operation, unfinished at the database's time `at`."""
+    """The late reply that settles this unfinished operation, or None. `at` is the database's time."""
     return late_answer_among(operation, list(operation.attempts.order_by("number")), at)
 
 
 def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
-    """Likewise, of all attempts of an operation in their order."""
+    """Like `late_answer_of`, from all attempts of the operation in their order."""
     answered = next((one for one in attempts if _settles(one)), None)
     if answered is None:
         return None if abilities_of(operation.bank).knows_keys else _late_no_among(operation, attempts, at)
-    # Later ones, too: what they were silent about may be a second hold.
+    # Later ones, too: a silent one may have made a second hold.
     others = [one for one in attempts if one.number != answered.number]
     reply = Approval(
         answered.http_status or 0,
@@ -326,7 +326,7 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
 
 
 def _late_no_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
-    """The no that has come late from a bank which cannot be asked for it again."""
+    """The late decline or error of a bank that cannot be asked for it again."""
     answered = next((one for one in attempts if one.is_late and one.said in NOES), None)
     if answered is None:
         return None
@@ -344,19 +344,19 @@ def _extend(operation: Operation, at: datetime) -> None:
     Operation.objects.filter(pk=operation.pk).update(
         lease_epoch=operation.lease_epoch,
         lease_expires_at=clock_in(timing.lease),
-        # Where its new holder cannot record an end either, it rests all the same.
+        # It rests even if its new holder cannot record an end.
         due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch, at - operation.created_at)),
     )
 
 
 def _settles(attempt: Attempt) -> bool:
-    """A late answer that an unfinished operation can be settled with. A probe's must be a stored one."""
+    """Whether this late reply can settle an unfinished operation. A probe's must be a stored reply."""
     known = attempt.is_late and attempt.said == Said.APPROVED
     return known and (not attempt.is_probe or bool(attempt.is_replay))
 
 
 def _late_approvals(operation: OuterRef) -> QuerySet[Attempt]:
-    """As `_settles` has it."""
+    """`_settles` as a query."""
     late = Attempt.objects.filter(operation=operation, is_late=True, said=Said.APPROVED)
     return late.filter(Q(is_probe=False) | Q(is_replay=True))
 
@@ -382,10 +382,10 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
 
 
 def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, ends_at: datetime) -> History:
-    """Of an operation that is still OPEN: whatever was sent for it is in doubt, answered or not.
+    """The history of an unfinished operation: each of its attempts is in doubt, replied to or not.
 
-    Judged by the order of its attempts. Clocks say only how far apart repeated evidence is, and how old the
-    first attempt is at `ends_at`, when the next one ends.
+    Judged by the order of attempts. Clocks decide only how far apart repeated evidence is, and how old the
+    first attempt will be at `ends_at`, when the next one ends.
     """
     abilities = abilities_of(operation.bank)
     instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
@@ -407,12 +407,12 @@ def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, 
 
 
 def _may_have_done_it(attempt: Attempt) -> bool:
-    """Whether the bank may have executed it: it has no end, or none that says the contrary."""
+    """Whether the bank may have executed it: unless its recorded end rules that out."""
     return not attempt.is_probe and attempt.in_doubt is not False
 
 
 def _is_done_by_others(kind: OperationKind, instructed: list[Attempt]) -> bool:
-    """Whether the bank said "already" before any attempt was silent, or of what excludes the kind."""
+    """Whether the bank said "already" before any attempt was silent, or about something that rules it out."""
     first_silent = next((one.number for one in instructed if one.is_silent), None)
     said = [(one.number, Said(one.said)) for one in instructed if says_already(one.said)]
     return any(

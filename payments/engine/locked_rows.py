@@ -1,8 +1,8 @@
-"""Waiting for a row that another transaction has locked: for a moment, by a few, and with nothing in hand.
+"""Wait briefly for a row that another transaction has locked, without holding a connection.
 
-Whoever waited inside the database would hold one of the process's few connections, and a thread of the
-server: one locked payment would stop every other. So an intent that meets a lock is undone, its connection
-is given back, and it is tried again.
+Waiting inside the database would hold one of the process's few connections: one locked payment would stop all
+others. Instead the intent is rolled back, its connection is given back, and it is tried again. Only a few
+threads may wait at a time.
 """
 
 import random
@@ -15,13 +15,13 @@ from django.db import connection
 from payments.engine.leases import boot_clock
 from payments.engine.refusals import PaymentLocked
 
-_PATIENCE = 1.5  # seconds; transactions of ours take milliseconds
-_PAUSE = 0.1  # seconds, at most, between two tries; at first much less
+_PATIENCE = 1.5  # seconds; our transactions take milliseconds
+_PAUSE = 0.1  # seconds at most between two tries; at first much less
 RETRY_AFTER_SECONDS = 2
 
 
 class RowLocked(Exception):
-    """Another transaction has a row that this intent needs. Nothing was recorded."""
+    """Another transaction has locked a row that this intent needs. Nothing was recorded."""
 
 
 class _Waiters:
@@ -31,7 +31,7 @@ class _Waiters:
 
     def enter(self) -> bool:
         with self._lock:
-            # Each waits on a thread of the server: most of those stay free for the others.
+            # Each occupies a thread of the server; most of those must stay free.
             is_welcome = self._now < max(1, settings.REQUEST_THREADS // 4)
             self._now += is_welcome
         return is_welcome
@@ -45,16 +45,16 @@ _waiters = _Waiters()
 
 
 def now() -> float:
-    """When somebody begins to try, for `wait`."""
+    """The start of the first try, for `wait`."""
     return boot_clock()
 
 
 def wait(begun: float) -> None:
-    """Before the next try. Raises PaymentLocked where it has lasted too long, or too many wait already."""
+    """Pause before the next try. Raises PaymentLocked after too long, or where too many already wait."""
     waited = boot_clock() - begun
     if waited >= _PATIENCE or not _waiters.enter():
         raise PaymentLocked(
-            "Another transaction holds it, and has not ended while FicPay waited.",
+            "Another transaction is holding it and did not end while FicPay waited.",
             retry_after=RETRY_AFTER_SECONDS,
         )
     try:

@@ -1,8 +1,8 @@
-"""Orphan answers: what the bank has said, and our database had no place for.
+"""Orphan answers: replies of a bank that could not be recorded.
 
-A failover to a standby that lagged has lost the rows, or the database was away until the lease had ended.
-Such an answer is logged with its reference at once. This process keeps it, and as soon as the database
-takes it, it is recorded where it belongs; where that is gone, it is filed as a case for people.
+Either a failover to a lagging standby lost the rows, or the database was away until the lease ended. Such a
+reply is logged with its reference at once. This process keeps it in memory and records it as soon as the
+database is back; if the rows are gone, it opens a case for staff.
 """
 
 import threading
@@ -35,17 +35,17 @@ _ACTOR = "system"
 class _Orphan:
     lease: Lease
     reply: Reply
-    record: Callable[[], object]  # where it belongs; raises what the database raises
+    record: Callable[[], object]  # records the reply on its rows; database errors pass through
 
 
 def keep(lease: Lease, reply: Reply, *, record: Callable[[], object]) -> None:
-    """Log the answer, and go on trying to record it for as long as this process lives."""
+    """Log the reply, and keep trying to record it for as long as this process lives."""
     log.error("answer_not_recorded", **_told(lease, reply))
     _keeper.add(_Orphan(lease, reply, record))
 
 
 class _Keeper:
-    """One thread, for as long as there is something to keep."""
+    """Tries to record the kept replies, on one thread that ends when none is left."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -79,12 +79,12 @@ _keeper = _Keeper()
 
 
 def _is_dealt_with(orphan: _Orphan) -> bool:
-    """Whether it is recorded or filed by now."""
+    """Try to record or else to file it; whether that succeeded."""
     for deal in (orphan.record, partial(_file, orphan)):
         try:
             deal()
         except ObjectDoesNotExist:
-            continue  # there is no place for it: it is filed
+            continue  # its rows are gone: file it
         except Exception as error:
             connection.close()
             if database_is_away(error) or waited_in_vain(error):
@@ -96,7 +96,7 @@ def _is_dealt_with(orphan: _Orphan) -> bool:
 
 
 def _file(orphan: _Orphan) -> None:
-    """Open its case. What names nothing that was made at the bank is in the log, and nobody's case."""
+    """Open a case for an approval. Any other reply made nothing at the bank: the log is enough."""
     lease, reply = orphan.lease, orphan.reply
     if not isinstance(reply, Approval):
         return
@@ -124,7 +124,7 @@ def _file(orphan: _Orphan) -> None:
 
 
 def _told(lease: Lease, reply: Reply) -> dict[str, Any]:
-    """What people and the bank need to find it again. Amounts in minor units."""
+    """What staff and the bank need to find the instruction. Amounts in minor units."""
     sent = lease.instruction
     told: dict[str, Any] = {
         "operation": public_id(OPERATION_PREFIX, lease.operation_id),
@@ -145,9 +145,9 @@ def _told(lease: Lease, reply: Reply) -> dict[str, Any]:
 
 
 def close_settled() -> int:
-    """Close the cases whose answer our books have by now; how many were closed.
+    """Close the cases whose reply is in our books by now; return how many were closed.
 
-    A retry under the same key has claimed it, people have recorded it, or the hold is freed.
+    A retry under the same key has recorded it, staff have, or the hold is freed.
     """
     opened = Discrepancy.objects.filter(kind=ORPHAN_ANSWER, closed_at=None)
     settled = [case.pk for case in opened if _is_settled(case)]
@@ -157,7 +157,7 @@ def close_settled() -> int:
 
 
 def _is_settled(case: Discrepancy) -> bool:
-    """Each kind is asked for by what has an index: the hold's payment, the hold, or the bank's reference."""
+    """Each kind is looked up by an indexed column: the authorization's id, the target, or the reference."""
     holds = Payment.objects.filter(bank=case.bank)
     succeeded = Operation.objects.filter(bank=case.bank, state=OperationState.SUCCEEDED)
     kind, target = case.evidence.get("kind"), case.evidence.get("target", "")

@@ -1,6 +1,7 @@
-"""What recovery passes over for a while, because something about the row itself keeps it from being done.
+"""Operations that recovery skips for a while because handling them failed.
 
-Kept by each process for itself: it is tried again after a rest that grows, and said in the heartbeat.
+Each process keeps its own list. A skipped operation is tried again after growing pauses, and the heartbeat
+reports it.
 """
 
 import threading
@@ -13,7 +14,7 @@ from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.engine.leases import boot_clock
 
 _TOLD_AT_MOST = 50
-# Whoever has not been tried again by then is not due any more: somebody else has dealt with it.
+# An operation not tried again by then is no longer due: another process has handled it.
 _FORGOTTEN_AFTER = 4000.0  # seconds; the longest rest is an hour
 
 
@@ -25,21 +26,21 @@ class _Passed:
 
 
 class PassedOver:
-    """Operations and why they were passed over. Any thread may ask."""
+    """The skipped operations and the reasons. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: dict[UUID, _Passed] = {}
 
     def add(self, operation_id: UUID, *, reason: str) -> None:
-        """Pass it over for longer than the last time."""
+        """Skip it, for longer than the last time."""
         with self._lock:
             times = self._times(operation_id) + 1
             until = boot_clock() + settings.BANK_TIMING.pause_after(times)
             self._rows[operation_id] = _Passed(reason, times, until)
 
     def note(self, operation_id: UUID, *, reason: str) -> None:
-        """It could be taken, and not be done: it rests by its own row's word."""
+        """Report it without skipping it: it was taken, so its own row says when it is due again."""
         with self._lock:
             times = self._times(operation_id) + 1
             self._rows[operation_id] = _Passed(reason, times, boot_clock())
@@ -49,18 +50,18 @@ class PassedOver:
         return before.times if before else 0
 
     def forget(self, operation_id: UUID) -> None:
-        """It could be done."""
+        """Remove it: it was handled."""
         with self._lock:
             self._rows.pop(operation_id, None)
 
     def for_now(self) -> list[UUID]:
-        """Which are not to be tried at this moment."""
+        """The operations to skip now."""
         now = boot_clock()
         with self._lock:
             return [one for one, passed in self._rows.items() if passed.until > now]
 
     def told(self) -> dict[str, str]:
-        """Why, by the operation's id, for people to read; the first so many."""
+        """The reasons by public id, for the heartbeat; 50 at most."""
         now = boot_clock()
         with self._lock:
             known = {one: row for one, row in self._rows.items() if row.until + _FORGOTTEN_AFTER > now}

@@ -1,8 +1,8 @@
-"""What came of an attempt, recorded: the outcome with all its consequences in one transaction.
+"""Record the end of an attempt: the outcome with all its consequences in one transaction.
 
-The payment is locked first, then the operation. Whoever has lost the lease records the bank's answer on
-the attempt. Whoever holds the operation reads it there, and where nobody does it is applied at once: a 200
-settles an operation also when it is under review.
+The payment is locked first, then the operation. A sender that has lost the lease records the bank's reply on
+the attempt only, where the operation's holder reads it. If the operation has no holder, the reply is applied
+at once: a 200 settles an operation under review too.
 """
 
 import random
@@ -50,37 +50,37 @@ from payments.models.patience import wait_briefly
 log = structlog.get_logger("payments.operations")
 
 _DATABASE_PAUSE = 0.5  # seconds between tries to record an outcome
-_LOCK_PAUSE = 0.1  # likewise, where another transaction has one of the rows; with jitter
-_LOCK_PATIENCE = 3.0  # seconds until the answer is put down beside the locked row
-_READ_PATIENCE = 3.0  # seconds; a read by a row's own id takes milliseconds
+_LOCK_PAUSE = 0.1  # likewise, while another transaction has locked a row; with jitter
+_LOCK_PATIENCE = 3.0  # seconds until the reply is put down on its attempt, beside the locked row
+_READ_PATIENCE = 3.0  # seconds; a read by primary key takes milliseconds
 
 
 def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
-    """Record an attempt's end and the next one before it is sent; None where the lease is lost."""
+    """Record an attempt's end, and the next attempt before it is sent; None where the lease is lost."""
     with transaction.atomic(durable=True):
         record_end_of_attempt(lease, ended)
         renewed = leases.renew(lease)
     if renewed is None:
         log.warning("lease_lost", operation=lease.operation_id.hex, epoch=lease.epoch)
         return None
-    if lease.is_probe:  # it asks about what the instructions have left, and adds nothing to it
+    if lease.is_probe:  # a probe asks about the earlier attempts and adds no doubt of its own
         return replace(renewed, history=lease.history)
     return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
 
 
 def record_end(lease: Lease, ended: Ended) -> Recorded:
-    """Record the last attempt's end with what follows from it.
+    """Record the last attempt's end with its outcome.
 
-    Raises ServiceUnavailable where the database is away for longer than the lease, or has lost the rows.
+    Raises ServiceUnavailable where the database is away for longer than the lease or has lost the rows.
     """
     return fast_path.conclude(lease, ended) or _until_recorded(lease, ended, partial(_record, lease, ended))
 
 
 def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> Recorded:
-    """While the database is away the end is kept in memory and tried again.
+    """Call `record` until it succeeds, for as long as the lease lasts.
 
-    Beside a row that somebody else has locked it is put down on its attempt, for whoever holds the operation
-    next. What can be recorded nowhere in time becomes an orphan answer: ServiceUnavailable.
+    Where another transaction keeps a row locked, the end is put down on its attempt alone, for the next
+    holder of the operation. A reply that cannot be recorded in time becomes an orphan: ServiceUnavailable.
     """
     begun = boot_clock()
     while True:
@@ -93,7 +93,7 @@ def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) 
             connection.close()
             is_stuck = waited_in_vain(error)
             if not is_stuck and not database_is_away(error):
-                # A defect, and no reason to lose the answer.
+                # A defect of ours must not lose the reply.
                 if not _put_down(lease, ended):
                     _orphan(lease, ended, record)
                 raise
@@ -108,12 +108,12 @@ def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) 
             time.sleep(pause)
 
 
-_AWAY = "The bank has answered, but its answer could not be recorded. Recovery will find it."
-_LOST = "FicPay's database has lost its record of this request while the bank was being asked."
+_AWAY = "The bank has replied, but FicPay could not record its reply. Recovery will find it."
+_LOST = "FicPay's database lost its record of this request while the bank was being asked."
 
 
 def _record(lease: Lease, ended: Ended) -> Recorded:
-    """Once. Raises DoesNotExist where the rows are gone, and what the database raises."""
+    """Try once. Raises DoesNotExist where the rows are gone; database errors pass through."""
     try:
         match ended.outcome:
             case InDoubt():
@@ -127,13 +127,13 @@ def _record(lease: Lease, ended: Ended) -> Recorded:
     except IntegrityError as error:
         if violated_constraint(error) not in ("one_payment_per_hold", "one_operation_per_reference"):
             raise
-        # The bank names what another payment or operation has. That is no slip to be asked about again.
+        # The bank's reference belongs to another payment or operation. Asking again would not help.
         review = NeedsReview(ReviewReason.CONTRADICTION)
         return _hand_over(lease, replace(ended, outcome=review), review)
 
 
 def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
-    """Keep the answer for as long as this process lives, and record it, or file it, as soon as that goes."""
+    """Keep the reply in memory, and record or file it as soon as the database is back."""
 
     def record_or_put_down() -> None:
         try:
@@ -147,9 +147,9 @@ def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
 
 
 def _put_down(lease: Lease, ended: Ended) -> bool:
-    """Record the end on the attempt alone; whether that went. Whoever takes the operation next goes on.
+    """Record the end on the attempt alone; whether that succeeded. The operation's next holder continues.
 
-    A 200 is read there and needs no bank; after anything else the bank is asked again, where it can be.
+    It applies a 200 without asking the bank. After any other reply it asks again, if the bank can be asked.
     """
     is_last_word = lease.history.cannot_ask and ended.reply.said in NOES
     is_kept = isinstance(ended.reply, Approval) or is_last_word
@@ -167,7 +167,7 @@ def _put_down(lease: Lease, ended: Ended) -> bool:
 
 
 def _let_go(lease: Lease, reply: Reply) -> None:
-    """Where the operation itself is locked, its lease runs out by itself."""
+    """Give up the lease. If the operation's row is locked, the lease runs out by itself."""
     try:
         with transaction.atomic(durable=True):
             wait_briefly(_LOCK_PAUSE)
@@ -182,11 +182,11 @@ def _let_go(lease: Lease, reply: Reply) -> None:
 
 
 def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
-    """The outcome with all its consequences, in one transaction: payment locked first, then operation."""
+    """Record the outcome with all its consequences, in one transaction."""
     with transaction.atomic(durable=True):
         locked = lock_at_once(lease.operation_id, lease.payment_id)
         if not _still_held(locked.operation, lease):
-            # Somebody else holds it by now, or it is recorded already and only the commit's echo was lost.
+            # Another process holds it by now, or the commit succeeded and only its confirmation was lost.
             return _record_late(locked, lease, ended)
         record_end_of_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
@@ -198,10 +198,10 @@ def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
 
 
 def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
-    """The end of an attempt whose sender has lost the operation.
+    """Record the end of an attempt whose sender has lost the lease.
 
-    It stands on its attempt for whoever holds the operation. Where nobody does, and a 200 settles it, it is
-    applied here: an operation under review is nobody's to take.
+    The reply is recorded on its attempt, for the operation's holder. If there is no holder and the reply
+    settles the operation, it is applied here: no process takes an operation under review by itself.
     """
     record_end_of_attempt(lease, ended, is_late=True)
     payment, operation = locked.payment, locked.operation
@@ -221,12 +221,12 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
 
 
 def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
-    """Settle an unfinished operation with an answer that has come late."""
+    """Settle an unfinished operation with a late reply."""
     operation = locked.operation
     kind = OperationKind(operation.kind)
     outcome = outcome_of(kind, late.reply, late.history, Surroundings())
-    assert isinstance(outcome, Final)  # noqa: S101 - a 200 with what was sent, or the only no
-    # Whoever is still asking records what comes as late.
+    assert isinstance(outcome, Final)  # noqa: S101 - an approval, or the last word of a bank without keys
+    # A sender that is still waiting will record its reply as late.
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
     log.info("late_answer_adopted", operation=operation.pk.hex, reply=describe(late.reply))
@@ -252,10 +252,9 @@ def _still_held(operation: Operation, lease: Lease) -> bool:
 
 
 def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
-    """A late answer that something was done which is recorded as not executed. That needs people.
+    """Open a case where a late reply says that the bank executed what is recorded as not executed.
 
-    A hold that comes so late has its own case (`late_holds`) where the bank can void it; one that is freed
-    after all needs nobody.
+    Not for a hold that the bank can void, which `late_holds` handles, and not for a release.
     """
     can_void = abilities_of(operation.bank).can(OperationKind.VOID)
     if (
@@ -267,7 +266,7 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
         return
     siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
     if isinstance(ended.reply, Approval):
-        # It names what it has made: in our books only where that very thing is, or one whose id is not known.
+        # An approval has a reference: it is in our books if a success has the same one, or none yet.
         same = Q(bank_reference__in=["", ended.reply.reference])
         siblings = siblings.filter(same | Q(bank_idempotency_key=operation.bank_idempotency_key))
     known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
@@ -286,7 +285,7 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
 
 
 def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
-    """The machine's last word on an operation: people, or a statement, settle it."""
+    """Put an operation under review: staff or a statement settle it."""
     with transaction.atomic(durable=True):
         locked = lock_at_once(lease.operation_id, lease.payment_id)
         payment, operation = locked.payment, locked.operation
@@ -328,14 +327,14 @@ def _open_review(locked: Locked, lease: Lease, ended: Ended, review: NeedsReview
 
 
 def _reviews_of(operation: Operation) -> QuerySet[Discrepancy]:
-    """Why it is under review. A late hold is why its release exists."""
+    """The open cases for which it is under review. A late hold is a release's cause, not a review."""
     return operation.discrepancies.filter(closed_at=None).exclude(kind=LATE_HOLD)
 
 
 def _is_news(operation: Operation, review: NeedsReview) -> bool:
-    """Whether people do not know it yet: the first time, or when the bank says something else than before.
+    """Whether staff do not know it yet: the first review, or another reason than before.
 
-    That it cannot be asked any more takes nothing back of what it has said.
+    That the bank cannot be asked any more does not replace an earlier reason.
     """
     known = _reviews_of(operation).first()
     return operation.state == OperationState.OPEN or (
@@ -346,7 +345,7 @@ def _is_news(operation: Operation, review: NeedsReview) -> bool:
 
 
 def record_look(lease: Lease, ended: Ended) -> None:
-    """Record what a late look has found, and when the next one is due. Raises like `record_end`."""
+    """Record what a late look found and when the next one is due. Raises like `record_end`."""
     _until_recorded(lease, ended, partial(_record_look, lease, ended))
 
 
@@ -367,10 +366,10 @@ def _record_look(lease: Lease, ended: Ended) -> Recorded:
 
 
 def _leave_open(lease: Lease, ended: Ended) -> Recorded:
-    """Record the attempt's end: the operation stays in doubt, and due later.
+    """Record the attempt's end; the operation stays in doubt and is due again later.
 
-    The lease is let go of, unless the bank may still be working on the call that was given up: then
-    nobody may send before the lease has run out.
+    Gives up the lease, unless the bank may still be working on the call: then nothing may be sent before the
+    lease runs out.
     """
     with transaction.atomic(durable=True):
         record_end_of_attempt(lease, ended)
@@ -382,7 +381,7 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
         )
         if held is not None:
             at = held.at
-            has_answer = leases.late_answer_of(held, at) is not None  # whoever takes it next reads it
+            has_answer = leases.late_answer_of(held, at) is not None  # the next holder applies it
             held.due_at = (
                 at if has_answer else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
             )
@@ -397,9 +396,9 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
 
 
 def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
-    """Seconds until an operation of that age, left in doubt, is asked about again.
+    """Seconds until the bank is asked again about an operation of this age.
 
-    What counts as evidence is followed up as soon as a second word of the bank's counts, too.
+    A contradiction or a negative probe is followed up as soon as its repetition counts.
     """
     outcome = ended.outcome
     asked_for = outcome.retry_after if isinstance(outcome, InDoubt) else None
@@ -409,9 +408,9 @@ def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
 
 
 def read(lease: Lease) -> Recorded:
-    """Both rows as they are now, and the answer that is kept if it has ended.
+    """Both rows as they are now, and the stored response if the operation has ended.
 
-    Raises ServiceUnavailable where the database has lost them.
+    Raises ServiceUnavailable where the database has lost the rows.
     """
     try:
         with hurried(_READ_PATIENCE):

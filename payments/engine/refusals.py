@@ -1,7 +1,7 @@
-"""What we say no to ourselves, before any bank is asked. Nothing is stored: a refused request is judged anew.
+"""Refusals: FicPay's own no, before any bank is asked. Not stored: a repeated request is judged again.
 
-Each refusal is an exception that states a fact. What its code means stands in `payments.domain.problems`;
-`payments.engine.answers` gives it its form.
+Each refusal is an exception that states a fact. Its code is defined in `payments.domain.problems`;
+`payments.engine.answers` makes the response.
 """
 
 from typing import ClassVar
@@ -13,8 +13,8 @@ from payments.models import Operation, PaymentForReceipt
 class Refused(Exception):
     """A request that FicPay refuses.
 
-    `next_step` tells the caller, in a sentence, what to do in this very case; left out, what the code's
-    problem says.
+    `next_step` tells the caller in a sentence what to do in this case; by default, what the code's problem
+    says.
     """
 
     code: ClassVar[str]
@@ -31,8 +31,8 @@ class Refused(Exception):
         super().__init__(detail)
         self.detail = detail
         self.next_step = next_step
-        self.payment = payment  # shown with its receipt as it is now
-        self.operation = operation  # the one that stands in the way, for our own records
+        self.payment = payment  # its receipt is in the response
+        self.operation = operation  # the unfinished one that caused the refusal, for our records
         self.retry_after = retry_after  # seconds
 
     @property
@@ -61,7 +61,7 @@ class InvalidTransition(Refused):
 
 
 class NotSupported(Refused):
-    """The payment's bank does not carry out such an instruction."""
+    """The payment's bank does not carry out this kind of instruction."""
 
     code = "not_supported"
 
@@ -103,7 +103,7 @@ class ServiceUnavailable(Refused):
 
 
 class PaymentLocked(Refused):
-    """Somebody else has the payment's row for too long: nothing was recorded or sent."""
+    """Another transaction has locked the payment's row for too long. Nothing was recorded or sent."""
 
     code = "service_unavailable"
     money_moved = "no"

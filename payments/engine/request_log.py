@@ -1,4 +1,4 @@
-"""What merchants' requests were answered where no event tells of it, noted for the payment's timeline."""
+"""The log of responses that leave no event (replays, retries, refusals), for the payment's timeline."""
 
 from uuid import UUID
 
@@ -25,10 +25,10 @@ def note(
     code: str = "",
     is_replay: bool = False,
 ) -> None:
-    """Note an answer. The answer is given all the same where that is not possible, or not at once."""
+    """Log a response. Does not delay or fail the response: gives up where it cannot be logged at once."""
     try:
         with transaction.atomic(durable=True):
-            wait_briefly(_PATIENCE)  # for the payment's row, which somebody may have locked
+            wait_briefly(_PATIENCE)  # for the payment's row, which may be locked
             ApiRequest.objects.create(
                 payment_id=payment_id,
                 operation_id=operation_id,
@@ -45,7 +45,7 @@ def note(
 
 
 def sweep(*, limit: int) -> int:
-    """Forget requests as old as the keys that they came with; how many, at most `limit`, were forgotten."""
+    """Delete requests older than idempotency keys are kept; return how many, at most `limit`."""
     with transaction.atomic(durable=True):
         due = (
             ApiRequest.objects.select_for_update(skip_locked=True)

@@ -1,9 +1,9 @@
-"""The engine that sends operations to banks. Nothing else talks to one.
+"""The engine that sends operations to banks. Nothing else calls a bank.
 
-An operation is recorded, with its lease and its first attempt, in its use case's transaction (`record`).
-Then `run` sends it from a bank thread, with no transaction open and no connection held, and records the
-outcome with all its consequences in one transaction on the same thread. The request's thread waits
-beside it for a while and is told 202 when it has waited long enough; the bank thread carries on.
+The use case records an operation with its lease and its first attempt, in one transaction. Then `run` sends
+it from a bank thread, with no transaction open and no connection held, and records the outcome on the same
+thread (`record`). The request's thread waits for a while; then the client gets a 202 and the bank thread
+carries on.
 """
 
 import random
@@ -49,17 +49,17 @@ from payments.models.guards import database_is_away, waited_in_vain
 
 log = structlog.get_logger("payments.operations")
 
-# A bank that is back is not run over at once by all that waited for it. After the longest rest, of four
-# minutes, the one whose call found the bank back is asked about again within the fifth.
+# So that a bank that is back is not flooded by everything that waited for it. After the longest rest, four
+# minutes, everything is taken up within the fifth.
 _SPREAD = timedelta(seconds=45)
 _REFUSED = NotSent("circuit breaker open")
 _NO_SIGN_OF_LIFE = (meanings.Answer.TROUBLE, meanings.Answer.NOTHING_SENT)
 
 
 def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
-    """Send a committed operation and answer the request that asked for it.
+    """Send a committed operation and return the response to its request.
 
-    A 202 means that it is unfinished: still in flight on its bank thread, or in doubt.
+    A 202 means that the operation is unfinished: still in flight on its bank thread, or in doubt.
     Raises ServiceUnavailable where the outcome could not be recorded before the lease ran out.
     """
     capacity_of(lease.bank).retries.earn()
@@ -72,9 +72,9 @@ def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
 
 
 def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
-    """Send attempts until one settles the matter or time is up, and record what came of it.
+    """Send attempts until one settles the operation or time is up, and record the end.
 
-    Runs on a thread that may wait for the bank. Raises ServiceUnavailable like `run`.
+    Call it on a thread that may wait for the bank. Raises ServiceUnavailable like `run`.
     """
     while True:
         _give_connection_back()
@@ -90,7 +90,7 @@ def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
         except (DatabaseError, InterfaceError) as error:
             if not (database_is_away(error) or waited_in_vain(error)):
                 raise
-            # An attempt that is not recorded is not sent, and one that perhaps is recorded neither.
+            # An attempt is sent only if it is certainly recorded.
             return record.record_end(lease, replace(ended, next_is_unsent=True))
         if renewed is None:
             return record.read(lease)
@@ -98,16 +98,16 @@ def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
 
 
 def look_late(lease: Lease) -> None:
-    """Probe an authorize once more that was found not executed, and record what the bank says.
+    """Probe an authorize that was found not executed once more, and record what the bank says.
 
-    A hold that comes to light belongs to nobody: `late_holds` releases it.
+    A hold found this way belongs to no payment: `late_holds` releases it.
     """
     _give_connection_back()
     record.record_look(lease, _attempt(lease, card=None))
 
 
 def look_up(bank: str, kind: OperationKind, reference: str) -> LookUp:
-    """What a bank knows of a hold, a capture or a refund by its own id. Asks now, with no connection held."""
+    """Look up a hold, a capture or a refund by the bank's id. Asks the bank now, with no connection held."""
     if kind not in abilities_of(bank).looks_up:
         return Unclear("the bank has no look-up for this")
     _give_connection_back()
@@ -115,9 +115,9 @@ def look_up(bank: str, kind: OperationKind, reference: str) -> LookUp:
 
 
 def bank_health() -> dict[str, bool]:
-    """What each bank says of its own health, by its name. Asks them now, with no connection held.
+    """The health that each bank reports, by its name. Asks the banks now, with no connection held.
 
-    A bank that cannot be asked is not among them.
+    Banks that report none are left out.
     """
     _give_connection_back()
     said = {name: _health(bank_named(name)) for name in registry.NAMES}
@@ -125,7 +125,7 @@ def bank_health() -> dict[str, bool]:
 
 
 def _health(bank: Bank) -> bool | None:
-    """What the bank says of itself; None where it does not, which proves nothing."""
+    """The health that the bank reports; None where it reports none, which proves nothing."""
     return bank.is_healthy() if bank.abilities.says_how_it_is else None
 
 
@@ -140,7 +140,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
         unasked = NotSent("the bank knows no keys")
         outcome = outcome_of(lease.instruction.kind, unasked, lease.history, Surroundings())
         return Ended(unasked, outcome, duration_ms=0)
-    # While the breaker is open nothing is sent either, or the one call that finds out.
+    # While the breaker is open, no health is asked for: nothing is sent, or only the trial call.
     was_open = capacity_of(lease.bank).breaker.is_open
     asks_first = lease.by_recovery and not was_open
     around = Surroundings(healthy_before=_health(bank) if asks_first else None)
@@ -163,7 +163,7 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
 
 
 def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outcome:
-    """The outcome, once what it depends on is found out."""
+    """The outcome, after checking the facts that it depends on."""
     kind = lease.instruction.kind
     meaning = meaning_of(kind, reply, lease.history, probe=lease.is_probe)
     if health_decides(meaning, around):
@@ -171,15 +171,15 @@ def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outc
     if earlier_ones_decide(meaning):
         try:
             operation = Operation.objects.get(pk=lease.operation_id)
-            # Where the bank refunds in parts, "already" may be about any of them.
+            # Where the bank refunds in parts, "already refunded" may be about another refund.
             proves = bank.abilities.does_once(kind) and earlier_ones_answered(operation)
             around = replace(around, earlier_answered=proves)
         except ObjectDoesNotExist:
-            return InDoubt("our own books have lost it", retry=False)
+            return InDoubt("our database has lost the operation", retry=False)
         except (DatabaseError, InterfaceError) as error:
             if not (database_is_away(error) or waited_in_vain(error)):
                 raise
-            return InDoubt("our own books are away", retry=False)
+            return InDoubt("our database is away", retry=False)
         finally:
             connection.close()
     return outcome_of(kind, reply, lease.history, around, probe=lease.is_probe)
@@ -203,7 +203,7 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
         else:
             reply = bank.send(lease.instruction, card=card, may_send=may_send)
     except BaseException:
-        admission.withdraw()  # or the single call of a half-open breaker would be awaited for ever
+        admission.withdraw()  # or a half-open breaker would wait forever for its single call
         raise
     if permitted:
         admission.report(answered=meanings.answer_of(reply) not in _NO_SIGN_OF_LIFE)
@@ -213,10 +213,10 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
 
 
 def _wake_what_rests(bank: str, *, overslept: bool) -> None:
-    """Where the circuit breaker has just closed: the bank answers again, so nobody need rest any longer.
+    """When the circuit breaker has just closed, make the operations resting at this bank due soon.
 
-    Whoever began while it was open may have gone to rest only when the others had been woken: those that it
-    refused, and the one whose call closed it.
+    `overslept`: this attempt began while the breaker was open, so its operation may have gone to rest after
+    the others were made due.
     """
     breaker = capacity_of(bank).breaker
     if not breaker.take_closing() and (breaker.is_open or not overslept):
@@ -230,7 +230,7 @@ def _wake_what_rests(bank: str, *, overslept: bool) -> None:
 
 
 def _pause_before_next(lease: Lease, reply: Reply, outcome: Outcome) -> float | None:
-    """Seconds until the next attempt, or None where there is none: settled, of no use, or too late."""
+    """Seconds until the next attempt; None where none follows: settled, useless to retry, or too late."""
     timing = timing_of(lease.bank)
     is_undone = isinstance(reply, NotSent | NotDone) and isinstance(outcome, NotExecuted)
     if not (is_undone and not lease.by_recovery) and not (isinstance(outcome, InDoubt) and outcome.retry):
@@ -244,7 +244,7 @@ def _pause_before_next(lease: Lease, reply: Reply, outcome: Outcome) -> float | 
 
 
 def _give_connection_back() -> None:
-    """Before the bank is asked: a waiting operation holds no connection, let alone a transaction."""
+    """Close this thread's connection before the bank is asked. Raises RuntimeError inside a transaction."""
     if connection.in_atomic_block:
         raise RuntimeError("The bank must not be asked inside a database transaction.")
     connection.close()

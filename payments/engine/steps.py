@@ -1,6 +1,6 @@
-"""Steps: the intent of an operation that takes an existing payment one state further.
+"""Steps: the intent of a capture, a void or a refund of an existing payment.
 
-What it asks for is checked against the locked payment: its state, its bank's abilities, what is left of it.
+The request is checked against the locked payment: its state, its bank's abilities, what is left of it.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,27 +37,27 @@ from payments.models.discrepancies import LATE_ANSWER
 
 @dataclass(frozen=True)
 class Step:
-    """An operation that takes an existing payment one state further."""
+    """A capture, a void or a refund: what differs between their intents."""
 
     kind: OperationKind
     requested: Event.Type
     done: str  # the participle of its verb, as `captured`
     transition: Callable[[Payment], Callable[..., None]]
     target: Callable[[Payment], str]  # the bank reference that the instruction names
-    left: Callable[[Payment], int]  # of how much it may be, in minor units; for a void, of how much it is
+    left: Callable[[Payment], int]  # the largest amount, in minor units; for a void, the amount
 
 
 @contextmanager
 def recorded_step(
     start: Start, step: Step, *, payment_id: UUID, amount_minor: int | None, reason: str
 ) -> Iterator[tuple[Slot, Lease] | None]:
-    """The step's operation, committed, on a payment that allows it, with a slot at the payment's bank.
+    """Commit the step's operation; yields its lease with a slot at the payment's bank.
 
-    None where somebody was quicker. Raises PaymentNotFound, NotSupported, InvalidTransition,
-    AuthorizationExpired, AmountMismatch, OperationInProgress, NeedsReview or Overloaded, and what
-    `explained` raises: then nothing is recorded.
+    Yields None where another request was faster. Records nothing where it raises: PaymentNotFound,
+    NotSupported, InvalidTransition, AuthorizationExpired, AmountMismatch, OperationInProgress, NeedsReview,
+    Overloaded, and what `explained` raises.
     """
-    assert not isinstance(start, Continue)  # noqa: S101 - only an authorize needs its client to go on
+    assert not isinstance(start, Continue)  # noqa: S101 - only an authorize is continued by its client
     asked = _Asked(start, step, payment_id, amount_minor, reason)
     conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
     recorded = None
@@ -77,7 +77,7 @@ class _Asked:
 
 
 def _at_once(asked: _Asked, held: ExitStack) -> tuple[Slot, Lease] | None:
-    """The ordinary case, in one statement; None where it is another. A slot comes first, as always."""
+    """The common case, in one statement; None where it is not. Takes the slot first."""
     start, kind = asked.start, asked.step.kind
     if not (isinstance(start, New) and fast_path.takes_step(start, kind)):
         return None
@@ -85,7 +85,7 @@ def _at_once(asked: _Asked, held: ExitStack) -> tuple[Slot, Lease] | None:
         try:
             slot = tried.enter_context(capacity_of(start.bank).threads.reserve())
         except Overloaded:
-            return None  # there may be a better reason to refuse it
+            return None  # the careful path may find a better reason to refuse it
         lease = fast_path.write_step(
             start,
             kind=kind,
@@ -100,7 +100,7 @@ def _at_once(asked: _Asked, held: ExitStack) -> tuple[Slot, Lease] | None:
 
 
 def _carefully(asked: _Asked, held: ExitStack) -> tuple[Slot, Lease]:
-    """Any case, and the reason why it is refused. Raises what `recorded_step` does."""
+    """Any case, with the reason where it is refused. Raises what `recorded_step` raises."""
     start, step = asked.start, asked.step
     with transaction.atomic(durable=True):
         operation_id = claim.claim(start)
@@ -127,7 +127,7 @@ def _carefully(asked: _Asked, held: ExitStack) -> tuple[Slot, Lease]:
 def _lock_payment(payment_id: UUID, command: Command) -> Payment:
     """The merchant's payment, locked until the transaction ends. Raises PaymentNotFound.
 
-    Where another transaction has it, this one ends at once: whoever waits keeps no connection.
+    Does not wait for a lock: this transaction ends at once, and `locked_rows` waits without a connection.
     """
     payment = (
         Payment.objects.select_for_update(no_key=True, nowait=True)
@@ -140,9 +140,9 @@ def _lock_payment(payment_id: UUID, command: Command) -> Payment:
 
 
 def _amount_of(step: Step, payment: Payment, asked: int | None, start: New | Again) -> int:
-    """What the operation is about, in minor units: all that is left, unless less was asked for.
+    """The operation's amount in minor units: all that is left, unless less was asked for.
 
-    Raises AmountMismatch where that is more than is left, or a part at a bank that takes none.
+    Raises AmountMismatch where more was asked for than is left, or a part at a bank that takes none.
     """
     own_key = start.command.bank_key(step.kind, ordinal_of(start))
     left = left_to(step, payment, bank_key=own_key)
@@ -159,7 +159,8 @@ def _amount_of(step: Step, payment: Payment, asked: int | None, start: New | Aga
 def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
     """How much may still be captured or refunded, in minor units.
 
-    What the bank has done in spite of our books is spent, unless it is asked for again under its own key.
+    An amount that the bank has already executed against our books counts as used, unless the same bank key
+    asks for it again.
     """
     left, abilities = step.left(payment), abilities_of(payment.bank)
     if not abilities.takes_parts(step.kind):
@@ -174,31 +175,31 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
 
 
 def why_not_of(step: Step, payment: Payment, amount_minor: int, *, left: int) -> str:
-    """Why the payment's bank cannot be told this amount, in a sentence; empty where it can."""
+    """Why the payment's bank does not take this amount, in a sentence; empty where it does."""
     if abilities_of(payment.bank).takes(step.kind, amount_minor, of_minor=left):
         return ""
     possible, asked = (display(one, payment.currency) for one in (left, amount_minor))
     if amount_minor > left:
-        return f"No more than {possible} can be {step.done}; {asked} was asked for."
-    return f"This payment can only be {step.done} in full: {possible}; {asked} was asked for."
+        return f"At most {possible} can be {step.done}; {asked} was requested."
+    return f"This payment can only be {step.done} in full: {possible}; {asked} was requested."
 
 
 def _not_supported(payment: Payment, step: Step) -> Refused:
-    """That the payment's bank does not do it, and what to do instead."""
+    """The refusal where the payment's bank does not do it, with what to do instead."""
     return NotSupported(
-        f"The bank of this payment carries out no {step.kind}.",
+        f"This payment's bank does not support {step.kind}.",
         next_step=NEXT_WITHOUT[step.kind],
         payment=payments_for_receipts().get(pk=payment.pk),
     )
 
 
 def _refuse_transition(payment: Payment, step: Step) -> Refused:
-    """Why the payment's state does not allow the step, and what to do instead."""
+    """The refusal where the payment's state does not allow the step, with what to do instead."""
     shown = payments_for_receipts().get(pk=payment.pk)
     if shown.pending_kind is not None:
         return unfinished_operation(payment.pk)
     if shown.state == PaymentState.EXPIRED and step.kind == OperationKind.CAPTURE:
-        return AuthorizationExpired("The hold ran out before the capture.", payment=shown)
+        return AuthorizationExpired("The hold expired before the capture.", payment=shown)
     return InvalidTransition(
         f"A payment that is {shown.state} cannot be {step.done}.",
         next_step=NEXT_IN_STATE[step.kind, PaymentState(shown.state)],

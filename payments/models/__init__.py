@@ -1,4 +1,4 @@
-"""What the database holds, and what it refuses."""
+"""The database's tables, their constraints and shared queries."""
 
 from payments.models.discrepancies import Discrepancy
 from payments.models.events import Event

@@ -17,7 +17,7 @@ class ClockTimestamp(Func):
 
 
 def clock_in(seconds: float) -> Combinable:
-    """The database's time in so many seconds, as an expression for a query."""
+    """The database's time in `seconds` from now, as a query expression."""
     return ExpressionWrapper(
         ClockTimestamp() + Value(timedelta(seconds=seconds)), output_field=DateTimeField()
     )

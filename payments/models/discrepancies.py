@@ -1,6 +1,6 @@
-"""Discrepancies: where the bank and our books disagree, until somebody or something has closed them.
+"""Discrepancies: differences between the bank and our books, open until settled.
 
-Each is a row in the review queue.
+Each is a case in the review queue.
 """
 
 from typing import ClassVar
@@ -17,15 +17,15 @@ from payments.models.payments import Payment
 LATE_HOLD = "late_hold"
 LATE_ANSWER = "late_answer"
 ORPHAN_ANSWER = "orphan_answer"
-# What the bank has done in spite of our books: until it is settled, nobody relies on them.
+# The bank has executed something against our books. Until that is settled, the books are not relied on.
 CONTRADICTING = (LATE_ANSWER, ORPHAN_ANSWER)
 
 
 class Discrepancy(models.Model):
-    """What was found, about which operation, and with which evidence."""
+    """A difference that was found: its kind, the operation it is about, and the evidence."""
 
     class Kind(models.TextChoices):
-        """What disagrees."""
+        """What the difference is."""
 
         CAPTURE_ID_UNKNOWN = ReviewReason.CAPTURE_ID_UNKNOWN.value, "Captured, the capture's id is unknown"
         NOT_DEDUCIBLE = ReviewReason.NOT_DEDUCIBLE.value, "Done, possibly by an earlier operation"
@@ -37,14 +37,14 @@ class Discrepancy(models.Model):
         ORPHAN_ANSWER = ORPHAN_ANSWER, "Executed at the bank, missing from our books"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
-    # An orphan answer has none: the database has lost it.
+    # None for an orphan whose operation the database has lost.
     operation = models.ForeignKey(
         Operation, on_delete=models.PROTECT, related_name="discrepancies", null=True, blank=True
     )
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="discrepancies", null=True)
     evidence = models.JSONField(default=dict)
-    bank = models.CharField(max_length=32, blank=True)  # of an orphan answer
-    bank_reference = models.CharField(max_length=64, blank=True)  # what the bank has named in it
+    bank = models.CharField(max_length=32, blank=True)  # of an orphan
+    bank_reference = models.CharField(max_length=64, blank=True)  # the reference in the orphan
     opened_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -60,7 +60,7 @@ class Discrepancy(models.Model):
                 | ~Q(kind=ORPHAN_ANSWER) & Q(operation__isnull=False),
                 name="discrepancy_of_something",
             ),
-            # Whoever is not sure that it is filed files it again.
+            # Filing twice is safe: a process unsure of its commit files again.
             models.UniqueConstraint(
                 fields=["bank", "bank_reference"],
                 condition=Q(kind=ORPHAN_ANSWER),

@@ -10,7 +10,7 @@ from payments.models.payments import Payment
 
 
 class EventType(models.TextChoices):
-    """What can happen. `payment.*` change a payment's state; the others tell of an operation or of staff."""
+    """The types. `payment.*` change a payment's state; the others are about an operation or staff."""
 
     PAYMENT_CREATED = "payment.created"  # an authorize was recorded and is being sent
     PAYMENT_AUTHORIZED = "payment.authorized"
@@ -28,8 +28,8 @@ class EventType(models.TextChoices):
     REFUND_NOT_EXECUTED = "refund.not_executed"
     RELEASE_REQUESTED = "release.requested"
     RELEASE_SUCCEEDED = "release.succeeded"  # the hold is freed at the bank
-    RELEASE_NOT_EXECUTED = "release.not_executed"  # people have found that there is nothing to free
-    OPERATION_NEEDS_REVIEW = "operation.needs_review"  # the machine cannot settle it
+    RELEASE_NOT_EXECUTED = "release.not_executed"  # staff found that there is no hold to free
+    OPERATION_NEEDS_REVIEW = "operation.needs_review"  # FicPay cannot settle it by itself
     NOTE_ADDED = "note.added"
     OPERATION_ASSIGNED = "operation.assigned"
     OPERATION_GIVEN_BACK = "operation.given_back"
@@ -37,27 +37,27 @@ class EventType(models.TextChoices):
     RESOLUTION_PROPOSED = "resolution.proposed"
     RESOLUTION_APPLIED = "resolution.applied"
     RESOLUTION_REFUSED = "resolution.refused"
-    RESOLUTION_OUTDATED = "resolution.outdated"  # what it was proposed about was settled otherwise
-    RESOLUTION_FAILED = "resolution.failed"  # somebody has confirmed what did not hold; nothing has changed
+    RESOLUTION_OUTDATED = "resolution.outdated"  # its subject was settled in another way
+    RESOLUTION_FAILED = "resolution.failed"  # confirmed, but refused when applied; nothing has changed
     API_KEY_DISABLED = "api_key.disabled"
-    ROUTE_CHANGED = "route.changed"  # another bank serves a merchant's currency, or none any more
+    ROUTE_CHANGED = "route.changed"  # another bank serves a merchant's currency, or none does
     PAYMENTS_EXPORTED = "payments.exported"
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
-    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105 - one's own, or another's by a superuser
+    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105 - their own, or another user's by a superuser
     USER_SECOND_FACTOR_SET_UP = "user.second_factor_set_up"
     USER_SECOND_FACTOR_RESET = "user.second_factor_reset"
     GROUP_CREATED = "group.created"
     GROUP_CHANGED = "group.changed"
     SCHEDULE_RUN_NOW = "schedule.run_now"
-    LATE_ANSWER_FOUND = "late_answer.found"  # of what is recorded as not executed: the bank has done it
-    REFERENCE_FOUND = "reference.found"  # the bank's id of what has succeeded without one, by its late answer
+    LATE_ANSWER_FOUND = "late_answer.found"  # the bank executed what is recorded as not executed
+    REFERENCE_FOUND = "reference.found"  # a late reply gave the bank's id of a success without one
     LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
     ORPHAN_ANSWER_FOUND = "orphan_answer.found"  # executed at the bank; our database has lost its record
 
 
-# What staff did, which merchants are not shown: what came of it has an event of its own. The log's index
-# holds these types alone, so a new one needs a migration.
+# What staff did. Merchants do not see these: the effects have events of their own. The log's index covers
+# these types only, so a new one needs a migration.
 OF_STAFF = (
     *(EventType.NOTE_ADDED, EventType.OPERATION_ASSIGNED, EventType.OPERATION_ASKED_AGAIN),
     *(EventType.RESOLUTION_PROPOSED, EventType.RESOLUTION_APPLIED, EventType.RESOLUTION_REFUSED),
@@ -71,12 +71,12 @@ _IN_THE_LOG = models.Q(type__in=[one.value for one in OF_STAFF])
 
 
 class Event(models.Model):
-    """Something that happened, who caused it, and the evidence for it."""
+    """Something that happened, its actor and its evidence."""
 
     Type: TypeAlias = EventType
     OF_STAFF = OF_STAFF
 
-    # Without indexes of their own: a payment's events are read in their order, an operation's with them.
+    # No single-column indexes: a payment's events are read in their order, an operation's with them.
     payment = models.ForeignKey(
         Payment, on_delete=models.PROTECT, related_name="events", null=True, db_index=False
     )
@@ -87,14 +87,13 @@ class Event(models.Model):
     at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     actor = models.CharField(max_length=100)
     request_id = models.CharField(max_length=64, blank=True)
-    # What proves it: the bank's answer with its attempt, or our reason. Never a card, never the bank's prose.
+    # The bank's reply with its attempt, or our reason. Never a card, never the bank's free text.
     evidence = models.JSONField(default=dict)
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["payment", "id"], name="event_of_payment"),
-            # The log of staff, the newest first: a few among the events of all payments. Whoever
-            # looks for a person or an action reads along it.
+            # The staff log, newest first: few rows among all events. Filters by person or action scan it.
             models.Index(fields=["-at", "-id"], condition=_IN_THE_LOG, name="event_of_staff_newest"),
         ]
         permissions: ClassVar = [("view_staff_log", "Can view the staff log")]

@@ -1,6 +1,6 @@
-"""What a refusal of the database means, and checks made from enums.
+"""The meaning of database errors, and checks made from enums.
 
-What it refuses, whoever asks, are the models' constraints and the rules of `migrations/guards/`.
+The rules that the database enforces are the models' constraints and `migrations/guards/`.
 """
 
 from collections.abc import Iterable
@@ -15,34 +15,34 @@ _LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED = "55P03", "40P01"
 
 
 def violated_constraint(error: IntegrityError) -> str | None:
-    """The name of the constraint that refused a row."""
+    """The name of the violated constraint."""
     name: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
     return name
 
 
 def database_is_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached, or is read-only for the moment of a failover."""
+    """Whether the database cannot be reached, or is read-only during a failover."""
     if isinstance(error, InternalError):
         return _sqlstate(error) == _READ_ONLY_TRANSACTION
     return isinstance(error, OperationalError | InterfaceError) and not waited_in_vain(error)
 
 
 def waited_in_vain(error: BaseException) -> bool:
-    """Whether the database works and has given up one statement: a row is locked, or it took too long.
+    """Whether the database works but gave up one statement: a row was locked, or it took too long.
 
-    It is the matter of whoever wanted that row. The others go on.
+    Other rows are not affected.
     """
     return is_locked(error) or (isinstance(error, OperationalError) and ran_out_of_time(error))
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another transaction has a row that this one needed. This one is undone as a whole."""
+    """Whether a row that this transaction needs is locked. This transaction is rolled back."""
     states = (_LOCK_NOT_AVAILABLE, _DEADLOCK_DETECTED)
     return isinstance(error, OperationalError) and _sqlstate(error) in states
 
 
 def ran_out_of_time(error: OperationalError) -> bool:
-    """Whether the database gave a statement up because it took longer than it may."""
+    """Whether the database gave up a statement that took too long."""
     return _sqlstate(error) == _QUERY_CANCELED
 
 
@@ -51,7 +51,7 @@ def _sqlstate(error: BaseException) -> str | None:
 
 
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
-    """A StrEnum as a Django field takes it."""
+    """A StrEnum as a Django field's `choices`."""
     return [(value.value, value.value) for value in values]
 
 

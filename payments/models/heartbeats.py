@@ -1,4 +1,4 @@
-"""Signs of life of the processes behind the web server: what they have got done lately, and what not."""
+"""Heartbeats of the background processes."""
 
 from typing import ClassVar
 
@@ -6,15 +6,15 @@ from django.db import models
 
 
 class Heartbeat(models.Model):
-    """One row a process kind; overwritten at each beat."""
+    """One row per kind of process, overwritten at each beat."""
 
     process = models.CharField(max_length=32, primary_key=True)
     beat_at = models.DateTimeField()
     banks = models.JSONField(default=dict)  # bank name -> whether it was healthy
-    passed_over = models.JSONField(default=dict)  # operation -> why recovery cannot do anything about it
+    passed_over = models.JSONField(default=dict)  # operation -> why recovery skips it
 
     class Meta:
-        # Of the worker's schedules: on django-q's own table, permissions are those of its forms.
+        # For the worker's schedules. Permissions on django-q's own table are those of its forms.
         permissions: ClassVar = [
             ("view_schedules", "Can view schedules and heartbeats"),
             ("run_schedules", "Can run a schedule now"),

@@ -1,4 +1,4 @@
-"""The merchants' idempotency keys, claimed in the transaction that records what they stand for."""
+"""The merchants' idempotency keys, each claimed in the transaction that records its operation."""
 
 from typing import ClassVar
 
@@ -12,21 +12,21 @@ from payments.models.operations import Operation
 
 
 class IdempotencyKey(models.Model):
-    """A key, the request it stands for (as a keyed fingerprint), its operation, and the final answer.
+    """A key with its request's keyed fingerprint, its operation and the stored response.
 
-    The operation is another one only after the first was proven not to have been executed.
+    The operation is replaced only after it was proven not executed.
     """
 
-    # Without an index of its own: the constraint's begins with it.
+    # No index of its own: the constraint's begins with it.
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="+", db_index=False)
     mode = models.CharField(max_length=4, choices=choices(Mode))
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     fingerprint_key_id = models.CharField(max_length=32)
     operation = models.ForeignKey(Operation, on_delete=models.PROTECT, related_name="idempotency_keys")
-    # A hold made under the bank key is being voided: the same request must start anew under another one.
+    # A hold made under the bank key is being voided: the same request must start again under another one.
     bank_key_retired = models.BooleanField(default=False)
-    # The final answer, to the byte; empty while the operation is unfinished or was not executed.
+    # The stored response; empty while the operation is unfinished or if it was not executed.
     answer_status = models.SmallIntegerField(null=True)
     answer_headers = models.JSONField(null=True)
     answer_body = models.BinaryField(null=True)

@@ -1,4 +1,4 @@
-"""Merchants and the API keys they sign in with."""
+"""Merchants, their routes and their API keys."""
 
 import hashlib
 import secrets
@@ -13,11 +13,11 @@ from payments.models.guards import choices, one_of
 
 
 class Merchant(models.Model):
-    """Whom we take payments for. Its routes say which bank serves which currency."""
+    """A client of FicPay. Its routes say which bank serves which currency."""
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
-    is_active = models.BooleanField(default=True)  # an inactive merchant's keys are answered 403
+    is_active = models.BooleanField(default=True)  # requests with an inactive merchant's keys get a 403
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     def __str__(self) -> str:
@@ -25,10 +25,10 @@ class Merchant(models.Model):
 
 
 class Route(models.Model):
-    """Which bank a merchant's new payments in one mode and one currency go to.
+    """The bank of a merchant's new payments in one mode and currency.
 
-    A payment keeps the bank it began with, so a route may change or go at any time. `bank` is a name in
-    `payments.banks.registry`.
+    A payment keeps the bank it began with, so a route may change or be deleted at any time. `bank` is a name
+    in `payments.banks.registry`.
     """
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="routes")
@@ -52,7 +52,7 @@ class Route(models.Model):
 class ApiKey(models.Model):
     """A merchant's key for one mode: `sk_live_...` or `sk_test_...`.
 
-    Only a digest is kept. A plain SHA-256 is enough for 256 random bits: there is nothing to guess.
+    Only a digest is stored. A plain SHA-256 is enough: the key has 256 random bits and cannot be guessed.
     """
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="api_keys")

@@ -1,4 +1,4 @@
-"""Operations, their attempts at the bank, and the events that tell their history.
+"""Operations and their attempts.
 
 An operation is recorded before the bank is asked, an attempt before it is sent. An attempt without a
 recorded end is in doubt.
@@ -23,35 +23,35 @@ from payments.models.payments import Payment
 
 
 class Operation(models.Model):
-    """One instruction to a bank. Its row alone (and the card in hand) makes the bank's request."""
+    """One instruction to a bank. The request is built from its row alone, plus the card for an authorize."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # A release may free a hold that no payment claims.
+    # None only for a release of a hold without a payment.
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations", null=True)
     kind = models.CharField(max_length=16, choices=choices(OperationKind))
     bank = models.CharField(max_length=32)
     amount_minor = models.IntegerField()
     currency = models.CharField(max_length=3, choices=choices(Currency))
-    # What it is about, in the bank's words: an authorization's id, for a refund a capture's.
+    # The bank's id of the authorization; for a refund, of the capture; empty for an authorize.
     target_reference = models.CharField(max_length=64, blank=True)
     bank_idempotency_key = models.CharField(max_length=64)
-    ordinal = models.IntegerField(default=0)  # grows when a bank key must not be used again
+    ordinal = models.IntegerField(default=0)  # grows when an earlier bank key must not be used again
 
     state = FSMField(
         max_length=16, default=OperationState.OPEN.value, choices=choices(OperationState), protected=True
     )
     lease_epoch = models.IntegerField(default=1)  # taking the operation over increments it
     lease_expires_at = models.DateTimeField()  # by the database's clock; only the holder may send before it
-    due_at = models.DateTimeField(null=True, blank=True)  # left in doubt: not to be asked about again before
+    due_at = models.DateTimeField(null=True, blank=True)  # in doubt: the bank is not asked again before
 
-    bank_reference = models.CharField(max_length=64, blank=True)  # what the bank made of it
-    outcome_code = models.CharField(max_length=64, blank=True)  # the bank's or our word for why not
-    # How many holds may exist of which no answer tells: the bank's statement must show each, or rule it out.
+    bank_reference = models.CharField(max_length=64, blank=True)  # the bank's id of what it made
+    outcome_code = models.CharField(max_length=64, blank=True)  # why it did not succeed
+    # Further holds that silent attempts may have made: the bank's statement must show each or rule it out.
     strays_awaited = models.SmallIntegerField(default=0)
     awaiting_statement = models.GeneratedField(
         expression=GreaterThan(F("strays_awaited"), 0), output_field=models.BooleanField(), db_persist=True
     )
-    # When a hold that was not found is looked for again. Of an authorize found not executed, by whomever.
+    # When to probe again for the hold of an authorize that was found not executed.
     look_again_at = models.DateTimeField(null=True, blank=True)
 
     actor = models.CharField(max_length=100)
@@ -73,13 +73,13 @@ class Operation(models.Model):
                 condition=~Q(state=OperationState.NOT_EXECUTED),
                 name="one_operation_per_bank_key",
             ),
-            # What a bank has captured or refunded once is the work of one operation.
+            # A reference for a capture or a refund belongs to one operation.
             models.UniqueConstraint(
                 fields=["bank", "kind", "bank_reference"],
                 condition=Q(kind__in=[OperationKind.CAPTURE, OperationKind.REFUND]) & ~Q(bank_reference=""),
                 name="one_operation_per_reference",
             ),
-            # Nobody begins to free a hold that is being freed.
+            # A hold has one unfinished release.
             models.UniqueConstraint(
                 fields=["bank", "target_reference"],
                 condition=Q(kind=OperationKind.RELEASE) & one_of("state", UNFINISHED_OPERATIONS),
@@ -87,7 +87,7 @@ class Operation(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # What is due: the rows that recovery and releases take with SKIP LOCKED.
+            # The due rows that recovery takes with SKIP LOCKED.
             models.Index(
                 fields=["lease_expires_at"], condition=Q(state=OperationState.OPEN), name="operation_due"
             ),
@@ -96,22 +96,22 @@ class Operation(models.Model):
                 condition=Q(look_again_at__isnull=False),
                 name="operation_late_look",
             ),
-            # What the back office counts as unsettled, and what awaits the statement, the newest first.
+            # What the back office counts as unsettled or awaiting the statement, newest first.
             models.Index(
                 fields=["created_at"],
                 condition=one_of("state", UNFINISHED_OPERATIONS) | Q(awaiting_statement=True),
                 name="operation_unsettled",
             ),
-            # What was refunded in a period, for the back office's first page.
+            # Refunds of a period, for the dashboard.
             models.Index(
                 fields=["finished_at"],
                 include=["payment", "currency", "amount_minor"],
                 condition=Q(kind=OperationKind.REFUND, state=OperationState.SUCCEEDED),
                 name="operation_refunded_when",
             ),
-            # All that were sent under one bank key: a re-run shares it.
+            # Operations by bank key, which re-runs share.
             models.Index(fields=["bank_idempotency_key"], name="operation_by_bank_key"),
-            # What else was done, or tried, with the same authorization or capture.
+            # Other operations on the same authorization or capture.
             models.Index(
                 fields=["target_reference"], condition=~Q(target_reference=""), name="operation_by_target"
             ),
@@ -127,17 +127,17 @@ class Operation(models.Model):
 
     @property
     def silent_attempts(self) -> int:
-        """How many of its attempts may have made a hold of which no answer tells."""
+        """How many of its attempts may have made a hold that no reply names."""
         return sum(one.is_silent for one in self.attempts.all())
 
     @property
     def was_sent(self) -> bool:
-        """Whether the bank may have been asked for it. A probe asks for nothing."""
+        """Whether the instruction may have reached the bank. Probes do not count."""
         return self.attempts.filter(is_probe=False).exclude(result=Attempt.Result.NOT_SENT).exists()
 
     @property
     def claimed_payment(self) -> Payment:
-        """The payment it belongs to. Raises ValueError for a release that has none."""
+        """Its payment. Raises ValueError for a release without one."""
         if self.payment is None:
             raise ValueError(f"{self} has no payment")
         return self.payment
@@ -159,7 +159,7 @@ class Operation(models.Model):
 
 
 class Attempt(models.Model):
-    """One request sent, or about to be sent, for an operation. Written before it leaves, ended once."""
+    """One request sent, or about to be sent, for an operation. Recorded before it is sent, ended once."""
 
     class Result(models.TextChoices):
         """How it ended."""
@@ -168,7 +168,7 @@ class Attempt(models.Model):
         SILENT = "silent", "Silent"  # no readable answer
         ANSWERED = "answered", "Replied"
 
-    # Without an index of its own: that of its number begins with it.
+    # No index of its own: that of its number begins with it.
     operation = models.ForeignKey(
         Operation, on_delete=models.PROTECT, related_name="attempts", db_index=False
     )
@@ -177,29 +177,27 @@ class Attempt(models.Model):
     started_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     ended_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=8, choices=Result.choices, blank=True)
-    in_doubt = models.BooleanField(null=True)  # whether the bank may have executed it; null is yes, too
-    is_over = models.BooleanField(null=True)  # whether the bank has stopped working on it; null is unknown
-    said = models.CharField(
-        max_length=24, choices=choices(Said), blank=True
-    )  # what the bank said, in our words
+    in_doubt = models.BooleanField(null=True)  # whether the bank may have executed it; null means yes
+    is_over = models.BooleanField(null=True)  # whether the bank has stopped working on it; null: unknown
+    said = models.CharField(max_length=24, choices=choices(Said), blank=True)  # the reply's bank-neutral word
     http_status = models.SmallIntegerField(null=True)  # the bank's own
     reply = models.CharField(max_length=200, blank=True)  # the bank's own status and code, or what went wrong
     bank_reference = models.CharField(max_length=64, blank=True)
-    is_replay = models.BooleanField(null=True)  # the bank's stored answer to an earlier attempt
+    is_replay = models.BooleanField(null=True)  # the bank's stored reply to an earlier attempt
     duration_ms = models.IntegerField(null=True)
-    # Asked what the bank has stored under the key, with a card that cannot exist.
+    # Sent with a card that cannot exist, to read the reply stored under the key.
     is_probe = models.BooleanField(default=False)
     verdict = models.CharField(max_length=16, choices=choices(Verdict), blank=True)
-    # Its answer came when its sender no longer had the lease or the operation had ended, or it could not be
-    # applied because another row was locked: whoever holds the operation next reads it.
+    # The reply came after its sender had lost the lease or the operation had ended, or could not be applied
+    # because a row was locked: the operation's next holder reads it.
     is_late = models.BooleanField(default=False)
     hold_expires_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [
-            # Answers to be read by whoever holds the operation now, or else holds that nobody claims.
+            # Late replies, for the operation's holder; and late holds.
             models.Index(fields=["operation"], condition=Q(is_late=True), name="attempt_late"),
-            # How the banks behave lately. Rows are written in this order: a range of blocks is a time.
+            # The banks' recent behavior. Rows are appended in this order, so a range of blocks is a period.
             BrinIndex(fields=["started_at"], name="attempt_by_start", pages_per_range=32, autosummarize=True),
         ]
         constraints: ClassVar = [
@@ -211,14 +209,14 @@ class Attempt(models.Model):
 
     @property
     def is_silent(self) -> bool:
-        """Whether it may have made a hold that no answer has given to its operation, which is unfinished.
+        """Whether it may have made a hold that its unfinished operation does not know.
 
-        It has no readable answer or no recorded end; or it named its hold too late to be applied.
+        It has no readable reply or no recorded end, or its reply was too late to be applied.
         """
         is_heard = self.result == self.Result.ANSWERED and self.said != Said.APPROVED
         return not self.is_probe and self.result != self.Result.NOT_SENT and not is_heard
 
     @property
     def may_be_alive(self) -> bool:
-        """Whether the bank may be working on it still."""
+        """Whether the bank may still be working on it."""
         return self.result in ("", self.Result.SILENT) and not self.is_over

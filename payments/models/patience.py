@@ -1,6 +1,6 @@
-"""How long statements may take, where that differs from the bounds of every connection.
+"""Statement and lock timeouts that differ from the connection's own.
 
-Those stand in `payments.domain.timing.DatabaseTiming`, and `ficpay.database` sets them.
+Those are in `payments.domain.timing.DatabaseTiming`; `ficpay.database` sets them.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from payments.domain.patience import patient
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """One transaction, whose statements take as long as they take.
+    """One transaction without a statement timeout.
 
-    For what an operator starts and waits for, as an audit. Never for a request. The setting ends with the
-    transaction: behind a pooler the next one on that connection may be another process's.
+    For commands that an operator waits for, such as an audit; never for a request. The setting ends with the
+    transaction, since behind a pooler another process may use the connection next.
     """
     with patient(), transaction.atomic(durable=True):
         with connection.cursor() as cursor:
@@ -25,6 +25,6 @@ def unhurried() -> Iterator[None]:
 
 
 def wait_briefly(seconds: float) -> None:
-    """Let the rest of this transaction wait no longer than so for a lock. One statement."""
+    """Set the lock timeout for the rest of this transaction. One statement."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{round(seconds * 1000)}ms"])

@@ -1,8 +1,8 @@
 """Payments: one customer's money for one order.
 
-What a row may become is said three times on purpose: by `payments.domain.states` (the edges), by the
-transitions below (the FSM) and by the database's guards, whoever asks. What is captured and refunded is what
-its operations have brought about; the audit proves it.
+The legal transitions are stated three times on purpose: in `payments.domain.states` (the edges), in the
+transitions below (the FSM) and in the database's guards. The captured and refunded totals are the sums of the
+payment's operations; the audit proves it.
 """
 
 from datetime import datetime
@@ -24,12 +24,10 @@ class Payment(models.Model):
     """A payment and its state. Never use `refresh_from_db`: select it again, under lock to change it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # Without an index of its own: those below begin with it.
+    # No index of its own: those below begin with it.
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="payments", db_index=False)
     mode = models.CharField(max_length=4, choices=choices(Mode))
-    bank = models.CharField(
-        max_length=32
-    )  # the bank that serves it to its end, whatever the merchant's is later
+    bank = models.CharField(max_length=32)  # kept to the end, whatever the merchant's routes say later
     order_id = models.CharField(max_length=64)
     customer_id = models.CharField(max_length=64)
     amount_minor = models.IntegerField()
@@ -71,14 +69,14 @@ class Payment(models.Model):
                 condition=one_of("state", LIVE_PAYMENTS),
                 name="one_live_payment_per_order",
             ),
-            # One hold pays for one order: a bank that answers twice with the same one is wrong somewhere.
+            # One hold, one payment. A bank that returns the same hold twice is wrong.
             models.UniqueConstraint(
                 fields=["bank", "bank_authorization_id"],
                 condition=~Q(bank_authorization_id=""),
                 name="one_payment_per_hold",
             ),
         ]
-        # Each index costs every payment: what only people search by, `office.search` has.
+        # Each index slows every payment down: `office.search` has those that only staff search by.
         indexes: ClassVar = [
             # The API's lists, newest first, within a merchant and mode.
             models.Index(fields=["merchant", "mode", "-created_at", "-id"], name="payment_newest"),
@@ -105,7 +103,7 @@ class Payment(models.Model):
 
     @property
     def refundable_minor(self) -> int:
-        """What is captured and not given back yet."""
+        """The captured amount not yet refunded, in minor units."""
         return self.captured_minor - self.refunded_minor
 
     @transition(field=state, source=PaymentState.PENDING, target=PaymentState.AUTHORIZED)
@@ -140,12 +138,12 @@ class Payment(models.Model):
 
     @transition(field=state, source=PaymentState.CAPTURED, target=PaymentState.REFUNDED)
     def become_refunded(self, *, reference: str, at: datetime) -> None:
-        """By the refund that gives back all that is left."""
+        """Apply the refund of all that is left."""
         self.refunded_minor = self.captured_minor
         self.bank_refund_id = reference
         self.refunded_at = at
 
     def refund_part(self, *, amount_minor: int, reference: str) -> None:
-        """By a refund that leaves something: the state stays."""
+        """Apply a partial refund. The payment stays CAPTURED."""
         self.refunded_minor += amount_minor
         self.bank_refund_id = reference

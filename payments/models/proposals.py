@@ -1,6 +1,6 @@
-"""Proposals that wait for a second person. Each is outdated once what it is about has changed.
+"""Proposals that wait for a second person. A proposal is outdated once its subject has changed.
 
-Nobody is told of the change when it happens: it is read here, whenever proposals are read.
+That is not recorded when it happens; it is derived here whenever proposals are read.
 """
 
 from datetime import timedelta
@@ -20,21 +20,21 @@ _Kind = Resolution.Kind
 
 
 def standing_proposals() -> QuerySet[Resolution]:
-    """Those that a second person may still approve."""
+    """Proposals that a second person may still approve."""
     return _undecided().annotate(outdated_at=_outdated_at()).filter(outdated_at=None)
 
 
 def outdated_proposals() -> QuerySet[Resolution]:
-    """Those that nobody can approve any more, the latest first.
+    """Proposals that can no longer be approved, the latest first.
 
-    They are PROPOSED until somebody decides on them, or proposes something else for the same.
+    Their state is PROPOSED until somebody decides on them or makes another proposal for the same subject.
     """
     outdated = _undecided().annotate(outdated_at=_outdated_at()).exclude(outdated_at=None)
     return outdated.order_by("-outdated_at", "-pk")
 
 
 def outdated_of_late(within: timedelta) -> QuerySet[Resolution]:
-    """Those that have become outdated in that time before now, the latest first."""
+    """Proposals that became outdated within that time before now, the latest first."""
     since = clock_in(-within.total_seconds())
     return outdated_proposals().annotate(since=_outdated_at()).filter(since__gt=since)
 
@@ -44,16 +44,16 @@ def _undecided() -> QuerySet[Resolution]:
 
 
 def _outdated_at() -> Case:
-    """Since when a proposal is outdated; null while it stands. Never before it was proposed."""
+    """When a proposal became outdated; null while it stands. Never before it was proposed."""
     changed_at = _changed_at()  # perhaps earlier, where the bank says when
     known = When(IsNull(changed_at, False), then=Greatest(changed_at, "proposed_at"))
     return Case(known, output_field=DateTimeField())
 
 
 def _changed_at() -> Case:
-    """When what a proposal is about was settled otherwise, by the proposal's kind; null while it was not."""
+    """When a proposal's subject was settled in another way, by the proposal's kind; null if it was not."""
     left_authorized = Coalesce("payment__captured_at", "payment__voided_at", "payment__expired_at")
-    # Open ones first: as long as there is one, the proposal stands.
+    # Open ones first: while there is one, the proposal stands.
     late = Discrepancy.objects.filter(operation=OuterRef("operation"), kind=LATE_ANSWER)
     late = late.order_by(F("closed_at").desc(nulls_first=True))
     releases = Operation.objects.filter(
@@ -81,7 +81,7 @@ def _changed_at() -> Case:
             then=left_authorized,
         ),
         When(Q(kind=_Kind.REFUND) & ~Q(payment__state=PaymentState.CAPTURED), then="payment__refunded_at"),
-        # A part that was given back since: less is left than whoever proposed it saw.
+        # A partial refund since then: less is left than when it was proposed.
         When(kind=_Kind.REFUND, then=Subquery(refunded.values("finished_at")[:1])),
         When(kind=_Kind.SETTLE_LATE_ANSWER, then=Subquery(late.values("closed_at")[:1])),
         When(

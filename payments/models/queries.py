@@ -1,4 +1,4 @@
-"""Questions about payments and operations that several readers ask."""
+"""Shared queries about payments and operations."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -44,14 +44,14 @@ else:
 
 
 def unfinished_operations() -> QuerySet[Operation]:
-    """Operations that take their payment's one open slot; a release takes none."""
+    """Unfinished operations; a payment has at most one. Releases do not count."""
     return Operation.objects.filter(state__in=UNFINISHED_OPERATIONS).exclude(kind=OperationKind.RELEASE)
 
 
 def operations_in_doubt() -> QuerySet[Operation]:
-    """Open ones whose lease has run out. A release that nobody has taken up yet was never sent.
+    """OPEN operations whose lease has expired, except releases that were never sent.
 
-    By the time of the statement: PostgreSQL compares an index with no clock that goes on meanwhile.
+    Uses the statement's time: PostgreSQL cannot use an index for `clock_timestamp()`.
     """
     return Operation.objects.filter(state=OperationState.OPEN, lease_epoch__gt=0, lease_expires_at__lt=Now())
 
@@ -63,25 +63,25 @@ def payments_with_pending() -> QuerySet[PaymentWithPending]:
 
 
 def ended_operations() -> QuerySet[Operation]:
-    """Operations that merchants or staff instructed and whose outcome is known, the latest first."""
+    """Finished operations of merchants and staff (no releases), the latest first."""
     ended = Operation.objects.filter(state__in=FINISHED_OPERATIONS).exclude(kind=OperationKind.RELEASE)
     return ended.order_by("-finished_at", "-created_at")
 
 
 def refunds_made() -> QuerySet[Operation]:
-    """Refunds that the bank has made, the oldest first."""
+    """Refunds that succeeded, the oldest first."""
     made = Operation.objects.filter(kind=OperationKind.REFUND, state=OperationState.SUCCEEDED)
     return made.order_by("finished_at", "created_at")
 
 
 def payments_for_receipts() -> QuerySet[PaymentForReceipt]:
-    """All that a receipt shows, in one statement: how the last operation ended and the refunds, too."""
+    """Payments with all that a receipt shows, the last operation and the refunds too: one statement."""
     return _payments_for_receipts().all()
 
 
 @cache
 def _payments_for_receipts() -> QuerySet[PaymentForReceipt]:
-    """Never read itself: to put it together takes as long as to answer a request."""
+    """A template that is copied: building it takes as long as serving a request."""
     facts = JSONObject(kind="kind", state="state", code="outcome_code", at="finished_at")
     last = ended_operations().filter(payment=OuterRef("pk")).annotate(facts=facts).values("facts")[:1]
     refund = JSONObject(
@@ -92,7 +92,7 @@ def _payments_for_receipts() -> QuerySet[PaymentForReceipt]:
 
 
 def sharing_bank_key(operation: Operation) -> QuerySet[Operation]:
-    """All operations with its bank key, itself included: re-runs after a non-execution share it."""
+    """All operations with the same bank key, itself included: re-runs after a non-execution share it."""
     return Operation.objects.filter(
         bank=operation.bank, bank_idempotency_key=operation.bank_idempotency_key
     ).order_by("created_at")
@@ -104,20 +104,20 @@ def bank_key_age(operation: Operation, now: datetime) -> timedelta:
 
 
 def is_contradicted(payments: Iterable[Payment]) -> bool:
-    """Whether the bank has done with one of them what our books call not executed, and it is not settled."""
+    """Whether the bank has executed for one of them what our books call not executed, still unsettled."""
     return Discrepancy.objects.filter(payment__in=payments, kind__in=CONTRADICTING, closed_at=None).exists()
 
 
 def earlier_ones_answered(operation: Operation) -> bool:
-    """Whether the bank's own answer ended every earlier operation on the same authorization or capture.
+    """Whether the bank's own reply ended every earlier operation on the same authorization or capture.
 
-    Then nothing but this operation can have done what the bank says is done already. One of which
-    nothing was ever sent cannot have done it either. All others are earlier: while this one is unfinished
-    the database lets none begin. Clocks, which may be set back, are not asked.
+    Then only this operation can have done what the bank calls done already. Operations that were never sent
+    do not matter. All others are earlier: the database allows no new one while this one is unfinished. Clocks
+    are not compared: they may be set back.
     """
     same_target = Q(bank=operation.bank, target_reference=operation.target_reference)
     same_payment = Q(payment=operation.payment) & ~Q(kind=OperationKind.RELEASE)
-    # A release may free another hold than its payment's, beside whatever that does meanwhile.
+    # A release may free a hold other than its payment's, while the payment has other operations.
     is_release = operation.kind == OperationKind.RELEASE
     attempts = Attempt.objects.filter(operation=OuterRef("pk"))
     approved = Q(Exists(attempts.filter(said=Said.APPROVED, bank_reference=OuterRef("bank_reference"))))

@@ -1,6 +1,6 @@
-"""The API's answers that no event tells of: replays, retries of what is unfinished, refusals.
+"""The API's responses that leave no event: replays, retries of unfinished operations, refusals.
 
-For people who have to say what a merchant was told and when. Kept as long as idempotency keys.
+For staff who must say what a merchant was told and when. Kept as long as idempotency keys.
 """
 
 from typing import ClassVar
@@ -15,19 +15,19 @@ from payments.models.payments import Payment
 
 
 class ApiRequest(models.Model):
-    """A request for an operation that reached a payment, and what it was answered."""
+    """A request for an operation on a payment, and the response it got."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="+", db_index=False)
-    # The one that it instructed, was a retry of, or met unfinished; none where the state forbade it.
+    # The operation that it instructed, retried or found unfinished; none where the state forbade it.
     operation = models.ForeignKey(
         Operation, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
     )
-    kind = models.CharField(max_length=16, choices=choices(OperationKind))  # what was asked for
+    kind = models.CharField(max_length=16, choices=choices(OperationKind))  # of the requested operation
     actor = models.CharField(max_length=100)
     request_id = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField()  # of HTTP, as answered
-    code = models.CharField(max_length=64, blank=True)  # of an error
-    is_replay = models.BooleanField(default=False)  # the stored answer, to the byte
+    status = models.PositiveSmallIntegerField()  # HTTP
+    code = models.CharField(max_length=64, blank=True)  # of a problem
+    is_replay = models.BooleanField(default=False)  # of the stored response
     answered_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:

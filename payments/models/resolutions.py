@@ -1,5 +1,7 @@
-"""Resolutions: what people decide where the machine cannot. Proposed by one, and above a limit approved by
-another; what came of it is an event like any other."""
+"""Resolutions: what staff decide where FicPay cannot.
+
+One person proposes; above a limit a second one approves. The effect is an event like any other.
+"""
 
 from typing import ClassVar
 
@@ -13,7 +15,7 @@ from payments.models.payments import Payment
 
 
 class Resolution(models.Model):
-    """What somebody proposes to do about an operation, a payment or a stray hold, with the reason."""
+    """A decision, proposed or made, about an operation, a payment or a stray hold, with its reason."""
 
     class Kind(models.TextChoices):
         """What is to be done."""
@@ -29,15 +31,15 @@ class Resolution(models.Model):
         REFUND = "refund", "Refund"
 
     class State(models.TextChoices):
-        """How far it has come."""
+        """How far the decision has come."""
 
         PROPOSED = "PROPOSED"  # waits for a second person
         APPLIED = "APPLIED"
-        REFUSED = "REFUSED"  # by a second person, or taken back
-        OUTDATED = "OUTDATED"  # what it was about has been settled otherwise, found by whoever came next
+        REFUSED = "REFUSED"  # by a second person, or withdrawn
+        OUTDATED = "OUTDATED"  # its subject was settled in another way before it was decided
 
     class Evidence(models.TextChoices):
-        """What a decision rests on. What it says of each kind of decision: `SHOWS`."""
+        """What a decision rests on. `SHOWS` words it for each kind of decision."""
 
         BANK_ANSWER = "bank_answer", "The bank's reply, on the timeline"
         STATEMENT = "statement", "A statement"
@@ -50,15 +52,15 @@ class Resolution(models.Model):
     bank = models.CharField(max_length=32)
     amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
-    reference = models.CharField(max_length=64, blank=True)  # the bank's, where it is about one
+    reference = models.CharField(max_length=64, blank=True)  # the bank's id, if the decision names one
     evidence = models.CharField(max_length=16, choices=Evidence.choices, blank=True)
-    attempt = models.PositiveIntegerField(null=True)  # whose answer is the evidence
-    executed_at = models.DateTimeField(null=True)  # when the bank did it, as the bank says
-    quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or which statement
-    covers_from = models.DateField(null=True)  # the statement's days (UTC), both included
+    attempt = models.PositiveIntegerField(null=True)  # the number of the attempt whose reply is the evidence
+    executed_at = models.DateTimeField(null=True)  # when the bank says it did it
+    quote = models.CharField(max_length=1000, blank=True)  # what the bank wrote, or the statement's name
+    covers_from = models.DateField(null=True)  # the statement's period, UTC days, both included
     covers_to = models.DateField(null=True)
     reason = models.CharField(max_length=500)
-    # Which state of the operation it was proposed for, by somebody who saw no later one.
+    # The operation's lease epoch that the proposer saw.
     seen_epoch = models.PositiveIntegerField(null=True)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
@@ -66,12 +68,12 @@ class Resolution(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
     )
     decided_at = models.DateTimeField(null=True)
-    decided_because = models.CharField(max_length=500, blank=True)  # whoever decided, for who has proposed it
+    decided_because = models.CharField(max_length=500, blank=True)  # the decider's reason, for the proposer
     needs_second = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [
-            # Nobody approves their own.
+            # Nobody approves their own proposal.
             models.CheckConstraint(
                 condition=Q(needs_second=False)
                 | ~Q(state="APPLIED")
@@ -105,11 +107,11 @@ class Resolution(models.Model):
 
     @property
     def evidence_told(self) -> str:
-        """What it rests on, in the words of the form on which it was proposed; empty where nothing."""
+        """Its evidence in the words of its form; empty where it has none."""
         return SHOWS.get((self.kind, self.evidence), self.get_evidence_display() if self.evidence else "")
 
 
-# The same evidence says another thing of each kind of decision.
+# The same kind of evidence shows different things for different decisions.
 SHOWS: dict[tuple[str, str], str] = {
     (Resolution.Kind.RECORD_NOT_EXECUTED, Resolution.Evidence.STATEMENT): (
         "A statement that covers it and does not show it"

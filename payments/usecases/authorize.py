@@ -18,10 +18,7 @@ from payments.models import Event, Operation, Payment
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be paid, as validated, and the bank that its route names.
-
-    `amount_minor` is in the minor unit of `currency`.
-    """
+    """A validated order, and the bank of its route. `amount_minor` is in minor units of `currency`."""
 
     order_id: str
     customer_id: str
@@ -39,7 +36,7 @@ def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | Non
 
     Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
     """
-    bank = start.operation.bank if isinstance(start, Continue) else order.bank  # its own, whatever the route
+    bank = start.operation.bank if isinstance(start, Continue) else order.bank  # not the route's
     with capacity_of(bank).threads.reserve() as slot:  # before any intent
         lease = record_intent(start, order, card)  # 1. committed, or refused
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
@@ -47,9 +44,9 @@ def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | Non
 
 
 def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
-    """The payment, PENDING, and its authorize, committed; or the one in doubt, taken over.
+    """Commit a PENDING payment with its authorize, or take over the one in doubt.
 
-    None where somebody was quicker.
+    None where another request was faster.
     """
     if isinstance(start, Continue):
         return leases.take_over(start.operation.pk)
@@ -74,11 +71,11 @@ def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
     lease = None
     with intent.explained(conflicts):
         lease = fast_path.write_authorize(start, payment) or _record_carefully(start, payment)
-    return lease  # noqa: RET504 - None where the block was left at once
+    return lease  # noqa: RET504 - None where `explained` left the block early
 
 
 def _record_carefully(start: New | Again, payment: Payment) -> Lease:
-    """Also what is run again, or whose bank key has been used before."""
+    """Any case, re-runs and used bank keys included."""
     with transaction.atomic(durable=True):
         operation_id = claim.claim(start)
         payment.save(force_insert=True)
@@ -93,7 +90,7 @@ def _record_carefully(start: New | Again, payment: Payment) -> Lease:
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """What an authorize's outcome does to its payment."""
+    """Apply an authorize's outcome to its payment."""
     payment = operation.claimed_payment
     match outcome:
         case Succeeded(reference=reference, expires_at=expires_at):

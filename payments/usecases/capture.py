@@ -28,7 +28,7 @@ def capture_payment(
 ) -> Answer | None:
     """Capture an authorized payment: 200, 409 expired, 503 not executed, or 202 in doubt.
 
-    `amount_minor` may be less than the hold where the bank can: the rest is released. None is all of it.
+    `amount_minor` None captures the whole hold. Less, at a bank that captures parts, releases the rest.
     `reason` is for the payment's history. Raises Refused: no such payment, another state, an amount that the
     bank does not take, an unfinished operation, a key used for something else, or too many calls in flight.
     """
@@ -40,7 +40,7 @@ def capture_payment(
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """What a capture's outcome does to its payment."""
+    """Apply a capture's outcome to its payment."""
     match outcome:
         case Succeeded(reference=reference):
             operation.claimed_payment.become_captured(

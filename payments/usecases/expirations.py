@@ -1,8 +1,8 @@
-"""Expirations: holds that have run out end their payments, and are voided at the bank.
+"""Expirations: an expired hold ends its payment and is voided at the bank.
 
-A bank may enforce the expiry on a capture only, and go on blocking the cardholder's funds until the hold is
-voided. A payment with an unfinished operation is left alone: a capture that was sent in the last minutes is
-the bank's to judge.
+A bank may check the expiry only on a capture, and go on blocking the cardholder's funds until the hold is
+voided. A payment with an unfinished operation is left alone: the bank decides about a capture sent in the
+last minutes.
 """
 
 from uuid import UUID
@@ -25,9 +25,9 @@ log = structlog.get_logger("payments.expirations")
 
 
 def expired_holds() -> QuerySet[Payment]:
-    """AUTHORIZED payments with nothing unfinished whose hold has run out by the database's clock."""
+    """AUTHORIZED payments without an unfinished operation whose hold has expired by the database's clock."""
     unfinished = unfinished_operations().filter(payment=OuterRef("pk"))
-    # What the bank has done with it in spite of our books, people find out first.
+    # Not where the bank has executed something against our books: staff settle that first.
     contradicted = Discrepancy.objects.filter(payment=OuterRef("pk"), kind__in=CONTRADICTING, closed_at=None)
     return Payment.objects.filter(
         ~Exists(unfinished),
@@ -38,7 +38,7 @@ def expired_holds() -> QuerySet[Payment]:
 
 
 def expire_due(*, limit: int) -> list[UUID]:
-    """Let up to `limit` payments expire, one a transaction, oldest hold first; which ones.
+    """Expire up to `limit` payments, one per transaction, oldest hold first; return their ids.
 
     Several processes may run it at the same time.
     """
@@ -58,7 +58,7 @@ def _expire_or_leave(payment_id: UUID) -> bool:
 
 def _expire(payment_id: UUID) -> bool:
     with transaction.atomic(durable=True):
-        # An intent that comes first has the lock; one that comes later finds the payment EXPIRED.
+        # An earlier intent has the lock; a later one finds the payment EXPIRED.
         locked = Payment.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=payment_id)
         payment = locked.annotate(at=ClockTimestamp()).first()
         if payment is None or not expired_holds().filter(pk=payment_id).exists():

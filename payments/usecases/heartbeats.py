@@ -1,4 +1,4 @@
-"""Signs of life of the processes behind the web server, for `/health/ready` to show."""
+"""Heartbeats of the background processes, shown at `/health/ready`."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,28 +15,28 @@ _ALIVE_WITHIN = timedelta(minutes=3)
 
 
 def is_alive(beat: Heartbeat | None, now: datetime) -> bool:
-    """Whether the process has given a sign of life lately."""
+    """Whether the process has sent a heartbeat within the last minutes."""
     return beat is not None and now - beat.beat_at < _ALIVE_WITHIN
 
 
 def beat() -> None:
-    """Record that the worker lives, and whether each bank says that it is well."""
+    """Record the worker's heartbeat, with the health that each bank reports."""
     _record(WORKER, banks=send.bank_health())
 
 
 def beat_recovery(passed_over: dict[str, str]) -> bool:
-    """Record that recovery gets on, and what it has passed over: why, by the operation's id."""
+    """Record recovery's heartbeat, with the operations that it skips and why, by public id."""
     _record(RECOVERY, passed_over=passed_over)
     return True
 
 
 def beat_search() -> None:
-    """Record that the back office's search gets on."""
+    """Record the heartbeat of the back office's search."""
     _record(SEARCH)
 
 
 def passed_over() -> dict[str, str]:
-    """What the process of recovery has passed over: why, by the operation's id."""
+    """The operations that the recovery process skips and why, by public id."""
     told: dict[str, str] = (
         Heartbeat.objects.filter(process=RECOVERY).values_list("passed_over", flat=True).first() or {}
     )

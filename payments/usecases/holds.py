@@ -1,7 +1,7 @@
-"""Releases: voids of our own that free a hold nobody will capture, so that the cardholder has the money.
+"""Releases: voids of ours that free a hold nobody will capture.
 
-An expired hold goes on blocking the cardholder's funds until it is voided (the bank's contract). A
-release takes no payment's open slot and changes no payment's state; recovery sends it.
+An expired hold blocks the cardholder's funds until it is voided (the bank's contract). A release may coexist
+with another unfinished operation and changes no payment's state; recovery sends it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SYSTEM_ACTOR = "system"
 
 @dataclass(frozen=True)
 class Hold:
-    """Money held at a bank under the bank's own id. `amount_minor` in minor units of the currency."""
+    """A hold at a bank, by the bank's id. `amount_minor` is in minor units of the currency."""
 
     bank: str
     reference: str
@@ -28,10 +28,10 @@ class Hold:
 
 
 def request_release(payment: Payment, *, hold: str, because: str, request_id: str = "") -> Operation:
-    """Record that a hold made for the payment is to be voided, inside the caller's transaction.
+    """Record a release of a hold made for the payment, due at once, inside the caller's transaction.
 
-    `hold` is the bank's id of the authorization, which need not be the payment's own; `because` is for
-    the history. It is due at once.
+    `hold` is the bank's id of the authorization, which may differ from the payment's own; `because` is for
+    the history.
     """
     return _record(
         Hold(payment.bank, hold, payment.amount_minor, payment.currency),
@@ -43,7 +43,7 @@ def request_release(payment: Payment, *, hold: str, because: str, request_id: st
 
 
 def request_release_of_stray(hold: Hold, *, actor: str, because: str, request_id: str) -> Operation:
-    """Record that a hold of nobody's is to be voided, inside the caller's transaction. It is due at once."""
+    """Record a release of a hold without a payment, due at once, inside the caller's transaction."""
     return _record(hold, payment=None, actor=actor, because=because, request_id=request_id)
 
 
@@ -75,12 +75,12 @@ def _record(hold: Hold, *, payment: Payment | None, actor: str, because: str, re
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """A release changes nothing but its own operation. The machine leaves it open until the hold is freed."""
+    """Changes no payment. FicPay leaves a release open until the hold is freed."""
     match outcome:
         case Succeeded():
             operation.discrepancies.filter(closed_at=None).update(closed_at=at)
             return Event.Type.RELEASE_SUCCEEDED
-        case NotExecuted():  # people have found that the hold cannot be freed, or is none any more
+        case NotExecuted():  # staff found that the hold cannot be freed or no longer exists
             return Event.Type.RELEASE_NOT_EXECUTED
         case Rejected() | Declined():
             raise conclude.ImpossibleOutcome(f"{operation}: {outcome}")

@@ -1,8 +1,8 @@
-"""Late holds: money held at the bank for a payment of ours that has ended otherwise, or has another hold.
+"""Late holds: holds at the bank for a payment that has ended without them or has another hold.
 
-The bank's answer came after its sender had lost the lease, or a later look found it. Nobody can capture
-such a hold, so it is voided to give the cardholder the money back, and the key under which it was made
-is retired first: a request that starts anew must not be given a hold that is about to go.
+The bank's reply came after its sender had lost the lease, or a late look found it. Nobody can capture such a
+hold, so it is voided to free the cardholder's money. Its bank key is retired first: a request that starts
+again must not get a hold that is about to be voided.
 """
 
 import structlog
@@ -23,7 +23,7 @@ log = structlog.get_logger("payments.late_holds")
 
 
 def unclaimed() -> QuerySet[Attempt]:
-    """Attempts whose late answer named a hold that no payment has, and nobody may still come to have."""
+    """Attempts whose late reply names a hold that no payment has and no unfinished operation can claim."""
     same_bank = {"bank": OuterRef("operation__bank")}
     claimed = Payment.objects.filter(**same_bank, bank_authorization_id=OuterRef("bank_reference"))
     released = Operation.objects.filter(
@@ -48,7 +48,7 @@ def unclaimed() -> QuerySet[Attempt]:
 
 
 def release_late_holds() -> int:
-    """Record a release for each hold that nobody claims; how many were recorded.
+    """Record a release for each unclaimed hold; return how many were recorded.
 
     Several processes may run it at the same time.
     """
@@ -62,7 +62,7 @@ def _release_or_leave(attempt: Attempt) -> bool:
     except Exception as error:
         if database_is_away(error):
             raise
-        # The others do not wait.
+        # The others must not wait for it.
         connection.close()
         log.exception("late_hold_not_released", operation=attempt.operation_id.hex)
         PASSED_OVER.add(attempt.operation_id, reason=f"late hold not released: {type(error).__name__}")
@@ -73,9 +73,9 @@ def _release(attempt: Attempt) -> bool:
     made_by = attempt.operation
     payment = made_by.claimed_payment
     with transaction.atomic(durable=True):
-        # Whoever starts anew under the key needs this row, and judges it again when we have let it go.
-        # Found first and then locked by itself: joined with its operation, a row that somebody takes over
-        # at this moment would fall out of the answer, unlocked.
+        # A request that starts again under the key needs this row's lock and then checks it again. First find
+        # the rows, then lock them by id: a query joined with the operation would miss, and not lock, a row
+        # that is being taken over right now.
         keys = IdempotencyKey.objects.filter(
             operation__bank=made_by.bank, operation__bank_idempotency_key=made_by.bank_idempotency_key
         )
@@ -83,12 +83,12 @@ def _release(attempt: Attempt) -> bool:
         locked = [
             key.pk for key in IdempotencyKey.objects.select_for_update().filter(pk__in=found).order_by("pk")
         ]
-        # And one of several processes goes on.
+        # Only one of several processes continues.
         Operation.objects.select_for_update(no_key=True).get(pk=made_by.pk)
         if not unclaimed().filter(pk=attempt.pk).exists():
             return False
         IdempotencyKey.objects.filter(pk__in=locked).update(bank_key_retired=True)
-        # One of those that were awaited has turned up.
+        # This is one of the awaited holds.
         awaiting = Operation.objects.filter(pk=made_by.pk, strays_awaited__gt=0)
         awaiting.update(strays_awaited=F("strays_awaited") - 1)
         release = holds.request_release(

@@ -18,7 +18,7 @@ class IssuedKey:
 
 
 def create_merchant(*, slug: str, name: str) -> Merchant:
-    """The merchant of that slug, created with the routes of `settings.ROUTES` where there is none."""
+    """The merchant with that slug, created with the routes of `settings.ROUTES` if there is none."""
     with transaction.atomic():
         merchant, is_new = Merchant.objects.get_or_create(slug=slug, defaults={"name": name})
         if is_new:
@@ -31,7 +31,7 @@ def create_merchant(*, slug: str, name: str) -> Merchant:
 
 
 def issue_api_key(*, slug: str, mode: Mode) -> IssuedKey:
-    """A new key for the merchant; older ones go on working. Raises Merchant.DoesNotExist."""
+    """A new key for the merchant; older ones stay valid. Raises Merchant.DoesNotExist."""
     with transaction.atomic():
         merchant = Merchant.objects.get(slug=slug)
         plain = ApiKey.generate(mode)
@@ -42,5 +42,5 @@ def issue_api_key(*, slug: str, mode: Mode) -> IssuedKey:
 
 
 def find_api_key(plain: str) -> ApiKey | None:
-    """The key that is in force under this plain text, or None."""
+    """The active key with this plain text, or None."""
     return ApiKey.objects.filter(digest=ApiKey.digest_of(plain), disabled_at=None).first()

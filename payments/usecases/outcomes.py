@@ -1,7 +1,7 @@
-"""What an outcome does to its payment, by the operation's kind, whoever records it.
+"""The effects of outcomes on payments, by the operation's kind.
 
-The request's own bank thread, recovery, a late answer and people: all find it here. Each use case has its
-part beside what it asks for.
+The request's own bank thread, recovery, late replies and staff all use this table. Each use case defines its
+own effect.
 """
 
 from payments.domain.states import OperationKind

@@ -1,9 +1,9 @@
-"""Recovery: operations whose outcome nobody waits for any more are asked about again until it is known.
+"""Recovery: ask the bank about operations in doubt until their outcome is known.
 
-Takes those whose lease has run out: their sender has crashed, or has left them in doubt. At the bank a
-capture, a void and a refund happen once whatever the keys, so repeating one is safe at any age. An
-authorize is not repeated but probed: the card is not kept, and a key that the bank has forgotten would
-make a second hold. The merchant's retry, which carries the card, continues it.
+Takes operations whose lease has expired: their sender crashed or left them in doubt. A bank executes a
+capture, a void or a refund once whatever the key, so repeating one is safe at any age. An authorize is
+probed, not repeated: the card is not stored, and a key that the bank has forgotten would make a second hold.
+The merchant's retry, which brings the card, continues it.
 """
 
 from collections.abc import Callable
@@ -23,20 +23,20 @@ from payments.models.clock import ClockTimestamp
 from payments.usecases import late_holds
 
 log = structlog.get_logger("payments.recovery")
-# Whoever takes a row holds its lock for milliseconds; a forgotten session holds it for longer than this.
+# FicPay locks a row for milliseconds; a lock held for longer than this is a forgotten session's.
 _LOCKED_LONG = timedelta(seconds=15)
 _LOCKED_TOLD = 50
 
 
 def in_doubt() -> QuerySet[Operation]:
-    """OPEN operations whose sender is gone, oldest first; a running lease is no doubt yet."""
+    """OPEN operations whose lease has expired, oldest first. A running lease is no doubt yet."""
     return Operation.objects.filter(
         state=OperationState.OPEN, lease_expires_at__lte=ClockTimestamp()
     ).order_by("created_at")
 
 
 def passed_over() -> dict[str, str]:
-    """What recovery can do nothing about at present, and why, by the operation's id."""
+    """The operations that recovery cannot handle now and why, by public id."""
     locked = leases.locked_by_others(since=_LOCKED_LONG, at_most=_LOCKED_TOLD)
     return {public_id(OPERATION_PREFIX, one): "its row is locked" for one in locked} | PASSED_OVER.told()
 
@@ -44,7 +44,7 @@ def passed_over() -> dict[str, str]:
 def recover(operation_id: UUID) -> bool:
     """Ask the bank about one operation now, due or not.
 
-    False where it has ended, its lease runs, or it cannot be taken for a reason of its own, which is logged.
+    False where it has ended, its lease is running, or it cannot be taken; the reason for that is logged.
     """
     try:
         lease = leases.take_for_recovery(operation_id)
@@ -55,9 +55,9 @@ def recover(operation_id: UUID) -> bool:
 
 
 def recover_next() -> bool:
-    """Do one thing that is due: ask about a doubt, look late, or release a late hold. False: nothing was.
+    """Do one due task: ask about a doubt, look late, or release a late hold. False if nothing was due.
 
-    What cannot be done for a reason of its own is passed over for a while, so that the others go on.
+    An operation that fails for a reason of its own is skipped for a while, so that the others continue.
     """
     besides = PASSED_OVER.for_now()
     try:
@@ -73,9 +73,9 @@ def recover_next() -> bool:
 
 
 def recover_due(*, within: timedelta) -> int:
-    """Do what is due, beginning nothing later than `within` from now; how many things were done.
+    """Do due tasks, starting none later than `within` from now; return how many were done.
 
-    Any number of processes may run it at the same time: each operation is leased to one of them.
+    Several processes may run it at the same time: each operation is leased to one of them.
     """
     last_begin = leases.boot_clock() + within.total_seconds()
     done = 0
@@ -99,7 +99,7 @@ def _do(ask: Callable[[Lease], None], lease: Lease) -> bool:
     try:
         ask(lease)
     except Exception as error:
-        # It stays as it is and leased, so it comes back later; the others must not wait for it.
+        # It stays leased and unchanged and comes back later; the others must not wait for it.
         log.exception("recovery_failed", operation=lease.operation_id.hex)
         PASSED_OVER.note(lease.operation_id, reason=type(error).__name__)
     else:

@@ -24,8 +24,8 @@ REFUND = steps.Step(
 def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
     """Refund a captured payment, or a part of it where the bank can: 200, 503 not executed, 202 in doubt.
 
-    `amount_minor` None is all that is left. `reason` is for the payment's history. Raises Refused: no such
-    payment, another state, an amount that is more than is left or that the bank does not take, an unfinished
+    `amount_minor` None refunds all that is left. `reason` is for the payment's history. Raises Refused: no
+    such payment, another state, an amount above what is left or that the bank does not take, an unfinished
     operation, a key used for something else, or too many calls in flight.
     """
     with steps.recorded_step(  # 1. committed, or refused
@@ -36,7 +36,7 @@ def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, 
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """What a refund's outcome does to its payment."""
+    """Apply a refund's outcome to its payment."""
     match outcome:
         case Succeeded(reference=reference):
             payment = operation.claimed_payment

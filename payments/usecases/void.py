@@ -24,7 +24,7 @@ VOID = steps.Step(
 def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
     """Void an authorized payment: 200, 503 not executed, or 202 in doubt.
 
-    `amount_minor`, where it is given, must be the payment's; `reason` is for its history. Raises
+    `amount_minor`, if given, must be the payment's; `reason` is for its history. Raises
     Refused: no such payment, another state or amount, an unfinished operation, a key used for something
     else, or too many calls in flight.
     """
@@ -36,7 +36,7 @@ def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, re
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:
-    """What a void's outcome does to its payment."""
+    """Apply a void's outcome to its payment."""
     match outcome:
         case Succeeded(reference=reference):
             operation.claimed_payment.become_voided(reference=reference, at=at)

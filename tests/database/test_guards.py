@@ -159,13 +159,13 @@ class TestARelease:
         for state in (PaymentState.AUTHORIZED, PaymentState.CAPTURED):
             payment = PaymentFactory(state=state)
             hold = payment.bank_authorization_id
-            with refuses("nothing says that auth_.* is to be freed"):
+            with refuses("there is no reason to free auth_.*"):
                 release = new_operation(payment, OperationKind.RELEASE, target_reference=hold)
                 Discrepancy.objects.create(kind="late_hold", operation=release, payment=payment)
                 judge_at_once()
 
     def test_of_nobodys_hold_needs_people_who_have_found_it(self) -> None:
-        with refuses("nothing says that auth_stray is to be freed"):
+        with refuses("there is no reason to free auth_stray"):
             new_operation(None, OperationKind.RELEASE, target_reference="auth_stray")
             judge_at_once()
         apply(proposed(None, kind="void_hold", reference="auth_stray"))
@@ -294,7 +294,7 @@ class TestAnAttempt:
     def test_is_of_who_has_had_the_lease(self) -> None:
         """One whose row was lost is recorded anew, perhaps when somebody else has the lease."""
         operation = OperationFactory(lease_epoch=3)
-        with refuses("only who has had the lease sends"):
+        with refuses("only a holder of the lease sends"):
             self._insert(operation, epoch=4)
         assert self._insert(operation, epoch=3).pk
 
@@ -322,7 +322,7 @@ class TestAnAttempt:
                 ({**ANSWERED, "said": "silence"}, "its result is what the bank's word says"),
                 ({**SILENT, "said": "not_done"}, "its result is what the bank's word says"),
                 ({**SILENT, "in_doubt": False}, "silence leaves doubt"),
-                ({**NOT_SENT, "is_replay": True}, "only an answer is a replay"),
+                ({**NOT_SENT, "is_replay": True}, "only a readable reply is a replay"),
                 (ANSWERED, "its end has a word"),
             ]
         ):

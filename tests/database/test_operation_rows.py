@@ -136,7 +136,7 @@ class TestWhatAStateComesWith:
 
     def test_the_word_for_why_not(self) -> None:
         for state in one_by_one([OperationState.DECLINED, OperationState.REJECTED]):
-            with refuses("what was refused has a code"), unguarded():
+            with refuses("a decline or an error has a code"), unguarded():
                 update(OperationFactory(), state=state, finished_at=NOW)
 
     def test_the_reference_of_a_hold(self) -> None:

@@ -146,13 +146,13 @@ TABLE = [
     ),
     # Our own hold may be what used up the funds, but not what makes a card expire.
     Row(
-        "insufficient_funds beside a call of ours",
+        "insufficient_funds while a call of ours may be alive",
         Decline(Said.INSUFFICIENT_FUNDS, 402, "insufficient_funds"),
         BESIDE_A_CALL,
         (CONTRADICTION, CONTRADICTION, CONTRADICTION, CONTRADICTION),
     ),
     *(
-        Row(f"{code} beside a call of ours", says(code), BESIDE_A_CALL, NO_AWAITING, True)
+        Row(f"{code} while a call of ours may be alive", says(code), BESIDE_A_CALL, NO_AWAITING, True)
         for code in ABOUT_THE_CARD
     ),
     *(

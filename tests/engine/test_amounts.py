@@ -79,7 +79,7 @@ class TestWhereTheBankTakesParts:
     def test_no_more_is_given_back_than_was_captured(self, test_mode: ApiClient, amount: int) -> None:
         refused = refund(test_mode, captured(test_mode), amount)
         assert (refused.status, refused.json["code"]) == (422, "amount_mismatch")
-        assert "No more than $437.00 can be refunded" in refused.json["detail"]
+        assert "At most $437.00 can be refunded" in refused.json["detail"]
         assert not Operation.objects.filter(kind="refund").exists()
 
     def test_no_more_is_captured_than_was_held_and_it_is_captured_once(self, test_mode: ApiClient) -> None:

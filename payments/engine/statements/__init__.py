@@ -1,7 +1,7 @@
-"""The hot path's SQL: a file a statement, each a transaction of its own, prepared on its connection.
+"""The hot path's SQL: one statement per file, each its own transaction, prepared on its connection.
 
-What the files say in SQL the models say in Python, for all that is not the hot path. Parameters are named;
-a row comes back as the tuple that the file's last SELECT lists, or None where there is none.
+The models do the same in Python for everything outside the hot path. Parameters are named. The result is one
+row, the tuple that the file's last SELECT lists, or None.
 """
 
 import re
@@ -15,7 +15,7 @@ _COMMENT = re.compile(r"--.*")
 
 
 def _read(name: str) -> str:
-    """A file's statement, without comments and blanks: psycopg remembers short ones only as parsed."""
+    """A file's statement without comments and extra blanks: psycopg caches the parsing of short ones only."""
     return " ".join(_COMMENT.sub("", (_HERE / f"{name}.sql").read_text()).split())
 
 

@@ -1,5 +1,5 @@
--- The intent of an authorize: the key is claimed, and the payment, its operation, the first attempt and the
--- event are written, in this order. No row where the bank key has been used before.
+-- The intent of an authorize: claims the key, then writes the payment, its operation, the first attempt and
+-- the event. Returns no row where the bank key has been used before.
 WITH claimed AS (
     INSERT INTO payments_idempotencykey (
         merchant_id, mode, key, fingerprint, fingerprint_key_id, operation_id, bank_key_retired

@@ -1,7 +1,7 @@
--- The outcome of an operation that its first attempt has settled, with all its consequences: payment and
--- operation are locked; the attempt ends; operation and payment change; the event tells of it; the key has its
--- answer. No row where the lease has been lost, or the payment is not as the intent left it. Raises
--- lock_not_available where somebody has one of the rows.
+-- The outcome of an operation that its first attempt has settled, with all its consequences: locks payment and
+-- operation, ends the attempt, changes both rows, writes the event and stores the response. Returns no row where
+-- the lease is lost or the payment is not as the intent left it. Raises lock_not_available where another
+-- transaction has locked a row.
 WITH payment AS MATERIALIZED (
     SELECT id FROM payments_payment
     WHERE id = %(payment_id)s::uuid
@@ -59,7 +59,7 @@ event AS (
     RETURNING at
 ),
 answered AS (
-    -- The answer was made before the moment was known: a mark stands in its place.
+    -- The response was made before its time was known: replace the placeholder.
     UPDATE payments_idempotencykey i SET
         answer_status = %(status)s, answer_headers = %(headers)s::jsonb,
         answer_body = convert_to(

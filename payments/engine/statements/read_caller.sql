@@ -1,4 +1,4 @@
--- Who asks; whether the idempotency key that came along is used; which bank has the payment that is named.
+-- The caller; whether its idempotency key is already claimed; the bank of the payment in the URL.
 SELECT
     k.id, k.mode, m.id, m.slug, m.name, m.is_active,
     (

@@ -1,6 +1,6 @@
--- The intent of a capture, a void or a refund of all that is left: the payment is locked, the key claimed, and
--- the operation, its first attempt and the event are written, in this order. No row where the payment's state,
--- the amount or the bank key does not allow it. Raises lock_not_available where somebody has the payment.
+-- The intent of a capture, a void or a refund of all that is left: locks the payment, claims the key, then writes
+-- the operation, its first attempt and the event. Returns no row where the payment's state, the amount or the
+-- bank key does not allow it. Raises lock_not_available where another transaction has locked the payment.
 WITH payment AS MATERIALIZED (
     SELECT
         *,

@@ -1,6 +1,6 @@
--- What may happen to an attempt: it is written before it leaves, and ended once.
+-- The rules of attempts: recorded before they are sent, ended once.
 
--- What every row of attempts keeps to.
+-- The rules of each row.
 CREATE FUNCTION rule_broken_by_attempt(a public.payments_attempt) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN a.result NOT IN ('', 'not_sent', 'silent', 'answered') THEN 'its result is unknown'
@@ -33,7 +33,7 @@ BEGIN
         SELECT lease_epoch, finished_at, look_again_at INTO o
             FROM public.payments_operation WHERE id = NEW.operation_id;
         broken := CASE
-            WHEN NEW.epoch > o.lease_epoch THEN 'only who has had the lease sends'
+            WHEN NEW.epoch > o.lease_epoch THEN 'only a holder of the lease sends'
             WHEN o.finished_at IS NOT NULL AND o.look_again_at IS NULL THEN 'its operation has ended'
         END;
     END IF;
@@ -60,7 +60,7 @@ DECLARE
         WHEN NEW.result <> CASE NEW.said
             WHEN 'not_sent' THEN 'not_sent' WHEN 'silence' THEN 'silent' WHEN 'mismatch' THEN 'silent'
             ELSE 'answered' END THEN 'its result is what the bank''s word says'
-        WHEN NEW.result <> 'answered' AND NEW.is_replay THEN 'only an answer is a replay'
+        WHEN NEW.result <> 'answered' AND NEW.is_replay THEN 'only a readable reply is a replay'
         WHEN NEW.result = 'silent' AND NEW.in_doubt IS NOT TRUE THEN 'silence leaves doubt'
         ELSE public.rule_broken_by_attempt(NEW)
     END;

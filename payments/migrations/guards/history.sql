@@ -1,4 +1,4 @@
--- What may be written into the history: events, and the requests that no event tells of.
+-- The rules of the history: events, and the requests that leave no event.
 
 CREATE FUNCTION guard_event_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -6,7 +6,7 @@ DECLARE
     broken text;
 BEGIN
     SELECT o.payment_id, o.kind, o.state, o.finished_at,
-        CASE NEW.type  -- when its payment came to the state that it tells of
+        CASE NEW.type  -- when its payment reached the event's state
             WHEN 'payment.authorized' THEN p.authorized_at WHEN 'payment.captured' THEN p.captured_at
             WHEN 'payment.voided' THEN p.voided_at
             WHEN 'payment.expired' THEN p.expired_at WHEN 'payment.declined' THEN p.declined_at
@@ -19,7 +19,7 @@ BEGIN
         WHEN NEW.type = 'payment.refunded'  -- in part, too: each refund has its own
             AND (known.kind, known.state, known.finished_at) IS DISTINCT FROM ('refund', 'SUCCEEDED', NEW.at)
             THEN 'its operation gave nothing back then'
-        -- People record when the bank did it, which is before they do.
+        -- Staff record when the bank did it, which is before now.
         WHEN NEW.at IS DISTINCT FROM known.reached
             AND (known.reached < NEW.at AND known.finished_at = NEW.at) IS NOT TRUE
             THEN 'its payment did not come to this state then'

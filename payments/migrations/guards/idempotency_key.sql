@@ -1,6 +1,6 @@
--- What may happen to a merchant's idempotency key.
+-- The rules of a merchant's idempotency keys.
 
--- What every row of idempotency keys keeps to.
+-- The rules of each row.
 CREATE FUNCTION rule_broken_by_idempotency_key(k public.payments_idempotencykey) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
@@ -18,7 +18,7 @@ DECLARE
         ELSE public.rule_broken_by_idempotency_key(NEW)
     END;
 BEGIN
-    -- So that nobody lays a key on an operation that somebody else has instructed.
+    -- So that a key cannot be bound to an operation that another request instructed.
     IF broken IS NULL AND EXISTS (SELECT FROM public.payments_operation WHERE id = NEW.operation_id) THEN
         broken := 'it is claimed before its operation is recorded';
     END IF;

@@ -1,4 +1,4 @@
--- What is kept for ever.
+-- Tables whose rows are never changed or deleted.
 
 CREATE FUNCTION guard_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

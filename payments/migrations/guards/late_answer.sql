@@ -1,5 +1,5 @@
--- Whether the bank has done with a payment what our books call not executed, and nobody has settled it.
--- Volatile, and no part of the statement that asks: it sees what was committed before the payment was locked.
+-- Whether the bank has executed for a payment what our books call not executed, still unsettled.
+-- A volatile function of its own, so that it sees what was committed before the payment was locked.
 
 CREATE FUNCTION has_open_late_answer(payment uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- What may happen to merchants and their API keys. Of routes see `route.sql`.
+-- The rules of merchants and their API keys. For routes see `route.sql`.
 
 CREATE FUNCTION guard_merchant_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

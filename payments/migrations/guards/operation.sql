@@ -1,6 +1,6 @@
--- What may happen to an operation.
+-- The rules of operations.
 
--- What every row of operations keeps to.
+-- The rules of each row.
 CREATE FUNCTION rule_broken_by_operation(o public.payments_operation) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN o.kind NOT IN ('authorize', 'capture', 'void', 'refund', 'release') THEN 'its kind is unknown'
@@ -13,8 +13,8 @@ CREATE FUNCTION rule_broken_by_operation(o public.payments_operation) RETURNS te
         WHEN o.target_reference = '' AND o.kind <> 'authorize' THEN 'only an authorize has no target'
         WHEN (o.state IN ('SUCCEEDED', 'DECLINED', 'REJECTED', 'NOT_EXECUTED'))
             <> (o.finished_at IS NOT NULL) THEN 'finished_at dates its end'
-        WHEN o.state IN ('DECLINED', 'REJECTED') AND o.outcome_code = '' THEN 'what was refused has a code'
-        -- A hold is known by the bank's answer to its key, which names it.
+        WHEN o.state IN ('DECLINED', 'REJECTED') AND o.outcome_code = '' THEN 'a decline or an error has a code'
+        -- A hold's reference comes with the bank's reply; a hold is never deduced.
         WHEN o.kind = 'authorize' AND o.state = 'SUCCEEDED' AND o.bank_reference = ''
             THEN 'its hold has a reference'
     END
@@ -31,7 +31,7 @@ DECLARE
         ELSE public.rule_broken_by_operation(NEW)
     END;
 BEGIN
-    IF NEW.kind = 'refund' THEN  -- what is left to refund is judged after whoever is changing it
+    IF NEW.kind = 'refund' THEN  -- wait for a transaction that is changing what is left to refund
         PERFORM FROM public.payments_payment WHERE id = NEW.payment_id FOR NO KEY UPDATE;
     END IF;
     IF broken IS NULL THEN
@@ -102,7 +102,7 @@ DECLARE
         ELSE public.rule_broken_by_operation(NEW)
     END;
 BEGIN
-    -- An outcome has evidence: what the bank has answered, or a resolution by people that was applied.
+    -- An outcome has evidence: the bank's reply, or an applied resolution by staff.
     IF broken IS NULL AND (OLD.state, OLD.bank_reference) IS DISTINCT FROM (NEW.state, NEW.bank_reference) THEN
         CASE NEW.state
         WHEN 'NEEDS_REVIEW' THEN
@@ -110,13 +110,13 @@ BEGIN
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id AND a.ended_at IS NOT NULL
             );
         WHEN 'SUCCEEDED' THEN
-            is_proven := EXISTS (  -- the bank has named it or, where there is no name, called it done already
+            is_proven := EXISTS (  -- the bank gave its reference or, without one, said that it was done already
                 SELECT FROM public.payments_attempt a WHERE a.operation_id = NEW.id
                 AND CASE NEW.bank_reference
                     WHEN '' THEN a.said IN ('already_used', 'already_voided', 'already_refunded')
                     ELSE a.said = 'approved' AND a.bank_reference = NEW.bank_reference END
             );
-        WHEN 'NOT_EXECUTED' THEN  -- silence is never a decline: nothing is in doubt, or probes found nothing
+        WHEN 'NOT_EXECUTED' THEN  -- silence proves nothing: no attempt is in doubt, or probes found nothing
             SELECT bool_and(a.is_probe OR a.in_doubt IS FALSE) IS NOT FALSE
                 OR count(*) FILTER (WHERE a.verdict = 'negative_probe') >= 2
                 INTO is_proven FROM public.payments_attempt a WHERE a.operation_id = NEW.id;
@@ -143,25 +143,25 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Judged at the commit: its cause may be recorded after it.
+-- Checked at the commit: its cause may be recorded after it.
 CREATE FUNCTION guard_release() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (  -- the hold has run out
+    IF NOT EXISTS (  -- the hold has expired
         SELECT FROM public.payments_payment p WHERE p.id = NEW.payment_id
         AND (p.state, p.bank_authorization_id) = ('EXPIRED', NEW.target_reference)
-    ) AND NOT EXISTS (  -- people have found a hold of nobody's
+    ) AND NOT EXISTS (  -- staff found a hold without a payment
         SELECT FROM public.payments_resolution r
         WHERE r.kind = 'void_hold' AND r.state = 'APPLIED' AND NEW.payment_id IS NULL
         AND (r.bank, r.reference, r.amount_minor, r.currency)
             = (NEW.bank, NEW.target_reference, NEW.amount_minor, NEW.currency)
-    ) AND NOT (  -- the bank has named it late, or where nothing of ours was left, and there is a case
+    ) AND NOT (  -- a late reply or an orphan named it, and there is a case
         EXISTS (SELECT FROM public.payments_discrepancy d WHERE d.operation_id = NEW.id)
         AND NOT EXISTS (
             SELECT FROM public.payments_payment p
             WHERE (p.bank, p.bank_authorization_id) = (NEW.bank, NEW.target_reference)
         )
     ) THEN
-        RAISE EXCEPTION 'A release is refused: nothing says that % is to be freed', NEW.target_reference
+        RAISE EXCEPTION 'A release is refused: there is no reason to free %', NEW.target_reference
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;

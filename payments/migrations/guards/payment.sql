@@ -1,6 +1,6 @@
--- What may happen to a payment. A function per event, a line per rule; the first that is broken is named.
+-- The rules of payments. A function per trigger, a line per rule; the error names the first broken rule.
 
--- What every row of payments keeps to. Not CHECKs, which PostgreSQL reads anew for each statement.
+-- The rules of each row. Not CHECKs, which PostgreSQL parses again for each statement.
 CREATE FUNCTION rule_broken_by_payment(p public.payments_payment) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN p.mode NOT IN ('live', 'test') THEN 'its mode is unknown'
@@ -14,7 +14,7 @@ CREATE FUNCTION rule_broken_by_payment(p public.payments_payment) RETURNS text L
             AND p.captured_minor <= p.amount_minor) THEN 'its totals are out of range'
         WHEN (p.state IN ('CAPTURED', 'REFUNDED')) <> (p.captured_minor > 0)
             THEN 'something is captured once it is CAPTURED'
-        -- What is refunded in part stays CAPTURED.
+        -- A partly refunded payment stays CAPTURED.
         WHEN (p.state = 'REFUNDED') <> (p.captured_minor > 0 AND p.refunded_minor = p.captured_minor)
             THEN 'it is REFUNDED when all is given back'
         WHEN (p.state IN ('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED'))
@@ -93,7 +93,7 @@ DECLARE
         ELSE public.rule_broken_by_payment(NEW)
     END;
 BEGIN
-    -- A state has a cause: the operation that ended at that moment, with the reference that it brought.
+    -- A state has a cause: the operation that ended at that moment, with its reference.
     IF broken IS NULL AND NEW.state IS NOT NULL AND (
         OLD.state, OLD.bank_authorization_id, OLD.bank_capture_id, OLD.bank_void_id
     ) IS DISTINCT FROM (
@@ -124,7 +124,7 @@ BEGIN
             END
             ORDER BY o.finished_at LIMIT 1;
         is_caused := cause.finished_at IS NOT NULL;
-        IF cause.finished_at > at THEN  -- people record when the bank did it, which is before they do
+        IF cause.finished_at > at THEN  -- staff record when the bank did it, which is before now
             is_caused := EXISTS (
                 SELECT FROM public.payments_resolution r WHERE r.payment_id = NEW.id AND r.state = 'APPLIED'
                 AND r.reference = cause.bank_reference AND r.executed_at IS NOT NULL
@@ -139,7 +139,7 @@ BEGIN
         IF NOT is_caused AND NEW.state = 'EXPIRED' THEN
             is_caused := coalesce(NEW.authorization_expires_at <= clock_timestamp(), false);
         END IF;
-        IF NOT is_caused THEN  -- people may find that the bank did another thing than it was told
+        IF NOT is_caused THEN  -- staff may find that the bank did something other than instructed
             is_caused := EXISTS (
                 SELECT FROM public.payments_operation o
                 JOIN public.payments_resolution r ON r.operation_id = o.id AND r.state = 'APPLIED'
@@ -152,7 +152,7 @@ BEGIN
             broken := format('no operation has made it %s', NEW.state);
         END IF;
     END IF;
-    -- Its totals are what its operations have done, and it names one of its refunds.
+    -- Its totals are the sums of its operations, and `bank_refund_id` is one of its refunds.
     IF broken IS NULL AND (OLD.captured_minor, OLD.refunded_minor, OLD.bank_refund_id)
         IS DISTINCT FROM (NEW.captured_minor, NEW.refunded_minor, NEW.bank_refund_id)
     THEN

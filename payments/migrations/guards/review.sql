@@ -1,4 +1,4 @@
--- What may happen to the cases of the review queue, to what people propose, and to who looks after a case.
+-- The rules of the review queue: its cases, proposals and assignments.
 
 CREATE FUNCTION guard_discrepancy_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -37,21 +37,21 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Judged at the commit: what closes it may be recorded after it.
+-- Checked at the commit: what closes it may be recorded after it.
 CREATE FUNCTION guard_discrepancy_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.operation_id IS NOT NULL
     AND NOT (NEW.kind <> 'late_answer' AND EXISTS (  -- its operation has ended
         SELECT FROM public.payments_operation WHERE id = NEW.operation_id AND finished_at IS NOT NULL
-    )) AND NOT EXISTS (  -- another one has done what the bank had done in spite of our books
+    )) AND NOT EXISTS (  -- another operation has brought it into our books
         SELECT FROM public.payments_operation settled
         JOIN public.payments_operation o ON o.payment_id = settled.payment_id AND o.kind = settled.kind
         WHERE o.id = NEW.operation_id AND settled.state = 'SUCCEEDED'
         AND settled.finished_at >= NEW.opened_at
-    ) AND NOT EXISTS (  -- the bank says something else by now
+    ) AND NOT EXISTS (  -- a newer case has replaced it
         SELECT FROM public.payments_discrepancy
         WHERE operation_id = NEW.operation_id AND closed_at IS NULL AND id > NEW.id
-    ) AND NOT EXISTS (  -- people have settled it
+    ) AND NOT EXISTS (  -- staff have settled it
         SELECT FROM public.payments_resolution
         WHERE operation_id = NEW.operation_id AND state = 'APPLIED' AND decided_at >= NEW.opened_at
     ) THEN

@@ -1,10 +1,10 @@
--- What may happen to routes: they change their bank, or go.
+-- The rules of routes: only their bank changes; they may be deleted.
 
 CREATE FUNCTION guard_route_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.id, OLD.merchant_id, OLD.mode, OLD.currency)
         IS DISTINCT FROM (NEW.id, NEW.merchant_id, NEW.mode, NEW.currency) THEN
-        RAISE EXCEPTION 'A change of route % is refused: whose it is, and of which currency, stays', OLD.id
+        RAISE EXCEPTION 'A change of route % is refused: its merchant, mode and currency stay', OLD.id
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;

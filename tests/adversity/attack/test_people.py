@@ -155,7 +155,7 @@ class TestAnAnswerThatComesLate:
         wait_for_bank_threads()
         let_pass(1 * MINUTES)
         capture = the_only("capture")
-        with pytest.raises(Outdated, match="has answered late"):
+        with pytest.raises(Outdated, match="late reply"):
             by_the_banks_word(capture, kim, lee)
         said = asking.ask_again(lee, capture.pk, reason="to take it")
         assert said.startswith("The bank was not asked: FicPay applied a late reply that it already had")

@@ -131,7 +131,7 @@ class TestRecordingThatNothingWasExecuted:
         live.post("/payments", order())
         operation = Operation.objects.get()
         word = not_executed(operation, Evidence.BANK_WORD, quote="No.")
-        with pytest.raises(Outdated, match="at this moment"):
+        with pytest.raises(Outdated, match="right now"):
             resolve.propose(kim, word)
         assert not Resolution.objects.exists()
 

@@ -290,7 +290,7 @@ class TestDeciding:
         recover_due(within=timedelta(seconds=5))
         confirmed = kim.client.post(address, {**given, "confirmed": "yes"}, follow=True)
         shown = text_of(confirmed.content.decode())
-        assert "Nothing changed. The capture has ended meanwhile: it is SUCCEEDED." in shown
+        assert "Nothing changed. The capture has already ended: it is SUCCEEDED." in shown
         assert live.receipt(payment["id"])["state"] == "CAPTURED"
 
     def test_who_has_the_page_open_while_the_bank_is_asked_goes_on_from_how_it_is_now(

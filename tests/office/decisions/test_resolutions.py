@@ -143,7 +143,7 @@ class TestFourEyes:
         assert lease is not None
         seen = Operation.objects.get(pk=operation.pk)
         word = not_executed(seen, Evidence.BANK_WORD, quote="We have not seen it.")
-        with pytest.raises(Outdated, match="at this moment"):
+        with pytest.raises(Outdated, match="right now"):
             resolve.propose(kim, word)
         bank_named("ficmart").send(lease.instruction, card=None, may_send=lambda: True)
         assert bank.ledger()[-1].type == "CAPTURE"
