@@ -58,7 +58,7 @@ class Abilities:
             if ability and kind not in self.operations:
                 raise ValueError(f"An ability about its {kind} needs a bank that can {kind}.")
         if self.knows_keys_for is not None and self.knows_keys_for <= timedelta(0):
-            raise ValueError("`knows_keys_for` must be positive, or None for a bank without keys.")
+            raise ValueError("The time for which keys are known must be positive, or None.")
         if self.probes_without_card and self.knows_keys_for is None:
             raise ValueError("A probe reads what is stored under a key: the bank must know keys.")
         if not self.looks_up <= self.operations & _HAVE_AN_ID:

@@ -152,9 +152,9 @@ class TestTheWordsForAnOutcome:
         alive = History(any_in_doubt=True, silent=1, may_be_alive=True)
         poor = Decline(Said.INSUFFICIENT_FUNDS, 402)
         after_doubt = History(any_in_doubt=True)
-        assert self.reason(no_such_card) == ("invalid_card from a bank in ill health", True)
-        assert self.reason(poor, alive) == ("insufficient_funds beside a call of ours", False)
-        assert self.reason(no_such_card, after_doubt, probe=True) == ("probed a bank in ill health", False)
+        assert self.reason(no_such_card) == ("invalid_card from an unhealthy bank", True)
+        assert self.reason(poor, alive) == ("insufficient_funds while a call of ours may be alive", False)
+        assert self.reason(no_such_card, after_doubt, probe=True) == ("probed an unhealthy bank", False)
         assert self.reason(NotSent("x"), after_doubt) == ("an earlier attempt is in doubt", True)
         assert self.reason(Silence("timeout")) == ("timeout", True)
 
