@@ -18,7 +18,7 @@ from payments.domain.timing import LATE_LOOKS
 from payments.engine import answers, claim
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import Answer
-from payments.models import Discrepancy, Event, Operation, Payment, refunds_made
+from payments.models import Discrepancy, Event, Operation, Payment, position_in_ledger, post, refunds_made
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_ANSWER
 
@@ -155,11 +155,12 @@ def conclude(
     request_id: str = "",
     executed_at: datetime | None = None,
 ) -> Recorded:
-    """Apply the outcome: the transition, its event and the stored response."""
+    """Apply the outcome: the transition, its event, its postings and the stored response."""
     payment, operation, at = locked.payment, locked.operation, locked.at
     operation.payment = payment
     was_under_review = operation.state == OperationState.NEEDS_REVIEW
     done_at = at if executed_at is None else _possible(executed_at, payment, at)
+    before = None if payment is None else position_in_ledger(payment)
     event = EFFECTS[OperationKind(operation.kind)](operation, outcome, done_at)
     apply_outcome(operation, outcome, at)
     operation.save(update_fields=_OUTCOME_FIELDS)
@@ -170,7 +171,7 @@ def conclude(
     if payment is not None and locked.contradicted and isinstance(outcome, Succeeded):
         # The success brings into our books what the bank had already done.
         _brought_in(payment, operation).update(closed_at=at)
-    Event.objects.create(
+    told = Event.objects.create(
         payment=payment,
         operation=operation,
         type=event,
@@ -179,6 +180,8 @@ def conclude(
         request_id=request_id or operation.request_id,
         evidence=evidence,
     )
+    if payment is not None and before is not None:
+        post(told, payment, before)
     recorded = Recorded(operation, payment)
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
         claim.store_answer(operation, recorded.answer)

@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from psycopg.types.numeric import Int4, Int8
 
 from payments.domain.ids import new_id
+from payments.domain.ledger import postings_between
 from payments.domain.outcomes import Declined, Succeeded
 from payments.domain.replies import Approval, Decline, evidence_of
 from payments.domain.states import OperationKind, PaymentState
@@ -26,7 +27,7 @@ from payments.engine.capacity import timing_of
 from payments.engine.claim import Again, MerchantRequest, New
 from payments.engine.conclude import EFFECTS, Recorded, apply_outcome
 from payments.engine.leases import Fresh, Lease, boot_clock
-from payments.models import Event, Merchant, Operation, Payment
+from payments.models import Event, Merchant, Operation, Payment, position_in_ledger
 
 log = structlog.get_logger("payments.operations")
 
@@ -206,11 +207,12 @@ def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
         "old_authorization_id": payment.bank_authorization_id,
         "old_capture_id": payment.bank_capture_id,
     }
+    position = position_in_ledger(payment)
     marked = _MARKS_FROM + timedelta(microseconds=secrets.randbelow(_MARKS))
     event = EFFECTS[lease.instruction.kind](operation, outcome, marked)
     apply_outcome(operation, outcome, marked)
     answer, mark = answers.of_operation(payment, operation), str(answers.timestamp(marked))
-    evidence = evidence_of(reply)
+    evidence, postings = evidence_of(reply), postings_between(position, position_in_ledger(payment))
     row = statements.fetch(
         statements.OUTCOME,
         before
@@ -229,6 +231,8 @@ def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
             "headers": json.dumps(dict(answer.headers)),
             "body": answer.body.decode(),
             "mark": mark,
+            "accounts": [one.account.value for one in postings],
+            "postings": [one.amount_minor for one in postings],
         },
     )
     return _as_recorded(payment, operation, answer, mark, row[0]) if row else None

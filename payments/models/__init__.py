@@ -4,6 +4,7 @@ from payments.models.discrepancies import Discrepancy
 from payments.models.events import Event
 from payments.models.heartbeats import Heartbeat
 from payments.models.idempotency import IdempotencyKey
+from payments.models.ledger import LedgerEntry, LedgerPosting, position_in_ledger, post
 from payments.models.merchants import ApiKey, Merchant, Route
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
@@ -34,6 +35,8 @@ __all__ = [
     "Event",
     "Heartbeat",
     "IdempotencyKey",
+    "LedgerEntry",
+    "LedgerPosting",
     "Merchant",
     "Operation",
     "Payment",
@@ -50,6 +53,8 @@ __all__ = [
     "outdated_proposals",
     "payments_for_receipts",
     "payments_with_pending",
+    "position_in_ledger",
+    "post",
     "refunds_made",
     "sharing_bank_key",
     "standing_proposals",

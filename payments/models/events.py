@@ -89,6 +89,8 @@ class Event(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     # The bank's reply with its attempt, or our reason. Never a card, never the bank's free text.
     evidence = models.JSONField(default=dict)
+    # SHA-256 of this event and of its payment's event before it. The database makes it.
+    digest = models.BinaryField(null=True, editable=False)
 
     class Meta:
         indexes: ClassVar = [

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from payments.domain.states import PaymentState
 from payments.engine.abilities import abilities_of
 from payments.engine.answers import timestamp
-from payments.models import Discrepancy, Event, Payment, unfinished_operations
+from payments.models import Discrepancy, Event, Payment, position_in_ledger, post, unfinished_operations
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import CONTRADICTING
 from payments.models.guards import database_is_away
@@ -63,16 +63,17 @@ def _expire(payment_id: UUID) -> bool:
         payment = locked.annotate(at=ClockTimestamp()).first()
         if payment is None or not expired_holds().filter(pk=payment_id).exists():
             return False
-        at = payment.at
+        at, before = payment.at, position_in_ledger(payment)
         payment.become_expired(at=at)
         payment.save(update_fields=["state", "expired_at"])
-        Event.objects.create(
+        event = Event.objects.create(
             payment=payment,
             type=Event.Type.PAYMENT_EXPIRED,
             at=at,
             actor=SYSTEM_ACTOR,
             evidence={"hold_ended_at": timestamp(payment.authorization_expires_at)},
         )
+        post(event, payment, before)
         if abilities_of(payment.bank).voids_expired_holds:
             holds.request_release(payment, hold=payment.bank_authorization_id, because="the hold ran out")
     return True

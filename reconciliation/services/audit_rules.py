@@ -6,24 +6,14 @@ number. `%(answers_last)s` is a JSON object with an interval for each bank that 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from payments.domain.meanings import words_for_done
 from payments.domain.replies import ALREADY_DONE
 from payments.domain.states import OperationKind
+from reconciliation.services.ledger_rules import HISTORY, LEDGER
+from reconciliation.services.rules import PAYMENT, Rule
 
-
-@dataclass(frozen=True)
-class Rule:
-    """A sentence that must be true, and the query for its violations."""
-
-    name: str
-    says: str
-    violations: str
-
-
-# Ids as our other tools show them.
-_PAYMENT = "'pay_' || replace(p.id::text, '-', '')"
+# How our tools name an operation.
 _OPERATION = "'op_' || replace(o.id::text, '-', '')"
 _UNFINISHED = "('OPEN', 'NEEDS_REVIEW')"
 _HELD = "('AUTHORIZED', 'CAPTURED', 'REFUNDED', 'VOIDED', 'EXPIRED')"
@@ -58,7 +48,7 @@ _STATES = [
         "one_unfinished_operation",
         "A payment has at most one unfinished operation.",
         f"""
-        SELECT {_PAYMENT}, string_agg(o.kind, ' and ') FROM payments_payment p
+        SELECT {PAYMENT}, string_agg(o.kind, ' and ') FROM payments_payment p
         JOIN payments_operation o ON o.payment_id = p.id
         WHERE o.kind <> 'release' AND o.state IN {_UNFINISHED}
         GROUP BY p.id HAVING count(*) > 1""",
@@ -75,7 +65,7 @@ _STATES = [
         "state_follows_from_the_authorize",
         "A payment's state agrees with its one authorize, and its hold is the one the bank named.",
         f"""
-        SELECT {_PAYMENT}, p.state || ' with authorize ' || coalesce(string_agg(o.state, ', '), 'missing')
+        SELECT {PAYMENT}, p.state || ' with authorize ' || coalesce(string_agg(o.state, ', '), 'missing')
         FROM payments_payment p
         LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.kind = 'authorize'
         GROUP BY p.id HAVING count(o.id) <> 1 OR NOT bool_and(CASE
@@ -89,7 +79,7 @@ _STATES = [
             f"state_follows_from_the_{kind}",
             f"A payment is {' or '.join(states)} if and only if one {kind} succeeded, with the same reference.",
             f"""
-            SELECT {_PAYMENT}, p.state || ' with ' || count(o.id) || ' {kind}s that succeeded'
+            SELECT {PAYMENT}, p.state || ' with ' || count(o.id) || ' {kind}s that succeeded'
             FROM payments_payment p LEFT JOIN payments_operation o
                 ON o.payment_id = p.id AND o.kind = '{kind}' AND o.state = 'SUCCEEDED'
             GROUP BY p.id
@@ -107,7 +97,7 @@ _STATES = [
         "A payment's captured and refunded totals equal the sums of its operations; it is REFUNDED when nothing "
         "is left, and names its latest refund.",
         f"""
-        SELECT {_PAYMENT}, p.state || ', captured ' || p.captured_minor || ' and refunded ' || p.refunded_minor
+        SELECT {PAYMENT}, p.state || ', captured ' || p.captured_minor || ' and refunded ' || p.refunded_minor
             || ', with ' || coalesce(o.captured, 0) || ' and ' || coalesce(o.refunded, 0) || ' by its operations'
         FROM payments_payment p LEFT JOIN (
             SELECT payment_id, sum(amount_minor) FILTER (WHERE kind = 'capture') AS captured,
@@ -125,7 +115,7 @@ _STATES = [
         "All refunds together, unfinished ones included, do not exceed the captured amount, which does not exceed "
         "the hold.",
         f"""
-        SELECT {_PAYMENT}, coalesce(sum(o.amount_minor), 0) || ' given back of ' || p.captured_minor
+        SELECT {PAYMENT}, coalesce(sum(o.amount_minor), 0) || ' given back of ' || p.captured_minor
         FROM payments_payment p LEFT JOIN payments_operation o ON o.payment_id = p.id AND o.kind = 'refund'
             AND o.state IN ('OPEN', 'NEEDS_REVIEW', 'SUCCEEDED')
         GROUP BY p.id
@@ -143,7 +133,7 @@ _STATES = [
         "expired_with_reason_and_released",
         "An EXPIRED payment's hold had expired, or the bank said so, and its release is recorded.",
         f"""
-        SELECT {_PAYMENT}, 'expired at ' || p.expired_at FROM payments_payment p WHERE p.state = 'EXPIRED' AND (
+        SELECT {PAYMENT}, 'expired at ' || p.expired_at FROM payments_payment p WHERE p.state = 'EXPIRED' AND (
             NOT (p.authorization_expires_at <= p.expired_at OR EXISTS (SELECT 1 FROM payments_operation o
                 WHERE o.payment_id = p.id AND o.kind = 'capture' AND o.state = 'REJECTED'))
             OR %(banks_that_void_expired)s::jsonb ? p.bank
@@ -254,7 +244,7 @@ _EVIDENCE = [
         "Every state that a payment has reached has exactly one event, and so has every refund.",
         " UNION ALL ".join(
             f"""
-            SELECT {_PAYMENT}, count(e.id) || ' events {event}' FROM payments_payment p
+            SELECT {PAYMENT}, count(e.id) || ' events {event}' FROM payments_payment p
             LEFT JOIN payments_event e ON e.payment_id = p.id AND e.type = '{event}'
             GROUP BY p.id HAVING count(e.id) <> {reached}"""
             for event, reached in (
@@ -351,7 +341,7 @@ _SENDING = [
         "no_live_hold_is_released",
         "A release frees only a hold that has expired or that no payment has.",
         f"""
-        SELECT {_PAYMENT}, 'is ' || p.state || ', and its hold is released' FROM payments_payment p
+        SELECT {PAYMENT}, 'is ' || p.state || ', and its hold is released' FROM payments_payment p
         JOIN payments_operation r ON r.bank = p.bank AND r.kind = 'release'
             AND r.target_reference = p.bank_authorization_id
         WHERE p.state <> 'EXPIRED'""",
@@ -389,4 +379,4 @@ _ANSWERS = [
     ),
 ]
 
-RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_ANSWERS]
+RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_ANSWERS, *LEDGER, *HISTORY]

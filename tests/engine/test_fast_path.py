@@ -11,7 +11,16 @@ from django.db import connection
 from django.db.models import Model
 
 from payments.engine import statements
-from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
+from payments.models import (
+    Attempt,
+    Discrepancy,
+    Event,
+    IdempotencyKey,
+    LedgerEntry,
+    LedgerPosting,
+    Operation,
+    Payment,
+)
 from tests.engine.statements import counted_statements
 from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
 from tests.support.at_once import InBackground
@@ -20,7 +29,11 @@ from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 
 Deed = Callable[[ApiClient], ApiAnswer]
-TABLES: tuple[type[Model], ...] = (Payment, Operation, Attempt, Event, IdempotencyKey)
+TABLES: tuple[type[Model], ...] = (
+    *(Payment, Operation, Attempt, Event, IdempotencyKey),
+    *(LedgerEntry, LedgerPosting),
+)
+OWN = ("id", "event_id", "entry_id", "digest", "duration_ms", "bank_idempotency_key")
 _OWN_OF_EACH = re.compile(
     r"(pay|op|auth|cap|ref|void)_[0-9a-f-]{32,36}|\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{32}"
 )
@@ -78,7 +91,7 @@ def recorded() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _shape(name: str, value: Any) -> Any:
-    if isinstance(value, UUID | datetime) or name in ("id", "duration_ms", "bank_idempotency_key"):
+    if isinstance(value, UUID | datetime) or name in OWN:
         return type(value)
     if isinstance(value, memoryview | bytes):
         value = bytes(value).decode()

@@ -118,6 +118,16 @@ BROKEN = {
         WHERE state = 'OPEN'""",
     "doubts_are_bounded_in_time": """
         UPDATE payments_operation SET created_at = now() - interval '2 days' WHERE state = 'OPEN'""",
+    "entries_balance": """
+        UPDATE payments_ledgerposting SET amount_minor = 1 WHERE account = 'bank_receivable'""",
+    "events_have_their_postings": """
+        UPDATE payments_ledgerentry SET event_id = event_id + 1000 WHERE currency = 'USD'""",
+    "the_ledger_has_what_payments_have": """
+        UPDATE payments_ledgerposting SET amount_minor = 2 * amount_minor""",
+    "entries_are_the_payments": "UPDATE payments_ledgerentry SET currency = 'EUR'",
+    "events_give_the_payment": """
+        UPDATE payments_event SET type = 'payment.voided' WHERE type = 'payment.captured'""",
+    "events_are_as_written": "UPDATE payments_event SET actor = 'nobody' WHERE type = 'payment.created'",
     "final_answers_are_kept": """
         UPDATE payments_idempotencykey SET answer_status = 500 WHERE answer_status = 402""",
 }

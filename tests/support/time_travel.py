@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import cache
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
@@ -18,6 +19,7 @@ def let_pass(time: timedelta, bank: SimulatedBank | None = None) -> None:
     )
     with unguarded(), connection.cursor() as cursor:
         cursor.execute(f"DO $$ BEGIN {' '.join(updates)} END $$")
+        chain_events(cursor)
     if bank is not None:
         bank.move_clock(seconds=time.total_seconds())
 
@@ -31,3 +33,15 @@ def _times() -> dict[str, list[str]]:
             "WHERE table_name LIKE 'payments\\_%' AND data_type = 'timestamp with time zone' GROUP BY 1"
         )
         return dict(cursor.fetchall())
+
+
+def chain_events(cursor: CursorWrapper) -> None:
+    """Make the digests of all events anew, as if they had been written as they are now."""
+    cursor.execute("""
+        DO $$ DECLARE e public.payments_event; chained uuid; previous bytea; BEGIN
+            FOR e IN SELECT * FROM payments_event WHERE payment_id IS NOT NULL ORDER BY payment_id, id LOOP
+                previous := event_digest(e, CASE WHEN e.payment_id = chained THEN previous END);
+                UPDATE payments_event SET digest = previous WHERE id = e.id;
+                chained := e.payment_id;
+            END LOOP;
+        END $$""")

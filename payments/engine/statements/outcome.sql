@@ -1,7 +1,7 @@
 -- The outcome of an operation that its first attempt has settled, with all its consequences: locks payment and
--- operation, ends the attempt, changes both rows, writes the event and stores the response. Returns no row where
--- the lease is lost or the payment is not as the intent left it. Raises lock_not_available where another
--- transaction has locked a row.
+-- operation, ends the attempt, changes both rows, writes the event with its postings and stores the response.
+-- Returns no row where the lease is lost or the payment is not as the intent left it. Raises lock_not_available
+-- where another transaction has locked a row.
 WITH payment AS MATERIALIZED (
     SELECT id FROM payments_payment
     WHERE id = %(payment_id)s::uuid
@@ -48,7 +48,7 @@ changed AS (
         declined_at = CASE %(state)s::text WHEN 'DECLINED' THEN moment.at END
     FROM moment, finished
     WHERE p.id = %(payment_id)s::uuid
-    RETURNING p.id
+    RETURNING p.id, p.merchant_id, p.mode, p.bank, p.currency
 ),
 event AS (
     INSERT INTO payments_event (payment_id, operation_id, type, at, actor, request_id, evidence)
@@ -56,7 +56,17 @@ event AS (
         changed.id, finished.id, %(event)s, moment.at, finished.actor, finished.request_id,
         %(evidence)s::jsonb
     FROM moment, finished, changed
-    RETURNING at
+    RETURNING id, at
+),
+entry AS (
+    INSERT INTO payments_ledgerentry (event_id, merchant_id, mode, bank, currency)
+    SELECT event.id, changed.merchant_id, changed.mode, changed.bank, changed.currency FROM event, changed
+    WHERE cardinality(%(accounts)s::text[]) > 0
+    RETURNING event_id
+),
+posted AS (
+    INSERT INTO payments_ledgerposting (entry_id, account, amount_minor)
+    SELECT entry.event_id, posting.* FROM entry, unnest(%(accounts)s::text[], %(postings)s::bigint[]) AS posting
 ),
 answered AS (
     -- The response was made before its time was known: replace the placeholder.
