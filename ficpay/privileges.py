@@ -20,6 +20,7 @@ _EXCEPTIONS = {
     **dict.fromkeys(("payments_idempotencykey", "payments_apirequest", "payments_assignment"), _ALL),
     "payments_route": _ALL,
     **dict.fromkeys(("payments_event", "payments_merchant", "django_admin_log"), _APPENDED),
+    **dict.fromkeys(("payments_ledgerentry", "payments_ledgerposting"), _APPENDED),
     **dict.fromkeys(("django_migrations", "django_content_type", "auth_permission"), _READ),
     "auth_user": _KEPT,
 }
@@ -48,6 +49,8 @@ def grant(cursor: Any, role: str) -> None:
             sql.SQL("REVOKE ALL ON public.{} FROM {}").format(table, to),
             sql.SQL("GRANT {} ON public.{} TO {}").format(sql.SQL(privileges_on(name)), table, to),
         ]
+    # An event that waited for another of its payment takes a new number (`guards/event.sql`).
+    statements.append(sql.SQL("GRANT USAGE ON SEQUENCE public.payments_event_id_seq TO {}").format(to))
     cursor.execute(sql.SQL("; ").join(statements))
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from payments.models import Payment
 from payments.usecases import expirations, heartbeats, recovery
 from reconciliation.services import audit, pending
 from reconciliation.services.audit_rules import RULES
+from reconciliation.services.digest import digest_of
 from reconciliation.services.explain import explain
 from reconciliation.services.pending import Doubt
 from reconciliation.services.watch import watch
@@ -54,12 +56,17 @@ class Command(BaseCommand):
 
         _shared(commands.add_parser("audit", help="check every rule of the books and list all violations"))
 
+        digested = commands.add_parser("digest", help="a SHA-256 of a day's events, to be kept outside")
+        digested.add_argument("--date", type=date.fromisoformat, help="YYYY-MM-DD (UTC); default: yesterday")
+        _shared(digested)
+
     def handle(self, *_args: Any, what: str, **options: Any) -> None:
         commands: dict[str, Callable[..., bool]] = {
             "pending": self._pending,
             "expirations": self._expirations,
             "explain": self._explain,
             "audit": self._audit,
+            "digest": self._digest,
         }
         try:
             is_well = commands[what](**options)
@@ -133,6 +140,14 @@ class Command(BaseCommand):
             self.stdout.write(f"{one.rule}: {one.subject}: {one.detail}\n    {one.says}")
         self.stdout.write(f"{len(RULES)} rules, {len(found)} violations.")
         return not found
+
+    def _digest(self, *, date: date | None, json: bool, **_: Any) -> bool:
+        found = digest_of(date or (datetime.now(UTC) - timedelta(days=1)).date())
+        if json:
+            self._print_json(vars(found))
+        else:
+            self.stdout.write(f"{found.day} (UTC): {found.events} events, SHA-256 {found.sha256}")
+        return True
 
     def _print_doubts(self, doubts: list[Doubt], report: pending.Report, *, dry_run: bool) -> None:
         for one in doubts:
