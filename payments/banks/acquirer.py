@@ -29,6 +29,7 @@ from payments.domain.replies import (
     Silence,
     Unclear,
 )
+from payments.domain.statements import StatementWords
 from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
 
@@ -57,6 +58,7 @@ class AcquirerBank:
         }
     )
     reference_prefixes: tuple[str, ...] = ()
+    statement_words: StatementWords | None = None
 
     def __init__(self, url: str, timing: Timing, *, calls_in_flight: int = 48) -> None:
         self.abilities = Abilities(

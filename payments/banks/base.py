@@ -10,6 +10,7 @@ from typing import Protocol
 from payments.domain.abilities import Abilities
 from payments.domain.cards import Card
 from payments.domain.replies import LookUp, Reply, Said
+from payments.domain.statements import StatementWords
 from payments.domain.states import Mode, OperationKind
 
 
@@ -32,6 +33,7 @@ class Bank(Protocol):
     abilities: Abilities
     reads: Mapping[Said, str]  # what it sends for each word it ever says, for docs/outcomes.md
     reference_prefixes: tuple[str, ...]  # of its references; its statements may omit them
+    statement_words: StatementWords | None  # of its statements; None if it gives none
 
     def send(self, instruction: Instruction, *, card: Card | None, may_send: Callable[[], bool]) -> Reply:
         """Send one attempt and wait for its end, at most `Timing.attempt` seconds.

@@ -30,6 +30,7 @@ from payments.domain.replies import (
     Silence,
     Unclear,
 )
+from payments.domain.statements import StatementWords
 from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
 
@@ -60,6 +61,15 @@ _MADE_AT = {
     OperationKind.REFUND: "refunded_at",
 }
 _PREFIXES = {OperationKind.AUTHORIZE: "auth_", OperationKind.CAPTURE: "cap_", OperationKind.REFUND: "ref_"}
+_STATEMENT_WORDS = StatementWords(
+    kinds={
+        "AUTH_HOLD": OperationKind.AUTHORIZE,
+        "CAPTURE": OperationKind.CAPTURE,
+        "VOID": OperationKind.VOID,
+        "REFUND": OperationKind.REFUND,
+    },
+    prefixes={**_PREFIXES, OperationKind.VOID: "void_"},
+)
 # The statuses of the bank's own declines and errors. The same code under another status (401, 403, 404...)
 # comes from something in between and settles nothing.
 _JUDGING = (400, 402)
@@ -109,6 +119,7 @@ class FicmartBank:
     mode = Mode.LIVE
     reads: Mapping[Said, str] = _READS
     reference_prefixes = (*_PREFIXES.values(), "void_")
+    statement_words: StatementWords | None = _STATEMENT_WORDS
 
     def __init__(
         self, url: str, timing: Timing, *, closes_when_finished: bool = False, calls_in_flight: int = 48

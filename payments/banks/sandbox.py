@@ -16,6 +16,7 @@ from payments.domain.abilities import ALWAYS, Abilities, StatementFormat
 from payments.domain.cards import Card
 from payments.domain.money import Currency
 from payments.domain.replies import Approval, Decline, LookUp, NotSent, Reply, Said, Unclear
+from payments.domain.statements import StatementWords
 from payments.domain.states import Mode, OperationKind
 from payments.domain.timing import Timing
 
@@ -62,6 +63,15 @@ class SandboxBank:
         }
     )
     reference_prefixes = tuple(sorted(set(_PREFIXES.values())))
+    statement_words: StatementWords | None = StatementWords(
+        kinds={
+            "AUTH_HOLD": OperationKind.AUTHORIZE,
+            "CAPTURE": OperationKind.CAPTURE,
+            "VOID": OperationKind.VOID,
+            "REFUND": OperationKind.REFUND,
+        },
+        prefixes=_PREFIXES,
+    )
 
     def __init__(self, timing: Timing = _TIMING, *, calls_in_flight: int = 48) -> None:
         self.abilities = Abilities(

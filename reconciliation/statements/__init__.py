@@ -1,0 +1,1 @@
+"""A bank's statements, read into lines. Pure: no framework, no database, no network."""
