@@ -104,6 +104,8 @@ def outcome(asked: dict[str, Any], hold: dict[str, Any], receipt: str) -> dict[s
         "headers": json.dumps({"Location": f"/api/v1/payments/pay_{asked['payment_id'].hex}"}),
         "body": receipt,
         "mark": MARK,
+        "accounts": ["holds", "holds_contra"],
+        "postings": [int(asked["amount_minor"]), -int(asked["amount_minor"])],
     }
 
 
