@@ -6,6 +6,7 @@ from payments.banks import registry
 from payments.banks.registry import bank_named
 from payments.domain.abilities import Abilities
 from payments.domain.money import Currency
+from payments.domain.statements import StatementWords
 from payments.domain.states import Mode, OperationKind
 
 
@@ -60,3 +61,13 @@ def reference_prefixes() -> tuple[str, ...]:
     return tuple(
         sorted({prefix for name in registry.NAMES for prefix in bank_named(name).reference_prefixes})
     )
+
+
+def statement_words(bank: str) -> StatementWords | None:
+    """How the bank's statements are written; None where it gives none."""
+    return bank_named(bank).statement_words
+
+
+def banks_with_statements() -> list[str]:
+    """The names of the banks that give statements."""
+    return [name for name in registry.NAMES if statement_words(name)]

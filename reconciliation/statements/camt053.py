@@ -7,7 +7,7 @@ what it names in `NtryDtls/TxDtls/Refs/TxId`. An entry of several transactions h
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from lxml import etree
 
@@ -17,7 +17,7 @@ from reconciliation.statements.amounts import decimal_amount, known_currency
 from reconciliation.statements.lines import Line, Malformed, Read, Statement, Unreadable
 from reconciliation.statements.times import moment
 
-Element = etree._Element
+Element = Any  # lxml's, which has no types
 
 _DOCUMENT = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.0[2-8]\}Document")
 _NO_STATEMENT = "The file is XML, but no camt.053 statement of version 001.02 to 001.08."
@@ -136,11 +136,11 @@ def _line(number: int, entry: Element, detail: Element, words: StatementWords, *
 
 
 def _all(element: Element, name: str) -> list[Element]:
-    """The children of that name, of any schema that `_check_root` lets pass."""
-    return element.findall(f"{{*}}{name}")
+    """The children of that name, whatever their namespace."""
+    return list(element.findall(f"{{*}}{name}"))
 
 
-def _first(element: Element, name: str) -> Element | None:
+def _first(element: Element, name: str) -> Element:
     return element.find(f"{{*}}{name}")
 
 

@@ -9,6 +9,7 @@ instead of `amount_cents` is a decimal amount with a point or a comma.
 import csv
 import io
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from payments.domain.statements import NAMES, StatementWords
@@ -41,7 +42,7 @@ def _lines(text: io.TextIOWrapper, words: StatementWords) -> Iterator[Read]:
     try:
         first = text.readline(_LONGEST_FIELD)
         delimiter = max(_DELIMITERS, key=first.count)
-        rows = csv.reader(_with_first(first, text), delimiter=delimiter, strict=True)
+        rows = csv.reader(chain([first], text), delimiter=delimiter, strict=True)
         header = next(rows, [])
         reader = _Reader(header, words)
         while True:
@@ -56,11 +57,8 @@ def _lines(text: io.TextIOWrapper, words: StatementWords) -> Iterator[Read]:
         raise Unreadable("The file is neither UTF-8 nor UTF-16: it cannot be read.") from None
     except csv.Error as error:
         raise Unreadable(f"Line {number}: it is not CSV ({error}).") from None
-
-
-def _with_first(first: str, rest: io.TextIOWrapper) -> Iterator[str]:
-    yield first
-    yield from rest
+    finally:
+        text.detach()  # the file is its opener's to close
 
 
 class _Reader:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id, public_id
 from payments.domain.money import display
+from payments.engine.abilities import banks_with_statements
 from payments.models import Payment
 from payments.usecases import expirations, heartbeats, recovery
 from reconciliation.services import audit, pending
@@ -25,7 +27,9 @@ from reconciliation.services.audit_rules import RULES
 from reconciliation.services.digest import digest_of
 from reconciliation.services.explain import explain
 from reconciliation.services.pending import Doubt
+from reconciliation.services.statement_report import report_of
 from reconciliation.services.watch import watch
+from reconciliation.statements.lines import Unreadable
 
 STILL_IN_DOUBT, FAILED = 1, 2
 _EXPIRATIONS_AT_ONCE = 1000
@@ -56,6 +60,15 @@ class Command(BaseCommand):
 
         _shared(commands.add_parser("audit", help="check every rule of the books and list all violations"))
 
+        read = commands.add_parser(
+            "statement", help="read bank statements, report what they contain, keep nothing"
+        )
+        read.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV or camt.053")
+        read.add_argument(
+            "--bank", default="ficmart", choices=banks_with_statements(), help="default: ficmart"
+        )
+        _shared(read)
+
         digested = commands.add_parser("digest", help="a SHA-256 of a day's events, to be kept outside")
         digested.add_argument("--date", type=date.fromisoformat, help="YYYY-MM-DD (UTC); default: yesterday")
         _shared(digested)
@@ -66,6 +79,7 @@ class Command(BaseCommand):
             "expirations": self._expirations,
             "explain": self._explain,
             "audit": self._audit,
+            "statement": self._statement,
             "digest": self._digest,
         }
         try:
@@ -140,6 +154,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{one.rule}: {one.subject}: {one.detail}\n    {one.says}")
         self.stdout.write(f"{len(RULES)} rules, {len(found)} violations.")
         return not found
+
+    def _statement(self, *, files: list[Path], bank: str, json: bool, **_: Any) -> bool:
+        try:
+            reports = [report_of(file, bank=bank) for file in files]
+        except Unreadable as error:
+            _fail(str(error))
+        if json:
+            self._print_json({"files": [one.as_dict() for one in reports]})
+        else:
+            self.stdout.write("\n".join(sentence for one in reports for sentence in one.sentences()))
+        return not any(one.malformed for one in reports)
 
     def _digest(self, *, date: date | None, json: bool, **_: Any) -> bool:
         found = digest_of(date or (datetime.now(UTC) - timedelta(days=1)).date())
