@@ -10,7 +10,7 @@ from payments.models import Event, LedgerEntry, LedgerPosting, Payment
 from tests.database.sql import execute, refuses
 from tests.support.api_client import ApiClient
 from tests.support.at_once import InBackground
-from tests.support.factories import make_payment
+from tests.support.factories import PaymentFactory
 from tests.support.simulated_bank import SimulatedBank
 
 HOLD = {Account.HOLDS: 5000, Account.HOLDS_CONTRA: -5000}
@@ -18,7 +18,7 @@ HOLD = {Account.HOLDS: 5000, Account.HOLDS_CONTRA: -5000}
 
 @pytest.fixture
 def event(transactional_db: None) -> Event:
-    payment = make_payment()
+    payment = PaymentFactory()
     return Event.objects.create(payment=payment, type=Event.Type.PAYMENT_CREATED, actor="test")
 
 

@@ -22,8 +22,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def checked(file: Path, *arguments: str) -> tuple[int, str]:
+    return reconcile("statement", str(file), "--bank", "ficmart", *arguments)
+
+
 def test_counts_the_lines_of_each_kind(file: Path) -> None:
-    code, printed = reconcile("statement", str(file))
+    code, printed = checked(file)
     assert code == 0
     assert "2 lines, 0 malformed" in printed
     assert "1 authorize in USD: $50.00" in printed
@@ -32,7 +36,7 @@ def test_counts_the_lines_of_each_kind(file: Path) -> None:
 
 def test_names_each_malformed_line_and_ends_with_1(file: Path) -> None:
     file.write_text(GOOD.replace(",5000,USD,2026-11-21T10", ",fifty,USD,2026-11-21T10"))
-    code, printed = reconcile("statement", str(file), "--json")
+    code, printed = checked(file, "--json")
     assert code == 1
     (told,) = json.loads(printed)["files"]
     assert told["lines"] == 1
@@ -42,9 +46,9 @@ def test_names_each_malformed_line_and_ends_with_1(file: Path) -> None:
 
 
 def test_says_in_a_sentence_why_a_file_is_not_read(file: Path, tmp_path: Path) -> None:
-    assert reconcile("statement", str(tmp_path / "none.csv"))[0] == 2
+    assert checked(tmp_path / "none.csv")[0] == 2
     assert "invalid choice: 'acquirer'" in reconcile("statement", str(file), "--bank", "acquirer")[1]
     file.write_text("a,b\n")
-    code, printed = reconcile("statement", str(file))
+    code, printed = checked(file)
     assert code == 2
     assert "this is not a statement" in printed
