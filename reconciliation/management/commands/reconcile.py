@@ -64,9 +64,7 @@ class Command(BaseCommand):
             "statement", help="read bank statements, report what they contain, keep nothing"
         )
         read.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV or camt.053")
-        read.add_argument(
-            "--bank", default="ficmart", choices=banks_with_statements(), help="default: ficmart"
-        )
+        read.add_argument("--bank", required=True, choices=banks_with_statements())
         _shared(read)
 
         digested = commands.add_parser("digest", help="a SHA-256 of a day's events, to be kept outside")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from tests.benchmarks.gateway import options
 from tests.benchmarks.gateway.results import Results, Table
 from tests.benchmarks.gateway.sections import bare, floor
-from tests.benchmarks.gateway.sections.rounds import enough, enough_reads, measured, warm
+from tests.benchmarks.gateway.sections.rounds import enough, enough_reads, measured, warm, warm_steps
 from tests.benchmarks.gateway.stage.load import Request
 from tests.benchmarks.gateway.stage.orders import authorizes, reads, steps
 from tests.benchmarks.gateway.stage.scene import Stage, database, gateway
@@ -33,6 +33,8 @@ def measure(results: Results, chosen: list[str]) -> None:
         on = held.enter_context(gateway(threads=96))
         beside = held.enter_context(bare.server(on)) if "bare" in chosen else None
         warm(on, authorizes(enough()))
+        if {"capture", "refund"} & set(chosen):
+            warm_steps(on)
         if beside:
             warm(beside, authorizes(enough()))
         for clients in options.CLIENTS:

@@ -2,6 +2,7 @@
 
 from tests.benchmarks.gateway import options
 from tests.benchmarks.gateway.stage.load import Plan, Report, Request
+from tests.benchmarks.gateway.stage.orders import authorizes, steps
 from tests.benchmarks.gateway.stage.scene import Stage
 
 # What is done at most in a second, by bare: so many requests are prepared.
@@ -21,6 +22,15 @@ def enough_reads() -> int:
 def warm(on: Stage, requests: list[Request]) -> None:
     """Connections, prepared statements and caches are there before anything is measured."""
     on.ask(Plan(on.server.port, 16, min(2.0, options.SECONDS), on.key, requests))
+
+
+def warm_steps(on: Stage) -> None:
+    """Likewise for captures and refunds: PostgreSQL plans a statement anew ten times on each connection."""
+    asked = authorizes(enough())
+    for verb in ("capture", "refund"):
+        plan = Plan(on.server.port, 16, min(2.0, options.SECONDS), on.key, asked, keep=True)
+        asked = steps(on.ask(plan).bodies(), verb)
+    on.ask(Plan(on.server.port, 16, min(2.0, options.SECONDS), on.key, asked))
 
 
 def measured(
