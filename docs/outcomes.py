@@ -13,15 +13,15 @@ from payments.banks.acquirer import AcquirerBank
 from payments.banks.base import Bank
 from payments.banks.ficmart import FicmartBank
 from payments.banks.sandbox import SandboxBank
-from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, ROW_OF_WORD, Answer, Meaning
+from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, ROW_OF_WORD, Meaning, ReplyKind
 from payments.domain.outcomes import (
+    Checks,
     Declined,
     History,
     NeedsReview,
     NotExecuted,
     Outcome,
     Succeeded,
-    Surroundings,
     outcome_of,
 )
 from payments.domain.replies import Approval, BankError, Decline, NotDone, NotSent, Reply, Said, Silence
@@ -53,19 +53,19 @@ REPLIES: dict[Said, Reply] = {
 }
 # What happened before, where a row is about that, too.
 BEFORE = {
-    Answer.APPROVED_ANEW_AFTER_SILENCE: "but not the stored reply, after a silent attempt",
-    Answer.REPLAYED_AFTER_SILENCES: "the stored reply, after several silent attempts",
+    ReplyKind.APPROVED_ANEW_AFTER_SILENCE: "but not the stored reply, after a silent attempt",
+    ReplyKind.REPLAYED_AFTER_SILENCES: "the stored reply, after several silent attempts",
     **dict.fromkeys(
         (
-            Answer.ALREADY_USED_AFTER_SILENCE,
-            Answer.ALREADY_CAPTURED_AFTER_SILENCE,
-            Answer.ALREADY_VOIDED_AFTER_SILENCE,
-            Answer.ALREADY_REFUNDED_AFTER_SILENCE,
+            ReplyKind.ALREADY_USED_AFTER_SILENCE,
+            ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE,
+            ReplyKind.ALREADY_VOIDED_AFTER_SILENCE,
+            ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE,
         ),
         "after a silent attempt",
     ),
 }
-APPROVALS = (Answer.APPROVED_ANEW_AFTER_SILENCE, Answer.REPLAYED_AFTER_SILENCES)
+APPROVALS = (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, ReplyKind.REPLAYED_AFTER_SILENCES)
 MEANS = {
     Meaning.SUCCEEDED: "SUCCEEDED",
     Meaning.SUCCEEDED_AWAITING_STATEMENT: "SUCCEEDED, awaiting statement",
@@ -115,8 +115,8 @@ def _table(lines: Lines, bank: Bank) -> list[str]:
         "| reply | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
         *(
-            f"| {says} | " + " | ".join(_cell(lines, answer, column) for column in columns) + " |"
-            for answer, says in rows_of(bank).items()
+            f"| {says} | " + " | ".join(_cell(lines, reply_kind, column) for column in columns) + " |"
+            for reply_kind, says in rows_of(bank).items()
         ),
         "",
     ]
@@ -151,7 +151,7 @@ def _table_without_keys(bank: Bank) -> list[str]:
 def _leaves(said: Said) -> str:
     """What a reply means at a bank that knows no keys."""
     reply = REPLIES[said]
-    outcome: Outcome = outcome_of(OperationKind.AUTHORIZE, reply, History(cannot_ask=True), Surroundings())
+    outcome: Outcome = outcome_of(OperationKind.AUTHORIZE, reply, History(cannot_ask=True), Checks())
     match outcome:
         case Succeeded():
             return "SUCCEEDED"
@@ -171,46 +171,46 @@ def columns_of(bank: Bank) -> list[str]:
     return [*kinds, PROBE] if bank.abilities.probes_without_card else kinds
 
 
-def rows_of(bank: Bank) -> dict[Answer, str]:
+def rows_of(bank: Bank) -> dict[ReplyKind, str]:
     """What the bank may reply, in its own words. Without silence nothing depends on what was before."""
-    rows: dict[Answer, list[str]] = {answer: [] for answer in Answer}
+    rows: dict[ReplyKind, list[str]] = {reply_kind: [] for reply_kind in ReplyKind}
     for said in Said:
         if said in bank.reads:
             rows[ROW_OF_WORD[said]].append(bank.reads[said])
     if Said.SILENCE in bank.reads:
-        rows |= {answer: [bank.reads[Said.APPROVED]] for answer in APPROVALS}
+        rows |= {reply_kind: [bank.reads[Said.APPROVED]] for reply_kind in APPROVALS}
     return {
-        answer: ", ".join([*says, BEFORE[answer]] if answer in BEFORE else says)
-        for answer, says in rows.items()
+        reply_kind: ", ".join([*says, BEFORE[reply_kind]] if reply_kind in BEFORE else says)
+        for reply_kind, says in rows.items()
         if says
     }
 
 
 def lines_of_cells(tests: str) -> Lines:
-    """Where the cells are: the lines of keys like `(Answer.APPROVED, CAPTURE)` in named dictionaries."""
+    """Where the cells are: the lines of keys like `(ReplyKind.APPROVED, CAPTURE)` in named dictionaries."""
     lines: Lines = {}
     for statement in ast.parse(tests).body:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys)):
                 for key in keys:
                     match key:
-                        case ast.Tuple(elts=[ast.Attribute(attr=answer), ast.Name(id=column)]):
-                            lines[name, answer, column.lower()] = key.lineno
+                        case ast.Tuple(elts=[ast.Attribute(attr=reply_kind), ast.Name(id=column)]):
+                            lines[name, reply_kind, column.lower()] = key.lineno
     return lines
 
 
-def _cell(lines: Lines, answer: Answer, column: str) -> str:
+def _cell(lines: Lines, reply_kind: ReplyKind, column: str) -> str:
     """What the cell means, linked to its test; and what it means under a condition, to the test of that."""
     is_probe = column == PROBE
-    meaning = PROBE_MEANINGS[answer] if is_probe else MEANINGS[answer, OperationKind(column)]
+    meaning = PROBE_MEANINGS[reply_kind] if is_probe else MEANINGS[reply_kind, OperationKind(column)]
     words = PROBE_MEANS if is_probe else MEANS
-    line = lines.get((PROBED if is_probe else CELLS, answer.name, column))
+    line = lines.get((PROBED if is_probe else CELLS, reply_kind.name, column))
     if line is None:
-        raise CellNotTested(f"{TESTS} has no line for ({answer}, {column}).")
+        raise CellNotTested(f"{TESTS} has no line for ({reply_kind}, {column}).")
     conditions = [
-        _link(what, lines[name, answer.name, column])
+        _link(what, lines[name, reply_kind.name, column])
         for name, what in CONDITIONS.items()
-        if (name, answer.name, column) in lines
+        if (name, reply_kind.name, column) in lines
     ]
     return _link(words[meaning], line) + (f" ({', '.join(conditions)})" if conditions else "")
 

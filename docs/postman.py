@@ -1,7 +1,7 @@
 """docs/ficpay.postman_collection.json, made from docs/openapi.yaml: `make postman`.
 
 Two orders' stories to be run from top to bottom, every call of the document among them. A request keeps its
-idempotency key until its answer is final, as a client should.
+idempotency key until its response is final, as a client should.
 """
 
 import json
@@ -120,7 +120,7 @@ def _new_key(key: str, operation: dict[str, Any]) -> list[str]:
     if operation["operationId"] == "authorize_payment":
         new.append(_set("order_id", '"order-" + pm.variables.replaceIn("{{$guid}}")'))
     return [
-        "// The key is kept until the answer is final.",
+        "// The key is kept until the response is final.",
         f'if (!pm.collectionVariables.get("{key}")) {{',
         *(f"  {line}" for line in new),
         "}",

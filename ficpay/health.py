@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from office.search.follow import lag
 from payments.engine.abilities import banks_that_report_health
-from payments.engine.answers import timestamp
+from payments.engine.responses import timestamp
 from payments.models import Heartbeat
 from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
 

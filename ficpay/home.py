@@ -14,7 +14,7 @@ from django.views.generic import RedirectView
 from ficpay.intake import Fault
 from payments.api.errors import internal_error, request_id_of, response_of
 from payments.domain.problems import NEXT_AT_NO_ADDRESS, PROBLEMS
-from payments.engine import answers
+from payments.engine import responses
 
 LINKS = {
     "api_docs": "/api/docs/",
@@ -116,7 +116,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 def _problem(request: HttpRequest, code: str, detail: str, *, next_step: str = "") -> HttpResponse:
     """A problem for a request that reached no view, so no money has moved."""
     return response_of(
-        answers.problem(
+        responses.problem(
             code,
             detail=detail,
             request_id=request_id_of(request),

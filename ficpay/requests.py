@@ -68,10 +68,10 @@ class RequestIdMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Respond to an exception in a page's view."""
-        return answer_to_error(request, error)
+        return response_to_error(request, error)
 
 
-def answer_to_error(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+def response_to_error(request: HttpRequest, error: Exception) -> HttpResponseBase | None:
     """The response to an exception in a view, the same with and without DEBUG; None for a page's own bug."""
     match error:
         case Http404():

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
 
-from ficpay.requests import answer_to_error
+from ficpay.requests import response_to_error
 
 
 class ApiShortcut:
@@ -24,7 +24,7 @@ class ApiShortcut:
         try:
             return _response_of_view(request)
         except Exception as error:
-            answer = answer_to_error(request, error)
+            answer = response_to_error(request, error)
             if answer is None:
                 raise
             return answer

@@ -18,7 +18,7 @@ from payments.banks import registry
 from payments.banks.registry import bank_named
 from payments.domain.states import Mode
 from payments.domain.timing import Timing
-from payments.engine import orphan_answers
+from payments.engine import orphan_replies
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from payments.usecases.merchants import create_merchant, issue_api_key
@@ -75,7 +75,7 @@ def empty_tables(_test: TransactionTestCase) -> None:
     test has left behind ends first, as there: the locks wait for that. So does an answer that waits to be
     recorded, or the next test would find its case.
     """
-    _wait_while(lambda: orphan_answers._keeper._is_working)
+    _wait_while(lambda: orphan_replies._keeper._is_working)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("""
             DO $$ DECLARE name regclass; is_used boolean; BEGIN

@@ -26,7 +26,7 @@ from payments.domain.states import OperationKind, OperationState
 from payments.engine.abilities import banks_with_stray_holds
 from payments.models import Discrepancy, Event, Operation, standing_proposals
 from payments.models.clock import read_clock
-from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
+from payments.models.discrepancies import LATE_HOLD, LATE_REPLY, ORPHAN_REPLY
 
 _OLD = timedelta(hours=1)
 _SHOWN = 200  # a longer queue needs more staff, not more rows
@@ -57,7 +57,7 @@ _WHY: dict[str, tuple[str, str]] = {
         "The bank says that it is already done, but another operation may have done it.",
         "Ask the bank what was done, then record its reference.",
     ),
-    LATE_ANSWER: (
+    LATE_REPLY: (
         "The bank executed it, but our books say not executed.",
         "If the payment allows it, send it again: the bank replies that it is already done, and FicPay "
         "records that. Otherwise settle it with the bank, then record what was agreed.",
@@ -99,7 +99,7 @@ def queue() -> list[Case]:
     doubtful = Q(state=OperationState.OPEN, created_at__lt=now - _OLD, lease_expires_at__lt=now)
     # Read the ids first: an OR with a subquery would scan all operations.
     late = list(
-        Discrepancy.objects.filter(kind=LATE_ANSWER, closed_at=None).values_list("operation", flat=True)
+        Discrepancy.objects.filter(kind=LATE_REPLY, closed_at=None).values_list("operation", flat=True)
     )
     operations = (
         Operation.objects.filter(Q(state=OperationState.NEEDS_REVIEW) | doubtful | Q(pk__in=late))
@@ -155,7 +155,7 @@ _ORPHAN_STEP = (
 def orphans() -> list[Orphan]:
     """Orphan replies, oldest first. Recording the operation closes the case."""
     now = read_clock()
-    cases = Discrepancy.objects.filter(kind=ORPHAN_ANSWER, closed_at=None).select_related("payment")
+    cases = Discrepancy.objects.filter(kind=ORPHAN_REPLY, closed_at=None).select_related("payment")
     return [
         Orphan(
             case=case,

@@ -92,7 +92,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
     )
     try:
         # Merchants see an operation's reason; the reason of staff is for the log only.
-        answer = INSTRUCTIONS[proposal.kind].use_case(
+        response = INSTRUCTIONS[proposal.kind].use_case(
             New(instruction), payment_id=payment.pk, amount_minor=proposal.amount_minor, reason=""
         )
     except Refused as refused:
@@ -103,7 +103,7 @@ def _instruct(staff: Staff, proposal: Proposal, decide: Callable[[], Resolution]
         raise CannotResolve(f"{refused.title}. {refused.detail}") from None
     what = Kind(proposal.kind).label
     return Resolved(
-        instruction.decided[0], f"{what}: {_RESULTS[answer.status]}", is_done=answer.status == _DONE
+        instruction.decided[0], f"{what}: {_RESULTS[response.status]}", is_done=response.status == _DONE
     )
 
 

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from payments.domain.meanings import Meaning, meaning_of_word, says_done_already
 from payments.domain.outcomes import Verdict
-from payments.domain.replies import NOES, Said
+from payments.domain.replies import DENIALS, Said
 from payments.domain.states import OperationKind
 from payments.domain.timing import CONTRADICTIONS_APART
 from payments.engine.abilities import abilities_of
@@ -45,7 +45,7 @@ def reply_in_words(attempt: Attempt) -> str:
         return f"The bank was asked but did not reply clearly ({attempt.reply or 'no reply yet'})"
     if attempt.said == Said.APPROVED:
         return f"The bank replied that it has executed the {kind}: {attempt.bank_reference}"
-    if attempt.said not in NOES:
+    if attempt.said not in DENIALS:
         return f"The bank replied {attempt.reply}, which says nothing about the {kind}"
     return f"The bank replied {attempt.reply}{_MEANS.get(meaning_of_word(kind, Said(attempt.said)), '')}"
 
@@ -88,7 +88,7 @@ def done_already(operation: Operation) -> list[Attempt]:
     return [
         one
         for one in attempts
-        if not one.is_probe and one.said in NOES and says_done_already(kind, Said(one.said))
+        if not one.is_probe and one.said in DENIALS and says_done_already(kind, Said(one.said))
     ]
 
 
@@ -109,7 +109,7 @@ def _sent(operation: Operation) -> QuerySet[Attempt]:
 
 
 def _denies(operation: Operation, attempt: Attempt) -> bool:
-    if attempt.is_probe or attempt.said not in NOES:
+    if attempt.is_probe or attempt.said not in DENIALS:
         return False
     meaning = meaning_of_word(OperationKind(operation.kind), Said(attempt.said))
     return meaning == Meaning.DECLINED or (
@@ -122,4 +122,4 @@ def may_have_executed(attempt: Attempt) -> bool:
     """Whether the bank may have executed this attempt. A 5xx does not rule that out."""
     if attempt.is_probe or attempt.result == Attempt.Result.NOT_SENT:
         return False
-    return attempt.said not in NOES
+    return attempt.said not in DENIALS

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.utils.crypto import get_random_string
 
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 
 V = TypeVar("V", bound=Callable[..., Any])
 _SESSION, _ADDRESS = "drafts", "draft"
@@ -39,7 +39,7 @@ def storable(sent: Mapping[str, str]) -> dict[str, str] | None:
     """The fields, or None if they must not be stored."""
     fields = {name: value for name, value in sent.items() if name not in _NOT_TYPED}
     texts = [*fields, *fields.values()]
-    if sum(map(len, texts)) > _LONGEST or any(map(people_wrote_card_number, texts)):
+    if sum(map(len, texts)) > _LONGEST or any(map(contains_typed_card_number, texts)):
         return None
     return fields
 

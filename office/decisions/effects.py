@@ -28,7 +28,7 @@ class Decided:
 
     def conclude(self, outcome: Succeeded | NotExecuted, executed_at: datetime | None = None) -> None:
         """End the operation. `executed_at` is when the bank executed it, if known. Raises Outdated."""
-        conclude.conclude_by_hand(
+        conclude.conclude_by_staff(
             self.operation.pk,
             outcome,
             seen_epoch=self.seen_epoch,

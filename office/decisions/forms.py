@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 from payments.domain.money import DENOMINATIONS, display, read_amount
 
 
@@ -17,7 +17,7 @@ class NoCardNumbers(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         for name, value in list(cleaned.items()):
-            if "password" not in name and isinstance(value, str) and people_wrote_card_number(value):
+            if "password" not in name and isinstance(value, str) and contains_typed_card_number(value):
                 self.add_error(
                     name, "This looks like a card number. FicPay does not store card numbers: remove it."
                 )

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django_otp.forms import OTPAuthenticationFormMixin
 
 from office.door import second_factor
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 
 if TYPE_CHECKING:
     from django.contrib.admin.forms import AdminAuthenticationForm as AuthenticationForm
@@ -57,7 +57,7 @@ class LoginForm(OTPAuthenticationFormMixin, AuthenticationForm):  # type: ignore
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
-        if people_wrote_card_number(username):
+        if contains_typed_card_number(username):
             raise forms.ValidationError("This looks like a card number. FicPay does not store card numbers.")
         return username
 

@@ -17,7 +17,7 @@ from office.pages.filters import ChoiceFilter
 from office.pages.read_only import ReadOnlyAdmin
 from office.pages.search_forms import filled_in, form_lost, list_url
 from office.pages.words import as_written, utc_in_column
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 from payments.models import Event
 
 VIEW = "payments.view_staff_log"
@@ -99,7 +99,7 @@ class StaffLogAdmin(ReadOnlyAdmin[Event]):
         if request.method != "POST":
             return form_lost(request, list_url(LIST, self._asked(request.GET)))
         asked = self._asked(request.POST)
-        if any(map(people_wrote_card_number, asked.values())):
+        if any(map(contains_typed_card_number, asked.values())):
             messages.error(
                 request, "Your search contained a card number, so nothing was searched, stored or logged."
             )

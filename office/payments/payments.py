@@ -43,7 +43,7 @@ from office.payments.receipt import sections_of
 from office.payments.related import related_to
 from office.payments.timeline import timeline_of
 from office.search.models import FoundPayment
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
 from payments.domain.states import Mode, OperationState
@@ -163,7 +163,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         if request.method != "POST":
             return form_lost(request, list_url(LIST, _asked(request.GET)))
         asked = _asked(request.POST)
-        if any(map(people_wrote_card_number, asked.values())):
+        if any(map(contains_typed_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         return HttpResponseRedirect(list_url(LIST, asked))
 
@@ -175,7 +175,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
         if not (self.has_view_permission(request) and request.user.has_perm(EXPORT)):
             raise PermissionDenied
         asked = _asked(request.GET)
-        if any(map(people_wrote_card_number, asked.values())):
+        if any(map(contains_typed_card_number, asked.values())):
             return redirect(CARD_NUMBER_REFUSED)
         if request.method != "POST":
             return form_lost(request, list_url(LIST, asked))

@@ -8,11 +8,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from office.decisions.denials import done_already, is_called_captured, is_called_voided
-from office.decisions.kinds.settle_late_answer import has_late_answer
+from office.decisions.kinds.settle_late_reply import has_late_reply
 from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
-from payments.engine import answers
+from payments.engine import responses
 from payments.models import Operation, Payment, PaymentWithPending
 
 _AT_THE_BANK = "according to the bank"
@@ -28,8 +28,8 @@ def sections_of(payment: PaymentWithPending, operations: list[Operation]) -> lis
     made = [
         one for one in operations if (one.kind, one.state) == (OperationKind.REFUND, OperationState.SUCCEEDED)
     ]
-    refunds = sorted(map(answers.RefundMade.of, made), key=lambda one: one.at)
-    shown = answers.receipt(payment, payment.pending_kind, None, refunds)
+    refunds = sorted(map(responses.RefundMade.of, made), key=lambda one: one.at)
+    shown = responses.receipt(payment, payment.pending_kind, None, refunds)
     moved, captured, refunded = _unsettled(operations)
     decline = shown["decline"]
     return [
@@ -75,7 +75,7 @@ def _unsettled(operations: list[Operation]) -> tuple[str, str, str]:
     """What is unsettled: instead of "money moved", and after the captured and the refunded amount."""
     for one in operations:
         amount = display(one.amount_minor, one.currency)
-        is_late = has_late_answer(one)
+        is_late = has_late_reply(one)
         if one.kind == OperationKind.RELEASE or not (is_late or one.state in UNFINISHED_OPERATIONS):
             continue
         says_done = is_late or bool(done_already(one))
@@ -103,7 +103,7 @@ def _unsettled(operations: list[Operation]) -> tuple[str, str, str]:
     return "", "", ""
 
 
-def _refunds(payment: Payment, refunds: list[answers.RefundMade]) -> SafeString:
+def _refunds(payment: Payment, refunds: list[responses.RefundMade]) -> SafeString:
     """Each refund with its amount, time and reference, oldest first."""
     lines = (
         (display(one.amount_minor, payment.currency), utc(one.at), one.reference or NOTHING)

@@ -73,7 +73,7 @@ def _of_requests(payment: Payment) -> list[Entry]:
 
 def _of_request(request: ApiRequest) -> Entry:
     return Entry(
-        at=request.answered_at,
+        at=request.responded_at,
         sort="request",
         title=f"API request to {request.kind}, response {request.status}",
         label=label(_RESULT_OF.get(request.status, "") or request.code.replace("_", " "), NEUTRAL),
@@ -102,7 +102,7 @@ def _key_of(key: IdempotencyKey | None) -> Facts:
     """The merchant's idempotency key and its stored response. Both are deleted after 30 days."""
     if key is None:
         return []
-    final = key.answer_status and f"{key.answer_status}, replayed to every retry"
+    final = key.response_status and f"{key.response_status}, replayed to every retry"
     return _known(("Idempotency key", key.key), ("Stored response", final))
 
 

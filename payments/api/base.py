@@ -20,12 +20,12 @@ from payments.api.pages import page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, is_idempotency_key, parse_public_id
-from payments.engine import answers, claim
-from payments.engine.answers import Answer
+from payments.engine import claim, responses
 from payments.engine.claim import Continue, InUse, MerchantRequest, New, Replay, Start
+from payments.engine.responses import ApiResponse
 from payments.models import PaymentForReceipt, payments_for_receipts
 
-UseCase = Callable[[Start], Answer]  # with its validated arguments already bound
+UseCase = Callable[[Start], ApiResponse]  # with its validated arguments already bound
 
 
 class ApiView(ViewSet):
@@ -58,7 +58,7 @@ class ApiView(ViewSet):
         page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
         return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
 
-    def answer_once(self, request: Request, validate: Callable[[MerchantRequest], UseCase]) -> HttpResponse:
+    def respond_once(self, request: Request, validate: Callable[[MerchantRequest], UseCase]) -> HttpResponse:
         """Respond to a POST: replay its key's stored response, or run the use case that `validate` returns.
 
         The key is looked up before the body is validated. A stored response is replayed even if the request
@@ -83,9 +83,9 @@ class ApiView(ViewSet):
                     raise
                 # It was valid when it was first sent, and its operation is unfinished: report that.
                 return _replayed(asked, decided.as_it_stands())
-            answer = use_case(decided)
-            note_first(asked, answer, continued=isinstance(decided, Continue))
-            return response_of(answer)
+            response = use_case(decided)
+            note_first(asked, response, continued=isinstance(decided, Continue))
+            return response_of(response)
 
     def _merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
         """The request as the use cases take it. Raises BadIdempotencyKey."""
@@ -110,8 +110,8 @@ class ApiView(ViewSet):
 
 
 def _replayed(asked: MerchantRequest, replay: Replay) -> HttpResponse:
-    note(asked, replay.operation, replay.answer)
-    return response_of(replay.answer)
+    note(asked, replay.operation, replay.response)
+    return response_of(replay.response)
 
 
 def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
@@ -124,7 +124,7 @@ def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
 
 def shown(payment: PaymentForReceipt) -> dict[str, Any]:
     """The payment's receipt."""
-    return answers.receipt_of(payment)
+    return responses.receipt_of(payment)
 
 
 def parse_payment_id(text: str) -> UUID:

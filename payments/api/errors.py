@@ -12,9 +12,9 @@ from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import mask_card_numbers
 from payments.domain.ids import new_id
 from payments.domain.problems import NEXT_OF_READ
-from payments.engine import answers
-from payments.engine.answers import Answer
+from payments.engine import responses
 from payments.engine.refusals import NO_SUCH_PAYMENT, Refused, ServiceUnavailable
+from payments.engine.responses import ApiResponse
 from payments.models.guards import database_is_away, waited_in_vain
 
 log = structlog.get_logger("payments.api")
@@ -52,16 +52,16 @@ _DETAILS = {
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """The response to any exception of a view. An unexpected one is logged and becomes a 500."""
     request: HttpRequest = context["request"]._request
-    return response_of(answer_to(error, request_id_of(request), writes=request.method == "POST"))
+    return response_of(error_response(error, request_id_of(request), writes=request.method == "POST"))
 
 
-def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
+def error_response(error: Exception, request_id: str, *, writes: bool) -> ApiResponse:
     """The response to an exception. `writes`: the request may have sent an operation to a bank."""
     if isinstance(error, Refused):
-        return answers.of_refusal(error, request_id=request_id)
+        return responses.of_refusal(error, request_id=request_id)
     if isinstance(error, BadIdempotencyKey):
         code = str(error.detail.code)  # type: ignore[union-attr]  # one detail, not several
-        return answers.problem(code, detail=str(error.detail), request_id=request_id)
+        return responses.problem(code, detail=str(error.detail), request_id=request_id)
     if database_is_away(error) or waited_in_vain(error):
         log.error("database_unavailable", exc_info=error)
         return _database_unavailable(request_id, writes=writes)
@@ -72,7 +72,7 @@ def answer_to(error: Exception, request_id: str, *, writes: bool) -> Answer:
     return internal_error(request_id, writes=writes)
 
 
-def _before_use_case(error: Exception, code: str, request_id: str, *, writes: bool) -> Answer:
+def _before_use_case(error: Exception, code: str, request_id: str, *, writes: bool) -> ApiResponse:
     """The response to an error raised before any use case ran, so no money has moved."""
     errors = None
     detail = _DETAILS.get(code, "")
@@ -86,7 +86,7 @@ def _before_use_case(error: Exception, code: str, request_id: str, *, writes: bo
     challenge = getattr(error, "auth_header", None)
     if challenge:
         headers["WWW-Authenticate"] = str(challenge)
-    return answers.problem(
+    return responses.problem(
         code, detail=detail, request_id=request_id, writes=writes, errors=errors, headers=headers
     )
 
@@ -110,9 +110,9 @@ def _shown(name: str) -> str:
     return mask_card_numbers(name.encode("utf-8", "replace").decode())[:_LONGEST_NAME]
 
 
-def internal_error(request_id: str, *, writes: bool) -> Answer:
+def internal_error(request_id: str, *, writes: bool) -> ApiResponse:
     """The response to a bug of ours. What a write had done by then is unknown here."""
-    return answers.problem(
+    return responses.problem(
         "internal_error",
         detail="FicPay failed to process the request. The error is logged with this request id.",
         request_id=request_id,
@@ -121,8 +121,8 @@ def internal_error(request_id: str, *, writes: bool) -> Answer:
     )
 
 
-def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
-    return answers.problem(
+def _database_unavailable(request_id: str, *, writes: bool) -> ApiResponse:
+    return responses.problem(
         ServiceUnavailable.code,
         detail="FicPay cannot reach its database.",
         request_id=request_id,
@@ -131,9 +131,9 @@ def _database_unavailable(request_id: str, *, writes: bool) -> Answer:
     )
 
 
-def response_of(answer: Answer) -> HttpResponse:
+def response_of(response: ApiResponse) -> HttpResponse:
     """The Django response for a response that FicPay made or stored."""
-    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    return HttpResponse(response.body, status=response.status, headers=dict(response.headers))
 
 
 def replace_request_id(request: HttpRequest) -> None:

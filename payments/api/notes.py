@@ -7,16 +7,16 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from payments.domain.states import OperationKind
 from payments.engine import claim, request_log
-from payments.engine.answers import Answer
 from payments.engine.claim import REPLAYED, MerchantRequest
 from payments.engine.refusals import Refused
+from payments.engine.responses import ApiResponse
 from payments.models import Operation
 
 # First responses that leave the operation's outcome open, so no event records them.
 _WITHOUT_EVENT = (202, 503)
 
 
-def note(request: MerchantRequest, operation: Operation, given: Answer) -> None:
+def note(request: MerchantRequest, operation: Operation, given: ApiResponse) -> None:
     """Record the response to a request about an operation."""
     request_log.note(
         payment_id=operation.claimed_payment.pk,
@@ -29,7 +29,7 @@ def note(request: MerchantRequest, operation: Operation, given: Answer) -> None:
     )
 
 
-def note_first(request: MerchantRequest, given: Answer, *, continued: bool) -> None:
+def note_first(request: MerchantRequest, given: ApiResponse, *, continued: bool) -> None:
     """Record the response of a use case, unless an event records it.
 
     If the database has become unavailable, nothing is recorded: the response must still be sent.

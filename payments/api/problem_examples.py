@@ -8,7 +8,7 @@ from payments.api import examples
 from payments.domain.meanings import DECLINES
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, NEXT_WITHOUT
 from payments.domain.states import OperationKind, PaymentState
-from payments.engine import answers
+from payments.engine import responses
 
 # What the examples add to `payments.domain.problems`.
 _CASES: dict[str, dict[str, Any]] = {
@@ -122,5 +122,5 @@ _CASES: dict[str, dict[str, Any]] = {
 def problem(code: str) -> dict[str, Any]:
     """An example of the error with this code."""
     case: Mapping[str, Any] = _CASES[code]
-    example: dict[str, Any] = json.loads(answers.problem(code, request_id=examples.REQUEST_ID, **case).body)
+    example: dict[str, Any] = json.loads(responses.problem(code, request_id=examples.REQUEST_ID, **case).body)
     return example

@@ -1,6 +1,6 @@
 """What the API's responses contain, described for the OpenAPI document.
 
-`payments.engine.answers` makes the receipt itself. The tests check every response against these serializers.
+`payments.engine.responses` makes the receipt itself. The tests check every response against these.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from payments.domain.ids import PAYMENT_PREFIX
 from payments.domain.meanings import DECLINES
 from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR
 from payments.domain.states import FINISHED_OPERATIONS, OperationKind, PaymentState
-from payments.engine import answers
+from payments.engine import responses
 from payments.models import Event
 
 PAYMENT_ID_PATTERN = f"^{PAYMENT_PREFIX}[0-9a-f]{{32}}$"
@@ -29,7 +29,7 @@ OUTCOMES = [state.value.lower() for state in FINISHED_OPERATIONS]
 OUTCOME_CODES = [
     *DECLINES,
     "authorization_expired",
-    *answers.WHY_NOT_EXECUTED,
+    *responses.WHY_NOT_EXECUTED,
 ]
 
 

@@ -23,9 +23,9 @@ from payments.api.serializers import (
 from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.shipping import readiness
 from payments.domain.states import LIVE_PAYMENTS, PaymentState
-from payments.engine import answers
-from payments.engine.answers import Answer
+from payments.engine import responses
 from payments.engine.claim import MerchantRequest
+from payments.engine.responses import ApiResponse
 from payments.models import Event, is_contradicted
 from payments.usecases.authorize import authorize_payment
 from payments.usecases.capture import capture_payment
@@ -41,7 +41,7 @@ class PaymentViewSet(ApiView):
 
     @schema.authorize
     def create(self, request: Request) -> HttpResponse:
-        return self.answer_once(request, partial(_validated_authorize, routes=caller_of(request).routes))
+        return self.respond_once(request, partial(_validated_authorize, routes=caller_of(request).routes))
 
     @schema.list_payments
     def list(self, request: Request) -> Response:
@@ -55,17 +55,17 @@ class PaymentViewSet(ApiView):
     @schema.capture
     @action(detail=True, methods=["post"])
     def capture(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_validated_operation, capture_payment, payment_id))
+        return self.respond_once(request, partial(_validated_operation, capture_payment, payment_id))
 
     @schema.void
     @action(detail=True, methods=["post"])
     def void(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_validated_operation, void_payment, payment_id))
+        return self.respond_once(request, partial(_validated_operation, void_payment, payment_id))
 
     @schema.refund
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, payment_id: str) -> HttpResponse:
-        return self.answer_once(request, partial(_validated_operation, refund_payment, payment_id))
+        return self.respond_once(request, partial(_validated_operation, refund_payment, payment_id))
 
     @schema.read_events
     @action(detail=True)
@@ -82,7 +82,9 @@ def _validated_authorize(asked: MerchantRequest, routes: dict[str, str]) -> UseC
     return partial(authorize_payment, order=serializer.order(), card=serializer.presented_card())
 
 
-def _validated_operation(use_case: Callable[..., Answer], payment_id: str, asked: MerchantRequest) -> UseCase:
+def _validated_operation(
+    use_case: Callable[..., ApiResponse], payment_id: str, asked: MerchantRequest
+) -> UseCase:
     """The capture, void or refund that the request asks for. Raises ValidationError and NotFound."""
     serializer = OperationSerializer(data=asked.body)
     serializer.is_valid(raise_exception=True)
@@ -145,7 +147,7 @@ def _shown_event(event: Event) -> dict[str, Any]:
     return {
         "id": f"evt_{event.pk}",
         "type": event.type,
-        "at": answers.timestamp(event.at),
+        "at": responses.timestamp(event.at),
         "actor": {"api_key": "merchant", "staff": "staff"}.get(actor, "system"),
         "operation_id": public_id(OPERATION_PREFIX, operation.pk) if operation else None,
         "amount": operation.amount_minor if operation else None,

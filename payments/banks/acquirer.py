@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from payments.banks.base import Instruction
-from payments.banks.guarded_http import Answered, Line, holds_number, json_object
+from payments.banks.guarded_http import HttpReply, Line, holds_number, json_object
 from payments.domain.abilities import Abilities
 from payments.domain.cards import Card
 from payments.domain.replies import (
@@ -53,7 +53,7 @@ class AcquirerBank:
             Said.DECLINED: "200 `authorized: false` with an empty code",
             Said.BANK_ERROR: "400 with an `error_message`",
             Said.NOT_DONE: "503 with an empty body",
-            Said.SILENCE: "timeout, reset, any other status, an unreadable answer",
+            Said.SILENCE: "timeout, reset, any other status, an unreadable reply",
             Said.NOT_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
         }
     )
@@ -69,7 +69,7 @@ class AcquirerBank:
             knows_keys_for=None,
             probes_without_card=False,
             looks_up=frozenset(),
-            says_how_it_is=False,
+            reports_health=False,
             voids_expired_holds=False,
             statements=frozenset(),
             calls_in_flight=calls_in_flight,
@@ -81,7 +81,9 @@ class AcquirerBank:
         if instruction.kind is not OperationKind.AUTHORIZE or card is None:
             return NotSent("the acquirer has no such call")
         body = json.dumps(_request_body(instruction, card)).encode()
-        reply = self._line.post(_PATH, body, may_send=may_send, read=lambda answer: read_answer(answer, card))
+        reply = self._line.post(
+            _PATH, body, may_send=may_send, read=lambda received: read_reply(received, card)
+        )
         # However the call ended, a silence does not prove that the acquirer has stopped working on it.
         return replace(reply, is_over=False) if isinstance(reply, Silence) else reply
 
@@ -106,19 +108,19 @@ def _request_body(instruction: Instruction, card: Card) -> dict[str, Any]:
     }
 
 
-def read_answer(answer: Answered, card: Card) -> Reply:
+def read_reply(received: HttpReply, card: Card) -> Reply:
     """The acquirer's reply in our words. Anything outside its contract is silence, whatever the status."""
-    status, body = answer.status, json_object(answer.content)
-    if status == 503 and answer.content == b"":
+    status, body = received.status, json_object(received.content)
+    if status == 503 and received.content == b"":
         return NotDone(status, "issuer_not_asked")
     if status == 400 and body is not None and isinstance(body.get("error_message"), str):
         # We sent a malformed field. Its message is not logged: it may quote the field.
-        log.error("acquirer_refused_our_request")
+        log.error("acquirer_rejected_our_request")
         return BankError(Said.BANK_ERROR, status)
     if status != 200:
         return Silence("unexpected status", status)
     if body is None:
-        return Silence("unreadable answer", status)
+        return Silence("unreadable reply", status)
     return _read_decision(status, body, card)
 
 
@@ -127,7 +129,7 @@ def _read_decision(status: int, body: dict[str, Any], card: Card) -> Reply:
     if authorized is False and code == "":
         return Decline(Said.DECLINED, status)
     if authorized is not True or not isinstance(code, str):
-        return Silence("incomplete answer", status)
+        return Silence("incomplete reply", status)
     if not _CODE.fullmatch(code) or holds_number(code, card):
-        return Silence("answer without a reference", status)
+        return Silence("reply without a reference", status)
     return Approval(status, code, replayed=False)

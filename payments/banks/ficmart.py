@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from payments.banks.base import Instruction
-from payments.banks.guarded_http import Answered, Line, holds_number, json_object
+from payments.banks.guarded_http import HttpReply, Line, holds_number, json_object
 from payments.domain.abilities import Abilities, StatementFormat
 from payments.domain.cards import Card
 from payments.domain.replies import (
@@ -42,7 +42,7 @@ _PATHS = {
     OperationKind.REFUND: "/api/v1/refunds",
 }
 # The reply's field with the new id, the status it must give, and the reference it must repeat.
-_ANSWERS = {
+_REPLIES = {
     OperationKind.AUTHORIZE: ("authorization_id", "approved", None),
     OperationKind.CAPTURE: ("capture_id", "captured", "authorization_id"),
     OperationKind.VOID: ("void_id", "voided", "authorization_id"),
@@ -91,7 +91,7 @@ _READS: Mapping[Said, str] = {
     Said.BANK_ERROR: "every other error",
     Said.MISMATCH: "a 200 of something else",
     Said.NOT_DONE: "500 `internal_error`, 429",
-    Said.SILENCE: "400 `internal_error`, timeout, reset, any other 5xx, 2xx or 3xx, an unreadable answer",
+    Said.SILENCE: "400 `internal_error`, timeout, reset, any other 5xx, 2xx or 3xx, an unreadable reply",
     Said.NOT_SENT: "nothing sent: refused, DNS, connect timeout, breaker open",
 }
 _ID = re.compile(r"(?:[a-z]+_)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
@@ -136,7 +136,7 @@ class FicmartBank:
             knows_keys_for=_KNOWS_KEYS_FOR,
             probes_without_card=True,
             looks_up=frozenset(_LOOK_UPS),
-            says_how_it_is=True,
+            reports_health=True,
             voids_expired_holds=True,
             statements=frozenset(StatementFormat),
             calls_in_flight=calls_in_flight,
@@ -154,11 +154,11 @@ class FicmartBank:
             body,
             headers=headers,
             may_send=may_send,
-            read=lambda answer: read_answer(instruction, answer),
+            read=lambda received: read_reply(instruction, received),
         )
-        return self._as_far_as_it_is_the_banks(_without_card(reply, card))
+        return self._with_proven_end(_without_card(reply, card))
 
-    def _as_far_as_it_is_the_banks(self, reply: Reply) -> Reply:
+    def _with_proven_end(self, reply: Reply) -> Reply:
         """A silence not from the bank itself may come from a proxy that gave up: the bank may still work."""
         is_its_own = isinstance(reply, Silence) and reply.reason == f"{reply.status} {_TROUBLE}"
         if isinstance(reply, Silence) and not is_its_own and not self._closes_when_finished:
@@ -192,8 +192,8 @@ class FicmartBank:
 
     def _get(self, path: str, seconds: float) -> tuple[int | None, dict[str, Any] | None]:
         """Status and JSON object of a GET; each is None where it did not come or could not be read."""
-        answer = self._line.get(path, seconds)
-        return (answer.status, json_object(answer.content)) if answer is not None else (None, None)
+        received = self._line.get(path, seconds)
+        return (received.status, json_object(received.content)) if received is not None else (None, None)
 
 
 def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]:
@@ -216,12 +216,12 @@ def _request_body(instruction: Instruction, card: Card | None) -> dict[str, Any]
             return {"capture_id": instruction.target_reference, "amount": instruction.amount_minor}
 
 
-def read_answer(instruction: Instruction, answer: Answered) -> Reply:
+def read_reply(instruction: Instruction, received: HttpReply) -> Reply:
     """The bank's reply in our words. An unreadable one is silence, whatever its status."""
-    status, headers, body = answer.status, answer.headers, json_object(answer.content)
+    status, headers, body = received.status, received.headers, json_object(received.content)
     if status == 200:
         if body is None:
-            return Silence("unreadable answer", status)
+            return Silence("unreadable reply", status)
         return _read_approval(instruction, body, replayed=_is_replay(headers))
     if status < 400:
         return Silence("unexpected status", status)
@@ -252,15 +252,15 @@ def _read_error(status: int, code: str, patience: float | None) -> Reply:
 def _without_card(reply: Reply, card: Card | None) -> Reply:
     """The reply; a silence where the bank's reference is the card's number, which must not be stored."""
     if card is not None and isinstance(reply, Approval) and holds_number(reply.reference, card):
-        return Silence("answer without a reference", reply.status)
+        return Silence("reply without a reference", reply.status)
     return reply
 
 
 def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: bool) -> Reply:
-    id_field, done, target_field = _ANSWERS[instruction.kind]
+    id_field, done, target_field = _REPLIES[instruction.kind]
     reference = body.get(id_field)
     if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
-        return Silence("answer without a reference", 200)
+        return Silence("reply without a reference", 200)
     expected: dict[str, Any] = {"status": done}
     if target_field:
         expected[target_field] = instruction.target_reference
@@ -268,7 +268,7 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
         expected |= {"amount": instruction.amount_minor, "currency": instruction.currency}
     # Compare types too: 5000.0 is not a valid amount, though Python calls it equal to 5000.
     if any(type(body.get(name)) is not type(value) for name, value in expected.items()):
-        return Silence("incomplete answer", 200)
+        return Silence("incomplete reply", 200)
     wrong = [name for name, value in expected.items() if body[name] != value]
     if wrong:
         return Mismatch(200, f"another {', '.join(wrong)} than sent")
@@ -276,7 +276,7 @@ def _read_approval(instruction: Instruction, body: dict[str, Any], *, replayed: 
     if instruction.kind is OperationKind.AUTHORIZE:
         expires_at = _timestamp(body.get("expires_at"))
         if expires_at is None:
-            return Silence("answer without an expiry", 200)
+            return Silence("reply without an expiry", 200)
     return Approval(200, reference, replayed, expires_at)
 
 
@@ -289,7 +289,7 @@ def _whole(kind: OperationKind, reference: str) -> str:
 
 
 def _read_look_up(kind: OperationKind, reference: str, body: dict[str, Any] | None) -> LookUp:
-    id_field, _, target_field = _ANSWERS[kind]
+    id_field, _, target_field = _REPLIES[kind]
     body = body or {}
     amount, currency = body.get("amount"), body.get("currency")
     target = body.get(target_field) if target_field else ""

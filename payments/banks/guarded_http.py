@@ -38,7 +38,7 @@ from payments.domain.replies import NotSent, Reply, Silence
 from payments.domain.timing import Timing
 
 log = structlog.get_logger("payments.banks")
-_LARGEST_ANSWER = 64 * 1024
+_LARGEST_REPLY = 64 * 1024
 _HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
 # It logs what it cannot parse: the peer's bytes, which may echo the card.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -174,7 +174,7 @@ class _GuardedAdapter(HTTPAdapter):
 
 
 @dataclass(frozen=True)
-class Answered:
+class HttpReply:
     """The raw HTTP response of a bank. `content` is None where the body is too long."""
 
     status: int
@@ -198,7 +198,7 @@ class Line:
         body: bytes,
         *,
         may_send: Callable[[], bool],
-        read: Callable[[Answered], Reply],
+        read: Callable[[HttpReply], Reply],
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Send JSON once and wait for the end, at most `Timing.attempt` seconds. Never raises.
@@ -219,15 +219,15 @@ class Line:
                     preload_content=False,  # or an endless body would be read to its end
                 )
                 response = connection.getresponse()
-                answered = Answered(response.status, response.headers, _body(response))
-            return read(answered)
+                received = HttpReply(response.status, response.headers, _body(response))
+            return read(received)
         except Exception as error:  # noqa: BLE001 - whatever it was, the bank may have been asked
             # Log only the exception's type: its text may contain what was sent.
             if not isinstance(error, SendingForbidden | HTTPError | HTTPException | OSError):
                 log.error("bank_call_failed_unexpectedly", error=type(error).__name__)
             return _failure(error, exchange)
 
-    def get(self, path: str, seconds: float) -> Answered | None:
+    def get(self, path: str, seconds: float) -> HttpReply | None:
         """A GET, which moves no money; None where no response came."""
         exchange = Exchange(seconds, seconds)
         try:
@@ -237,7 +237,7 @@ class Line:
                 closing(_GuardedAdapter(exchange)) as adapter,
                 adapter.send(question, stream=True, timeout=seconds) as response,
             ):
-                return Answered(response.status_code, response.headers, _body(response.raw))
+                return HttpReply(response.status_code, response.headers, _body(response.raw))
         except Exception:  # noqa: BLE001 - whatever it was, the bank has not replied
             return None
 
@@ -270,8 +270,8 @@ def holds_number(reference: str, card: Card) -> bool:
 
 
 def _body(response: BaseHTTPResponse) -> bytes | None:
-    content: bytes = response.read(_LARGEST_ANSWER + 1, decode_content=True)
-    return content if len(content) <= _LARGEST_ANSWER else None
+    content: bytes = response.read(_LARGEST_REPLY + 1, decode_content=True)
+    return content if len(content) <= _LARGEST_REPLY else None
 
 
 def _failure(error: Exception, exchange: Exchange) -> NotSent | Silence:
@@ -280,7 +280,7 @@ def _failure(error: Exception, exchange: Exchange) -> NotSent | Silence:
     # urllib3 calls a refused connection a timeout, too.
     if isinstance(error, TimeoutError | HTTPTimeout) and not isinstance(error, NewConnectionError):
         cut_short = time.monotonic() >= exchange.deadline
-        reason = "no answer within the bound of an attempt" if cut_short else "timeout"
+        reason = "no reply within the bound of an attempt" if cut_short else "timeout"
     else:
         reason = "connection lost" if exchange.sent else "connection failed"
     if not exchange.sent:

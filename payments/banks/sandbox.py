@@ -82,7 +82,7 @@ class SandboxBank:
             knows_keys_for=ALWAYS,
             probes_without_card=True,
             looks_up=frozenset(),  # it keeps no books
-            says_how_it_is=True,
+            reports_health=True,
             voids_expired_holds=True,
             statements=frozenset({StatementFormat.CSV}),
             calls_in_flight=calls_in_flight,

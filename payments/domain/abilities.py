@@ -11,7 +11,7 @@ from payments.domain.timing import Timing
 # For a bank that never forgets an instruction's key.
 ALWAYS = timedelta.max
 
-_LAST_ANSWER_IS_THERE = timedelta(hours=1)
+_LAST_REPLY_IS_KEPT = timedelta(hours=1)
 _INSTRUCTIONS = {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND}
 _HAVE_AN_ID = {OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.REFUND}
 
@@ -37,7 +37,7 @@ class Abilities:
     knows_keys_for: timedelta | None  # from a key's first attempt; None: not at all; ALWAYS: forever
     probes_without_card: bool  # the reply stored under an authorize's key can be read without the card
     looks_up: frozenset[OperationKind]  # by the bank's own id: of hold, capture, refund
-    says_how_it_is: bool  # reports its own health
+    reports_health: bool  # reports its own health
     voids_expired_holds: bool  # a void frees the customer's money after the expiry, too
     statements: frozenset[StatementFormat]
     calls_in_flight: int  # at most; its own threads, so that a stalled bank starves no other
@@ -83,18 +83,18 @@ class Abilities:
         return self.knows_keys_for is not None
 
     @property
-    def answers_last(self) -> timedelta | None:
+    def replies_kept_for(self) -> timedelta | None:
         """How long the bank keeps a stored reply, so that its absence still proves something; None: forever.
 
         An hour longer than keys are used, so that the reply to the last attempt can still be read.
         """
         if self.knows_keys_for is None:
             return timedelta(0)
-        return None if self.knows_keys_for == ALWAYS else self.knows_keys_for + _LAST_ANSWER_IS_THERE
+        return None if self.knows_keys_for == ALWAYS else self.knows_keys_for + _LAST_REPLY_IS_KEPT
 
     def may_have_forgotten(self, age: timedelta) -> bool:
         """Whether the key is so old that the absence of a stored reply proves nothing."""
-        return self.answers_last is not None and age >= self.answers_last
+        return self.replies_kept_for is not None and age >= self.replies_kept_for
 
     def takes(self, kind: OperationKind, amount_minor: int, *, of_minor: int) -> bool:
         """Whether a capture or a refund may be of this amount.

@@ -95,7 +95,7 @@ def contains_card_number(text: str) -> bool:
     return _has_digits_enough(text) and next(_card_numbers(text), None) is not None
 
 
-def people_wrote_card_number(text: str) -> bool:
+def contains_typed_card_number(text: str) -> bool:
     """Like `contains_card_number`, for typed text, where commas, bars and many spaces separate digits too."""
     return contains_card_number(_PARTED.sub(" ", text))
 

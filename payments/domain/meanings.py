@@ -9,7 +9,7 @@ from payments.domain.replies import ALREADY_DONE, ISSUERS, Approval, Reply, Said
 from payments.domain.states import OperationKind
 
 
-class Answer(Enum):
+class ReplyKind(Enum):
     """The rows: replies of one kind have the same meaning."""
 
     APPROVED = auto()
@@ -49,41 +49,43 @@ _DOUBT, _UNSENT, _CONTRA = Meaning.IN_DOUBT, Meaning.NOT_SENT, Meaning.CONTRADIC
 _DONE, _TAKEN = Meaning.DEDUCED, Meaning.CAPTURED_ID_UNKNOWN
 _COLUMNS = (OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
 _ROWS = {
-    #                                       authorize    capture    void     refund
-    Answer.APPROVED:                       (_OK,         _OK,       _OK,     _OK),
-    Answer.APPROVED_ANEW_AFTER_SILENCE:    (_OK_WAIT,    _OK,       _OK,     _OK),
-    Answer.REPLAYED_AFTER_SILENCES:        (_OK_WAIT,    _OK,       _OK,     _OK),
-    Answer.DECLINED_BY_ISSUER:             (_NO,         _CONTRA,   _CONTRA, _CONTRA),
-    Answer.INVALID_CARD:                   (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
-    Answer.TROUBLE:                        (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
-    Answer.NOTHING_SENT:                   (_UNSENT,     _UNSENT,   _UNSENT, _UNSENT),
-    Answer.AUTHORIZATION_EXPIRED:          (_CONTRA,     _REJECTED, _CONTRA, _CONTRA),
-    Answer.ALREADY_USED_AFTER_SILENCE:     (_CONTRA,     _TAKEN,    _DONE,   _CONTRA),
-    Answer.ALREADY_CAPTURED_AFTER_SILENCE: (_CONTRA,     _TAKEN,    _CONTRA, _CONTRA),
-    Answer.ALREADY_VOIDED_AFTER_SILENCE:   (_CONTRA,     _CONTRA,   _DONE,   _CONTRA),
-    Answer.ALREADY_REFUNDED_AFTER_SILENCE: (_CONTRA,     _CONTRA,   _CONTRA, _DONE),
-    Answer.ANYTHING_ELSE:                  (_CONTRA,     _CONTRA,   _CONTRA, _CONTRA),
+    #                                          authorize    capture    void     refund
+    ReplyKind.APPROVED:                       (_OK,         _OK,       _OK,     _OK),
+    ReplyKind.APPROVED_ANEW_AFTER_SILENCE:    (_OK_WAIT,    _OK,       _OK,     _OK),
+    ReplyKind.REPLAYED_AFTER_SILENCES:        (_OK_WAIT,    _OK,       _OK,     _OK),
+    ReplyKind.DECLINED_BY_ISSUER:             (_NO,         _CONTRA,   _CONTRA, _CONTRA),
+    ReplyKind.INVALID_CARD:                   (_NO_IF_WELL, _CONTRA,   _CONTRA, _CONTRA),
+    ReplyKind.TROUBLE:                        (_DOUBT,      _DOUBT,    _DOUBT,  _DOUBT),
+    ReplyKind.NOTHING_SENT:                   (_UNSENT,     _UNSENT,   _UNSENT, _UNSENT),
+    ReplyKind.AUTHORIZATION_EXPIRED:          (_CONTRA,     _REJECTED, _CONTRA, _CONTRA),
+    ReplyKind.ALREADY_USED_AFTER_SILENCE:     (_CONTRA,     _TAKEN,    _DONE,   _CONTRA),
+    ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE: (_CONTRA,     _TAKEN,    _CONTRA, _CONTRA),
+    ReplyKind.ALREADY_VOIDED_AFTER_SILENCE:   (_CONTRA,     _CONTRA,   _DONE,   _CONTRA),
+    ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE: (_CONTRA,     _CONTRA,   _CONTRA, _DONE),
+    ReplyKind.ANYTHING_ELSE:                  (_CONTRA,     _CONTRA,   _CONTRA, _CONTRA),
 }  # fmt: skip
-MEANINGS: dict[tuple[Answer, OperationKind], Meaning] = {
-    (answer, kind): meaning
-    for answer, row in _ROWS.items()
+MEANINGS: dict[tuple[ReplyKind, OperationKind], Meaning] = {
+    (reply_kind, kind): meaning
+    for reply_kind, row in _ROWS.items()
     for kind, meaning in zip(_COLUMNS, row, strict=True)
 }
 # A release is a void at the bank.
-MEANINGS |= {(answer, OperationKind.RELEASE): MEANINGS[answer, OperationKind.VOID] for answer in Answer}
+MEANINGS |= {
+    (reply_kind, OperationKind.RELEASE): MEANINGS[reply_kind, OperationKind.VOID] for reply_kind in ReplyKind
+}
 # No client waits for a release: it stays open until the hold is freed.
-MEANINGS[Answer.NOTHING_SENT, OperationKind.RELEASE] = Meaning.IN_DOUBT
+MEANINGS[ReplyKind.NOTHING_SENT, OperationKind.RELEASE] = Meaning.IN_DOUBT
 
 # A probe sends an authorize's key with a card that cannot exist. The bank sends its stored reply, or else
 # declines the card. Every other reply leaves the doubt.
-PROBE_MEANINGS = dict.fromkeys(Answer, Meaning.IN_DOUBT) | {
-    Answer.APPROVED: Meaning.SUCCEEDED,
-    Answer.REPLAYED_AFTER_SILENCES: Meaning.SUCCEEDED_AWAITING_STATEMENT,
-    Answer.INVALID_CARD: Meaning.NEGATIVE_PROBE,
+PROBE_MEANINGS = dict.fromkeys(ReplyKind, Meaning.IN_DOUBT) | {
+    ReplyKind.APPROVED: Meaning.SUCCEEDED,
+    ReplyKind.REPLAYED_AFTER_SILENCES: Meaning.SUCCEEDED_AWAITING_STATEMENT,
+    ReplyKind.INVALID_CARD: Meaning.NEGATIVE_PROBE,
     # A hold on a card that does not exist is impossible.
-    Answer.APPROVED_ANEW_AFTER_SILENCE: Meaning.CONTRADICTION,
+    ReplyKind.APPROVED_ANEW_AFTER_SILENCE: Meaning.CONTRADICTION,
     # An earlier attempt is in doubt, or there would be no probe.
-    Answer.NOTHING_SENT: Meaning.NOT_SENT,
+    ReplyKind.NOTHING_SENT: Meaning.NOT_SENT,
 }
 
 # Declines about the card itself. Any other may be due to money that an earlier attempt of ours holds.
@@ -98,33 +100,33 @@ DECLINES: dict[str, str] = {
 }
 # The row of a word on its own; the operation's history selects the other rows.
 ROW_OF_WORD = {
-    Said.APPROVED: Answer.APPROVED,
-    **dict.fromkeys(ISSUERS, Answer.DECLINED_BY_ISSUER),
-    Said.INVALID_CARD: Answer.INVALID_CARD,
-    Said.AUTHORIZATION_EXPIRED: Answer.AUTHORIZATION_EXPIRED,
-    Said.ALREADY_USED: Answer.ALREADY_USED_AFTER_SILENCE,
-    Said.ALREADY_CAPTURED: Answer.ALREADY_CAPTURED_AFTER_SILENCE,
-    Said.ALREADY_VOIDED: Answer.ALREADY_VOIDED_AFTER_SILENCE,
-    Said.ALREADY_REFUNDED: Answer.ALREADY_REFUNDED_AFTER_SILENCE,
-    Said.BANK_ERROR: Answer.ANYTHING_ELSE,
-    Said.MISMATCH: Answer.ANYTHING_ELSE,
-    Said.NOT_DONE: Answer.TROUBLE,
-    Said.SILENCE: Answer.TROUBLE,
-    Said.NOT_SENT: Answer.NOTHING_SENT,
+    Said.APPROVED: ReplyKind.APPROVED,
+    **dict.fromkeys(ISSUERS, ReplyKind.DECLINED_BY_ISSUER),
+    Said.INVALID_CARD: ReplyKind.INVALID_CARD,
+    Said.AUTHORIZATION_EXPIRED: ReplyKind.AUTHORIZATION_EXPIRED,
+    Said.ALREADY_USED: ReplyKind.ALREADY_USED_AFTER_SILENCE,
+    Said.ALREADY_CAPTURED: ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE,
+    Said.ALREADY_VOIDED: ReplyKind.ALREADY_VOIDED_AFTER_SILENCE,
+    Said.ALREADY_REFUNDED: ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE,
+    Said.BANK_ERROR: ReplyKind.ANYTHING_ELSE,
+    Said.MISMATCH: ReplyKind.ANYTHING_ELSE,
+    Said.NOT_DONE: ReplyKind.TROUBLE,
+    Said.SILENCE: ReplyKind.TROUBLE,
+    Said.NOT_SENT: ReplyKind.NOTHING_SENT,
 }
 
 
-def answer_of(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> Answer:
+def kind_of_reply(reply: Reply, *, silent: int = 0, may_be_ours: bool = False) -> ReplyKind:
     """The table's row for a reply. `silent` is the number of earlier silent attempts.
 
     `may_be_ours`: one of them may have done what the bank calls done already.
     """
     if isinstance(reply, Approval):
         if reply.replayed:
-            return Answer.REPLAYED_AFTER_SILENCES if silent > 1 else Answer.APPROVED
-        return Answer.APPROVED_ANEW_AFTER_SILENCE if silent else Answer.APPROVED
+            return ReplyKind.REPLAYED_AFTER_SILENCES if silent > 1 else ReplyKind.APPROVED
+        return ReplyKind.APPROVED_ANEW_AFTER_SILENCE if silent else ReplyKind.APPROVED
     if reply.said in ALREADY_DONE and not may_be_ours:
-        return Answer.ANYTHING_ELSE
+        return ReplyKind.ANYTHING_ELSE
     return ROW_OF_WORD[reply.said]
 
 

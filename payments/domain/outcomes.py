@@ -13,7 +13,7 @@ from payments.domain.meanings import (
     MEANINGS,
     PROBE_MEANINGS,
     Meaning,
-    answer_of,
+    kind_of_reply,
     says_already,
 )
 from payments.domain.replies import (
@@ -159,7 +159,7 @@ def leaves_doubt(reply: Reply, outcome: Outcome) -> bool:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Checks:
     """What else is known about an attempt. None means that it was not checked, which proves nothing."""
 
     healthy_before: bool | None = None  # the bank's health right before the attempt
@@ -174,13 +174,13 @@ class Surroundings:
 def meaning_of(kind: OperationKind, reply: Reply, history: History, *, probe: bool) -> Meaning:
     """The table's cell for a reply to an operation of this kind, or to a probe of it."""
     if probe:
-        return PROBE_MEANINGS[answer_of(reply, silent=max(1, history.silent), may_be_ours=True)]
-    answer = answer_of(reply, silent=history.silent, may_be_ours=history.may_have_done_it)
-    return MEANINGS[answer, kind]
+        return PROBE_MEANINGS[kind_of_reply(reply, silent=max(1, history.silent), may_be_ours=True)]
+    reply_kind = kind_of_reply(reply, silent=history.silent, may_be_ours=history.may_have_done_it)
+    return MEANINGS[reply_kind, kind]
 
 
 def outcome_of(
-    kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool = False
+    kind: OperationKind, reply: Reply, history: History, around: Checks, *, probe: bool = False
 ) -> Outcome:
     """The outcome of an operation, from a reply and the history of its earlier attempts.
 
@@ -202,7 +202,7 @@ def _outcome_of_doubt_without_keys(reply: Reply, history: History) -> Outcome:
 
 
 def _outcome_of(  # noqa: C901, PLR0912 - a case for each kind of cell
-    kind: OperationKind, reply: Reply, history: History, around: Surroundings, *, probe: bool
+    kind: OperationKind, reply: Reply, history: History, around: Checks, *, probe: bool
 ) -> Outcome:
     meaning = meaning_of(kind, reply, history, probe=probe)
     match meaning:
@@ -254,7 +254,7 @@ def _outcome_of_decline(said: Said, history: History) -> Outcome:
     return Declined(said.value, strays_awaited=history.silent)
 
 
-def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundings) -> Outcome:
+def _outcome_of_contradiction(reply: Reply, history: History, around: Checks) -> Outcome:
     counts = Verdict.CONTRADICTION if around.healthy_around else None
     if counts and history.contradicted:
         return NeedsReview(ReviewReason.CONTRADICTION, counts)
@@ -262,7 +262,7 @@ def _outcome_of_contradiction(reply: Reply, history: History, around: Surroundin
     return InDoubt(f"contradiction: {describe(reply)}", retry=False, retry_after=rest, verdict=counts)
 
 
-def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcome:
+def _outcome_of_negative_probe(history: History, around: Checks) -> Outcome:
     if not around.healthy_around:
         return InDoubt("probed an unhealthy bank", retry=False)
     if history.probed_negative:
@@ -277,7 +277,7 @@ def _outcome_of_negative_probe(history: History, around: Surroundings) -> Outcom
     return InDoubt("negative probe", retry=False, retry_after=rest, verdict=Verdict.NEGATIVE_PROBE)
 
 
-def health_decides(meaning: Meaning, around: Surroundings) -> bool:
+def health_decides(meaning: Meaning, around: Checks) -> bool:
     """Whether the bank's health right after the reply decides what it means."""
     counts = meaning in (Meaning.CONTRADICTION, Meaning.NEGATIVE_PROBE) and around.healthy_before
     return meaning is Meaning.DECLINED_IF_HEALTHY or bool(counts)

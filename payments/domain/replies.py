@@ -43,7 +43,7 @@ ALREADY_DONE = frozenset(
     {Said.ALREADY_USED, Said.ALREADY_CAPTURED, Said.ALREADY_VOIDED, Said.ALREADY_REFUNDED}
 )
 # A decline or a bank error: the issuer or the bank has judged this very attempt.
-NOES = frozenset({*ISSUERS, *ALREADY_DONE, Said.AUTHORIZATION_EXPIRED, Said.BANK_ERROR})
+DENIALS = frozenset({*ISSUERS, *ALREADY_DONE, Said.AUTHORIZATION_EXPIRED, Said.BANK_ERROR})
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Decline:
 
 @dataclass(frozen=True)
 class BankError:
-    """The bank's no to the instruction. `said` is one of NOES but not of ISSUERS."""
+    """The bank's no to the instruction. `said` is one of DENIALS but not of ISSUERS."""
 
     said: Said
     status: int

@@ -42,7 +42,7 @@ def banks_with_stray_holds() -> list[str]:
 
 def banks_that_report_health() -> list[str]:
     """The names of the banks that report their own health."""
-    return [name for name in registry.NAMES if abilities_of(name).says_how_it_is]
+    return [name for name in registry.NAMES if abilities_of(name).reports_health]
 
 
 def banks_without_keys() -> list[str]:
@@ -50,9 +50,9 @@ def banks_without_keys() -> list[str]:
     return [name for name in registry.NAMES if not abilities_of(name).knows_keys]
 
 
-def answers_last() -> dict[str, timedelta]:
+def replies_kept_for() -> dict[str, timedelta]:
     """How long each bank keeps a stored reply; banks that keep them forever are left out."""
-    lasting = {name: abilities_of(name).answers_last for name in registry.NAMES}
+    lasting = {name: abilities_of(name).replies_kept_for for name in registry.NAMES}
     return {name: lasts for name, lasts in lasting.items() if lasts is not None}
 
 

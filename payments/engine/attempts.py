@@ -15,7 +15,7 @@ log = structlog.get_logger("payments.operations")
 
 
 @dataclass(frozen=True)
-class Ended:
+class AttemptEnd:
     """An attempt's end, not yet recorded."""
 
     reply: Reply
@@ -38,7 +38,7 @@ class Ended:
         return Attempt.Result.SILENT if is_silent(self.reply) else Attempt.Result.ANSWERED
 
 
-def record_end_of_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) -> None:
+def record_end_of_attempt(lease: Lease, ended: AttemptEnd, *, is_late: bool = False) -> None:
     """Record the end on the attempt's row, inside the caller's transaction. A recorded end is kept."""
     reply = ended.reply
     evidence = evidence_of(reply)
@@ -73,7 +73,7 @@ def record_end_of_attempt(lease: Lease, ended: Ended, *, is_late: bool = False) 
         )
 
 
-def _record_anew(lease: Lease, ended: Ended, known: dict[str, Any]) -> None:
+def _record_anew(lease: Lease, ended: AttemptEnd, known: dict[str, Any]) -> None:
     """Record an attempt that the database lost after it was sent, if the operation still exists."""
     if Operation.objects.filter(pk=lease.operation_id).exists():
         log.error("attempt_was_lost", operation=lease.operation_id.hex, number=lease.attempt)

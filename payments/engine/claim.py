@@ -25,11 +25,11 @@ from django.db.models import QuerySet
 from payments.domain.ids import new_id
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
-from payments.engine import answers, leases
+from payments.engine import leases, responses
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
 from payments.engine.capacity import timing_of
 from payments.engine.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
+from payments.engine.responses import ApiResponse
 from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_for_receipts
 from payments.models.clock import ClockTimestamp, clock_in
 
@@ -135,7 +135,7 @@ class Replay:
     """A repetition: gets the stored response, or the operation as it stands while that is in doubt."""
 
     operation: Operation
-    answer: Answer
+    response: ApiResponse
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def decide(command: Command) -> Decision:
             "This Idempotency-Key was first used for another request, or too long ago to be compared.",
             operation=operation,
         )
-    if claimed.answer_status is not None:
-        kept = _answer_kept(claimed)
+    if claimed.response_status is not None:
+        kept = _stored_under(claimed)
         return Replay(operation, replace(kept, headers={**kept.headers, REPLAYED: "true"}))
     if operation.state == OperationState.NOT_EXECUTED:
         return _again(command, claimed, claimed.now)
@@ -207,17 +207,17 @@ def claim(start: New | Again) -> UUID:
     return operation_id
 
 
-def store_answer(operation: Operation, answer: Answer) -> None:
+def store_response(operation: Operation, response: ApiResponse) -> None:
     """Store the final response to the request that instructed this operation, with its outcome."""
     IdempotencyKey.objects.filter(operation=operation).update(
-        answer_status=answer.status, answer_headers=dict(answer.headers), answer_body=answer.body
+        response_status=response.status, response_headers=dict(response.headers), response_body=response.body
     )
 
 
-def stored_answer(operation: Operation) -> Answer | None:
+def stored_response(operation: Operation) -> ApiResponse | None:
     """The stored response to the request that instructed this operation, or None."""
-    kept = IdempotencyKey.objects.filter(operation=operation).exclude(answer_status=None).first()
-    return _answer_kept(kept) if kept is not None else None
+    kept = IdempotencyKey.objects.filter(operation=operation).exclude(response_status=None).first()
+    return _stored_under(kept) if kept is not None else None
 
 
 def sweep(*, limit: int) -> int:
@@ -284,14 +284,14 @@ def _can_continue(operation: Operation, now: datetime) -> bool:
 
 
 def _as_it_stands(operation: Operation) -> Replay:
-    return Replay(operation, answers.of_operation(operation.claimed_payment, operation))
+    return Replay(operation, responses.of_operation(operation.claimed_payment, operation))
 
 
-def _answer_kept(claimed: IdempotencyKey) -> Answer:
+def _stored_under(claimed: IdempotencyKey) -> ApiResponse:
     """The stored response, byte for byte."""
-    assert claimed.answer_status is not None  # noqa: S101 - a guard of the table: all of it or nothing
-    body = bytes(claimed.answer_body or b"")
-    return Answer(claimed.answer_status, body, claimed.answer_headers or {})
+    assert claimed.response_status is not None  # noqa: S101 - a guard of the table: all of it or nothing
+    body = bytes(claimed.response_body or b"")
+    return ApiResponse(claimed.response_status, body, claimed.response_headers or {})
 
 
 def _is_same_request(claimed: IdempotencyKey, request: MerchantRequest) -> bool:

@@ -15,12 +15,12 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.replies import Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import LATE_LOOKS
-from payments.engine import answers, claim
+from payments.engine import claim, responses
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
+from payments.engine.responses import ApiResponse
 from payments.models import Discrepancy, Event, Operation, Payment, position_in_ledger, post, refunds_made
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import LATE_REPLY
 
 # Applies an outcome to the operation's payment, at the given time, and returns the type of its event. Called
 # inside the outcome's transaction with both rows locked; `operation.payment` is the locked payment.
@@ -30,20 +30,20 @@ EFFECTS: dict[OperationKind, Effect] = {}
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedOperation:
     """An operation and its payment, as the transaction left them."""
 
     operation: Operation
     payment: Payment | None
-    kept: Answer | None = None  # the stored response, where another process recorded the outcome
+    kept: ApiResponse | None = None  # the stored response, where another process recorded the outcome
 
     @property
-    def answer(self) -> Answer:
+    def response(self) -> ApiResponse:
         """The response to the merchant's request that instructed the operation.
 
         The stored one, if there is one: the payment may have changed since, and a key has one final response.
         """
-        return self.kept or answers.of_operation(self.operation.claimed_payment, self.operation)
+        return self.kept or responses.of_operation(self.operation.claimed_payment, self.operation)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ImpossibleOutcome(Exception):
     """The table of outcomes has no such outcome for operations of this kind."""
 
 
-def conclude_by_hand(
+def conclude_by_staff(
     operation_id: UUID,
     outcome: Final,
     *,
@@ -84,7 +84,7 @@ def conclude_by_hand(
     request_id: str,
     evidence: dict[str, Any],
     executed_at: datetime | None = None,
-) -> Recorded:
+) -> RecordedOperation:
     """Record an outcome that staff have found, with all its consequences, inside the caller's transaction.
 
     `executed_at` is when the bank did it, as far as they know. Raises Outdated where the operation has
@@ -154,7 +154,7 @@ def conclude(
     actor: str = "",
     request_id: str = "",
     executed_at: datetime | None = None,
-) -> Recorded:
+) -> RecordedOperation:
     """Apply the outcome: the transition, its event, its postings and the stored response."""
     payment, operation, at = locked.payment, locked.operation, locked.at
     operation.payment = payment
@@ -170,7 +170,7 @@ def conclude(
         operation.discrepancies.filter(closed_at=None).update(closed_at=at)
     if payment is not None and locked.contradicted and isinstance(outcome, Succeeded):
         # The success brings into our books what the bank had already done.
-        _brought_in(payment, operation).update(closed_at=at)
+        _settled_late_replies(payment, operation).update(closed_at=at)
     told = Event.objects.create(
         payment=payment,
         operation=operation,
@@ -182,9 +182,9 @@ def conclude(
     )
     if payment is not None and before is not None:
         post(told, payment, before)
-    recorded = Recorded(operation, payment)
+    recorded = RecordedOperation(operation, payment)
     if operation.kind != OperationKind.RELEASE and not isinstance(outcome, NotExecuted):
-        claim.store_answer(operation, recorded.answer)
+        claim.store_response(operation, recorded.response)
     return recorded
 
 
@@ -194,13 +194,13 @@ def _possible(executed_at: datetime, payment: Payment | None, at: datetime) -> d
     return min(max(executed_at, begun), at)
 
 
-def _brought_in(payment: Payment, operation: Operation) -> QuerySet[Discrepancy]:
+def _settled_late_replies(payment: Payment, operation: Operation) -> QuerySet[Discrepancy]:
     """The cases of a late reply that this success brings into our books.
 
     Where the bank executes this kind several times, only those with the same bank key or the same reference.
     """
     late = Discrepancy.objects.filter(
-        kind=LATE_ANSWER, payment=payment, operation__kind=operation.kind, closed_at=None
+        kind=LATE_REPLY, payment=payment, operation__kind=operation.kind, closed_at=None
     )
     if abilities_of(operation.bank).does_once(OperationKind(operation.kind)):
         return late
@@ -236,7 +236,7 @@ def _lock(operation_id: UUID, payment_id: UUID | None, *, nowait: bool) -> Locke
     payment = None
     if payment_id is not None:
         payment = Payment.objects.select_for_update(no_key=True, nowait=nowait).get(pk=payment_id)
-    late = Discrepancy.objects.filter(payment=payment_id, kind=LATE_ANSWER, closed_at=None)
+    late = Discrepancy.objects.filter(payment=payment_id, kind=LATE_REPLY, closed_at=None)
     operations = Operation.objects.select_for_update(no_key=True, of=("self",), nowait=nowait).annotate(
         at=ClockTimestamp(),
         contradicted=Exists(late),

@@ -19,14 +19,14 @@ from payments.domain.ledger import postings_between
 from payments.domain.outcomes import Declined, Succeeded
 from payments.domain.replies import Approval, Decline, evidence_of
 from payments.domain.states import OperationKind, PaymentState
-from payments.engine import answers, leases, statements
+from payments.engine import leases, responses, statements
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
-from payments.engine.attempts import Ended
+from payments.engine.attempts import AttemptEnd
 from payments.engine.capacity import timing_of
 from payments.engine.claim import Again, MerchantRequest, New
-from payments.engine.conclude import EFFECTS, Recorded, apply_outcome
+from payments.engine.conclude import EFFECTS, RecordedOperation, apply_outcome
 from payments.engine.leases import Fresh, Lease, boot_clock
+from payments.engine.responses import ApiResponse
 from payments.models import Event, Merchant, Operation, Payment, position_in_ledger
 
 log = structlog.get_logger("payments.operations")
@@ -177,7 +177,7 @@ def _first_lease(payment: Payment, operation: Operation, taken_at: float) -> Lea
     return leases.first_lease(operation, taken_at=taken_at, fresh=Fresh(payment, operation))
 
 
-def conclude(lease: Lease, ended: Ended) -> Recorded | None:
+def conclude(lease: Lease, ended: AttemptEnd) -> RecordedOperation | None:
     """Record the outcome of an operation that its first attempt settled: a success or a decline.
 
     Tries once and never raises: the bank's reply must not be lost. On failure the careful path records it; it
@@ -192,7 +192,7 @@ def conclude(lease: Lease, ended: Ended) -> Recorded | None:
         return None
 
 
-def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
+def _conclude(lease: Lease, ended: AttemptEnd) -> RecordedOperation | None:
     """Like `conclude`; database errors pass through."""
     fresh, outcome, reply = lease.fresh, ended.outcome, ended.reply
     if fresh is None or lease.attempt != 1:
@@ -211,7 +211,7 @@ def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
     marked = _MARKS_FROM + timedelta(microseconds=secrets.randbelow(_MARKS))
     event = EFFECTS[lease.instruction.kind](operation, outcome, marked)
     apply_outcome(operation, outcome, marked)
-    answer, mark = answers.of_operation(payment, operation), str(answers.timestamp(marked))
+    response, mark = responses.of_operation(payment, operation), str(responses.timestamp(marked))
     evidence, postings = evidence_of(reply), postings_between(position, position_in_ledger(payment))
     row = statements.fetch(
         statements.OUTCOME,
@@ -227,15 +227,15 @@ def _conclude(lease: Lease, ended: Ended) -> Recorded | None:
             "hold_expires_at": reply.expires_at if isinstance(reply, Approval) else None,
             "event": event,
             "evidence": json.dumps({"attempt": 1, **evidence}),
-            "status": Int4(answer.status),
-            "headers": json.dumps(dict(answer.headers)),
-            "body": answer.body.decode(),
+            "status": Int4(response.status),
+            "headers": json.dumps(dict(response.headers)),
+            "body": response.body.decode(),
             "mark": mark,
             "accounts": [one.account.value for one in postings],
             "postings": [one.amount_minor for one in postings],
         },
     )
-    return _as_recorded(payment, operation, answer, mark, row[0]) if row else None
+    return _as_recorded(payment, operation, response, mark, row[0]) if row else None
 
 
 def _changes(payment: Payment, operation: Operation) -> dict[str, Any]:
@@ -260,11 +260,13 @@ def _changes(payment: Payment, operation: Operation) -> dict[str, Any]:
     }
 
 
-def _as_recorded(payment: Payment, operation: Operation, answer: Answer, mark: str, at: datetime) -> Recorded:
+def _as_recorded(
+    payment: Payment, operation: Operation, response: ApiResponse, mark: str, at: datetime
+) -> RecordedOperation:
     """Both rows and the response with the outcome's real time, as the database has them now."""
     for name in _DATES:
         if getattr(payment, name) == operation.finished_at:
             setattr(payment, name, at)
     operation.finished_at = at
-    body = answer.body.replace(mark.encode(), str(answers.timestamp(at)).encode())
-    return Recorded(operation, payment, Answer(answer.status, body, answer.headers))
+    body = response.body.replace(mark.encode(), str(responses.timestamp(at)).encode())
+    return RecordedOperation(operation, payment, ApiResponse(response.status, body, response.headers))

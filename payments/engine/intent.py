@@ -15,7 +15,6 @@ from django.db import IntegrityError, OperationalError
 from payments.domain.problems import NEXT_OF_ORDER, ORDER_UNFINISHED
 from payments.domain.states import LIVE_PAYMENTS, OperationKind, OperationState, PaymentState
 from payments.engine import claim, leases, locked_rows
-from payments.engine.answers import Answer
 from payments.engine.claim import (
     Again,
     Command,
@@ -36,6 +35,7 @@ from payments.engine.refusals import (
     Overloaded,
     Refused,
 )
+from payments.engine.responses import ApiResponse
 from payments.models import (
     Event,
     Operation,
@@ -48,9 +48,9 @@ from payments.models.guards import is_locked, violated_constraint
 P = ParamSpec("P")
 
 
-def until_recorded(
-    use_case: Callable[Concatenate[Start, P], Answer | None],
-) -> Callable[Concatenate[Start, P], Answer]:
+def retrying(
+    use_case: Callable[Concatenate[Start, P], ApiResponse | None],
+) -> Callable[Concatenate[Start, P], ApiResponse]:
     """Decorate a use case that returns None where another request was faster with the same command.
 
     Decides again what the command may do, and tries again for a moment where a row is locked, holding no
@@ -58,34 +58,34 @@ def until_recorded(
     """
 
     @functools.wraps(use_case)
-    def run(start: Start, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+    def run(start: Start, /, *args: P.args, **kwargs: P.kwargs) -> ApiResponse:
         begun = locked_rows.now()
         while True:
             try:
-                answer = use_case(start, *args, **kwargs)
+                response = use_case(start, *args, **kwargs)
             except RowLocked:
                 locked_rows.wait(begun)
                 continue
             except Overloaded:
-                answer = _answer_there_is(start)
-                if answer is None:
+                response = _existing_response(start)
+                if response is None:
                     raise
-            if answer is not None:
-                return answer
+            if response is not None:
+                return response
             decided = _decided_anew(start)
             if not isinstance(decided, Start):
-                return _answer_to(decided)
+                return _response_to(decided)
             start = decided
 
     return run
 
 
-def _answer_there_is(start: Start) -> Answer | None:
+def _existing_response(start: Start) -> ApiResponse | None:
     """The response, if there is one: a full pool must not withhold it. Raises IdempotencyKeyInUse."""
     decided = start if isinstance(start, Continue) else claim.decide(start.command)
     if isinstance(decided, Continue):
         decided = decided.as_it_stands()
-    return None if isinstance(decided, Start) else _answer_to(decided)
+    return None if isinstance(decided, Start) else _response_to(decided)
 
 
 def _decided_anew(start: Start) -> Decision:
@@ -95,15 +95,15 @@ def _decided_anew(start: Start) -> Decision:
     return decided
 
 
-def _answer_to(decided: Replay | InUse) -> Answer:
+def _response_to(decided: Replay | InUse) -> ApiResponse:
     """The response to a command that may not start. Raises IdempotencyKeyInUse."""
     if isinstance(decided, InUse):
         raise decided.refusal
-    return decided.answer
+    return decided.response
 
 
 @contextmanager
-def explained(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
+def refusing_conflicts(conflicts: dict[str, Callable[[], Refused]]) -> Iterator[None]:
     """Wraps the intent's transaction, which claims the key first.
 
     Where another request was faster with the same command, leaves the block with nothing recorded and

@@ -19,7 +19,7 @@ from django.db.models.functions import Random
 from payments.banks.base import Instruction
 from payments.domain.meanings import says_already, says_done
 from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import ISSUERS, NOES, Approval, BankError, Decline, Said
+from payments.domain.replies import DENIALS, ISSUERS, Approval, BankError, Decline, Said
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import (
     CONTRADICTIONS_APART,
@@ -51,7 +51,7 @@ class Lease:
     # The rows as the fast path's intent left them.
     fresh: "Fresh | None" = None
     # The bank's reply to `attempt`, recorded after its sender lost the lease. The bank is not asked again.
-    late_answer: Approval | Decline | BankError | None = None
+    late_reply: Approval | Decline | BankError | None = None
 
     @property
     def is_probe(self) -> bool:
@@ -83,7 +83,7 @@ class CannotTake(Exception):
 
 
 @dataclass(frozen=True)
-class LateAnswer:
+class LateReply:
     """A late reply to an attempt, not applied when it came, and the history of the other attempts.
 
     An approval, or a decline or error of a bank that cannot be asked for it again.
@@ -143,7 +143,7 @@ def take_due(*, besides: Collection[UUID] = ()) -> Lease | None:
     return _take_over(due, by_recovery=True)
 
 
-def take_answered(*, besides: Collection[UUID] = ()) -> Lease | None:
+def take_with_late_reply(*, besides: Collection[UUID] = ()) -> Lease | None:
     """Take over an operation under review that a late reply settles. Otherwise like `take_due`."""
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
     answered = due.filter(Exists(_late_approvals(OuterRef("pk"))))
@@ -183,7 +183,7 @@ def take_late_look(*, besides: Collection[UUID] = ()) -> Lease | None:
 
     It stays finished; the lease only prevents two looks at once. Otherwise like `take_due`.
     """
-    with _naming_the_row() as taken, transaction.atomic(durable=True):
+    with _raising_cannot_take() as taken, transaction.atomic(durable=True):
         now = boot_clock()
         operation = (
             Operation.objects.select_for_update(skip_locked=True, no_key=True)
@@ -237,7 +237,7 @@ def _take_over(
     by_recovery: bool,
     states: Collection[OperationState] = (OperationState.OPEN,),
 ) -> Lease | None:
-    with _naming_the_row() as taken, transaction.atomic(durable=True):
+    with _raising_cannot_take() as taken, transaction.atomic(durable=True):
         now = boot_clock()
         operation = (
             operations.select_for_update(skip_locked=True, no_key=True)
@@ -251,7 +251,7 @@ def _take_over(
         taken.append(operation.pk)
         attempts = list(operation.attempts.order_by("number"))
         at = operation.at
-        late = late_answer_among(operation, attempts, at)
+        late = late_reply_among(operation, attempts, at)
         if late is not None:
             return _to_adopt(operation, late, now, at=at)
         if not (by_recovery or may_send_card(operation, at)):
@@ -260,7 +260,7 @@ def _take_over(
 
 
 @contextmanager
-def _naming_the_row() -> Iterator[list[UUID]]:
+def _raising_cannot_take() -> Iterator[list[UUID]]:
     """Turn an error of the block, its commit included, into CannotTake for the operation in the list.
 
     Otherwise one bad row would look as if nothing could be taken.
@@ -295,22 +295,22 @@ def _next_attempt(
     return lease
 
 
-def _to_adopt(operation: Operation, late: LateAnswer, now: float, *, at: datetime) -> Lease:
+def _to_adopt(operation: Operation, late: LateReply, now: float, *, at: datetime) -> Lease:
     """Take the operation to apply its late reply."""
     _extend(operation, at)
     return replace(
         _lease(operation, attempt=late.attempt, taken_at=now, history=late.history),
-        late_answer=late.reply,
+        late_reply=late.reply,
     )
 
 
-def late_answer_of(operation: Operation, at: datetime) -> LateAnswer | None:
+def late_reply_of(operation: Operation, at: datetime) -> LateReply | None:
     """The late reply that settles this unfinished operation, or None. `at` is the database's time."""
-    return late_answer_among(operation, list(operation.attempts.order_by("number")), at)
+    return late_reply_among(operation, list(operation.attempts.order_by("number")), at)
 
 
-def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
-    """Like `late_answer_of`, from all attempts of the operation in their order."""
+def late_reply_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateReply | None:
+    """Like `late_reply_of`, from all attempts of the operation in their order."""
     answered = next((one for one in attempts if _settles(one)), None)
     if answered is None:
         return None if abilities_of(operation.bank).knows_keys else _late_no_among(operation, attempts, at)
@@ -322,19 +322,19 @@ def late_answer_among(operation: Operation, attempts: list[Attempt], at: datetim
         bool(answered.is_replay),
         answered.hold_expires_at,
     )
-    return LateAnswer(answered.number, reply, _history_of(operation, others, at, ends_at=at))
+    return LateReply(answered.number, reply, _history_of(operation, others, at, ends_at=at))
 
 
-def _late_no_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateAnswer | None:
+def _late_no_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateReply | None:
     """The late decline or error of a bank that cannot be asked for it again."""
-    answered = next((one for one in attempts if one.is_late and one.said in NOES), None)
+    answered = next((one for one in attempts if one.is_late and one.said in DENIALS), None)
     if answered is None:
         return None
     others = [one for one in attempts if one.number != answered.number]
     history = _history_of(operation, others, at, ends_at=at)
     said = Said(answered.said)
     no = (Decline if said in ISSUERS else BankError)(said, answered.http_status or 0)
-    return None if history.any_in_doubt else LateAnswer(answered.number, no, history)
+    return None if history.any_in_doubt else LateReply(answered.number, no, history)
 
 
 def _extend(operation: Operation, at: datetime) -> None:

@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 
 from payments.domain.meanings import says_done
 from payments.domain.outcomes import (
+    Checks,
     Declined,
     Final,
     InDoubt,
@@ -28,22 +29,28 @@ from payments.domain.outcomes import (
     Rejected,
     ReviewReason,
     Succeeded,
-    Surroundings,
     outcome_of,
 )
 from payments.domain.patience import hurried
-from payments.domain.replies import NOES, Approval, Reply, call_is_over, describe, evidence_of
+from payments.domain.replies import DENIALS, Approval, Reply, call_is_over, describe, evidence_of
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.engine import claim, fast_path, leases, orphan_answers
+from payments.engine import claim, fast_path, leases, orphan_replies
 from payments.engine.abilities import abilities_of
-from payments.engine.attempts import Ended, record_end_of_attempt
+from payments.engine.attempts import AttemptEnd, record_end_of_attempt
 from payments.engine.capacity import timing_of
-from payments.engine.conclude import Locked, Recorded, conclude, lock_at_once, name_success, next_look
-from payments.engine.leases import LateAnswer, Lease, boot_clock
+from payments.engine.conclude import (
+    Locked,
+    RecordedOperation,
+    conclude,
+    lock_at_once,
+    name_success,
+    next_look,
+)
+from payments.engine.leases import LateReply, Lease, boot_clock
 from payments.engine.refusals import ServiceUnavailable
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD
+from payments.models.discrepancies import LATE_HOLD, LATE_REPLY
 from payments.models.guards import database_is_away, violated_constraint, waited_in_vain
 from payments.models.patience import wait_briefly
 
@@ -55,7 +62,7 @@ _LOCK_PATIENCE = 3.0  # seconds until the reply is put down on its attempt, besi
 _READ_PATIENCE = 3.0  # seconds; a read by primary key takes milliseconds
 
 
-def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
+def record_next_attempt(lease: Lease, ended: AttemptEnd) -> Lease | None:
     """Record an attempt's end, and the next attempt before it is sent; None where the lease is lost."""
     with transaction.atomic(durable=True):
         record_end_of_attempt(lease, ended)
@@ -68,15 +75,19 @@ def record_next_attempt(lease: Lease, ended: Ended) -> Lease | None:
     return replace(renewed, history=lease.history.after(ended.reply, ended.outcome))
 
 
-def record_end(lease: Lease, ended: Ended) -> Recorded:
+def record_end(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
     """Record the last attempt's end with its outcome.
 
     Raises ServiceUnavailable where the database is away for longer than the lease or has lost the rows.
     """
-    return fast_path.conclude(lease, ended) or _until_recorded(lease, ended, partial(_record, lease, ended))
+    return fast_path.conclude(lease, ended) or _record_with_retries(
+        lease, ended, partial(_record, lease, ended)
+    )
 
 
-def _until_recorded(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> Recorded:
+def _record_with_retries(
+    lease: Lease, ended: AttemptEnd, record: Callable[[], RecordedOperation]
+) -> RecordedOperation:
     """Call `record` until it succeeds, for as long as the lease lasts.
 
     Where another transaction keeps a row locked, the end is put down on its attempt alone, for the next
@@ -112,7 +123,7 @@ _AWAY = "The bank has replied, but FicPay could not record its reply. Recovery w
 _LOST = "FicPay's database lost its record of this request while the bank was being asked."
 
 
-def _record(lease: Lease, ended: Ended) -> Recorded:
+def _record(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
     """Try once. Raises DoesNotExist where the rows are gone; database errors pass through."""
     try:
         match ended.outcome:
@@ -132,7 +143,7 @@ def _record(lease: Lease, ended: Ended) -> Recorded:
         return _hand_over(lease, replace(ended, outcome=review), review)
 
 
-def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
+def _orphan(lease: Lease, ended: AttemptEnd, record: Callable[[], RecordedOperation]) -> None:
     """Keep the reply in memory, and record or file it as soon as the database is back."""
 
     def record_or_put_down() -> None:
@@ -143,15 +154,15 @@ def _orphan(lease: Lease, ended: Ended, record: Callable[[], Recorded]) -> None:
             if not (waited_in_vain(error) and _put_down(lease, ended)):
                 raise
 
-    orphan_answers.keep(lease, ended.reply, record=record_or_put_down)
+    orphan_replies.keep(lease, ended.reply, record=record_or_put_down)
 
 
-def _put_down(lease: Lease, ended: Ended) -> bool:
+def _put_down(lease: Lease, ended: AttemptEnd) -> bool:
     """Record the end on the attempt alone; whether that succeeded. The operation's next holder continues.
 
     It applies a 200 without asking the bank. After any other reply it asks again, if the bank can be asked.
     """
-    is_last_word = lease.history.cannot_ask and ended.reply.said in NOES
+    is_last_word = lease.history.cannot_ask and ended.reply.said in DENIALS
     is_kept = isinstance(ended.reply, Approval) or is_last_word
     try:
         with transaction.atomic(durable=True):
@@ -161,7 +172,7 @@ def _put_down(lease: Lease, ended: Ended) -> bool:
         connection.close()
         return False
     if is_there:
-        log.warning("answer_put_down", operation=lease.operation_id.hex, reply=describe(ended.reply))
+        log.warning("reply_put_down", operation=lease.operation_id.hex, reply=describe(ended.reply))
         _let_go(lease, ended.reply)
     return is_there
 
@@ -181,7 +192,7 @@ def _let_go(lease: Lease, reply: Reply) -> None:
         connection.close()
 
 
-def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
+def _finish(lease: Lease, ended: AttemptEnd, outcome: Final) -> RecordedOperation:
     """Record the outcome with all its consequences, in one transaction."""
     with transaction.atomic(durable=True):
         locked = lock_at_once(lease.operation_id, lease.payment_id)
@@ -190,14 +201,14 @@ def _finish(lease: Lease, ended: Ended, outcome: Final) -> Recorded:
             return _record_late(locked, lease, ended)
         record_end_of_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
-            late = leases.late_answer_of(locked.operation, locked.at)
+            late = leases.late_reply_of(locked.operation, locked.at)
             if late is not None:
                 return _adopt(locked, late)
         evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
         return conclude(locked, outcome, evidence=evidence)
 
 
-def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
+def _record_late(locked: Locked, lease: Lease, ended: AttemptEnd) -> RecordedOperation:
     """Record the end of an attempt whose sender has lost the lease.
 
     The reply is recorded on its attempt, for the operation's holder. If there is no holder and the reply
@@ -207,7 +218,7 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
     payment, operation = locked.payment, locked.operation
     is_nobodys = operation.lease_expires_at <= locked.at or operation.state == OperationState.NEEDS_REVIEW
     if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
-        late = leases.late_answer_of(operation, locked.at)
+        late = leases.late_reply_of(operation, locked.at)
         if late is not None:
             return _adopt(locked, late)
     if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
@@ -215,21 +226,21 @@ def _record_late(locked: Locked, lease: Lease, ended: Ended) -> Recorded:
             _name_late(payment, operation, lease, ended.reply)
     else:
         _contradict(payment, operation, lease, ended)
-    log.warning("answer_not_applied", operation=operation.pk.hex, reply=describe(ended.reply))
+    log.warning("reply_not_applied", operation=operation.pk.hex, reply=describe(ended.reply))
     operation.payment = payment
-    return Recorded(operation, payment, claim.stored_answer(operation))
+    return RecordedOperation(operation, payment, claim.stored_response(operation))
 
 
-def _adopt(locked: Locked, late: LateAnswer) -> Recorded:
+def _adopt(locked: Locked, late: LateReply) -> RecordedOperation:
     """Settle an unfinished operation with a late reply."""
     operation = locked.operation
     kind = OperationKind(operation.kind)
-    outcome = outcome_of(kind, late.reply, late.history, Surroundings())
+    outcome = outcome_of(kind, late.reply, late.history, Checks())
     assert isinstance(outcome, Final)  # noqa: S101 - an approval, or the last word of a bank without keys
     # A sender that is still waiting will record its reply as late.
     operation.lease_epoch += 1
     operation.save(update_fields=["lease_epoch"])
-    log.info("late_answer_adopted", operation=operation.pk.hex, reply=describe(late.reply))
+    log.info("late_reply_adopted", operation=operation.pk.hex, reply=describe(late.reply))
     evidence = {"attempt": late.attempt, **evidence_of(late.reply)}
     return conclude(locked, outcome, evidence=evidence)
 
@@ -251,7 +262,7 @@ def _still_held(operation: Operation, lease: Lease) -> bool:
     return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
 
 
-def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: Ended) -> None:
+def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: AttemptEnd) -> None:
     """Open a case where a late reply says that the bank executed what is recorded as not executed.
 
     Not for a hold that the bank can void, which `late_holds` handles, and not for a release.
@@ -269,22 +280,22 @@ def _contradict(payment: Payment | None, operation: Operation, lease: Lease, end
         # An approval has a reference: it is in our books if a success has the same one, or none yet.
         same = Q(bank_reference__in=["", ended.reply.reference])
         siblings = siblings.filter(same | Q(bank_idempotency_key=operation.bank_idempotency_key))
-    known = operation.discrepancies.filter(kind=LATE_ANSWER, closed_at=None)
+    known = operation.discrepancies.filter(kind=LATE_REPLY, closed_at=None)
     if siblings.exists() or known.exists():
         return
     evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
-    Discrepancy.objects.create(kind=LATE_ANSWER, operation=operation, payment=payment, evidence=evidence)
+    Discrepancy.objects.create(kind=LATE_REPLY, operation=operation, payment=payment, evidence=evidence)
     Event.objects.create(
         payment=payment,
         operation=operation,
-        type=Event.Type.LATE_ANSWER_FOUND,
+        type=Event.Type.LATE_REPLY_FOUND,
         actor=operation.actor,
         request_id=operation.request_id,
         evidence=evidence,
     )
 
 
-def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
+def _hand_over(lease: Lease, ended: AttemptEnd, review: NeedsReview) -> RecordedOperation:
     """Put an operation under review: staff or a statement settle it."""
     with transaction.atomic(durable=True):
         locked = lock_at_once(lease.operation_id, lease.payment_id)
@@ -292,7 +303,7 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         if not _still_held(operation, lease):
             return _record_late(locked, lease, ended)
         record_end_of_attempt(lease, ended)
-        late = leases.late_answer_of(operation, locked.at)
+        late = leases.late_reply_of(operation, locked.at)
         if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
             return _adopt(locked, late)
         operation.payment = payment
@@ -302,10 +313,10 @@ def _hand_over(lease: Lease, ended: Ended, review: NeedsReview) -> Recorded:
         if _is_news(operation, review):
             _open_review(locked, lease, ended, review)
     log.warning("needs_review", operation=lease.operation_id.hex, reason=review.reason.value)
-    return Recorded(operation, payment, None)
+    return RecordedOperation(operation, payment, None)
 
 
-def _open_review(locked: Locked, lease: Lease, ended: Ended, review: NeedsReview) -> None:
+def _open_review(locked: Locked, lease: Lease, ended: AttemptEnd, review: NeedsReview) -> None:
     payment, operation = locked.payment, locked.operation
     evidence = {"attempt": lease.attempt, "reason": review.reason.value, **evidence_of(ended.reply)}
     if operation.state == OperationState.OPEN:
@@ -344,12 +355,12 @@ def _is_news(operation: Operation, review: NeedsReview) -> bool:
     )
 
 
-def record_look(lease: Lease, ended: Ended) -> None:
+def record_look(lease: Lease, ended: AttemptEnd) -> None:
     """Record what a late look found and when the next one is due. Raises like `record_end`."""
-    _until_recorded(lease, ended, partial(_record_look, lease, ended))
+    _record_with_retries(lease, ended, partial(_record_look, lease, ended))
 
 
-def _record_look(lease: Lease, ended: Ended) -> Recorded:
+def _record_look(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
     found = isinstance(ended.outcome, Succeeded)
     is_certain = ended.verdict is not None or isinstance(ended.outcome, NeedsReview)
     with transaction.atomic(durable=True):
@@ -362,10 +373,10 @@ def _record_look(lease: Lease, ended: Ended) -> Recorded:
             Operation.objects.filter(pk=operation.pk).update(
                 look_again_at=None if found else again, lease_expires_at=ClockTimestamp()
             )
-    return Recorded(operation, locked.payment)
+    return RecordedOperation(operation, locked.payment)
 
 
-def _leave_open(lease: Lease, ended: Ended) -> Recorded:
+def _leave_open(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
     """Record the attempt's end; the operation stays in doubt and is due again later.
 
     Gives up the lease, unless the bank may still be working on the call: then nothing may be sent before the
@@ -381,21 +392,21 @@ def _leave_open(lease: Lease, ended: Ended) -> Recorded:
         )
         if held is not None:
             at = held.at
-            has_answer = leases.late_answer_of(held, at) is not None  # the next holder applies it
+            has_late_reply = leases.late_reply_of(held, at) is not None  # the next holder applies it
             held.due_at = (
-                at if has_answer else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
+                at if has_late_reply else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
             )
             if call_is_over(ended.reply):
                 held.lease_expires_at = at
             held.save(update_fields=["due_at", "lease_expires_at"])
-        elif ended.reply.said in NOES:
+        elif ended.reply.said in DENIALS:
             locked = lock_at_once(lease.operation_id, lease.payment_id)
             _contradict(locked.payment, locked.operation, lease, ended)
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return _read(lease)
 
 
-def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
+def _rest(lease: Lease, ended: AttemptEnd, age: timedelta) -> float:
     """Seconds until the bank is asked again about an operation of this age.
 
     A contradiction or a negative probe is followed up as soon as its repetition counts.
@@ -407,7 +418,7 @@ def _rest(lease: Lease, ended: Ended, age: timedelta) -> float:
     return max(timing_of(lease.bank).pause_after(lease.epoch, age), asked_for or 0)
 
 
-def read(lease: Lease) -> Recorded:
+def read(lease: Lease) -> RecordedOperation:
     """Both rows as they are now, and the stored response if the operation has ended.
 
     Raises ServiceUnavailable where the database has lost the rows.
@@ -419,7 +430,7 @@ def read(lease: Lease) -> Recorded:
         raise ServiceUnavailable(_LOST) from error
 
 
-def _read(lease: Lease) -> Recorded:
+def _read(lease: Lease) -> RecordedOperation:
     operation = Operation.objects.select_related("payment").get(pk=lease.operation_id)
-    kept = None if operation.state == OperationState.OPEN else claim.stored_answer(operation)
-    return Recorded(operation, operation.payment, kept)
+    kept = None if operation.state == OperationState.OPEN else claim.stored_response(operation)
+    return RecordedOperation(operation, operation.payment, kept)

@@ -1,7 +1,7 @@
 """Refusals: FicPay's own no, before any bank is asked. Not stored: a repeated request is judged again.
 
 Each refusal is an exception that states a fact. Its code is defined in `payments.domain.problems`;
-`payments.engine.answers` makes the response.
+`payments.engine.responses` makes the response.
 """
 
 from typing import ClassVar

@@ -49,8 +49,8 @@ def sweep(*, limit: int) -> int:
     with transaction.atomic(durable=True):
         due = (
             ApiRequest.objects.select_for_update(skip_locked=True)
-            .filter(answered_at__lt=clock_in(-IDEMPOTENCY_KEYS_KEPT.total_seconds()))
-            .order_by("answered_at")
+            .filter(responded_at__lt=clock_in(-IDEMPOTENCY_KEYS_KEPT.total_seconds()))
+            .order_by("responded_at")
             .values_list("pk", flat=True)[:limit]
         )
         swept, _ = ApiRequest.objects.filter(pk__in=list(due)).delete()

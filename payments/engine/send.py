@@ -23,10 +23,10 @@ from payments.banks.registry import bank_named
 from payments.domain import meanings
 from payments.domain.cards import Card
 from payments.domain.outcomes import (
+    Checks,
     InDoubt,
     NotExecuted,
     Outcome,
-    Surroundings,
     earlier_ones_decide,
     health_decides,
     meaning_of,
@@ -36,11 +36,11 @@ from payments.domain.replies import LookUp, NotDone, NotSent, Reply, Silence, Un
 from payments.domain.states import OperationKind
 from payments.engine import leases, record
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
-from payments.engine.attempts import Ended
+from payments.engine.attempts import AttemptEnd
 from payments.engine.capacity import Slot, capacity_of, timing_of
-from payments.engine.conclude import Recorded
+from payments.engine.conclude import RecordedOperation
 from payments.engine.leases import Lease, boot_clock
+from payments.engine.responses import ApiResponse
 from payments.models import (
     Operation,
     earlier_ones_answered,
@@ -52,11 +52,11 @@ log = structlog.get_logger("payments.operations")
 # So that a bank that is back is not flooded by everything that waited for it. After the longest rest, four
 # minutes, everything is taken up within the fifth.
 _SPREAD = timedelta(seconds=45)
-_REFUSED = NotSent("circuit breaker open")
-_NO_SIGN_OF_LIFE = (meanings.Answer.TROUBLE, meanings.Answer.NOTHING_SENT)
+_BREAKER_OPEN = NotSent("circuit breaker open")
+_NO_SIGN_OF_LIFE = (meanings.ReplyKind.TROUBLE, meanings.ReplyKind.NOTHING_SENT)
 
 
-def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
+def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> ApiResponse:
     """Send a committed operation and return the response to its request.
 
     A 202 means that the operation is unfinished: still in flight on its bank thread, or in doubt.
@@ -68,10 +68,10 @@ def run(slot: Slot, lease: Lease, *, card: Card | None = None) -> Answer:
     waited = boot_clock() - lease.taken_at
     wait([future], timeout=max(0.0, timing_of(lease.bank).client_wait - waited))
     recorded = future.result() if future.done() else record.read(lease)
-    return recorded.answer
+    return recorded.response
 
 
-def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
+def carry_out(lease: Lease, *, card: Card | None = None) -> RecordedOperation:
     """Send attempts until one settles the operation or time is up, and record the end.
 
     Call it on a thread that may wait for the bank. Raises ServiceUnavailable like `run`.
@@ -82,7 +82,7 @@ def carry_out(lease: Lease, *, card: Card | None = None) -> Recorded:
         pause = _pause_before_next(lease, ended.reply, ended.outcome)
         if pause is None:
             recorded = record.record_end(lease, ended)
-            _wake_what_rests(lease.bank, overslept=ended.breaker_was_open or ended.reply == _REFUSED)
+            _make_resting_due(lease.bank, overslept=ended.breaker_was_open or ended.reply == _BREAKER_OPEN)
             return recorded
         time.sleep(pause)
         try:
@@ -126,24 +126,24 @@ def bank_health() -> dict[str, bool]:
 
 def _health(bank: Bank) -> bool | None:
     """The health that the bank reports; None where it reports none, which proves nothing."""
-    return bank.is_healthy() if bank.abilities.says_how_it_is else None
+    return bank.is_healthy() if bank.abilities.reports_health else None
 
 
-def _attempt(lease: Lease, card: Card | None) -> Ended:
-    if lease.late_answer is not None:
-        outcome = outcome_of(lease.instruction.kind, lease.late_answer, lease.history, Surroundings())
-        return Ended(lease.late_answer, outcome, duration_ms=0)
+def _attempt(lease: Lease, card: Card | None) -> AttemptEnd:
+    if lease.late_reply is not None:
+        outcome = outcome_of(lease.instruction.kind, lease.late_reply, lease.history, Checks())
+        return AttemptEnd(lease.late_reply, outcome, duration_ms=0)
     if lease.is_probe and not lease.history.any_in_doubt:
-        return Ended(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
+        return AttemptEnd(NotSent("nothing was sent"), NotExecuted("nothing was sent"), duration_ms=0)
     bank = bank_named(lease.bank)
     if lease.history.cannot_ask and (lease.by_recovery or lease.history.any_in_doubt):
         unasked = NotSent("the bank knows no keys")
-        outcome = outcome_of(lease.instruction.kind, unasked, lease.history, Surroundings())
-        return Ended(unasked, outcome, duration_ms=0)
+        outcome = outcome_of(lease.instruction.kind, unasked, lease.history, Checks())
+        return AttemptEnd(unasked, outcome, duration_ms=0)
     # While the breaker is open, no health is asked for: nothing is sent, or only the trial call.
     was_open = capacity_of(lease.bank).breaker.is_open
     asks_first = lease.by_recovery and not was_open
-    around = Surroundings(healthy_before=_health(bank) if asks_first else None)
+    around = Checks(healthy_before=_health(bank) if asks_first else None)
     started = boot_clock()
     reply = _ask(bank, lease, card)
     duration_ms = round((boot_clock() - started) * 1000)
@@ -159,10 +159,10 @@ def _attempt(lease: Lease, card: Card | None) -> Ended:
         outcome=type(outcome).__name__,
         ms=duration_ms,
     )
-    return Ended(reply, outcome, duration_ms, breaker_was_open=was_open)
+    return AttemptEnd(reply, outcome, duration_ms, breaker_was_open=was_open)
 
 
-def _judge(bank: Bank, lease: Lease, reply: Reply, around: Surroundings) -> Outcome:
+def _judge(bank: Bank, lease: Lease, reply: Reply, around: Checks) -> Outcome:
     """The outcome, after checking the facts that it depends on."""
     kind = lease.instruction.kind
     meaning = meaning_of(kind, reply, lease.history, probe=lease.is_probe)
@@ -189,7 +189,7 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
     """Send the attempt, unless the circuit breaker is open."""
     admission = capacity_of(lease.bank).breaker.admit()
     if admission is None:
-        return _REFUSED
+        return _BREAKER_OPEN
     permitted = True
 
     def may_send() -> bool:
@@ -206,13 +206,13 @@ def _ask(bank: Bank, lease: Lease, card: Card | None) -> Reply:
         admission.withdraw()  # or a half-open breaker would wait forever for its single call
         raise
     if permitted:
-        admission.report(answered=meanings.answer_of(reply) not in _NO_SIGN_OF_LIFE)
+        admission.report(answered=meanings.kind_of_reply(reply) not in _NO_SIGN_OF_LIFE)
     else:
         admission.withdraw()
     return reply
 
 
-def _wake_what_rests(bank: str, *, overslept: bool) -> None:
+def _make_resting_due(bank: str, *, overslept: bool) -> None:
     """When the circuit breaker has just closed, make the operations resting at this bank due soon.
 
     `overslept`: this attempt began while the breaker was open, so its operation may have gone to rest after

@@ -19,7 +19,7 @@ from payments.engine import claim, fast_path
 from payments.engine.abilities import abilities_of
 from payments.engine.capacity import Slot, capacity_of
 from payments.engine.claim import Again, Command, Continue, New, Start
-from payments.engine.intent import explained, ordinal_of, unfinished_operation, write_ahead
+from payments.engine.intent import ordinal_of, refusing_conflicts, unfinished_operation, write_ahead
 from payments.engine.leases import Lease
 from payments.engine.refusals import (
     NO_SUCH_PAYMENT,
@@ -32,7 +32,7 @@ from payments.engine.refusals import (
     Refused,
 )
 from payments.models import Discrepancy, Event, Payment, payments_for_receipts
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import LATE_REPLY
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def recorded_step(
 
     Yields None where another request was faster. Records nothing where it raises: PaymentNotFound,
     NotSupported, InvalidTransition, AuthorizationExpired, AmountMismatch, OperationInProgress, NeedsReview,
-    Overloaded, and what `explained` raises.
+    Overloaded, and what `refusing_conflicts` raises.
     """
     assert not isinstance(start, Continue)  # noqa: S101 - only an authorize is continued by its client
     asked = _Asked(start, step, payment_id, amount_minor, reason)
     conflicts = {"one_open_operation_per_payment": lambda: unfinished_operation(payment_id)}
     recorded = None
     with ExitStack() as held:
-        with explained(conflicts):
+        with refusing_conflicts(conflicts):
             recorded = _at_once(asked, held) or _carefully(asked, held)
         yield recorded
 
@@ -166,7 +166,7 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
     if not abilities.takes_parts(step.kind):
         return left
     late = Discrepancy.objects.filter(
-        kind=LATE_ANSWER, payment=payment, operation__kind=step.kind, closed_at=None
+        kind=LATE_REPLY, payment=payment, operation__kind=step.kind, closed_at=None
     ).exclude(operation__bank_idempotency_key=bank_key)
     spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
     if spent and abilities.does_once(step.kind):

@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('payment.created', 'Payment Created'), ('payment.authorized', 'Payment Authorized'), ('payment.captured', 'Payment Captured'), ('payment.voided', 'Payment Voided'), ('payment.refunded', 'Payment Refunded'), ('payment.expired', 'Payment Expired'), ('payment.declined', 'Payment Declined'), ('payment.failed', 'Payment Failed'), ('capture.requested', 'Capture Requested'), ('capture.not_executed', 'Capture Not Executed'), ('void.requested', 'Void Requested'), ('void.not_executed', 'Void Not Executed'), ('refund.requested', 'Refund Requested'), ('refund.not_executed', 'Refund Not Executed'), ('release.requested', 'Release Requested'), ('release.succeeded', 'Release Succeeded'), ('release.not_executed', 'Release Not Executed'), ('operation.needs_review', 'Operation Needs Review'), ('note.added', 'Note Added'), ('operation.assigned', 'Operation Assigned'), ('operation.given_back', 'Operation Given Back'), ('operation.asked_again', 'Operation Asked Again'), ('resolution.proposed', 'Resolution Proposed'), ('resolution.applied', 'Resolution Applied'), ('resolution.refused', 'Resolution Refused'), ('resolution.outdated', 'Resolution Outdated'), ('resolution.failed', 'Resolution Failed'), ('api_key.disabled', 'Api Key Disabled'), ('route.changed', 'Route Changed'), ('payments.exported', 'Payments Exported'), ('user.created', 'User Created'), ('user.changed', 'User Changed'), ('user.password_changed', 'User Password Changed'), ('user.second_factor_set_up', 'User Second Factor Set Up'), ('user.second_factor_reset', 'User Second Factor Reset'), ('group.created', 'Group Created'), ('group.changed', 'Group Changed'), ('schedule.run_now', 'Schedule Run Now'), ('late_answer.found', 'Late Answer Found'), ('reference.found', 'Reference Found'), ('late_hold.found', 'Late Hold Found'), ('orphan_answer.found', 'Orphan Answer Found')], max_length=32)),
+                ('type', models.CharField(choices=[('payment.created', 'Payment Created'), ('payment.authorized', 'Payment Authorized'), ('payment.captured', 'Payment Captured'), ('payment.voided', 'Payment Voided'), ('payment.refunded', 'Payment Refunded'), ('payment.expired', 'Payment Expired'), ('payment.declined', 'Payment Declined'), ('payment.failed', 'Payment Failed'), ('capture.requested', 'Capture Requested'), ('capture.not_executed', 'Capture Not Executed'), ('void.requested', 'Void Requested'), ('void.not_executed', 'Void Not Executed'), ('refund.requested', 'Refund Requested'), ('refund.not_executed', 'Refund Not Executed'), ('release.requested', 'Release Requested'), ('release.succeeded', 'Release Succeeded'), ('release.not_executed', 'Release Not Executed'), ('operation.needs_review', 'Operation Needs Review'), ('note.added', 'Note Added'), ('operation.assigned', 'Operation Assigned'), ('operation.given_back', 'Operation Given Back'), ('operation.asked_again', 'Operation Asked Again'), ('resolution.proposed', 'Resolution Proposed'), ('resolution.applied', 'Resolution Applied'), ('resolution.refused', 'Resolution Refused'), ('resolution.outdated', 'Resolution Outdated'), ('resolution.failed', 'Resolution Failed'), ('api_key.disabled', 'Api Key Disabled'), ('route.changed', 'Route Changed'), ('payments.exported', 'Payments Exported'), ('user.created', 'User Created'), ('user.changed', 'User Changed'), ('user.password_changed', 'User Password Changed'), ('user.second_factor_set_up', 'User Second Factor Set Up'), ('user.second_factor_reset', 'User Second Factor Reset'), ('group.created', 'Group Created'), ('group.changed', 'Group Changed'), ('schedule.run_now', 'Schedule Run Now'), ('late_reply.found', 'Late Reply Found'), ('reference.found', 'Reference Found'), ('late_hold.found', 'Late Hold Found'), ('orphan_reply.found', 'Orphan Reply Found')], max_length=32)),
                 ('at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('actor', models.CharField(max_length=100)),
                 ('request_id', models.CharField(blank=True, max_length=64)),
@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
             name='Discrepancy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, possibly by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('cannot_ask', 'Possibly executed at a bank that cannot be asked'), ('late_hold', 'A hold that no payment claims'), ('late_answer', 'Executed at the bank, recorded as not executed'), ('orphan_answer', 'Executed at the bank, missing from our books')], max_length=32)),
+                ('kind', models.CharField(choices=[('capture_id_unknown', "Captured, the capture's id is unknown"), ('not_deducible', 'Done, possibly by an earlier operation'), ('contradiction', 'The bank disagrees with our books'), ('too_old_to_ask', 'Too old to ask the bank about'), ('cannot_ask', 'Possibly executed at a bank that cannot be asked'), ('late_hold', 'A hold that no payment claims'), ('late_reply', 'Executed at the bank, recorded as not executed'), ('orphan_reply', 'Executed at the bank, missing from our books')], max_length=32)),
                 ('evidence', models.JSONField(default=dict)),
                 ('bank', models.CharField(blank=True, max_length=32)),
                 ('bank_reference', models.CharField(blank=True, max_length=64)),
@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
                 ('status', models.PositiveSmallIntegerField()),
                 ('code', models.CharField(blank=True, max_length=64)),
                 ('is_replay', models.BooleanField(default=False)),
-                ('answered_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
+                ('responded_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('operation', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.operation')),
                 ('payment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.payment')),
             ],
@@ -176,13 +176,13 @@ class Migration(migrations.Migration):
             name='Resolution',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('record_reference', "Record the bank's reference"), ('record_not_executed', 'Record that it was not executed'), ('record_voided', 'Record that the hold was voided'), ('record_captured', 'Record that it was captured'), ('settle_late_answer', 'Record how a late reply was settled'), ('void_hold', 'Void a hold without a payment'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund')], max_length=24)),
+                ('kind', models.CharField(choices=[('record_reference', "Record the bank's reference"), ('record_not_executed', 'Record that it was not executed'), ('record_voided', 'Record that the hold was voided'), ('record_captured', 'Record that it was captured'), ('settle_late_reply', 'Record how a late reply was settled'), ('void_hold', 'Void a hold without a payment'), ('capture', 'Capture'), ('void', 'Void'), ('refund', 'Refund')], max_length=24)),
                 ('state', models.CharField(choices=[('PROPOSED', 'Proposed'), ('APPLIED', 'Applied'), ('REFUSED', 'Refused'), ('OUTDATED', 'Outdated')], default='PROPOSED', max_length=8)),
                 ('bank', models.CharField(max_length=32)),
                 ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(max_length=3)),
                 ('reference', models.CharField(blank=True, max_length=64)),
-                ('evidence', models.CharField(blank=True, choices=[('bank_answer', "The bank's reply, on the timeline"), ('statement', 'A statement'), ('bank_word', "The bank's written word")], max_length=16)),
+                ('evidence', models.CharField(blank=True, choices=[('bank_reply', "The bank's reply, on the timeline"), ('statement', 'A statement'), ('bank_word', "The bank's written word")], max_length=16)),
                 ('attempt', models.PositiveIntegerField(null=True)),
                 ('executed_at', models.DateTimeField(null=True)),
                 ('quote', models.CharField(blank=True, max_length=1000)),
@@ -243,9 +243,9 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(max_length=64)),
                 ('fingerprint_key_id', models.CharField(max_length=32)),
                 ('bank_key_retired', models.BooleanField(default=False)),
-                ('answer_status', models.SmallIntegerField(null=True)),
-                ('answer_headers', models.JSONField(null=True)),
-                ('answer_body', models.BinaryField(null=True)),
+                ('response_status', models.SmallIntegerField(null=True)),
+                ('response_headers', models.JSONField(null=True)),
+                ('response_body', models.BinaryField(null=True)),
                 ('created_at', models.DateTimeField(db_default=payments.models.clock.ClockTimestamp(), editable=False)),
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.merchant')),
                 ('operation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='idempotency_keys', to='payments.operation')),
@@ -361,15 +361,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['late_hold', 'late_answer', 'orphan_answer']), ('kind__in', ['capture_id_unknown', 'not_deducible', 'contradiction', 'too_old_to_ask', 'cannot_ask']), _connector='OR'), name='discrepancy_kind_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['late_hold', 'late_reply', 'orphan_reply']), ('kind__in', ['capture_id_unknown', 'not_deducible', 'contradiction', 'too_old_to_ask', 'cannot_ask']), _connector='OR'), name='discrepancy_kind_known'),
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'orphan_answer'), models.Q(('bank', ''), _negated=True), models.Q(('bank_reference', ''), _negated=True)), models.Q(models.Q(('kind', 'orphan_answer'), _negated=True), ('operation__isnull', False)), _connector='OR'), name='discrepancy_of_something'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'orphan_reply'), models.Q(('bank', ''), _negated=True), models.Q(('bank_reference', ''), _negated=True)), models.Q(models.Q(('kind', 'orphan_reply'), _negated=True), ('operation__isnull', False)), _connector='OR'), name='discrepancy_of_something'),
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'orphan_answer')), fields=('bank', 'bank_reference'), name='one_case_per_orphan_answer'),
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'orphan_reply')), fields=('bank', 'bank_reference'), name='one_case_per_orphan_reply'),
         ),
         migrations.AddConstraint(
             model_name='discrepancy',
@@ -385,7 +385,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='apirequest',
-            index=models.Index(fields=['answered_at'], name='api_request_age'),
+            index=models.Index(fields=['responded_at'], name='api_request_age'),
         ),
         migrations.AddConstraint(
             model_name='resolution',

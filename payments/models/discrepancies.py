@@ -15,10 +15,10 @@ from payments.models.operations import Operation
 from payments.models.payments import Payment
 
 LATE_HOLD = "late_hold"
-LATE_ANSWER = "late_answer"
-ORPHAN_ANSWER = "orphan_answer"
+LATE_REPLY = "late_reply"
+ORPHAN_REPLY = "orphan_reply"
 # The bank has executed something against our books. Until that is settled, the books are not relied on.
-CONTRADICTING = (LATE_ANSWER, ORPHAN_ANSWER)
+CONTRADICTING = (LATE_REPLY, ORPHAN_REPLY)
 
 
 class Discrepancy(models.Model):
@@ -33,8 +33,8 @@ class Discrepancy(models.Model):
         TOO_OLD_TO_ASK = ReviewReason.TOO_OLD_TO_ASK.value, "Too old to ask the bank about"
         CANNOT_ASK = ReviewReason.CANNOT_ASK.value, "Possibly executed at a bank that cannot be asked"
         LATE_HOLD = LATE_HOLD, "A hold that no payment claims"
-        LATE_ANSWER = LATE_ANSWER, "Executed at the bank, recorded as not executed"
-        ORPHAN_ANSWER = ORPHAN_ANSWER, "Executed at the bank, missing from our books"
+        LATE_REPLY = LATE_REPLY, "Executed at the bank, recorded as not executed"
+        ORPHAN_REPLY = ORPHAN_REPLY, "Executed at the bank, missing from our books"
 
     kind = models.CharField(max_length=32, choices=Kind.choices)
     # None for an orphan whose operation the database has lost.
@@ -52,19 +52,19 @@ class Discrepancy(models.Model):
         verbose_name_plural = "discrepancies"
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(kind__in=[LATE_HOLD, LATE_ANSWER, ORPHAN_ANSWER]) | one_of("kind", ReviewReason),
+                condition=Q(kind__in=[LATE_HOLD, LATE_REPLY, ORPHAN_REPLY]) | one_of("kind", ReviewReason),
                 name="discrepancy_kind_known",
             ),
             models.CheckConstraint(
-                condition=Q(kind=ORPHAN_ANSWER) & ~Q(bank="") & ~Q(bank_reference="")
-                | ~Q(kind=ORPHAN_ANSWER) & Q(operation__isnull=False),
+                condition=Q(kind=ORPHAN_REPLY) & ~Q(bank="") & ~Q(bank_reference="")
+                | ~Q(kind=ORPHAN_REPLY) & Q(operation__isnull=False),
                 name="discrepancy_of_something",
             ),
             # Filing twice is safe: a process unsure of its commit files again.
             models.UniqueConstraint(
                 fields=["bank", "bank_reference"],
-                condition=Q(kind=ORPHAN_ANSWER),
-                name="one_case_per_orphan_answer",
+                condition=Q(kind=ORPHAN_REPLY),
+                name="one_case_per_orphan_reply",
             ),
             models.UniqueConstraint(
                 fields=["operation", "kind"], condition=Q(closed_at=None), name="discrepancy_open_once"

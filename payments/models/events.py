@@ -50,10 +50,10 @@ class EventType(models.TextChoices):
     GROUP_CREATED = "group.created"
     GROUP_CHANGED = "group.changed"
     SCHEDULE_RUN_NOW = "schedule.run_now"
-    LATE_ANSWER_FOUND = "late_answer.found"  # the bank executed what is recorded as not executed
+    LATE_REPLY_FOUND = "late_reply.found"  # the bank executed what is recorded as not executed
     REFERENCE_FOUND = "reference.found"  # a late reply gave the bank's id of a success without one
     LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
-    ORPHAN_ANSWER_FOUND = "orphan_answer.found"  # executed at the bank; our database has lost its record
+    ORPHAN_REPLY_FOUND = "orphan_reply.found"  # executed at the bank; our database has lost its record
 
 
 # What staff did. Merchants do not see these: the effects have events of their own. The log's index covers

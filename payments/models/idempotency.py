@@ -27,9 +27,9 @@ class IdempotencyKey(models.Model):
     # A hold made under the bank key is being voided: the same request must start again under another one.
     bank_key_retired = models.BooleanField(default=False)
     # The stored response; empty while the operation is unfinished or if it was not executed.
-    answer_status = models.SmallIntegerField(null=True)
-    answer_headers = models.JSONField(null=True)
-    answer_body = models.BinaryField(null=True)
+    response_status = models.SmallIntegerField(null=True)
+    response_headers = models.JSONField(null=True)
+    response_body = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:

@@ -165,7 +165,7 @@ class Attempt(models.Model):
         """How it ended."""
 
         NOT_SENT = "not_sent", "Not sent"  # no byte left this machine
-        SILENT = "silent", "Silent"  # no readable answer
+        SILENT = "silent", "Silent"  # no readable reply
         ANSWERED = "answered", "Replied"
 
     # No index of its own: that of its number begins with it.

@@ -12,7 +12,7 @@ from django.db.models.lookups import IsNull
 
 from payments.domain.states import FINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.models.clock import clock_in
-from payments.models.discrepancies import LATE_ANSWER, Discrepancy
+from payments.models.discrepancies import LATE_REPLY, Discrepancy
 from payments.models.operations import Operation
 from payments.models.resolutions import Resolution
 
@@ -54,7 +54,7 @@ def _changed_at() -> Case:
     """When a proposal's subject was settled in another way, by the proposal's kind; null if it was not."""
     left_authorized = Coalesce("payment__captured_at", "payment__voided_at", "payment__expired_at")
     # Open ones first: while there is one, the proposal stands.
-    late = Discrepancy.objects.filter(operation=OuterRef("operation"), kind=LATE_ANSWER)
+    late = Discrepancy.objects.filter(operation=OuterRef("operation"), kind=LATE_REPLY)
     late = late.order_by(F("closed_at").desc(nulls_first=True))
     releases = Operation.objects.filter(
         ~Q(state=OperationState.NOT_EXECUTED),
@@ -83,7 +83,7 @@ def _changed_at() -> Case:
         When(Q(kind=_Kind.REFUND) & ~Q(payment__state=PaymentState.CAPTURED), then="payment__refunded_at"),
         # A partial refund since then: less is left than when it was proposed.
         When(kind=_Kind.REFUND, then=Subquery(refunded.values("finished_at")[:1])),
-        When(kind=_Kind.SETTLE_LATE_ANSWER, then=Subquery(late.values("closed_at")[:1])),
+        When(kind=_Kind.SETTLE_LATE_REPLY, then=Subquery(late.values("closed_at")[:1])),
         When(
             kind=_Kind.VOID_HOLD,
             then=Subquery(releases.order_by("created_at").values("created_at")[:1]),

@@ -28,13 +28,13 @@ class ApiRequest(models.Model):
     status = models.PositiveSmallIntegerField()  # HTTP
     code = models.CharField(max_length=64, blank=True)  # of a problem
     is_replay = models.BooleanField(default=False)  # of the stored response
-    answered_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+    responded_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["payment", "id"], name="api_request_of_payment"),
             models.Index(fields=["request_id"], name="api_request_search"),
-            models.Index(fields=["answered_at"], name="api_request_age"),
+            models.Index(fields=["responded_at"], name="api_request_age"),
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ class Resolution(models.Model):
         RECORD_NOT_EXECUTED = "record_not_executed", "Record that it was not executed"
         RECORD_VOIDED = "record_voided", "Record that the hold was voided"
         RECORD_CAPTURED = "record_captured", "Record that it was captured"
-        SETTLE_LATE_ANSWER = "settle_late_answer", "Record how a late reply was settled"
+        SETTLE_LATE_REPLY = "settle_late_reply", "Record how a late reply was settled"
         VOID_HOLD = "void_hold", "Void a hold without a payment"
         CAPTURE = "capture", "Capture"
         VOID = "void", "Void"
@@ -41,7 +41,7 @@ class Resolution(models.Model):
     class Evidence(models.TextChoices):
         """What a decision rests on. `SHOWS` words it for each kind of decision."""
 
-        BANK_ANSWER = "bank_answer", "The bank's reply, on the timeline"
+        BANK_REPLY = "bank_reply", "The bank's reply, on the timeline"
         STATEMENT = "statement", "A statement"
         BANK_WORD = "bank_word", "The bank's written word"
 
@@ -117,7 +117,7 @@ SHOWS: dict[tuple[str, str], str] = {
         "A statement that covers it and does not show it"
     ),
     (Resolution.Kind.RECORD_VOIDED, Resolution.Evidence.STATEMENT): "A statement that shows it",
-    (Resolution.Kind.SETTLE_LATE_ANSWER, Resolution.Evidence.BANK_WORD): "What was agreed with the bank",
+    (Resolution.Kind.SETTLE_LATE_REPLY, Resolution.Evidence.BANK_WORD): "What was agreed with the bank",
 }
 
 

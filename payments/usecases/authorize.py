@@ -9,10 +9,10 @@ from payments.domain.cards import Card
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import claim, conclude, fast_path, intent, leases, send
-from payments.engine.answers import Answer
 from payments.engine.capacity import capacity_of
 from payments.engine.claim import Again, Continue, New, Start
 from payments.engine.leases import Lease
+from payments.engine.responses import ApiResponse
 from payments.models import Event, Operation, Payment
 
 
@@ -30,8 +30,8 @@ class Order:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-@intent.until_recorded
-def authorize_payment(start: Start, *, order: Order, card: Card) -> Answer | None:
+@intent.retrying
+def authorize_payment(start: Start, *, order: Order, card: Card) -> ApiResponse | None:
     """Hold the order's amount on the card: 201, 402 declined, 503 not executed, or 202 in doubt.
 
     Raises Refused: the order has a live payment, the key is used, or too many calls are in flight.
@@ -69,9 +69,9 @@ def record_intent(start: Start, order: Order, card: Card) -> Lease | None:
     )
     conflicts = {"one_live_payment_per_order": lambda: intent.order_with_payment(command, order.order_id)}
     lease = None
-    with intent.explained(conflicts):
+    with intent.refusing_conflicts(conflicts):
         lease = fast_path.write_authorize(start, payment) or _record_carefully(start, payment)
-    return lease  # noqa: RET504 - None where `explained` left the block early
+    return lease  # noqa: RET504 - None where `refusing_conflicts` left the block early
 
 
 def _record_carefully(start: New | Again, payment: Payment) -> Lease:

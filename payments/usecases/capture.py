@@ -7,8 +7,8 @@ from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Suc
 from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send, steps
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
 from payments.engine.claim import Start
+from payments.engine.responses import ApiResponse
 from payments.models import Event, Operation
 from payments.usecases import holds
 
@@ -22,10 +22,10 @@ CAPTURE = steps.Step(
 )
 
 
-@intent.until_recorded
+@intent.retrying
 def capture_payment(
     start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str
-) -> Answer | None:
+) -> ApiResponse | None:
     """Capture an authorized payment: 200, 409 expired, 503 not executed, or 202 in doubt.
 
     `amount_minor` None captures the whole hold. Less, at a bank that captures parts, releases the rest.

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from payments.domain.states import PaymentState
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import timestamp
+from payments.engine.responses import timestamp
 from payments.models import Discrepancy, Event, Payment, position_in_ledger, post, unfinished_operations
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import CONTRADICTING

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from payments.domain.ids import OPERATION_PREFIX, public_id
 from payments.domain.states import OperationState
-from payments.engine import leases, orphan_answers, send
+from payments.engine import leases, orphan_replies, send
 from payments.engine.leases import CannotTake, Lease
 from payments.engine.passed_over import PASSED_OVER
 from payments.models import Operation
@@ -69,7 +69,7 @@ def recover_next() -> bool:
     except CannotTake as error:
         _pass_over(error)
         return True
-    return late_holds.release_late_holds() + orphan_answers.close_settled() > 0
+    return late_holds.release_late_holds() + orphan_replies.close_settled() > 0
 
 
 def recover_due(*, within: timedelta) -> int:
@@ -90,7 +90,7 @@ def _ask(lease: Lease) -> None:
 
 _WORK: tuple[tuple[Callable[..., Lease | None], Callable[[Lease], None]], ...] = (
     (leases.take_due, _ask),
-    (leases.take_answered, _ask),
+    (leases.take_with_late_reply, _ask),
     (leases.take_late_look, send.look_late),
 )
 

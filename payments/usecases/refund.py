@@ -6,8 +6,8 @@ from uuid import UUID
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send, steps
-from payments.engine.answers import Answer
 from payments.engine.claim import Start
+from payments.engine.responses import ApiResponse
 from payments.models import Event, Operation
 
 REFUND = steps.Step(
@@ -20,8 +20,10 @@ REFUND = steps.Step(
 )
 
 
-@intent.until_recorded
-def refund_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
+@intent.retrying
+def refund_payment(
+    start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str
+) -> ApiResponse | None:
     """Refund a captured payment, or a part of it where the bank can: 200, 503 not executed, 202 in doubt.
 
     `amount_minor` None refunds all that is left. `reason` is for the payment's history. Raises Refused: no

@@ -6,8 +6,8 @@ from uuid import UUID
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
 from payments.engine import conclude, intent, send, steps
-from payments.engine.answers import Answer
 from payments.engine.claim import Start
+from payments.engine.responses import ApiResponse
 from payments.models import Event, Operation
 
 VOID = steps.Step(
@@ -20,8 +20,10 @@ VOID = steps.Step(
 )
 
 
-@intent.until_recorded
-def void_payment(start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str) -> Answer | None:
+@intent.retrying
+def void_payment(
+    start: Start, *, payment_id: UUID, amount_minor: int | None, reason: str
+) -> ApiResponse | None:
     """Void an authorized payment: 200, 503 not executed, or 202 in doubt.
 
     `amount_minor`, if given, must be the payment's; `reason` is for its history. Raises

@@ -13,10 +13,10 @@ from django.db.backends.utils import CursorWrapper
 from payments.domain.states import OperationKind
 from payments.domain.timing import NEGATIVE_PROBES_APART, SILENT_ATTEMPTS_WITH_CARD
 from payments.engine.abilities import (
-    answers_last,
     banks_that_can,
     banks_that_void_expired_holds,
     banks_without_keys,
+    replies_kept_for,
 )
 from payments.engine.capacity import longest_attempt
 from payments.models.patience import unhurried
@@ -46,8 +46,8 @@ def found_by(cursor: CursorWrapper) -> list[Violation]:
         "attempt": f"{longest_attempt()} seconds",
         "without_keys": banks_without_keys(),
         "patience": "10 minutes",  # recovery has this long to act before something counts as overdue
-        "answers_last": json.dumps(
-            {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in answers_last().items()}
+        "replies_kept_for": json.dumps(
+            {bank: f"{lasts.total_seconds()} seconds" for bank, lasts in replies_kept_for().items()}
         ),
         "banks_that_void": json.dumps(banks_that_can(OperationKind.VOID)),
         "banks_that_void_expired": json.dumps(banks_that_void_expired_holds()),

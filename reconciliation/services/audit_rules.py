@@ -1,7 +1,7 @@
 """The audit's rules. Each query returns a row (subject, detail) for each violation.
 
 The parameters: `%(attempt)s`, `%(patience)s` and `%(probes_apart)s` are intervals, and `%(silent_with_card)s` is a
-number. `%(answers_last)s` is a JSON object with an interval for each bank that may forget a key.
+number. `%(replies_kept_for)s` is a JSON object with an interval for each bank that may forget a key.
 `%(banks_that_void)s` and `%(banks_that_void_expired)s` are JSON lists; `%(without_keys)s` is an array.
 """
 
@@ -200,7 +200,7 @@ _EVIDENCE = [
                             AND sent.result <> 'not_sent' AND NOT sent.is_probe)))""",
     ),
     Rule(
-        "no_answer_is_ignored",
+        "no_reply_is_ignored",
         "Everything that the bank said it did is in our books, or in the review queue.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
@@ -214,10 +214,10 @@ _EVIDENCE = [
                     OR s.bank_reference IN ('', a.bank_reference)
                     OR s.bank_idempotency_key = o.bank_idempotency_key))
             AND NOT EXISTS (SELECT 1 FROM payments_discrepancy d
-                WHERE d.operation_id = o.id AND d.kind = 'late_answer')""",
+                WHERE d.operation_id = o.id AND d.kind = 'late_reply')""",
     ),
     Rule(
-        "late_answers_settle",
+        "late_replies_settle",
         "A late approval from the bank has settled its operation, even one under review.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state || ' in spite of ' || a.bank_reference
@@ -232,12 +232,12 @@ _EVIDENCE = [
                 AND s.bank_reference = a.bank_reference AND s.id <> o.id)""",
     ),
     Rule(
-        "no_answer_is_an_orphan",
+        "orphan_replies_are_settled",
         "Every reply about an operation that our database had lost is in our books again.",
         """
         SELECT coalesce(d.evidence ->> 'operation', 'no operation'),
             (d.evidence ->> 'kind') || ' ' || d.bank_reference || ', which our books do not have'
-        FROM payments_discrepancy d WHERE d.kind = 'orphan_answer' AND d.closed_at IS NULL""",
+        FROM payments_discrepancy d WHERE d.kind = 'orphan_reply' AND d.closed_at IS NULL""",
     ),
     Rule(
         "every_change_has_its_event",
@@ -360,18 +360,18 @@ _SENDING = [
         f"""
         SELECT {_OPERATION}, 'recorded at ' || o.created_at FROM payments_operation o
         WHERE o.state = 'OPEN' AND o.kind = 'authorize' AND o.created_at <
-            clock_timestamp() - (%(answers_last)s::jsonb ->> o.bank)::interval - %(patience)s::interval""",
+            clock_timestamp() - (%(replies_kept_for)s::jsonb ->> o.bank)::interval - %(patience)s::interval""",
     ),
 ]
 
-_ANSWERS = [
+_RESPONSES = [
     Rule(
-        "final_answers_are_kept",
+        "final_responses_are_kept",
         "An idempotency key stores the final response of its operation, and none before.",
         f"""
-        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' answered ' || coalesce(k.answer_status::text, 'never')
+        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' answered ' || coalesce(k.response_status::text, 'never')
         FROM payments_idempotencykey k JOIN payments_operation o ON o.id = k.operation_id
-        WHERE k.answer_status IS DISTINCT FROM CASE
+        WHERE k.response_status IS DISTINCT FROM CASE
             WHEN o.state = 'SUCCEEDED' AND o.kind = 'authorize' THEN 201
             WHEN o.state = 'SUCCEEDED' THEN 200
             WHEN o.state = 'DECLINED' THEN 402
@@ -379,4 +379,4 @@ _ANSWERS = [
     ),
 ]
 
-RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_ANSWERS, *LEDGER, *HISTORY]
+RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_RESPONSES, *LEDGER, *HISTORY]

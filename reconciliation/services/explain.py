@@ -12,7 +12,7 @@ from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, Operati
 from payments.engine.abilities import abilities_of
 from payments.models import Attempt, Discrepancy, Operation, Payment, standing_proposals
 from payments.models.clock import read_clock
-from payments.models.discrepancies import LATE_ANSWER, LATE_HOLD, ORPHAN_ANSWER
+from payments.models.discrepancies import LATE_HOLD, LATE_REPLY, ORPHAN_REPLY
 
 _NOT_KNOWN: dict[str, str] = {
     OperationKind.AUTHORIZE: "It is not known whether the money is held.",
@@ -86,7 +86,7 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
     """Where the money is, and what happens next and when."""
     open_ones = [one for one in operations if one.state in UNFINISHED_OPERATIONS]
     unfinished = [one for one in open_ones if one.kind != OperationKind.RELEASE]
-    late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
+    late = Discrepancy.objects.filter(payment=payment, kind=LATE_REPLY, closed_at=None)
     contradicted = [
         _CONTRADICTED.format(kind=kind) for kind in late.values_list("operation__kind", flat=True)
     ]
@@ -116,7 +116,7 @@ def what_now(payment: Payment, operations: list[Operation], now: datetime) -> st
 
 def _orphaned(payment: Payment) -> list[str]:
     """The operations of the payment that the bank executed and our books do not have."""
-    orphans = Discrepancy.objects.filter(payment=payment, kind=ORPHAN_ANSWER, closed_at=None).order_by("pk")
+    orphans = Discrepancy.objects.filter(payment=payment, kind=ORPHAN_REPLY, closed_at=None).order_by("pk")
     return [
         _ORPHANED.format(kind=one.evidence.get("kind", "operation"), reference=one.bank_reference)
         for one in orphans

@@ -8,7 +8,7 @@ from payments.models import Operation
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
-from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.simulated_bank import Endpoint, SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
@@ -20,7 +20,7 @@ MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 def in_doubt(
     bank: SimulatedBank,
     endpoint: Endpoint,
-    send: Callable[[], ApiAnswer],
+    send: Callable[[], ApiResponse],
     *,
     executed: bool = True,
     stored: bool = True,
@@ -45,7 +45,7 @@ def capture_in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool = T
     return in_doubt(bank, "captures", lambda: live.post(path), executed=executed)
 
 
-def again(live: ApiClient) -> ApiAnswer:
+def again(live: ApiClient) -> ApiResponse:
     """The same authorize under the same key each time."""
     return live.post("/payments", order(order_id="order-1"), key="the-order")
 

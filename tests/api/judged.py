@@ -9,12 +9,12 @@ from typing import Any
 
 from rest_framework.exceptions import APIException
 
-from payments.api.errors import answer_to
+from payments.api.errors import error_response
 from payments.api.field_errors import FIELD_ERRORS
 from payments.api.fields import StrictSerializer
 from payments.api.parsers import StrictJSONParser
 from payments.api.serializers import AuthorizeSerializer, OperationSerializer
-from tests.support.api_client import CARDS, ApiAnswer
+from tests.support.api_client import CARDS, ApiResponse
 
 NUMBER = CARDS["visa"]["number"]
 ROUTES = {"USD": "ficmart", "EUR": "acquirer"}
@@ -29,13 +29,13 @@ def named(error: dict[str, Any]) -> dict[str, str]:
     return codes
 
 
-def problems(answer: ApiAnswer) -> dict[str, str]:
+def problems(answer: ApiResponse) -> dict[str, str]:
     """What a POST's response says is invalid."""
     assert answer.json["money_moved"] == "no"
     return named(answer.json)
 
 
-def problems_of_read(answer: ApiAnswer) -> dict[str, str]:
+def problems_of_read(answer: ApiResponse) -> dict[str, str]:
     """What a GET's response says is invalid."""
     return named(answer.json)
 
@@ -46,7 +46,7 @@ def refusal(kind: type[StrictSerializer], content: bytes) -> dict[str, Any] | No
         body = StrictJSONParser().parse(BytesIO(content), "application/json")
         kind(data=body, context={"routes": ROUTES}).is_valid(raise_exception=True)
     except APIException as error:
-        refused: dict[str, Any] = json.loads(answer_to(error, "", writes=True).body)
+        refused: dict[str, Any] = json.loads(error_response(error, "", writes=True).body)
         assert refused["money_moved"] == "no"
         return refused
     return None
@@ -65,7 +65,7 @@ def problems_of_query(kind: type[StrictSerializer], **query: str) -> dict[str, s
     try:
         kind(data=query).is_valid(raise_exception=True)
     except APIException as error:
-        return named(json.loads(answer_to(error, "", writes=False).body))
+        return named(json.loads(error_response(error, "", writes=False).body))
     return {}
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from payments.domain.states import LIVE_PAYMENTS, Mode, PaymentState
 from payments.domain.timing import Timing
-from payments.engine.answers import RETRY_AFTER_SECONDS
+from payments.engine.responses import RETRY_AFTER_SECONDS
 from payments.usecases.merchants import issue_api_key
 from tests.support.api_client import CARDS, ApiClient, document, order
 from tests.support.factories import PaymentFactory

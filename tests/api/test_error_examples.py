@@ -21,7 +21,7 @@ from payments.domain.timing import Timing
 from payments.engine.capacity import capacity_of
 from payments.models import Merchant
 from tests.support.abilities import can_only
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient
+from tests.support.api_client import CARDS, ApiClient, ApiResponse
 from tests.support.factories import OperationFactory, PaymentFactory
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
@@ -51,14 +51,14 @@ class Scene:
     def __init__(self, client: ApiClient, bank: SimulatedBank, settings: Any, patch: Any) -> None:
         self.client, self.bank, self.settings, self.patch = client, bank, settings, patch
 
-    def with_card(self, currency: str = "USD", **card: Any) -> ApiAnswer:
+    def with_card(self, currency: str = "USD", **card: Any) -> ApiResponse:
         return self.client.post("/payments", BODY | {"currency": currency, "card": BODY["card"] | card})
 
     def authorized(self) -> str:
         """The address of a new payment."""
         return f"/payments/{self.client.authorized(**BODY)['id']}"
 
-    def unfinished(self, state: OperationState) -> ApiAnswer:
+    def unfinished(self, state: OperationState) -> ApiResponse:
         """A void beside a capture in that state."""
         shown = {name: BODY[name] for name in ("order_id", "customer_id", "description", "metadata")}
         payment = PaymentFactory(authorized=True, merchant=Merchant.objects.get(), **shown)
@@ -74,65 +74,65 @@ def fail(error: Exception) -> Callable[..., Any]:
     return raise_it
 
 
-def not_valid(scene: Scene) -> ApiAnswer:
+def not_valid(scene: Scene) -> ApiResponse:
     card = BODY["card"] | {"number": "4111 1111 1111 1111", "expiry_month": 13, "expiry_year": 30}
     return scene.client.post("/payments", BODY | {"amount": 50.0, "card": card})
 
 
-def unknown_key(scene: Scene) -> ApiAnswer:
+def unknown_key(scene: Scene) -> ApiResponse:
     return ApiClient("sk_live_unknown").post("/payments", BODY)
 
 
-def not_active(scene: Scene) -> ApiAnswer:
+def not_active(scene: Scene) -> ApiResponse:
     Merchant.objects.update(is_active=False)
     return scene.client.post("/payments", BODY)
 
 
-def captured_twice(scene: Scene) -> ApiAnswer:
+def captured_twice(scene: Scene) -> ApiResponse:
     address = scene.authorized()
     scene.client.post(f"{address}/capture")
     return scene.client.post(f"{address}/capture")
 
 
-def captured_late(scene: Scene) -> ApiAnswer:
+def captured_late(scene: Scene) -> ApiResponse:
     address = scene.authorized()
     scene.bank.move_clock(seconds=8 * 24 * 3600)
     return scene.client.post(f"{address}/capture")
 
 
-def captured_at_a_bank_that_does_not(scene: Scene) -> ApiAnswer:
+def captured_at_a_bank_that_does_not(scene: Scene) -> ApiResponse:
     address = scene.authorized()
     can_only(scene.patch, "ficmart", OperationKind.AUTHORIZE)
     return scene.client.post(f"{address}/capture")
 
 
-def authorized_twice(scene: Scene) -> ApiAnswer:
+def authorized_twice(scene: Scene) -> ApiResponse:
     scene.authorized()
     return scene.client.post("/payments", BODY)
 
 
-def asked_again_at_once(scene: Scene) -> ApiAnswer:
+def asked_again_at_once(scene: Scene) -> ApiResponse:
     scene.settings.BANK_TIMING = Timing(start_window=0.1, client_wait=10, backoff_base=0.05, backoff_cap=0.1)
     scene.bank.script("authorizations", "drop_before", times=1000)
     assert scene.client.post("/payments", BODY, key="k").status == 202
     return scene.client.post("/payments", BODY, key="k")
 
 
-def asked_for_something_else(scene: Scene) -> ApiAnswer:
+def asked_for_something_else(scene: Scene) -> ApiResponse:
     scene.client.post("/payments", BODY, key="k")
     return scene.client.post("/payments", BODY | {"amount": 1}, key="k")
 
 
-def not_all_of_it(scene: Scene) -> ApiAnswer:
+def not_all_of_it(scene: Scene) -> ApiResponse:
     return scene.client.post(f"{scene.authorized()}/capture", {"amount": 4999})
 
 
-def defect(scene: Scene) -> ApiAnswer:
+def defect(scene: Scene) -> ApiResponse:
     scene.patch.setattr("payments.api.views.authorize_payment", fail(RuntimeError("a defect")))
     return scene.client.post("/payments", BODY)
 
 
-def bank_away(scene: Scene) -> ApiAnswer:
+def bank_away(scene: Scene) -> ApiResponse:
     scene.settings.BANK_TIMING = Timing(start_window=0.1, backoff_base=0.1, backoff_cap=0.1)
     scene.bank.stop()
     try:
@@ -141,12 +141,12 @@ def bank_away(scene: Scene) -> ApiAnswer:
         scene.bank.restart()
 
 
-def database_away(scene: Scene) -> ApiAnswer:
+def database_away(scene: Scene) -> ApiResponse:
     scene.patch.setattr("payments.api.authentication.find_caller", fail(OperationalError("refused")))
     return scene.client.post("/payments", BODY)
 
 
-def crowded(scene: Scene) -> ApiAnswer:
+def crowded(scene: Scene) -> ApiResponse:
     scene.settings.BANK_THREADS = 1
     capacity_of.cache_clear()
     with capacity_of("ficmart").threads.reserve():
@@ -155,18 +155,18 @@ def crowded(scene: Scene) -> ApiAnswer:
     return answer
 
 
-def sent_slowly(_scene: Scene) -> ApiAnswer:
+def sent_slowly(_scene: Scene) -> ApiResponse:
     """What the intake hands on when the time is up; `test_server` shows that it is."""
     client = Client(raise_request_exception=False)
-    return ApiAnswer(client.post("/api/v1/payments", **{FAULT: LATE}))  # type: ignore[arg-type]
+    return ApiResponse(client.post("/api/v1/payments", **{FAULT: LATE}))  # type: ignore[arg-type]
 
 
-def not_json(scene: Scene) -> ApiAnswer:
+def not_json(scene: Scene) -> ApiResponse:
     headers = {"Idempotency-Key": "k"}
     return scene.client.call("POST", "/payments", body=b"<a/>", headers=headers, content_type="text/xml")
 
 
-SCENES: dict[str, Callable[[Scene], ApiAnswer]] = {
+SCENES: dict[str, Callable[[Scene], ApiResponse]] = {
     "validation_error": not_valid,
     "idempotency_key_missing": lambda scene: scene.client.post("/payments", BODY, key=None),
     "idempotency_key_invalid": lambda scene: scene.client.post("/payments", BODY, key="a b"),

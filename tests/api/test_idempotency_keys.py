@@ -5,7 +5,7 @@ from typing import Any
 from payments.domain.states import Mode
 from payments.models import IdempotencyKey, Payment
 from payments.usecases.merchants import create_merchant, issue_api_key
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.api_client import CARDS, ApiClient, ApiResponse, order
 from tests.support.simulated_bank import SimulatedBank
 
 NUMBER = CARDS["visa"]["number"]
@@ -13,7 +13,7 @@ PAYMENT = f"/payments/pay_{'0' * 32}"
 POSTS = ["/payments", f"{PAYMENT}/capture", f"{PAYMENT}/void", f"{PAYMENT}/refund"]
 
 
-def is_replay(answer: ApiAnswer) -> bool:
+def is_replay(answer: ApiResponse) -> bool:
     """Whether it is the first request's answer; what a replay is, test_replay.py shows."""
     return answer.headers.get("Idempotent-Replayed") == "true"
 

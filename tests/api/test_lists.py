@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from payments.api.serializers import PageSerializer, PaymentFilterSerializer
 from tests.api.judged import problems_of_query, problems_of_read
-from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.api_client import ApiClient, ApiResponse
 from tests.support.factories import PaymentFactory
 
 BROKEN_CURSORS = [
@@ -24,13 +24,13 @@ def made(count: int, **fields: Any) -> list[str]:
     return [payment.public_id for payment in reversed(payments)]
 
 
-def follow(client: ApiClient, link: str) -> ApiAnswer:
+def follow(client: ApiClient, link: str) -> ApiResponse:
     parts = urlsplit(link)
     query = {name: value for name, (value,) in parse_qs(parts.query).items()}
     return client.get(parts.path.removeprefix("/api/v1"), **query)
 
 
-def ids(answer: ApiAnswer) -> list[str]:
+def ids(answer: ApiResponse) -> list[str]:
     assert answer.status == 200, answer
     return [payment["id"] for payment in answer.json["results"]]
 

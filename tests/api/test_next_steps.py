@@ -9,7 +9,7 @@ from django.db import OperationalError
 from payments.api.problem_examples import problem
 from payments.domain.problems import NEXT_IN_STATE, NEXT_OF_ORDER, ORDER_UNFINISHED, PROBLEMS, Again
 from payments.domain.states import PAYMENT_EDGES, OperationKind, OperationState, PaymentState
-from payments.engine import answers
+from payments.engine import responses
 from tests.support.api_client import ApiClient, order
 from tests.support.factories import OperationFactory, PaymentFactory
 
@@ -144,7 +144,7 @@ class TestNotExecuted:
         for code in ("bank_unavailable", "not_found_at_bank", "found_by_people"):
             payment = PaymentFactory(authorized=True)
             ended = OperationFactory(payment=payment, kind=kind, state=state, outcome_code=code)
-            answer = json.loads(answers.of_operation(payment, ended).body)
+            answer = json.loads(responses.of_operation(payment, ended).body)
             assert answer["code"] == "bank_unavailable", code
             assert ("could not be reached" in answer["detail"]) is (code == "bank_unavailable"), code
 

@@ -16,7 +16,7 @@ from payments.engine import claim
 from payments.engine.capacity import capacity_of
 from payments.models import IdempotencyKey, Operation
 from payments.models.clock import clock_in
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.api_client import CARDS, ApiClient, ApiResponse, order
 from tests.support.at_once import at_once
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
@@ -25,7 +25,7 @@ from tests.support.unguarded import unguarded
 _HEADERS_THAT_MATTER = ("Content-Type", "Location", "Retry-After")
 
 
-def assert_replayed(first: ApiAnswer, again: ApiAnswer) -> None:
+def assert_replayed(first: ApiResponse, again: ApiResponse) -> None:
     assert (again.status, again.body) == (first.status, first.body)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers

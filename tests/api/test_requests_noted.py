@@ -33,7 +33,7 @@ class TestWhatIsNoted:
         live.post(f"/payments/{receipt['id']}/refund")
         assert noted() == []
 
-    def test_is_every_replay_of_a_stored_answer(self, live: ApiClient, bank: SimulatedBank) -> None:
+    def test_is_every_replay_of_a_stored_response(self, live: ApiClient, bank: SimulatedBank) -> None:
         body = order()
         first = live.post("/payments", body, key="k")
         again = live.post("/payments", body, key="k")
@@ -128,7 +128,7 @@ class TestWhatIsNoted:
             live.post("/payments", body, key="k")
         with unguarded():
             ApiRequest.objects.filter(pk__in=ApiRequest.objects.values("pk")[:2]).update(
-                answered_at=clock_in(-30 * 86400 - 1)
+                responded_at=clock_in(-30 * 86400 - 1)
             )
         assert request_log.sweep(limit=1) == 1
         assert request_log.sweep(limit=10) == 1

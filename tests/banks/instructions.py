@@ -8,7 +8,7 @@ from urllib3 import HTTPHeaderDict
 
 from payments.banks.base import Instruction
 from payments.banks.ficmart import FicmartBank
-from payments.banks.guarded_http import Answered, Line
+from payments.banks.guarded_http import HttpReply, Line
 from payments.domain.cards import Card
 from payments.domain.replies import NotDone, Reply, Silence
 from payments.domain.states import OperationKind
@@ -68,7 +68,7 @@ MADE = {
 # The bank may still be working on what was given up.
 CUT_OFF = Silence("connection lost", is_over=False)
 GAVE_UP = Silence("timeout", is_over=False)
-CUT_SHORT = Silence("no answer within the bound of an attempt", is_over=False)
+CUT_SHORT = Silence("no reply within the bound of an attempt", is_over=False)
 
 
 def instruction(kind: OperationKind = OperationKind.AUTHORIZE, **fields: Any) -> Instruction:
@@ -97,7 +97,7 @@ class CannedLine:
     def __init__(self, status: int, body: Any, headers: Iterable[str] = ()) -> None:
         pairs = [(name, value) for name, _, value in (line.partition(":") for line in headers)]
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._answered = Answered(status, HTTPHeaderDict(pairs), content)
+        self._answered = HttpReply(status, HTTPHeaderDict(pairs), content)
         self.path = ""
         self.body: Any = None
         self.headers: Mapping[str, str] = {}
@@ -108,7 +108,7 @@ class CannedLine:
         body: bytes,
         *,
         may_send: Callable[[], bool],
-        read: Callable[[Answered], Reply],
+        read: Callable[[HttpReply], Reply],
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         self.path, self.body, self.headers = path, json.loads(body), headers or {}

@@ -71,7 +71,7 @@ class TestAuthorizing:
         with structlog.testing.capture_logs() as logs:
             reply = told(400, {"error_message": f"bad card {CARD.number}"})
         assert reply == BankError(Said.BANK_ERROR, 400)
-        assert logs == [{"event": "acquirer_refused_our_request", "log_level": "error"}]
+        assert logs == [{"event": "acquirer_rejected_our_request", "log_level": "error"}]
 
     def test_whatever_else_it_says_is_silence_beside_which_it_may_work_on(self) -> None:
         for status, body in (

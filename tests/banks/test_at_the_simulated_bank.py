@@ -107,7 +107,7 @@ class TestTrouble:
             (("drop_after", {}), Silence("connection lost"), True),
             (("hang_before", {}), GAVE_UP, False),
             (("hang_after", {}), GAVE_UP, True),
-            (("garbage", {}), Silence("unreadable answer", 200), True),
+            (("garbage", {}), Silence("unreadable reply", 200), True),
             (("garbage", {"status": 204, "body": ""}), Silence("unexpected status", 204), True),
             (
                 ("garbage", {"executed": False, "status": 502}),
@@ -115,7 +115,7 @@ class TestTrouble:
                 False,
             ),
             (("alter", {"amount": 1}), Mismatch(200, "another amount than sent"), True),
-            (("alter", {"status": None}), Silence("incomplete answer", 200), True),
+            (("alter", {"status": None}), Silence("incomplete reply", 200), True),
             (("dribble", {"interval_ms": 10}), CUT_SHORT, True),
             (("database_down", {}), Silence("400 internal_error", 400), False),
             (("database_fails_midway", {}), Decline(Said.INVALID_CARD, 400, "invalid_card"), False),

@@ -143,7 +143,7 @@ class TestAnApproval:
             *("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "10000-01-01T00:00:00Z"),
         ):
             reply = reply_to(200, changed(AUTHORIZE, expires_at=expires_at))
-            assert reply == Silence("answer without an expiry", 200), expires_at
+            assert reply == Silence("reply without an expiry", 200), expires_at
 
     def test_may_say_more_than_we_ask_for(self) -> None:
         body = changed(AUTHORIZE, score=0.93, card={"number": CARD.number}, message="hello")
@@ -196,21 +196,21 @@ class TestAnIncompleteApproval:
 
     def test_of_an_amount_of_one_cent_is_not_made_up_of_a_true(self) -> None:
         reply = reply_to(200, changed(AUTHORIZE, amount=True), amount_minor=1)
-        assert reply == Silence("incomplete answer", 200)
+        assert reply == Silence("incomplete reply", 200)
 
     def test_with_its_amount_as_text_is_unreadable(self) -> None:
-        assert reply_to(200, changed(AUTHORIZE, amount="5000")) == Silence("incomplete answer", 200)
+        assert reply_to(200, changed(AUTHORIZE, amount="5000")) == Silence("incomplete reply", 200)
 
     def test_with_a_reference_that_is_none_is_unreadable(self) -> None:
         not_one = ("", " ", "a b", "a\n", "auth_\u00e9", "x" * 65, "<script>", "a/b", "\x00", 17, "\ud800")
         for kind, reference in product(KINDS, not_one):
             reply = reply_to(200, changed(kind, **{MADE[kind]: reference}), kind)
-            assert reply == Silence("answer without a reference", 200), (kind, reference)
+            assert reply == Silence("reply without a reference", 200), (kind, reference)
 
     def test_that_gives_the_card_back_as_its_reference_is_unreadable(self) -> None:
         for reference in (CARD.number, f"auth_{CARD.number}", "4916-3385-0608-2832", f"x{CARD.number}x"):
             reply = reply_to(200, changed(AUTHORIZE, authorization_id=reference))
-            assert reply == Silence("answer without a reference", 200), reference
+            assert reply == Silence("reply without a reference", 200), reference
 
 
 class TestAnUnreadable200:

@@ -134,7 +134,7 @@ class TestADoubtIsLeft:
         "after the request": (closes_after_reading, Silence("connection lost")),
         "with a reset": (resets_after_reading, CUT_OFF),
         "during the status": (says(b"HTTP/1.1 2"), CUT_OFF),
-        "during the headers": (says(OK + b"Content-Le"), Silence("unreadable answer", 200)),
+        "during the headers": (says(OK + b"Content-Le"), Silence("unreadable reply", 200)),
         "during an error's headers": (
             says(b"HTTP/1.1 400 Bad Request\r\nContent-Le"),
             Silence("unreadable error", 400),
@@ -182,7 +182,7 @@ class TestADoubtIsLeft:
         def fails(*_: Any) -> Reply:
             raise KeyError(CARD.number)
 
-        monkeypatch.setattr("payments.banks.ficmart.read_answer", fails)
+        monkeypatch.setattr("payments.banks.ficmart.read_reply", fails)
         with RawServer(RIGHT) as server, structlog.testing.capture_logs() as logs:
             assert isinstance(send(FicmartBank(server.url, timing)), Silence)
         assert logs == [{"event": "bank_call_failed_unexpectedly", "error": "KeyError", "log_level": "error"}]
@@ -369,7 +369,7 @@ class TestManyThreads:
             for thread in threads:
                 thread.join()
         assert {reply.reason for reply in cut if isinstance(reply, Silence)} == {
-            "no answer within the bound of an attempt"
+            "no reply within the bound of an attempt"
         }
         assert len(replies) > 50
         assert [reply for reply in replies if not isinstance(reply, Approval)] == []

@@ -90,7 +90,7 @@ class TestAReply:
 class TestALongReply:
     def test_is_silence(self, timing: Timing) -> None:
         for body in (RIGHT + b" " * 70_000, b"a" * 10_000_000):
-            assert reply_to(timing, response(200, body)) == Silence("unreadable answer", 200)
+            assert reply_to(timing, response(200, body)) == Silence("unreadable reply", 200)
 
     def test_as_long_as_a_reply_may_be_is_read(self, timing: Timing) -> None:
         longest = RIGHT + b" " * (64 * 1024 - len(RIGHT))
@@ -100,7 +100,7 @@ class TestALongReply:
     def test_that_unpacks_to_gigabytes_is_read_no_further_than_any_other(self, timing: Timing) -> None:
         bomb = gzip.compress(b"a" * 10_000_000)
         raw = response(200, bomb, headers=["Content-Encoding: gzip"])
-        assert reply_to(timing, raw) == Silence("unreadable answer", 200)
+        assert reply_to(timing, raw) == Silence("unreadable reply", 200)
 
     def test_is_not_read_to_its_end(self, timing: Timing) -> None:
         sent = 0

@@ -231,10 +231,10 @@ _KEYS = """
                            AND timestamptz '2025-01-01 00:00Z' + %(last)s * interval '30 s'
 """
 
-# One payment in ten was asked for again, and got the stored answer.
+# One payment in ten was asked for again, and got the stored reply.
 _REQUESTS = """
     INSERT INTO payments_apirequest (
-        payment_id, operation_id, kind, actor, request_id, status, code, is_replay, answered_at
+        payment_id, operation_id, kind, actor, request_id, status, code, is_replay, responded_at
     )
     SELECT md5('payment' || n)::uuid, md5('authorize' || n)::uuid, 'authorize', 'api_key:1',
         'replay-' || n, 201, '', true, timestamptz '2025-01-01 00:00Z' + n * interval '30 s'

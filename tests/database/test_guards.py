@@ -330,27 +330,27 @@ class TestAnAttempt:
                 update(AttemptFactory(unended=True), **columns)
 
 
-ANSWER = {"answer_status": 201, "answer_headers": "{}", "answer_body": b"{}"}
+ANSWER = {"response_status": 201, "response_headers": "{}", "response_body": b"{}"}
 
 
 class TestAnIdempotencyKey:
     def test_keeps_its_answer_to_the_byte(self) -> None:
         for columns in one_by_one(
             [
-                {"answer_status": 402},
-                {"answer_headers": '{"a": "b"}'},
-                {"answer_body": b"{ }"},
+                {"response_status": 402},
+                {"response_headers": '{"a": "b"}'},
+                {"response_body": b"{ }"},
                 {"answer": None},
             ]
         ):
             changed = dict.fromkeys(ANSWER) if "answer" in columns else columns
-            with refuses("an answer stays, to the byte"):
+            with refuses("a response stays, to the byte"):
                 update(IdempotencyKeyFactory(answered=True), **changed)
 
     def test_has_no_answer_before_its_operations_end(self) -> None:
         for state in one_by_one([OPEN, REVIEW, OperationState.NOT_EXECUTED]):
             key = IdempotencyKeyFactory(operation__state=state)
-            with refuses("its operation has no final answer"):
+            with refuses("its operation has no final response"):
                 update(key, **ANSWER)
 
     def test_stays_whose_it_is(self) -> None:
@@ -423,9 +423,9 @@ class TestADiscrepancy:
             update(self._open(), closed_at=datetime.now(UTC))
             judge_at_once()
 
-    def test_of_a_late_answer_is_not_closed_because_its_operation_has_ended(self) -> None:
+    def test_of_a_late_reply_is_not_closed_because_its_operation_has_ended(self) -> None:
         with refuses("nothing has settled it"):
-            update(self._open(OperationState.NOT_EXECUTED, "late_answer"), closed_at=datetime.now(UTC))
+            update(self._open(OperationState.NOT_EXECUTED, "late_reply"), closed_at=datetime.now(UTC))
             judge_at_once()
 
     def test_is_closed_with_its_operation(self) -> None:
@@ -433,8 +433,8 @@ class TestADiscrepancy:
         judge_at_once()
 
     def test_is_closed_by_people(self) -> None:
-        late = self._open(OperationState.NOT_EXECUTED, "late_answer")
-        apply(proposed(late.operation, kind="settle_late_answer"))
+        late = self._open(OperationState.NOT_EXECUTED, "late_reply")
+        apply(proposed(late.operation, kind="settle_late_reply"))
         update(late, closed_at=datetime.now(UTC))
         judge_at_once()
 

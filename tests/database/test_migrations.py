@@ -7,6 +7,6 @@ from django.db.migrations.recorder import MigrationRecorder
 
 
 def test_a_database_of_before_the_first_release_is_refused(db: None) -> None:
-    MigrationRecorder(connection).record_applied("payments", "0002_stored_answers")
+    MigrationRecorder(connection).record_applied("payments", "0002_stored_responses")
     with pytest.raises(CommandError, match="`make reset` deletes it"):
         call_command("migrate", verbosity=0)

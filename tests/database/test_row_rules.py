@@ -99,10 +99,10 @@ class TestAnAnswer:
     def test_is_stored_whole_or_not_at_all(self) -> None:
         for columns, because in one_by_one(
             [
-                ({"answer_status": 201}, "an answer is whole"),
-                ({"answer_headers": "{}", "answer_body": b"{}"}, "an answer is whole"),
+                ({"response_status": 201}, "a response is whole"),
+                ({"response_headers": "{}", "response_body": b"{}"}, "a response is whole"),
                 (
-                    {"answer_status": -1, "answer_headers": "{}", "answer_body": b"{}"},
+                    {"response_status": -1, "response_headers": "{}", "response_body": b"{}"},
                     "its status is out of range",
                 ),
             ]

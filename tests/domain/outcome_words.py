@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from payments.domain.outcomes import (
+    Checks,
     Declined,
     History,
     InDoubt,
@@ -11,13 +12,12 @@ from payments.domain.outcomes import (
     Outcome,
     Rejected,
     Succeeded,
-    Surroundings,
 )
 from payments.domain.replies import ISSUERS, Approval, BankError, Decline, Reply, Said
 from payments.domain.states import OperationKind
 
 EXPIRES_AT = datetime(2026, 11, 28, tzinfo=UTC)
-UNKNOWN = Surroundings()
+UNKNOWN = Checks()
 FRESH = History()
 AFTER_DOUBT = History(any_in_doubt=True)  # the bank's reply to an attempt was a 500
 AFTER_SILENCE = History(any_in_doubt=True, silent=1)

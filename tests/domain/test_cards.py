@@ -14,10 +14,10 @@ from payments.domain.cards import (
     brand_of,
     contains_card_number,
     contains_number,
+    contains_typed_card_number,
     has_expired,
     mask_card_numbers,
     passes_luhn,
-    people_wrote_card_number,
 )
 from payments.domain.ids import PAYMENT_PREFIX, new_id, public_id
 
@@ -136,9 +136,9 @@ class TestFindingANumber:
 
     def test_that_people_wrote_with_commas_bars_and_many_blanks(self) -> None:
         for parted in ("4111,1111,1111,1111", "4111|1111|1111|1111", "4111      1111 ; 1111 : 1111", VISA):
-            assert people_wrote_card_number(f"my card: {parted}!"), parted
+            assert contains_typed_card_number(f"my card: {parted}!"), parted
         for text in ("4111,1111,1111", "4111,1111,1111,1112", "order 50, 11.12.2026"):
-            assert not people_wrote_card_number(text), text
+            assert not contains_typed_card_number(text), text
 
     def test_among_other_digits_in_one_run(self) -> None:
         """The number begins and ends with groups, not with the run."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 from payments.domain.outcomes import (
+    Checks,
     History,
     InDoubt,
     NeedsReview,
@@ -11,14 +12,13 @@ from payments.domain.outcomes import (
     Outcome,
     ReviewReason,
     Succeeded,
-    Surroundings,
     Verdict,
     health_decides,
     meaning_of,
     outcome_of,
 )
 from payments.domain.replies import (
-    NOES,
+    DENIALS,
     BankError,
     Mismatch,
     NotDone,
@@ -43,9 +43,9 @@ from tests.domain.outcome_words import (
     spelled,
 )
 
-HEALTHY = Surroundings(healthy_before=True, healthy_after=True)
+HEALTHY = Checks(healthy_before=True, healthy_after=True)
 NOT_HEALTHY = [
-    Surroundings(healthy_before=before, healthy_after=after)
+    Checks(healthy_before=before, healthy_after=after)
     for before in (True, False, None)
     for after in (True, False, None)
     if not (before and after)
@@ -87,10 +87,10 @@ class TestAProbe:
     AGAIN = History(any_in_doubt=True, silent=1, probed_negative=True)
     NO_SUCH_CARD = says(Said.INVALID_CARD)
 
-    def outcome(self, reply: Reply, history: History = BEFORE, around: Surroundings = HEALTHY) -> Outcome:
+    def outcome(self, reply: Reply, history: History = BEFORE, around: Checks = HEALTHY) -> Outcome:
         return outcome_of(OperationKind.AUTHORIZE, reply, history, around, probe=True)
 
-    def test_finds_the_stored_answer_which_awaits_nothing(self) -> None:
+    def test_finds_the_stored_reply_which_awaits_nothing(self) -> None:
         assert self.outcome(REPLAYED) == Succeeded("ref", expires_at=EXPIRES_AT)
 
     def test_finds_the_answer_to_one_of_several_silent_attempts_which_awaits_the_statement(self) -> None:
@@ -124,7 +124,7 @@ class TestAProbe:
 
     def test_with_any_other_reply_leaves_the_doubt_and_counts_for_nothing(self) -> None:
         replies = (
-            *(says(said) for said in sorted(NOES - {Said.INVALID_CARD})),
+            *(says(said) for said in sorted(DENIALS - {Said.INVALID_CARD})),
             *(NotDone(500, "internal_error"), Silence("400 internal_error", 400), Silence("timeout")),
             *(Mismatch(200, "another amount than sent"), NotSent("refused")),
         )
@@ -150,7 +150,7 @@ class TestAProbe:
     def test_asks_for_health_where_it_counts(self) -> None:
         def decides(reply: Reply, *, before: bool | None) -> bool:
             meaning = meaning_of(OperationKind.AUTHORIZE, reply, AFTER_DOUBT, probe=True)
-            return health_decides(meaning, Surroundings(healthy_before=before))
+            return health_decides(meaning, Checks(healthy_before=before))
 
         for reply in (self.NO_SUCH_CARD, APPROVED):
             assert decides(reply, before=True)

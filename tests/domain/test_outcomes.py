@@ -5,8 +5,9 @@ from itertools import product
 
 import pytest
 
-from payments.domain.meanings import ABOUT_THE_CARD, MEANINGS, PROBE_MEANINGS, Answer
+from payments.domain.meanings import ABOUT_THE_CARD, MEANINGS, PROBE_MEANINGS, ReplyKind
 from payments.domain.outcomes import (
+    Checks,
     Declined,
     History,
     InDoubt,
@@ -15,7 +16,6 @@ from payments.domain.outcomes import (
     Rejected,
     ReviewReason,
     Succeeded,
-    Surroundings,
     health_decides,
     meaning_of,
     outcome_of,
@@ -73,8 +73,8 @@ class Row:
     earlier: bool | None = None
 
     @property
-    def around(self) -> Surroundings:
-        return Surroundings(healthy_after=self.healthy, earlier_answered=self.earlier)
+    def around(self) -> Checks:
+        return Checks(healthy_after=self.healthy, earlier_answered=self.earlier)
 
     def means_for(self, kind: OperationKind) -> str:
         return spelled(outcome_of(kind, self.reply, self.history, self.around))
@@ -123,7 +123,7 @@ TABLE = [
     Row("429", NotDone(429, "slow_down"), FRESH, everywhere(DOUBT)),
     Row("400 internal_error", Silence("400 internal_error", 400), FRESH, everywhere(DOUBT)),
     Row("silence", Silence("timeout"), FRESH, everywhere(DOUBT)),
-    Row("unreadable 200", Silence("unreadable answer", 200), FRESH, everywhere(DOUBT)),
+    Row("unreadable 200", Silence("unreadable reply", 200), FRESH, everywhere(DOUBT)),
     Row("nothing sent", NotSent("refused"), FRESH, everywhere(NOT_EXECUTED)),
     Row("nothing sent after a 500", NotSent("refused"), AFTER_DOUBT, everywhere(DOUBT)),
     Row("nothing sent after silence", NotSent("refused"), AFTER_SILENCE, everywhere(DOUBT)),
@@ -182,8 +182,8 @@ class TestTheTable:
             assert row.means_for(OperationKind.RELEASE) == expected, row.says
 
     def test_has_a_cell_for_every_answer_to_every_kind(self) -> None:
-        assert set(MEANINGS) == {(answer, kind) for answer in Answer for kind in OperationKind}
-        assert set(PROBE_MEANINGS) == set(Answer)
+        assert set(MEANINGS) == {(answer, kind) for answer in ReplyKind for kind in OperationKind}
+        assert set(PROBE_MEANINGS) == set(ReplyKind)
 
     def test_a_success_carries_the_banks_reference_and_the_holds_end(self) -> None:
         outcome = outcome_of(OperationKind.AUTHORIZE, APPROVED, FRESH, UNKNOWN)
@@ -205,7 +205,7 @@ class TestTheTable:
     def test_health_is_asked_for_where_it_decides_and_nowhere_else(self, kind: OperationKind) -> None:
         def decides(reply: Reply, *, healthy_before: bool | None = None) -> bool:
             meaning = meaning_of(kind, reply, FRESH, probe=False)
-            return health_decides(meaning, Surroundings(healthy_before=healthy_before))
+            return health_decides(meaning, Checks(healthy_before=healthy_before))
 
         invalid_card, contradiction = (
             says(Said.INVALID_CARD),
@@ -228,7 +228,7 @@ class TestSilence:
     def test_is_what_may_hide_a_hold(self) -> None:
         for reply in (
             Silence("timeout"),
-            Silence("unreadable answer", 200),
+            Silence("unreadable reply", 200),
             Silence("400 internal_error", 400),
             Mismatch(200, "another amount than sent"),
         ):
@@ -256,7 +256,7 @@ class TestTheStraysThatAreAwaited:
         history = History(any_in_doubt=silent > 0, silent=silent)
 
         def awaited(reply: Reply, *, probe: bool = False) -> int:
-            well = Surroundings(healthy_before=True, healthy_after=True)
+            well = Checks(healthy_before=True, healthy_after=True)
             before = replace(history, probed_negative=probe)
             outcome = outcome_of(OperationKind.AUTHORIZE, reply, before, well, probe=probe)
             assert isinstance(outcome, Succeeded | Declined | NotExecuted)
@@ -276,7 +276,7 @@ class TestTheStraysThatAreAwaited:
 
 class TestTheCardIsSent:
     @pytest.mark.parametrize(
-        "silence", [Silence("timeout"), Silence("400 internal_error", 400), Silence("unreadable answer", 200)]
+        "silence", [Silence("timeout"), Silence("400 internal_error", 400), Silence("unreadable reply", 200)]
     )
     def test_until_two_attempts_were_silent(self, silence: Reply) -> None:
         def is_repeated(kind: OperationKind, history: History, *, probe: bool = False) -> bool:

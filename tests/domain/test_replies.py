@@ -1,15 +1,16 @@
 """Replies: what is kept of one as evidence, and what its word says of an operation."""
 
 from payments.domain.meanings import (
-    Answer,
     Meaning,
-    answer_of,
+    ReplyKind,
+    kind_of_reply,
     says_already,
     says_done,
     says_done_already,
     words_for_done,
 )
 from payments.domain.outcomes import (
+    Checks,
     History,
     InDoubt,
     NeedsReview,
@@ -17,7 +18,6 @@ from payments.domain.outcomes import (
     Outcome,
     ReviewReason,
     Succeeded,
-    Surroundings,
     earlier_ones_decide,
     outcome_of,
 )
@@ -99,7 +99,7 @@ class TestDoneAlready:
     """After a silence of ours: what is deduced, and what only people can find out."""
 
     def outcome(self, kind: OperationKind, said: Said, *, earlier_answered: bool | None) -> Outcome:
-        around = Surroundings(earlier_answered=earlier_answered)
+        around = Checks(earlier_answered=earlier_answered)
         return outcome_of(kind, BankError(said, 400), AFTER_SILENCE, around)
 
     def test_is_a_success_without_a_reference_where_nothing_else_can_have_done_it(self) -> None:
@@ -126,16 +126,16 @@ class TestDoneAlready:
 class TestTheRow:
     def test_of_an_approval_depends_on_the_silent_attempts_before_it(self) -> None:
         anew, replayed = Approval(200, "ref", replayed=False), Approval(200, "ref", replayed=True)
-        assert answer_of(anew) is Answer.APPROVED
-        assert answer_of(anew, silent=1) is Answer.APPROVED_ANEW_AFTER_SILENCE
-        assert [answer_of(replayed, silent=silent) for silent in (0, 1, 2)] == [
-            *(Answer.APPROVED, Answer.APPROVED, Answer.REPLAYED_AFTER_SILENCES)
+        assert kind_of_reply(anew) is ReplyKind.APPROVED
+        assert kind_of_reply(anew, silent=1) is ReplyKind.APPROVED_ANEW_AFTER_SILENCE
+        assert [kind_of_reply(replayed, silent=silent) for silent in (0, 1, 2)] == [
+            *(ReplyKind.APPROVED, ReplyKind.APPROVED, ReplyKind.REPLAYED_AFTER_SILENCES)
         ]
 
     def test_of_done_already_is_its_own_only_where_it_may_be_ours(self) -> None:
         voided = BankError(Said.ALREADY_VOIDED, 400)
-        assert answer_of(voided) is Answer.ANYTHING_ELSE
-        assert answer_of(voided, may_be_ours=True) is Answer.ALREADY_VOIDED_AFTER_SILENCE
+        assert kind_of_reply(voided) is ReplyKind.ANYTHING_ELSE
+        assert kind_of_reply(voided, may_be_ours=True) is ReplyKind.ALREADY_VOIDED_AFTER_SILENCE
 
 
 class TestTheWordsForAnOutcome:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from payments.domain.meanings import ABOUT_THE_CARD, DECLINES, says_already
 from payments.domain.outcomes import (
+    Checks,
     Declined,
     Final,
     History,
@@ -18,15 +19,14 @@ from payments.domain.outcomes import (
     Rejected,
     ReviewReason,
     Succeeded,
-    Surroundings,
     Verdict,
     leaves_doubt,
     outcome_of,
 )
 from payments.domain.replies import (
     ALREADY_DONE,
+    DENIALS,
     ISSUERS,
-    NOES,
     Approval,
     BankError,
     Decline,
@@ -45,7 +45,7 @@ REPLIES: st.SearchStrategy[Reply] = st.one_of(
     st.builds(Silence, st.just("silence"), st.sampled_from([None, 200, 302]), is_over=st.booleans()),
     st.builds(Approval, st.just(200), st.just("ref"), st.booleans()),
     st.builds(Decline, st.sampled_from(sorted(ISSUERS)), st.just(400)),
-    st.builds(BankError, st.sampled_from(sorted(NOES - ISSUERS)), st.just(400)),
+    st.builds(BankError, st.sampled_from(sorted(DENIALS - ISSUERS)), st.just(400)),
     st.builds(NotDone, st.just(500)),
     # What matters most comes often enough to be repeated.
     st.builds(Decline, st.just(Said.INVALID_CARD), st.just(400)),
@@ -59,14 +59,14 @@ class Asked:
     """An attempt, and what is found out about it."""
 
     reply: Reply
-    around: Surroundings
+    around: Checks
     by_probe: bool  # where there is something to probe: an authorize in doubt
     much_later: bool  # than all before: what they count as may be repeated
 
 
 UNSURE = st.sampled_from([True, True, False, None])
 STEPS = st.lists(
-    st.builds(Asked, REPLIES, st.builds(Surroundings, UNSURE, UNSURE, UNSURE), st.booleans(), st.booleans()),
+    st.builds(Asked, REPLIES, st.builds(Checks, UNSURE, UNSURE, UNSURE), st.booleans(), st.booleans()),
     min_size=1,
     max_size=8,
 )
@@ -76,7 +76,7 @@ STEPS = st.lists(
 class Step:
     before: History
     reply: Reply
-    around: Surroundings
+    around: Checks
     is_probe: bool
     outcome: Outcome
 
@@ -272,7 +272,7 @@ def test_every_sequence_of_replies_keeps_the_rules(steps: list[Asked]) -> None:
 
 @given(REPLIES, st.booleans(), st.integers(0, 2))
 def test_more_doubt_never_makes_an_outcome_more_certain(reply: Reply, healthy: bool, silent: int) -> None:
-    around = Surroundings(healthy_after=healthy)
+    around = Checks(healthy_after=healthy)
     certain = outcome_of(OperationKind.AUTHORIZE, reply, History(), around)
     after_doubt = History(any_in_doubt=True, silent=silent)
     doubtful = outcome_of(OperationKind.AUTHORIZE, reply, after_doubt, around)

@@ -15,8 +15,8 @@ from django.conf import settings
 
 from payments.banks import registry
 from payments.banks.base import Instruction
-from payments.banks.ficmart import FicmartBank, read_answer
-from payments.banks.guarded_http import Answered
+from payments.banks.ficmart import FicmartBank, read_reply
+from payments.banks.guarded_http import HttpReply
 from payments.domain.cards import Card
 from payments.domain.replies import Approval, NotSent, Reply, Silence
 from payments.domain.states import OperationKind
@@ -97,16 +97,16 @@ class BankInProcess(FicmartBank):
                 return Silence("connection lost")
             case "fail_before":
                 error = {"error": step.options["code"]}
-                return read_answer(instruction, _answered(step.options["status"], json.dumps(error)))
+                return read_reply(instruction, _answered(step.options["status"], json.dumps(error)))
             case "garbage":
-                return read_answer(instruction, _answered(200, step.options["body"]))
+                return read_reply(instruction, _answered(200, step.options["body"]))
         raise ValueError(f"This bank knows no {step.name}.")
 
     def _executed(self, instruction: Instruction, card: Card | None, *, stored: bool = True) -> Reply:
         if known := self._stored.get(instruction.idempotency_key):
             return known
         if card is not None and len(card.number) == _NOT_A_CARD:
-            return read_answer(instruction, _answered(400, '{"error": "invalid_card"}'))
+            return read_reply(instruction, _answered(400, '{"error": "invalid_card"}'))
         reference = bank_reference(instruction.kind)
         until = datetime.now(UTC) + timedelta(days=7)
         ends = until if instruction.kind is OperationKind.AUTHORIZE else None
@@ -117,8 +117,8 @@ class BankInProcess(FicmartBank):
         return Approval(200, reference, replayed=False, expires_at=ends)
 
 
-def _answered(status: int, body: str) -> Answered:
-    return Answered(status, {}, body.encode())
+def _answered(status: int, body: str) -> HttpReply:
+    return HttpReply(status, {}, body.encode())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from payments.domain.meanings import Answer
+from payments.domain.meanings import ReplyKind
 from payments.domain.states import OperationKind
 from payments.models import Attempt, Operation
 from payments.models.clock import clock_in
@@ -82,35 +82,35 @@ def _a_new_hold(bank: Scripted, at: Endpoint) -> None:
     bank.script(at, "garbage", times=_ALWAYS, executed=False, **options)
 
 
-ANSWERS: dict[Answer, Says] = {
-    Answer.APPROVED: _as_it_pleases,
-    Answer.APPROVED_ANEW_AFTER_SILENCE: silence,
-    Answer.REPLAYED_AFTER_SILENCES: _stored_after_silences,
-    Answer.DECLINED_BY_ISSUER: _error(402, "insufficient_funds"),
-    Answer.INVALID_CARD: _error(400, "invalid_card"),
-    Answer.TROUBLE: _error(500, "internal_error"),
-    Answer.NOTHING_SENT: lambda bank, _: bank.stop(),
-    Answer.AUTHORIZATION_EXPIRED: _error(400, "authorization_expired"),
-    Answer.ALREADY_USED_AFTER_SILENCE: _after_silence("authorization_already_used"),
-    Answer.ALREADY_CAPTURED_AFTER_SILENCE: _after_silence("already_captured"),
-    Answer.ALREADY_VOIDED_AFTER_SILENCE: _after_silence("already_voided"),
-    Answer.ALREADY_REFUNDED_AFTER_SILENCE: _after_silence("already_refunded"),
-    Answer.ANYTHING_ELSE: _error(400, "amount_mismatch"),
+REPLIES: dict[ReplyKind, Says] = {
+    ReplyKind.APPROVED: _as_it_pleases,
+    ReplyKind.APPROVED_ANEW_AFTER_SILENCE: silence,
+    ReplyKind.REPLAYED_AFTER_SILENCES: _stored_after_silences,
+    ReplyKind.DECLINED_BY_ISSUER: _error(402, "insufficient_funds"),
+    ReplyKind.INVALID_CARD: _error(400, "invalid_card"),
+    ReplyKind.TROUBLE: _error(500, "internal_error"),
+    ReplyKind.NOTHING_SENT: lambda bank, _: bank.stop(),
+    ReplyKind.AUTHORIZATION_EXPIRED: _error(400, "authorization_expired"),
+    ReplyKind.ALREADY_USED_AFTER_SILENCE: _after_silence("authorization_already_used"),
+    ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE: _after_silence("already_captured"),
+    ReplyKind.ALREADY_VOIDED_AFTER_SILENCE: _after_silence("already_voided"),
+    ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE: _after_silence("already_refunded"),
+    ReplyKind.ANYTHING_ELSE: _error(400, "amount_mismatch"),
 }
 # What an authorize is answered that is probed later, besides trouble; one silence where it does not matter.
-BEFORE_PROBES: dict[Answer, Says] = dict.fromkeys(Answer, silence) | {
-    Answer.APPROVED: executed_in_silence,
-    Answer.REPLAYED_AFTER_SILENCES: _stored_after_silences,
+BEFORE_PROBES: dict[ReplyKind, Says] = dict.fromkeys(ReplyKind, silence) | {
+    ReplyKind.APPROVED: executed_in_silence,
+    ReplyKind.REPLAYED_AFTER_SILENCES: _stored_after_silences,
 }
 # A probe always comes after a doubt.
-ANSWERS_TO_PROBES: dict[Answer, Says] = ANSWERS | {
-    Answer.APPROVED_ANEW_AFTER_SILENCE: _a_new_hold,
-    Answer.REPLAYED_AFTER_SILENCES: _as_it_pleases,
-    Answer.INVALID_CARD: _as_it_pleases,
-    Answer.ALREADY_USED_AFTER_SILENCE: _error(400, "authorization_already_used"),
-    Answer.ALREADY_CAPTURED_AFTER_SILENCE: _error(400, "already_captured"),
-    Answer.ALREADY_VOIDED_AFTER_SILENCE: _error(400, "already_voided"),
-    Answer.ALREADY_REFUNDED_AFTER_SILENCE: _error(400, "already_refunded"),
+REPLIES_TO_PROBES: dict[ReplyKind, Says] = REPLIES | {
+    ReplyKind.APPROVED_ANEW_AFTER_SILENCE: _a_new_hold,
+    ReplyKind.REPLAYED_AFTER_SILENCES: _as_it_pleases,
+    ReplyKind.INVALID_CARD: _as_it_pleases,
+    ReplyKind.ALREADY_USED_AFTER_SILENCE: _error(400, "authorization_already_used"),
+    ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE: _error(400, "already_captured"),
+    ReplyKind.ALREADY_VOIDED_AFTER_SILENCE: _error(400, "already_voided"),
+    ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE: _error(400, "already_refunded"),
 }
 
 
@@ -157,7 +157,7 @@ class Scene:
 
     def send_in_vain(self, at_first: Says) -> None:
         """No attempt settles it: after the first ones the bank has trouble only, which is no silence."""
-        self.says(at_first, ANSWERS[Answer.TROUBLE])
+        self.says(at_first, REPLIES[ReplyKind.TROUBLE])
         self.send()
         self.bank.clear_script()
 

@@ -11,7 +11,7 @@ from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.conftest import forget_pace
-from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.api_client import ApiClient, ApiResponse
 from tests.support.factories import DiscrepancyFactory
 from tests.support.parts_bank import PartsBank, parts_bank
 from tests.support.simulated_bank import SimulatedBank
@@ -34,16 +34,16 @@ def captured(shop: ApiClient, amount: int = 43700) -> str:
     return path
 
 
-def refund(shop: ApiClient, path: str, amount: int | None = None, key: str = "") -> ApiAnswer:
+def refund(shop: ApiClient, path: str, amount: int | None = None, key: str = "") -> ApiResponse:
     return shop.post(f"{path}/refund", None if amount is None else {"amount": amount}, key=key)
 
 
 def executed_at_the_bank(operation: Operation, reference: str) -> None:
-    """As a late answer tells it of what our books call not executed."""
-    DiscrepancyFactory(kind="late_answer", operation=operation, evidence={"reference": reference})
+    """As a late reply tells it of what our books call not executed."""
+    DiscrepancyFactory(kind="late_reply", operation=operation, evidence={"reference": reference})
 
 
-def no_answer_of(parts: PartsBank, times: int = 1000) -> None:
+def no_reply_of(parts: PartsBank, times: int = 1000) -> None:
     parts.silent = times
 
 
@@ -111,12 +111,12 @@ class TestWhereTheBankTakesFullAmountsOnly:
 class TestWhatIsInDoubt:
     def test_counts_as_spent(self, test_mode: ApiClient, parts: PartsBank) -> None:
         path = captured(test_mode)
-        no_answer_of(parts)
+        no_reply_of(parts)
         assert refund(test_mode, path, 40000).status == 202
         beside = refund(test_mode, path, 3700)
         assert (beside.status, beside.json["code"]) == (409, "operation_in_progress")
         assert violations() == []
-        no_answer_of(parts, 0)
+        no_reply_of(parts, 0)
         let_pass(5 * MINUTES)
         recover_due(within=timedelta(seconds=5))
         assert test_mode.get(path).json["refunded_amount"] == 40000
@@ -127,9 +127,9 @@ class TestWhatIsInDoubt:
 
     def test_is_not_deduced_from_already_refunded(self, test_mode: ApiClient, parts: PartsBank) -> None:
         path = captured(test_mode)
-        no_answer_of(parts)
+        no_reply_of(parts)
         assert refund(test_mode, path, 40000).status == 202
-        no_answer_of(parts, 0)
+        no_reply_of(parts, 0)
         parts.refused = [Said.ALREADY_REFUNDED]
         let_pass(5 * MINUTES)
         recover_due(within=timedelta(seconds=1))

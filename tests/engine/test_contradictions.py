@@ -24,7 +24,7 @@ def instructed(live: ApiClient, verb: str) -> dict[str, Any]:
     return live.captured() if verb == "refund" else live.authorized()
 
 
-def done_without_a_stored_answer(live: ApiClient, bank: SimulatedBank, verb: str) -> dict[str, Any]:
+def done_without_a_stored_reply(live: ApiClient, bank: SimulatedBank, verb: str) -> dict[str, Any]:
     """The bank has executed it, and has lost both its answer and its record of the key."""
     payment = instructed(live, verb)
     endpoint: Any = f"{verb}s"
@@ -47,7 +47,7 @@ class TestDoneAlready:
     def test_after_a_doubt_was_done_by_us_and_its_id_is_unknown(
         self, live: ApiClient, bank: SimulatedBank, verb: str, state: str
     ) -> None:
-        payment = done_without_a_stored_answer(live, bank, verb)
+        payment = done_without_a_stored_reply(live, bank, verb)
         operation = recovered(bank)
         assert (operation.state, operation.bank_reference) == ("SUCCEEDED", "")
         receipt = live.receipt(payment["id"])
@@ -60,7 +60,7 @@ class TestDoneAlready:
     def test_a_capture_after_a_doubt_is_captured_for_certain_but_people_find_its_id(
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
-        payment = done_without_a_stored_answer(live, bank, "capture")
+        payment = done_without_a_stored_reply(live, bank, "capture")
         assert recovered(bank).state == "NEEDS_REVIEW"
         assert Discrepancy.objects.get().kind == "capture_id_unknown"
         receipt = live.receipt(payment["id"])
@@ -206,7 +206,7 @@ class TestAReleaseThatIsContradicted:
 
 
 def _finish_by_hand(operation: Operation) -> None:
-    """As staff would after the bank's written word, which is not the bank's answer."""
+    """As staff would after the bank's written word, which is not the bank's reply."""
     operation.become_not_executed()
     operation.finished_at, operation.outcome_code = operation.created_at, "bank_unavailable"
     with unguarded():

@@ -22,13 +22,13 @@ from payments.models import (
     Payment,
 )
 from tests.engine.statements import counted_statements
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.api_client import CARDS, ApiClient, ApiResponse, order
 from tests.support.at_once import InBackground
 from tests.support.factories import DiscrepancyFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 
-Deed = Callable[[ApiClient], ApiAnswer]
+Deed = Callable[[ApiClient], ApiResponse]
 TABLES: tuple[type[Model], ...] = (
     *(Payment, Operation, Attempt, Event, IdempotencyKey),
     *(LedgerEntry, LedgerPosting),
@@ -39,16 +39,16 @@ _OWN_OF_EACH = re.compile(
 )
 
 
-def authorized(shop: ApiClient) -> ApiAnswer:
+def authorized(shop: ApiClient) -> ApiResponse:
     return shop.post("/payments", order(order_id="o", description="zwölf Äpfel", metadata={"a": "1"}))
 
 
-def declined(shop: ApiClient) -> ApiAnswer:
+def declined(shop: ApiClient) -> ApiResponse:
     return shop.post("/payments", order(order_id="o", card=CARDS["no-funds"]))
 
 
 def step(verb: str, before: Deed, body: Any = None) -> Deed:
-    def after(shop: ApiClient) -> ApiAnswer:
+    def after(shop: ApiClient) -> ApiResponse:
         payment = before(shop).json
         return shop.post(f"/payments/{payment['id']}/{verb}", body)
 
@@ -129,7 +129,7 @@ def test_an_answer_has_the_outcomes_own_time_and_is_replayed_to_the_byte(
     shown = answer.json.get("payment", answer.json)
     operation = Operation.objects.latest("created_at")
     assert datetime.fromisoformat(shown["last_operation"]["at"]) == operation.finished_at
-    assert bytes(IdempotencyKey.objects.get(operation=operation).answer_body or b"") == answer.body
+    assert bytes(IdempotencyKey.objects.get(operation=operation).response_body or b"") == answer.body
     read = live.get(f"/payments/{shown['id']}").json
     assert {**read, "money_moved": ""} == {**shown, "money_moved": ""}
 
@@ -159,7 +159,7 @@ class TestWhatIsNotOrdinary:
         waiting = InBackground(lambda: live.post(f"/payments/{payment['id']}/capture"))
         bank.wait_until_held()
         operation = Operation.objects.get(kind="capture")
-        late = DiscrepancyFactory(kind="late_answer", operation=operation)
+        late = DiscrepancyFactory(kind="late_reply", operation=operation)
         bank.release()
         assert waiting.answer().status == 200
         late = Discrepancy.objects.get(pk=late.pk)

@@ -23,13 +23,13 @@ from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.settings import POSTGRES
-from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.at_once import InBackground
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 
 
-class TestALateAnswer:
+class TestALateReply:
     @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
     def test_is_read_by_whoever_takes_the_operation_over_and_needs_no_bank(
         self, live: ApiClient, bank: SimulatedBank, settings: Any, verb: str
@@ -63,7 +63,7 @@ class TestALateAnswer:
     def test_is_told_as_it_was_recorded_whatever_the_payment_has_become_since(
         self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One key, one final answer: the client whose sender slept gets the one that a retry gets."""
+        """One key, one final response: the client whose sender slept gets the one that a retry gets."""
         payment = live.authorized()
         asleep, woken = threading.Event(), threading.Event()
         send = FicmartBank.send
@@ -123,7 +123,7 @@ class TestACallThatMayStillBeAlive:
 
 
 class TestARetry:
-    def _bounded(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[], ApiAnswer]) -> ApiAnswer:
+    def _bounded(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[], ApiResponse]) -> ApiResponse:
         """The call's answer, unless it goes round in circles."""
         decide, rounds = claim.decide, []
 

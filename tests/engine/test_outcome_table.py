@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Answer, Meaning
+from payments.domain.meanings import MEANINGS, PROBE_MEANINGS, Meaning, ReplyKind
 from payments.domain.states import OperationKind
 from payments.domain.timing import Timing
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.engine.bank_in_process import BankInProcess, bank_in_process
 from tests.engine.outcome_scenarios import (
-    ANSWERS,
-    ANSWERS_TO_PROBES,
     BEFORE_PROBES,
+    REPLIES,
+    REPLIES_TO_PROBES,
     Column,
     Scene,
     ill_health,
@@ -114,159 +114,159 @@ def contradiction(payment: str) -> Cell:
 
 
 # fmt: off
-CELLS: dict[tuple[Answer, Column], Cell] = {
-    (Answer.APPROVED, AUTHORIZE): succeeded("AUTHORIZED"),
-    (Answer.APPROVED, CAPTURE): succeeded("CAPTURED"),
-    (Answer.APPROVED, VOID): succeeded("VOIDED"),
-    (Answer.APPROVED, REFUND): succeeded("REFUNDED"),
-    (Answer.APPROVED, RELEASE): succeeded("EXPIRED"),
+CELLS: dict[tuple[ReplyKind, Column], Cell] = {
+    (ReplyKind.APPROVED, AUTHORIZE): succeeded("AUTHORIZED"),
+    (ReplyKind.APPROVED, CAPTURE): succeeded("CAPTURED"),
+    (ReplyKind.APPROVED, VOID): succeeded("VOIDED"),
+    (ReplyKind.APPROVED, REFUND): succeeded("REFUNDED"),
+    (ReplyKind.APPROVED, RELEASE): succeeded("EXPIRED"),
 
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, AUTHORIZE): succeeded("AUTHORIZED", awaiting=True),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, CAPTURE): succeeded("CAPTURED"),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, VOID): succeeded("VOIDED"),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, REFUND): succeeded("REFUNDED"),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, RELEASE): succeeded("EXPIRED"),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, AUTHORIZE): succeeded("AUTHORIZED", awaiting=True),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, CAPTURE): succeeded("CAPTURED"),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, VOID): succeeded("VOIDED"),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, REFUND): succeeded("REFUNDED"),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, RELEASE): succeeded("EXPIRED"),
 
-    (Answer.REPLAYED_AFTER_SILENCES, AUTHORIZE): found_by_a_probe(),
-    (Answer.REPLAYED_AFTER_SILENCES, CAPTURE): succeeded("CAPTURED"),
-    (Answer.REPLAYED_AFTER_SILENCES, VOID): succeeded("VOIDED"),
-    (Answer.REPLAYED_AFTER_SILENCES, REFUND): succeeded("REFUNDED"),
-    (Answer.REPLAYED_AFTER_SILENCES, RELEASE): succeeded("EXPIRED"),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, AUTHORIZE): found_by_a_probe(),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, CAPTURE): succeeded("CAPTURED"),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, VOID): succeeded("VOIDED"),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, REFUND): succeeded("REFUNDED"),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, RELEASE): succeeded("EXPIRED"),
 
-    (Answer.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED"),
-    (Answer.DECLINED_BY_ISSUER, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.DECLINED_BY_ISSUER, VOID): contradiction("AUTHORIZED"),
-    (Answer.DECLINED_BY_ISSUER, REFUND): contradiction("CAPTURED"),
-    (Answer.DECLINED_BY_ISSUER, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED"),
+    (ReplyKind.DECLINED_BY_ISSUER, CAPTURE): contradiction("AUTHORIZED"),
+    (ReplyKind.DECLINED_BY_ISSUER, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.DECLINED_BY_ISSUER, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.DECLINED_BY_ISSUER, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED"),
-    (Answer.INVALID_CARD, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.INVALID_CARD, VOID): contradiction("AUTHORIZED"),
-    (Answer.INVALID_CARD, REFUND): contradiction("CAPTURED"),
-    (Answer.INVALID_CARD, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED"),
+    (ReplyKind.INVALID_CARD, CAPTURE): contradiction("AUTHORIZED"),
+    (ReplyKind.INVALID_CARD, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.INVALID_CARD, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.INVALID_CARD, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.TROUBLE, AUTHORIZE): in_doubt("PENDING"),
-    (Answer.TROUBLE, CAPTURE): in_doubt("AUTHORIZED"),
-    (Answer.TROUBLE, VOID): in_doubt("AUTHORIZED"),
-    (Answer.TROUBLE, REFUND): in_doubt("CAPTURED"),
-    (Answer.TROUBLE, RELEASE): in_doubt("EXPIRED"),
+    (ReplyKind.TROUBLE, AUTHORIZE): in_doubt("PENDING"),
+    (ReplyKind.TROUBLE, CAPTURE): in_doubt("AUTHORIZED"),
+    (ReplyKind.TROUBLE, VOID): in_doubt("AUTHORIZED"),
+    (ReplyKind.TROUBLE, REFUND): in_doubt("CAPTURED"),
+    (ReplyKind.TROUBLE, RELEASE): in_doubt("EXPIRED"),
 
-    (Answer.NOTHING_SENT, AUTHORIZE): not_sent("NOT_EXECUTED", "FAILED"),
-    (Answer.NOTHING_SENT, CAPTURE): not_sent("NOT_EXECUTED", "AUTHORIZED"),
-    (Answer.NOTHING_SENT, VOID): not_sent("NOT_EXECUTED", "AUTHORIZED"),
-    (Answer.NOTHING_SENT, REFUND): not_sent("NOT_EXECUTED", "CAPTURED"),
-    (Answer.NOTHING_SENT, RELEASE): freed_later("EXPIRED"),
+    (ReplyKind.NOTHING_SENT, AUTHORIZE): not_sent("NOT_EXECUTED", "FAILED"),
+    (ReplyKind.NOTHING_SENT, CAPTURE): not_sent("NOT_EXECUTED", "AUTHORIZED"),
+    (ReplyKind.NOTHING_SENT, VOID): not_sent("NOT_EXECUTED", "AUTHORIZED"),
+    (ReplyKind.NOTHING_SENT, REFUND): not_sent("NOT_EXECUTED", "CAPTURED"),
+    (ReplyKind.NOTHING_SENT, RELEASE): freed_later("EXPIRED"),
 
-    (Answer.AUTHORIZATION_EXPIRED, AUTHORIZE): contradiction("PENDING"),
-    (Answer.AUTHORIZATION_EXPIRED, CAPTURE): ended("REJECTED", "EXPIRED"),
-    (Answer.AUTHORIZATION_EXPIRED, VOID): contradiction("AUTHORIZED"),
-    (Answer.AUTHORIZATION_EXPIRED, REFUND): contradiction("CAPTURED"),
-    (Answer.AUTHORIZATION_EXPIRED, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, CAPTURE): ended("REJECTED", "EXPIRED"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.ALREADY_USED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, VOID): deduced("VOIDED"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, VOID): deduced("VOIDED"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
 
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "capture_id_unknown"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, VOID): deduced("VOIDED"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, VOID): deduced("VOIDED"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): deduced("EXPIRED"),
 
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): deduced("REFUNDED"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, CAPTURE): contradiction("AUTHORIZED"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): deduced("REFUNDED"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, RELEASE): contradiction("EXPIRED"),
 
-    (Answer.ANYTHING_ELSE, AUTHORIZE): contradiction("PENDING"),
-    (Answer.ANYTHING_ELSE, CAPTURE): contradiction("AUTHORIZED"),
-    (Answer.ANYTHING_ELSE, VOID): contradiction("AUTHORIZED"),
-    (Answer.ANYTHING_ELSE, REFUND): contradiction("CAPTURED"),
-    (Answer.ANYTHING_ELSE, RELEASE): contradiction("EXPIRED"),
+    (ReplyKind.ANYTHING_ELSE, AUTHORIZE): contradiction("PENDING"),
+    (ReplyKind.ANYTHING_ELSE, CAPTURE): contradiction("AUTHORIZED"),
+    (ReplyKind.ANYTHING_ELSE, VOID): contradiction("AUTHORIZED"),
+    (ReplyKind.ANYTHING_ELSE, REFUND): contradiction("CAPTURED"),
+    (ReplyKind.ANYTHING_ELSE, RELEASE): contradiction("EXPIRED"),
 }
 # What two probes leave that are both answered so, ten minutes apart.
-PROBED: dict[tuple[Answer, Column], Left] = {
-    (Answer.APPROVED, PROBE): Left("SUCCEEDED", "AUTHORIZED"),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, PROBE): Left("NEEDS_REVIEW", "PENDING", discrepancy="contradiction"),
-    (Answer.REPLAYED_AFTER_SILENCES, PROBE): Left("SUCCEEDED", "AUTHORIZED", awaiting_statement=True),
-    (Answer.DECLINED_BY_ISSUER, PROBE): Left("OPEN", "PENDING"),
-    (Answer.INVALID_CARD, PROBE): Left("NOT_EXECUTED", "FAILED", awaiting_statement=True),
-    (Answer.TROUBLE, PROBE): Left("OPEN", "PENDING"),
-    (Answer.NOTHING_SENT, PROBE): Left("OPEN", "PENDING"),
-    (Answer.AUTHORIZATION_EXPIRED, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
-    (Answer.ANYTHING_ELSE, PROBE): Left("OPEN", "PENDING"),
+PROBED: dict[tuple[ReplyKind, Column], Left] = {
+    (ReplyKind.APPROVED, PROBE): Left("SUCCEEDED", "AUTHORIZED"),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, PROBE): Left("NEEDS_REVIEW", "PENDING", discrepancy="contradiction"),  # noqa: E501
+    (ReplyKind.REPLAYED_AFTER_SILENCES, PROBE): Left("SUCCEEDED", "AUTHORIZED", awaiting_statement=True),
+    (ReplyKind.DECLINED_BY_ISSUER, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.INVALID_CARD, PROBE): Left("NOT_EXECUTED", "FAILED", awaiting_statement=True),
+    (ReplyKind.TROUBLE, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.NOTHING_SENT, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.AUTHORIZATION_EXPIRED, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, PROBE): Left("OPEN", "PENDING"),
+    (ReplyKind.ANYTHING_ELSE, PROBE): Left("OPEN", "PENDING"),
 }
 # A: the silent attempt may have made a hold.
-AFTER_SILENCE: dict[tuple[Answer, Column], Cell] = {
-    (Answer.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
-    (Answer.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
+AFTER_SILENCE: dict[tuple[ReplyKind, Column], Cell] = {
+    (ReplyKind.DECLINED_BY_ISSUER, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
+    (ReplyKind.INVALID_CARD, AUTHORIZE): ended("DECLINED", "DECLINED", awaiting=True),
 }
 # B: an earlier operation may have done it.
-NOT_OURS_FOR_CERTAIN: dict[tuple[Answer, Column], Cell] = {
-    (Answer.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_USED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): for_people("CAPTURED", "not_deducible"),
+NOT_OURS_FOR_CERTAIN: dict[tuple[ReplyKind, Column], Cell] = {
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE): for_people("AUTHORIZED", "not_deducible"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, VOID): for_people("AUTHORIZED", "not_deducible"),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, RELEASE): for_people("EXPIRED", "not_deducible"),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, REFUND): for_people("CAPTURED", "not_deducible"),
 }
-IN_ILL_HEALTH: dict[tuple[Answer, Column], Cell] = {
-    (Answer.INVALID_CARD, AUTHORIZE): in_doubt("PENDING"),
+IN_ILL_HEALTH: dict[tuple[ReplyKind, Column], Cell] = {
+    (ReplyKind.INVALID_CARD, AUTHORIZE): in_doubt("PENDING"),
 }
 # fmt: on
 
 
 ON_THE_WIRE = [
-    (Answer.APPROVED, RELEASE),
-    (Answer.APPROVED_ANEW_AFTER_SILENCE, AUTHORIZE),
-    (Answer.REPLAYED_AFTER_SILENCES, CAPTURE),
-    (Answer.DECLINED_BY_ISSUER, AUTHORIZE),
-    (Answer.INVALID_CARD, AUTHORIZE),
-    (Answer.TROUBLE, REFUND),
-    (Answer.NOTHING_SENT, VOID),
-    (Answer.AUTHORIZATION_EXPIRED, CAPTURE),
-    (Answer.ALREADY_USED_AFTER_SILENCE, VOID),
-    (Answer.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE),
-    (Answer.ALREADY_VOIDED_AFTER_SILENCE, RELEASE),
-    (Answer.ALREADY_REFUNDED_AFTER_SILENCE, REFUND),
-    (Answer.ANYTHING_ELSE, CAPTURE),
+    (ReplyKind.APPROVED, RELEASE),
+    (ReplyKind.APPROVED_ANEW_AFTER_SILENCE, AUTHORIZE),
+    (ReplyKind.REPLAYED_AFTER_SILENCES, CAPTURE),
+    (ReplyKind.DECLINED_BY_ISSUER, AUTHORIZE),
+    (ReplyKind.INVALID_CARD, AUTHORIZE),
+    (ReplyKind.TROUBLE, REFUND),
+    (ReplyKind.NOTHING_SENT, VOID),
+    (ReplyKind.AUTHORIZATION_EXPIRED, CAPTURE),
+    (ReplyKind.ALREADY_USED_AFTER_SILENCE, VOID),
+    (ReplyKind.ALREADY_CAPTURED_AFTER_SILENCE, CAPTURE),
+    (ReplyKind.ALREADY_VOIDED_AFTER_SILENCE, RELEASE),
+    (ReplyKind.ALREADY_REFUNDED_AFTER_SILENCE, REFUND),
+    (ReplyKind.ANYTHING_ELSE, CAPTURE),
 ]
 
 
-def attempts_for(answer: Answer, kind: OperationKind) -> int:
+def attempts_for(answer: ReplyKind, kind: OperationKind) -> int:
     """How many are made until the answer is heard, or nothing is sent any more."""
-    if answer is Answer.REPLAYED_AFTER_SILENCES:
+    if answer is ReplyKind.REPLAYED_AFTER_SILENCES:
         return 2 if kind is AUTHORIZE else 3
     return 2 if "AFTER" in answer.name else 1
 
 
-def entries(cells: dict[tuple[Answer, Column], Any]) -> list[Any]:
+def entries(cells: dict[tuple[ReplyKind, Column], Any]) -> list[Any]:
     return [
         pytest.param(answer, column, left, id=f"{answer.name}-{column}")
         for (answer, column), left in cells.items()
     ]
 
 
-def assert_leaves(cell: Cell, scene: Scene, answer: Answer, *, attempts: int) -> None:
+def assert_leaves(cell: Cell, scene: Scene, answer: ReplyKind, *, attempts: int) -> None:
     """`attempts` is how many it takes to hear the answer once."""
     try:
         scene.send()
     finally:
-        if answer is Answer.NOTHING_SENT:
+        if answer is ReplyKind.NOTHING_SENT:
             scene.bank.restart()
     assert Left.by(scene) == cell.at_first
     assert scene.attempts > attempts if cell.asks_again else scene.attempts == attempts
@@ -277,16 +277,16 @@ def assert_leaves(cell: Cell, scene: Scene, answer: Answer, *, attempts: int) ->
     assert Left.by(scene) == cell.at_last
 
 
-def assert_probe_leaves(left: Left, scene: Scene, answer: Answer) -> None:
+def assert_probe_leaves(left: Left, scene: Scene, answer: ReplyKind) -> None:
     scene.send_in_vain(BEFORE_PROBES[answer])
     assert Left.by(scene) == Left("OPEN", "PENDING")
     for _ in range(2):
         scene.time_passes()
-        scene.says(ANSWERS_TO_PROBES[answer])
+        scene.says(REPLIES_TO_PROBES[answer])
         try:
             recover()
         finally:
-            if answer is Answer.NOTHING_SENT:
+            if answer is ReplyKind.NOTHING_SENT:
                 scene.bank.restart()
     assert Left.by(scene) == left
 
@@ -304,19 +304,19 @@ class TestEveryCell:
         assert set(CELLS) == set(MEANINGS)
         assert set(PROBED) == {(answer, PROBE) for answer in PROBE_MEANINGS}
 
-    @pytest.mark.parametrize("answer", Answer)
+    @pytest.mark.parametrize("answer", ReplyKind)
     def test_leaves_the_operation_and_its_payment_so(
-        self, live: ApiClient, in_process: BankInProcess, answer: Answer
+        self, live: ApiClient, in_process: BankInProcess, answer: ReplyKind
     ) -> None:
         for kind in KINDS:
             scene = Scene(live, in_process, kind)
-            scene.says(ANSWERS[answer])
+            scene.says(REPLIES[answer])
             assert_leaves(CELLS[answer, kind], scene, answer, attempts=attempts_for(answer, kind))
             scene.end()
 
-    @pytest.mark.parametrize("answer", Answer)
+    @pytest.mark.parametrize("answer", ReplyKind)
     def test_of_a_probe_leaves_the_authorize_and_its_payment_so(
-        self, live: ApiClient, in_process: BankInProcess, answer: Answer
+        self, live: ApiClient, in_process: BankInProcess, answer: ReplyKind
     ) -> None:
         assert_probe_leaves(PROBED[answer, PROBE], Scene(live, in_process, AUTHORIZE), answer)
 
@@ -326,17 +326,17 @@ class TestOnTheWire:
 
     @pytest.mark.parametrize(("answer", "kind"), ON_THE_WIRE)
     def test_an_answer_leaves_the_same(
-        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind
+        self, live: ApiClient, bank: SimulatedBank, answer: ReplyKind, kind: OperationKind
     ) -> None:
         scene = Scene(live, bank, kind)
-        scene.says(ANSWERS[answer])
+        scene.says(REPLIES[answer])
         assert_leaves(CELLS[answer, kind], scene, answer, attempts=attempts_for(answer, kind))
 
     @pytest.mark.parametrize(
         "answer", [one for one, _ in PROBED if PROBE_MEANINGS[one] is not Meaning.IN_DOUBT]
     )
     def test_an_answer_to_a_probe_leaves_the_same(
-        self, live: ApiClient, bank: SimulatedBank, answer: Answer
+        self, live: ApiClient, bank: SimulatedBank, answer: ReplyKind
     ) -> None:
         assert_probe_leaves(PROBED[answer, PROBE], Scene(live, bank, AUTHORIZE), answer)
 
@@ -344,25 +344,25 @@ class TestOnTheWire:
 class TestTheConditions:
     @pytest.mark.parametrize(("answer", "kind", "cell"), entries(AFTER_SILENCE))
     def test_a_decline_after_silence_awaits_the_statement(
-        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+        self, live: ApiClient, bank: SimulatedBank, answer: ReplyKind, kind: OperationKind, cell: Cell
     ) -> None:
         scene = Scene(live, bank, kind)
-        scene.says(silence, ANSWERS[answer])
+        scene.says(silence, REPLIES[answer])
         assert_leaves(cell, scene, answer, attempts=2)
 
     @pytest.mark.parametrize(("answer", "kind", "cell"), entries(NOT_OURS_FOR_CERTAIN))
     def test_nothing_is_deduced_where_an_earlier_operation_ended_without_the_banks_answer(
-        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+        self, live: ApiClient, bank: SimulatedBank, answer: ReplyKind, kind: OperationKind, cell: Cell
     ) -> None:
         scene = Scene(live, bank, kind)
         scene.after_one_that_people_ended()
-        scene.says(ANSWERS[answer])
+        scene.says(REPLIES[answer])
         assert_leaves(cell, scene, answer, attempts=2)
 
     @pytest.mark.parametrize(("answer", "kind", "cell"), entries(IN_ILL_HEALTH))
     def test_an_unknown_card_at_a_bank_in_ill_health_is_no_decline(
-        self, live: ApiClient, bank: SimulatedBank, answer: Answer, kind: OperationKind, cell: Cell
+        self, live: ApiClient, bank: SimulatedBank, answer: ReplyKind, kind: OperationKind, cell: Cell
     ) -> None:
         scene = Scene(live, bank, kind)
-        scene.says(ill_health, ANSWERS[answer])
+        scene.says(ill_health, REPLIES[answer])
         assert_leaves(cell, scene, answer, attempts=1)

@@ -1,4 +1,4 @@
-"""What the bank's answers do to operations and payments, fault by fault."""
+"""What the bank's replies do to operations and payments, fault by fault."""
 
 import threading
 from datetime import timedelta
@@ -295,7 +295,7 @@ class TestExpiredHold:
 
 
 class TestDatabaseAway:
-    """Our database is gone between the bank's answer and the outcome, for a moment."""
+    """Our database is gone between the bank's reply and the outcome, for a moment."""
 
     def test_for_a_moment_the_outcome_is_kept_in_memory_and_recorded(
         self, live: ApiClient, bank: SimulatedBank

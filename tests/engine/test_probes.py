@@ -9,7 +9,7 @@ from payments.domain.timing import Timing
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
-from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
@@ -18,7 +18,7 @@ MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 pytestmark = pytest.mark.usefixtures("scripted")
 
 
-def in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool, stored: bool = True) -> ApiAnswer:
+def in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool, stored: bool = True) -> ApiResponse:
     """An authorize whose first attempt was silent, and the later ones in vain; under the key "the-order"."""
     if executed:
         bank.script("authorizations", "drop_after", stored=stored)
@@ -31,7 +31,7 @@ def in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool, stored: bo
     return answer
 
 
-def again(live: ApiClient) -> ApiAnswer:
+def again(live: ApiClient) -> ApiResponse:
     return live.post("/payments", order(order_id="order-1"), key="the-order")
 
 
@@ -48,7 +48,7 @@ def found_not_executed(live: ApiClient, bank: SimulatedBank, **executed: Any) ->
 
 
 class TestAProbe:
-    def test_finds_the_stored_answer_and_adopts_its_hold(self, live: ApiClient, bank: SimulatedBank) -> None:
+    def test_finds_the_stored_reply_and_adopts_its_hold(self, live: ApiClient, bank: SimulatedBank) -> None:
         payment = in_doubt(live, bank, executed=True).json
         assert probe(bank) == 1
         receipt = live.receipt(payment["id"])
@@ -61,7 +61,7 @@ class TestAProbe:
     def test_that_is_silent_is_no_attempt_that_may_have_held(
         self, live: ApiClient, bank: SimulatedBank, in_one_lease: bool
     ) -> None:
-        """One attempt of ours was silent, and the stored answer is its own, however often we asked for it."""
+        """One attempt of ours was silent, and the stored reply is its own, however often we asked for it."""
         bank.script("authorizations", "drop_after")
         bank.script("authorizations", "fail_before", times=1000)
         assert live.post("/payments", order()).status == 202

@@ -52,12 +52,12 @@ class TestNothingIsHeldWhileTheBankIsAsked:
                 read_meanwhile = requests.get(f"{server.url}/api/v1/payments", headers=headers, timeout=10)
             finally:
                 bank.release()
-            answers = [future.result().status_code for future in sent]
+            responses = [future.result().status_code for future in sent]
         assert 0 < len(held) <= 4
         assert [state for state, _ in held if state != "idle"] == []
         assert [began for _, began in held if began is not None] == []
         assert read_meanwhile.status_code == 200
-        assert answers == [201] * 64
+        assert responses == [201] * 64
         assert len(bank.ledger()) == 64
         assert set(bank.max_in_flight().values()) == {1}
 
@@ -196,7 +196,7 @@ class TestTheRequestWaitsBesideIt:
     def test_a_defect_after_the_bank_was_asked_is_answered_unknown_and_stays_open(
         self, live: ApiClient, bank: SimulatedBank
     ) -> None:
-        """The outcome's transaction is undone as a whole; the bank's answer is put down for recovery."""
+        """The outcome's transaction is undone as a whole; the bank's reply is put down for recovery."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "ALTER TABLE payments_event ADD CONSTRAINT broken CHECK (type <> 'payment.authorized')"
@@ -216,7 +216,7 @@ class TestTheRequestWaitsBesideIt:
         self, live: ApiClient, bank: SimulatedBank, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No error of the database's: the outcome could not even be put into words."""
-        monkeypatch.setattr("payments.engine.answers.of_operation", Mock(side_effect=KeyError("a defect")))
+        monkeypatch.setattr("payments.engine.responses.of_operation", Mock(side_effect=KeyError("a defect")))
         assert live.post("/payments", order()).status == 500
         put_down = Attempt.objects.get()
         assert (put_down.is_late, put_down.bank_reference) == (True, bank.ledger()[0].id)
@@ -248,9 +248,7 @@ class TestLease:
         assert (answer.status, answer.json["code"]) == (503, "bank_unavailable")
         assert Attempt.objects.latest("id").result == "not_sent"
 
-    def test_a_late_answer_is_recorded_and_changes_nothing(
-        self, live: ApiClient, bank: SimulatedBank
-    ) -> None:
+    def test_a_late_reply_is_recorded_and_changes_nothing(self, live: ApiClient, bank: SimulatedBank) -> None:
         payment = live.authorized()
         bank.hold("captures")
         waiting = InBackground(lambda: live.post(f"/payments/{payment['id']}/capture"))

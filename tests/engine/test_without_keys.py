@@ -27,7 +27,7 @@ from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.banks.raw_server import port_nobody_listens_on
 from tests.office.decisions.cases import member, not_executed
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient, order
+from tests.support.api_client import CARDS, ApiClient, ApiResponse, order
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
@@ -53,7 +53,7 @@ def calls(acquirer: SimulatedAcquirer) -> list[int | None]:
     return [seen.status for seen in acquirer.requests()]
 
 
-def under_review(answer: ApiAnswer) -> None:
+def under_review(answer: ApiResponse) -> None:
     assert (answer.status, answer.json["pending_operation"]) == (202, "authorize")
     assert (answer.json["state"], answer.json["money_moved"]) == ("PENDING", "unknown")
     assert Operation.objects.get().state == "NEEDS_REVIEW"
@@ -247,7 +247,7 @@ class TestASenderThatHasDied:
         assert calls(acquirer) == []
 
 
-class TestAnAnswerThatComesLate:
+class TestAReplyThatComesLate:
     """Its sender was away for so long that recovery has handed the operation to people."""
 
     @pytest.fixture(autouse=True)
@@ -286,7 +286,7 @@ class TestAnAnswerThatComesLate:
             record_not_executed()
             acquirer.release()
             asked.result()
-        until(lambda: Discrepancy.objects.filter(kind="late_answer", closed_at=None).exists())
+        until(lambda: Discrepancy.objects.filter(kind="late_reply", closed_at=None).exists())
         case = queue()[0]
         assert "executed it, but our books say not executed" in case.why
         assert recovery.recover_due(within=WITHIN) == 0
@@ -351,7 +351,7 @@ class TestOneBankThatStalls:
         assert not capacity_of("ficmart").breaker.is_open
 
 
-def on_a_thread(call: Callable[[], ApiAnswer]) -> ApiAnswer:
+def on_a_thread(call: Callable[[], ApiResponse]) -> ApiResponse:
     assert threading.current_thread() is not threading.main_thread()
     try:
         return call()

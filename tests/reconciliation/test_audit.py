@@ -78,16 +78,16 @@ BROKEN = {
     "success_on_evidence": "UPDATE payments_attempt SET said = 'bank_error' WHERE said = 'approved'",
     "refusal_on_evidence": "UPDATE payments_attempt SET said = 'declined' WHERE said = 'insufficient_funds'",
     "not_executed_on_evidence": "UPDATE payments_attempt SET verdict = '' WHERE verdict <> ''",
-    "no_answer_is_ignored": """
+    "no_reply_is_ignored": """
         UPDATE payments_operation SET state = 'NOT_EXECUTED' WHERE kind = 'refund'""",
-    "late_answers_settle": """
+    "late_replies_settle": """
         UPDATE payments_operation SET due_at = NULL WHERE state = 'NEEDS_REVIEW';
         UPDATE payments_attempt SET is_late = true, said = 'approved', bank_reference = 'cap_1',
             is_replay = false, ended_at = now() - interval '1 day'
         WHERE operation_id IN (SELECT id FROM payments_operation WHERE state = 'NEEDS_REVIEW')""",
-    "no_answer_is_an_orphan": """
+    "orphan_replies_are_settled": """
         INSERT INTO payments_discrepancy (kind, bank, bank_reference, evidence, opened_at)
-        VALUES ('orphan_answer', 'ficmart', 'auth_1', '{"kind": "authorize"}', now())""",
+        VALUES ('orphan_reply', 'ficmart', 'auth_1', '{"kind": "authorize"}', now())""",
     "every_change_has_its_event": "DELETE FROM payments_event WHERE type = 'payment.captured'",
     "every_outcome_has_its_event": "UPDATE payments_event SET evidence = '{}' WHERE type = 'payment.voided'",
     "reviews_are_in_the_queue": "UPDATE payments_discrepancy SET closed_at = now()",
@@ -128,8 +128,8 @@ BROKEN = {
     "events_give_the_payment": """
         UPDATE payments_event SET type = 'payment.voided' WHERE type = 'payment.captured'""",
     "events_are_as_written": "UPDATE payments_event SET actor = 'nobody' WHERE type = 'payment.created'",
-    "final_answers_are_kept": """
-        UPDATE payments_idempotencykey SET answer_status = 500 WHERE answer_status = 402""",
+    "final_responses_are_kept": """
+        UPDATE payments_idempotencykey SET response_status = 500 WHERE response_status = 402""",
 }
 
 

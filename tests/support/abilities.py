@@ -28,7 +28,7 @@ def can_only(patch: pytest.MonkeyPatch, bank: str, *kinds: OperationKind) -> Abi
         knows_keys_for=None,
         probes_without_card=False,
         looks_up=frozenset(),
-        says_how_it_is=False,
+        reports_health=False,
         voids_expired_holds=False,
         statements=frozenset(),
     )

@@ -35,7 +35,7 @@ def order(**changes: Any) -> dict[str, Any]:
     return body | changes
 
 
-class ApiAnswer:
+class ApiResponse:
     """An answer: `status`, `json`, `headers`, `body`."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -55,10 +55,10 @@ class ApiClient:
         self.key = key
         self._client = Client(raise_request_exception=False)
 
-    def get(self, path: str, **query: Any) -> ApiAnswer:
+    def get(self, path: str, **query: Any) -> ApiResponse:
         return self.call("GET", path, query=query)
 
-    def post(self, path: str, body: Any = None, *, key: str | None = "", **headers: str) -> ApiAnswer:
+    def post(self, path: str, body: Any = None, *, key: str | None = "", **headers: str) -> ApiResponse:
         """POST with a new Idempotency-Key, unless one (or None for none) is given."""
         if key is not None:
             headers["Idempotency-Key"] = key or uuid.uuid4().hex
@@ -73,7 +73,7 @@ class ApiClient:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         content_type: str = "application/json",
-    ) -> ApiAnswer:
+    ) -> ApiResponse:
         """Any call. `body` is sent as it is where it is bytes, else as JSON."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
@@ -85,7 +85,7 @@ class ApiClient:
             query_params=query or None,
             headers=sent,
         )
-        answer = ApiAnswer(response)
+        answer = ApiResponse(response)
         assert_documented(method, path, answer)
         return answer
 
@@ -103,7 +103,7 @@ class ApiClient:
         return self._done(self.get(f"/payments/{payment_id}"), 200)
 
     @staticmethod
-    def _done(answer: ApiAnswer, status: int) -> dict[str, Any]:
+    def _done(answer: ApiResponse, status: int) -> dict[str, Any]:
         assert answer.status == status, answer
         receipt: dict[str, Any] = answer.json
         return receipt
@@ -127,7 +127,7 @@ def document() -> dict[str, Any]:
     return loaded
 
 
-def assert_documented(method: str, path: str, answer: ApiAnswer) -> None:
+def assert_documented(method: str, path: str, answer: ApiResponse) -> None:
     """The document describes this status for this call, and the body is of the schema it gives."""
     assert answer.headers.get("X-Request-ID")
     operation = _operation(method, path)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django.db import connection
 
-from tests.support.api_client import ApiAnswer
+from tests.support.api_client import ApiResponse
 
 T = TypeVar("T")
 
@@ -30,16 +30,16 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 class InBackground:
     """A call made on a thread of its own; `answer()` waits for it."""
 
-    def __init__(self, call: Callable[[], ApiAnswer]) -> None:
-        self._answers: list[ApiAnswer] = []
+    def __init__(self, call: Callable[[], ApiResponse]) -> None:
+        self._answers: list[ApiResponse] = []
         self._thread = threading.Thread(target=self._run, args=(call,))
         self._thread.start()
 
-    def answer(self) -> ApiAnswer:
+    def answer(self) -> ApiResponse:
         self._thread.join(timeout=30)
         return self._answers[0]
 
-    def _run(self, call: Callable[[], ApiAnswer]) -> None:
+    def _run(self, call: Callable[[], ApiResponse]) -> None:
         try:
             self._answers.append(call())
         finally:

@@ -338,7 +338,7 @@ class IdempotencyKeyFactory(UnguardedFactory[IdempotencyKey]):
         model = IdempotencyKey
 
     class Params:
-        answered = Trait(answer_status=201, answer_headers=factory.Dict({}), answer_body=b"{}")
+        answered = Trait(response_status=201, response_headers=factory.Dict({}), response_body=b"{}")
 
     operation = SubFactory(OperationFactory)
     merchant = SelfAttribute("operation.payment.merchant")

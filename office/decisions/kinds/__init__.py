@@ -7,13 +7,13 @@ from office.decisions.kinds.record_captured import RecordCaptured
 from office.decisions.kinds.record_not_executed import RecordNotExecuted
 from office.decisions.kinds.record_reference import RecordReference
 from office.decisions.kinds.record_voided import RecordVoided
-from office.decisions.kinds.settle_late_answer import SettleLateAnswer
+from office.decisions.kinds.settle_late_reply import SettleLateReply
 from office.decisions.kinds.void_hold import VoidHold
 from payments.models import Operation
 
 # In the order of their buttons on the page.
 ABOUT_OPERATIONS: tuple[AboutOperation, ...] = (
-    *(RecordReference(), RecordVoided(), RecordCaptured(), RecordNotExecuted(), SettleLateAnswer()),
+    *(RecordReference(), RecordVoided(), RecordCaptured(), RecordNotExecuted(), SettleLateReply()),
 )
 VOID_HOLD = VoidHold()
 _ALL: tuple[DecisionKind, ...] = (*ABOUT_OPERATIONS, VOID_HOLD, *INSTRUCTIONS.values())

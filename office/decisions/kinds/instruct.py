@@ -14,11 +14,11 @@ from office.decisions.permissions import INSTRUCT
 from payments.domain.money import display
 from payments.engine import steps
 from payments.engine.abilities import abilities_of
-from payments.engine.answers import Answer
+from payments.engine.responses import ApiResponse
 from payments.engine.steps import Step
 from payments.models import Discrepancy, Payment, Resolution
 from payments.models.clock import read_clock
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import LATE_REPLY
 from payments.usecases.capture import CAPTURE, capture_payment
 from payments.usecases.refund import REFUND, refund_payment
 from payments.usecases.void import VOID, void_payment
@@ -30,7 +30,7 @@ class Instruct(DecisionKind):
 
     kind: Resolution.Kind
     step: Step
-    use_case: Callable[..., Answer]
+    use_case: Callable[..., ApiResponse]
     becomes: str  # the payment's state then
     moves: str  # what happens to the amount
     rest: str = ""  # what happens to the rest of a partial amount
@@ -47,7 +47,7 @@ class Instruct(DecisionKind):
             return f"The payment's bank does not support {self.kind.value}."
         if not can_proceed(self.step.transition(payment)):
             return f"A payment that is {payment.state} cannot be {self.step.done}."
-        late = Discrepancy.objects.filter(payment=payment, kind=LATE_ANSWER, closed_at=None)
+        late = Discrepancy.objects.filter(payment=payment, kind=LATE_REPLY, closed_at=None)
         done = list(late.values_list("operation__kind", flat=True))
         if done and self.kind not in done:
             return f"The bank executed a {done[0]} that our books do not have. Settle that first."

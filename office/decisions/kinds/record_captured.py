@@ -80,7 +80,7 @@ class RecordCaptured(AboutOperation):
             actor=decided.staff.actor,
             request_id=decided.staff.request_id,
         )
-        conclude.conclude_by_hand(
+        conclude.conclude_by_staff(
             operation_id,
             Succeeded(resolution.reference),
             seen_epoch=1,

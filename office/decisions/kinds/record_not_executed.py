@@ -67,7 +67,7 @@ class NotExecutedForm(ReasonForm):
         # Only replies on the timeline that prove it.
         replies = [
             (
-                f"{Evidence.BANK_ANSWER}:{one.number}",
+                f"{Evidence.BANK_REPLY}:{one.number}",
                 f"The bank's reply to attempt {one.number}: {one.reply}",
             )
             for one in denials(operation)
@@ -120,7 +120,7 @@ class RecordNotExecuted(AboutOperation):
         operation = unfinished(proposal)
         _check_not_called_done(operation)
         match proposal.evidence:
-            case Evidence.BANK_ANSWER:
+            case Evidence.BANK_REPLY:
                 if proposal.attempt not in {one.number for one in denials(operation)}:
                     raise CannotResolve(
                         "That reply does not prove it. It must say that nothing was executed, the bank must "

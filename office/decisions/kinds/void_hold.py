@@ -123,7 +123,7 @@ def _check_forgotten(hold: Found, bank: str) -> None:
 
 def stray_after(bank: str) -> timedelta | None:
     """The age from which a payment can no longer claim a hold at this bank; None if it always can."""
-    lasts = abilities_of(bank).answers_last
+    lasts = abilities_of(bank).replies_kept_for
     return None if lasts is None else lasts + _FORGOTTEN_AFTER
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from office.door import second_factor
 from office.log.staff import Operator
-from payments.domain.cards import people_wrote_card_number
+from payments.domain.cards import contains_typed_card_number
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="why, for the log")
 
     def handle(self, *_args: Any, username: str, reason: str, **_options: Any) -> None:
-        if people_wrote_card_number(reason):
+        if contains_typed_card_number(reason):
             raise CommandError("The reason looks like a card number, and FicPay does not store those.")
         user = get_user_model().objects.filter(username=username).first()
         if user is None:

@@ -13,7 +13,7 @@ WITH payment AS MATERIALIZED (
 operation AS MATERIALIZED (
     SELECT o.id FROM payments_operation o, payment
     WHERE o.id = %(operation_id)s::uuid AND o.state = 'OPEN' AND o.lease_epoch = 1
-        AND (%(kind)s::text = 'authorize' OR NOT has_open_late_answer(payment.id))
+        AND (%(kind)s::text = 'authorize' OR NOT has_open_late_reply(payment.id))
     FOR NO KEY UPDATE OF o NOWAIT
 ),
 moment AS MATERIALIZED (SELECT clock_timestamp() AS at FROM operation),
@@ -71,8 +71,8 @@ posted AS (
 answered AS (
     -- The response was made before its time was known: replace the placeholder.
     UPDATE payments_idempotencykey i SET
-        answer_status = %(status)s, answer_headers = %(headers)s::jsonb,
-        answer_body = convert_to(
+        response_status = %(status)s, response_headers = %(headers)s::jsonb,
+        response_body = convert_to(
             replace(
                 %(body)s::text, %(mark)s::text,
                 to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

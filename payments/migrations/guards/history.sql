@@ -13,7 +13,7 @@ END $$;
 
 CREATE FUNCTION guard_api_request_delete() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.answered_at > clock_timestamp() - interval '30 days' THEN
+    IF OLD.responded_at > clock_timestamp() - interval '30 days' THEN
         RAISE EXCEPTION 'The deletion of request % is refused: requests are kept for 30 days', OLD.id
             USING ERRCODE = 'check_violation';
     END IF;

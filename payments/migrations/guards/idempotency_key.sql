@@ -5,15 +5,15 @@ CREATE FUNCTION rule_broken_by_idempotency_key(k public.payments_idempotencykey)
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN k.mode NOT IN ('live', 'test') THEN 'its mode is unknown'
-        WHEN num_nulls(k.answer_status, k.answer_headers, k.answer_body) NOT IN (0, 3) THEN 'an answer is whole'
-        WHEN k.answer_status < 0 THEN 'its status is out of range'
+        WHEN num_nulls(k.response_status, k.response_headers, k.response_body) NOT IN (0, 3) THEN 'a response is whole'
+        WHEN k.response_status < 0 THEN 'its status is out of range'
     END
 $$;
 
 CREATE FUNCTION guard_idempotency_key_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken text := CASE
-        WHEN NEW.answer_status IS NOT NULL THEN 'there is no answer yet'
+        WHEN NEW.response_status IS NOT NULL THEN 'there is no response yet'
         WHEN NEW.bank_key_retired THEN 'its bank key is in use'
         ELSE public.rule_broken_by_idempotency_key(NEW)
     END;
@@ -32,7 +32,7 @@ CREATE FUNCTION guard_idempotency_key_update() RETURNS trigger LANGUAGE plpgsql 
 DECLARE
     o record;
     is_taken_over constant boolean := OLD.operation_id <> NEW.operation_id;
-    is_answered constant boolean := OLD.answer_status IS NULL AND NEW.answer_status IS NOT NULL;
+    is_answered constant boolean := OLD.response_status IS NULL AND NEW.response_status IS NOT NULL;
     broken text;
 BEGIN
     SELECT state, bank, bank_idempotency_key INTO o
@@ -42,11 +42,11 @@ BEGIN
             IS DISTINCT FROM
             (NEW.id, NEW.merchant_id, NEW.mode, NEW.key, NEW.fingerprint, NEW.fingerprint_key_id)
             THEN 'whose it is, and for which request, stays'
-        WHEN NOT is_answered AND (OLD.answer_status, OLD.answer_headers, OLD.answer_body)
-            IS DISTINCT FROM (NEW.answer_status, NEW.answer_headers, NEW.answer_body)
-            THEN 'an answer stays, to the byte'
+        WHEN NOT is_answered AND (OLD.response_status, OLD.response_headers, OLD.response_body)
+            IS DISTINCT FROM (NEW.response_status, NEW.response_headers, NEW.response_body)
+            THEN 'a response stays, to the byte'
         WHEN is_answered AND (is_taken_over OR o.state NOT IN ('SUCCEEDED', 'DECLINED', 'REJECTED'))
-            THEN 'its operation has no final answer'
+            THEN 'its operation has no final response'
         WHEN is_taken_over AND o.state <> 'NOT_EXECUTED'
             THEN 'only what was not executed is instructed anew'
         WHEN is_taken_over AND NEW.bank_key_retired THEN 'its new bank key is in use'

@@ -41,7 +41,7 @@ END $$;
 CREATE FUNCTION guard_discrepancy_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.operation_id IS NOT NULL
-    AND NOT (NEW.kind <> 'late_answer' AND EXISTS (  -- its operation has ended
+    AND NOT (NEW.kind <> 'late_reply' AND EXISTS (  -- its operation has ended
         SELECT FROM public.payments_operation WHERE id = NEW.operation_id AND finished_at IS NOT NULL
     )) AND NOT EXISTS (  -- another operation has brought it into our books
         SELECT FROM public.payments_operation settled

@@ -50,7 +50,7 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
     assert follower.step() is False
     bank.release()
     bank.wait_until_idle()
-    _wait_for_late_answer(verb)
+    _wait_for_late_reply(verb)
     operation = the_only(verb)
     made = bank.ledger()[-1].id
     assert (operation.state, operation.bank_reference) == ("SUCCEEDED", made)
@@ -65,7 +65,7 @@ def test_a_200_that_sleeps_past_its_lease_settles_what_went_under_review_meanwhi
     assert disagreements(bank, settled=True) == []
 
 
-def _wait_for_late_answer(verb: str) -> None:
+def _wait_for_late_reply(verb: str) -> None:
     wait_for_bank_threads()
     assert Attempt.objects.filter(operation__kind=verb, is_late=True, said="approved").exists()
 
@@ -86,13 +86,13 @@ def test_a_200_that_lies_there_is_read_by_whoever_would_hand_the_operation_over(
     bank.wait_until_held(2)
     bank.release()
     recovery.join(20)
-    _wait_for_late_answer_or_end()
+    _wait_for_late_reply_or_end()
     operation = the_only("capture")
     assert (operation.state, operation.bank_reference) == ("SUCCEEDED", bank.ledger()[-1].id)
     assert violations() == []
 
 
-def _wait_for_late_answer_or_end() -> None:
+def _wait_for_late_reply_or_end() -> None:
     wait_for_bank_threads()
     if the_only("capture").state == "OPEN":
         Operation.objects.filter(kind="capture").update(lease_expires_at=ClockTimestamp(), due_at=None)

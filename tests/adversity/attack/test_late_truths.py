@@ -44,7 +44,7 @@ def test_the_merchants_own_retry_settles_it(
 ) -> None:
     with held(live, bank, verb):
         by_the_banks_word(the_only(verb), kim, lee)
-    assert open_cases() == ["late_answer"]
+    assert open_cases() == ["late_reply"]
     payment = Payment.objects.get()
     assert live.post(f"/payments/{payment.public_id}/{verb}", key="k").status == 200
     assert open_cases() == []
@@ -97,7 +97,7 @@ def test_a_late_word_that_it_is_done_already_is_a_case_too(
     by_the_banks_word(the_only(verb), kim, lee)
     bank.release()
     recovery.join(20)
-    assert open_cases() == ["late_answer"]
+    assert open_cases() == ["late_reply"]
     assert not is_ready(live, payment["order_id"])
     assert f"The bank has executed the {verb}, but our books say it was not executed" in told(the_only(verb))
 
@@ -124,12 +124,12 @@ def test_what_is_recorded_as_voided_and_was_captured_is_settled_with_the_bank(
         by_the_banks_word(the_only("capture"), kim, lee, Kind.RECORD_VOIDED)
     capture = the_only("capture")
     assert Payment.objects.get().state == "VOIDED"
-    assert open_cases() == ["late_answer"]
+    assert open_cases() == ["late_reply"]
     # The order may be paid anew, and is not shipped before somebody has looked at the first payment.
     live.authorized(order_id=order_id)
     assert not is_ready(live, order_id)
     settled = Proposal(
-        Kind.SETTLE_LATE_ANSWER,
+        Kind.SETTLE_LATE_REPLY,
         "they gave it back",
         operation=capture,
         evidence=Evidence.BANK_WORD,
@@ -166,7 +166,7 @@ def test_an_answer_after_the_banks_own_trouble_takes_two(
     recovered(bank)
     capture = the_only("capture")
     answered = capture.attempts.latest("number")
-    proposal = not_executed(capture, Evidence.BANK_ANSWER, attempt=answered.number)
+    proposal = not_executed(capture, Evidence.BANK_REPLY, attempt=answered.number)
     assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
 

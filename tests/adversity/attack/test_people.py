@@ -77,7 +77,7 @@ class TestADenialThatIsNone:
         live.post(f"/payments/{payment['id']}/capture")
         recovered(bank)
         capture = the_only("capture")
-        proposal = not_executed(capture, Evidence.BANK_ANSWER, attempt=denials(capture)[0].number)
+        proposal = not_executed(capture, Evidence.BANK_REPLY, attempt=denials(capture)[0].number)
         assert resolve.propose(kim, proposal).resolution.state == "PROPOSED"
 
 
@@ -141,7 +141,7 @@ class TestAVoidThatTheBankHasDone:
 
 
 @pytest.mark.usefixtures("long_calls")
-class TestAnAnswerThatComesLate:
+class TestAReplyThatComesLate:
     def test_before_people_conclude_keeps_them_from_it(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, settings: Any
     ) -> None:
@@ -176,8 +176,8 @@ class TestAnAnswerThatComesLate:
         bank.release()
         wait_for_bank_threads()
         assert Attempt.objects.get(operation=capture).is_late
-        assert Discrepancy.objects.get(closed_at=None).kind == "late_answer"
-        assert Event.objects.filter(type="late_answer.found").count() == 1
+        assert Discrepancy.objects.get(closed_at=None).kind == "late_reply"
+        assert Event.objects.filter(type="late_reply.found").count() == 1
         assert "The bank has executed the capture, but our books say it was not executed" in told(capture)
         assert not live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
         # As the review queue says: once more, and the bank's reference is recorded.
@@ -232,7 +232,7 @@ class TestAHoldThatIsNotFreed:
         release = the_only("release")
         assert release.state == "NEEDS_REVIEW"
         assert "The bank contradicts our books" in told(release)
-        proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=denials(release)[0].number)
+        proposal = not_executed(release, Evidence.BANK_REPLY, attempt=denials(release)[0].number)
         proposed = resolve.propose(kim, proposal)
         assert proposed.resolution.state == "PROPOSED"
         resolve.approve(lee, proposed.resolution.pk, reason="it seems so")

@@ -15,7 +15,7 @@ from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operati
 from payments.usecases.recovery import recover_due
 from tests.adversity.crash.order_service import OrderService
 from tests.adversity.crash.points import AT_THE_BANK, LAST_STATEMENTS, Instruction, Remains, announcement
-from tests.support.api_client import ApiAnswer, order
+from tests.support.api_client import ApiResponse, order
 from tests.support.bank_books import disagreements
 from tests.support.gateway_server import GatewayServer
 from tests.support.simulated_bank import SimulatedBank
@@ -54,7 +54,7 @@ class Case:
             self.entries_before = len(bank.ledger())
         self.body = self.order if instruction.kind == "authorize" else None
 
-    def ask(self, **headers: str) -> ApiAnswer:
+    def ask(self, **headers: str) -> ApiResponse:
         """The instruction, as first sent and as sent again."""
         return self.order_service.post(self.path, self.body, key=KEY, **headers)
 
@@ -91,7 +91,7 @@ class Case:
         asked = self.instruction
         operation = Operation.objects.filter(kind=asked.kind).first()
         attempts = Attempt.objects.filter(operation__kind=asked.kind).order_by("number")
-        claims = IdempotencyKey.objects.filter(key=KEY).values_list("answer_status", flat=True)
+        claims = IdempotencyKey.objects.filter(key=KEY).values_list("response_status", flat=True)
         state = Payment.objects.values_list("state", flat=True).first()
         before = "PENDING" if operation and asked.states[0] is None else asked.states[0]
         assert state in (before, asked.states[1])
@@ -127,7 +127,7 @@ class Case:
                 return turn
         raise AssertionError("recovery does not come to an end")
 
-    def assert_at_rest(self, answer: ApiAnswer, *, failed: int = 0, awaiting_statement: int = 0) -> None:
+    def assert_at_rest(self, answer: ApiResponse, *, failed: int = 0, awaiting_statement: int = 0) -> None:
         """`answer` is final, the same for ever, and what the bank's ledger says; nothing is left open.
 
         `failed`: the order's payments before this one, which the bank denies. `awaiting_statement`: the
@@ -151,7 +151,7 @@ class Case:
         shown: bool = self.order_service.get(f"/orders/{self.order['order_id']}")["ready_to_ship"]
         return shown
 
-    def _assert_receipts(self, answer: ApiAnswer, failed: int) -> None:
+    def _assert_receipts(self, answer: ApiResponse, failed: int) -> None:
         """What the API shows is what was answered, and exactly what the bank has done."""
         receipt, *others = self.order_service.get("/payments")["results"]
         state = self.instruction.states[1]

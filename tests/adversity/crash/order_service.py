@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from tests.support.api_client import ApiAnswer, assert_documented
+from tests.support.api_client import ApiResponse, assert_documented
 from tests.support.gateway_server import GatewayServer
 
 
@@ -21,13 +21,13 @@ class OrderService:
         assert answer.status == 200, answer
         return answer.json
 
-    def post(self, path: str, body: Any = None, *, key: str, **headers: str) -> ApiAnswer:
+    def post(self, path: str, body: Any = None, *, key: str, **headers: str) -> ApiResponse:
         return self._call("POST", path, body, **{"Idempotency-Key": key, **headers})
 
-    def _call(self, method: str, path: str, body: Any = None, **headers: str) -> ApiAnswer:
+    def _call(self, method: str, path: str, body: Any = None, **headers: str) -> ApiResponse:
         headers["Authorization"] = f"Bearer {self._key}"
         url = f"{self._gateway.url}/api/v1{path}"
         response: Any = requests.request(method, url, json=body, headers=headers, timeout=30)
-        answer = ApiAnswer(response)
+        answer = ApiResponse(response)
         assert_documented(method, path, answer)
         return answer

@@ -31,7 +31,7 @@ class Instruction:
     entry: str  # what it adds to the bank's ledger
     states: tuple[str | None, str]  # the payment's, before and after
     events: tuple[str, str]  # of its intent and of its outcome
-    status: int = 200  # the final answer's
+    status: int = 200  # the final response's
 
     def __str__(self) -> str:
         return self.kind
@@ -66,7 +66,7 @@ class Remains:
 
     operation: str | None = None  # its state
     attempts: tuple[str, ...] = ()  # their results; "" is one without an end
-    claims: tuple[bool, ...] = ()  # of the idempotency key: whether the final answer is stored with it
+    claims: tuple[bool, ...] = ()  # of the idempotency key: whether the final response is stored with it
     is_done: bool = False  # whether the payment has the state it was to get
     events: int = 0  # of the two
     calls: tuple[str | None, ...] = ()  # how the bank's work on each ended; None while it works

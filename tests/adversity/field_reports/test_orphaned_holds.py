@@ -89,7 +89,7 @@ class TestInterruptedAuthorizes:
     def test_orphan_no_hold_whatever_the_bank_had_done_by_then(
         self, live: ApiClient, bank: SimulatedBank, gateway: WarmServer
     ) -> None:
-        """A third is executed although the caller is gone, a third without a stored answer, a third not."""
+        """A third is executed although the caller is gone, a third without a stored reply, a third not."""
         bodies = [order() for _ in range(12)]
         bank.script("authorizations", "hang_before", ignores_hangup=True, times=4)
         bank.script("authorizations", "hang_after", stored=False, times=4)

@@ -140,9 +140,9 @@ def asked_once(decisions: list[Decision]) -> list[str]:
 
 
 def stored_answers() -> dict[tuple[str, str], tuple[int, bytes]]:
-    """The final answers that the gateway has kept, by merchant and key."""
+    """The final responses that the gateway has kept, by merchant and key."""
     return {
-        (one.merchant.slug, one.key): (one.answer_status, bytes(one.answer_body or b""))
-        for one in IdempotencyKey.objects.select_related("merchant").exclude(answer_status=None)
-        if one.answer_status is not None
+        (one.merchant.slug, one.key): (one.response_status, bytes(one.response_body or b""))
+        for one in IdempotencyKey.objects.select_related("merchant").exclude(response_status=None)
+        if one.response_status is not None
     }

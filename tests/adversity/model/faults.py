@@ -22,13 +22,13 @@ class Fault:
     times: int = 1
 
     @property
-    def loses_answers(self) -> bool:
+    def loses_replies(self) -> bool:
         """Whether the bank may execute something and not know it when asked again."""
         return self.step == "lookup_fails" or self.options.get("stored") is False
 
     @property
     def contradicts(self) -> bool:
-        """Whether the bank's answer disagrees with our books, so that people must decide in the end."""
+        """Whether the bank's reply disagrees with our books, so that people must decide in the end."""
         refuses = self.options.get("code") == "authorization_not_found"
         return refuses or self.step in ("database_fails_midway", "alter")
 

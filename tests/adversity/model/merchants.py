@@ -7,7 +7,7 @@ from typing import Any
 from payments.models import IdempotencyKey
 from tests.adversity.model.senders import Died
 from tests.adversity.model.world import on_its_own
-from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.api_client import ApiClient, ApiResponse
 
 _FINAL = (200, 201, 402)
 
@@ -35,7 +35,7 @@ class Known:
 
 
 class Merchants:
-    """The model of idempotency: a key stands for its first request, and has one final answer, to the byte."""
+    """The model of idempotency: a key stands for its first request, and has one final response."""
 
     def __init__(self, clients: dict[str, list[ApiClient]]) -> None:
         self._clients = clients
@@ -51,13 +51,13 @@ class Merchants:
         self._keys += 1
         return f"key-{self._keys}"
 
-    def send(self, ask: Ask, with_key: int = 0) -> ApiAnswer | None:
+    def send(self, ask: Ask, with_key: int = 0) -> ApiResponse | None:
         known = self.known(ask)
         answer = on_its_own(partial(self.post, ask, with_key))
         self.learn(ask, answer, known)
         return answer  # type: ignore[no-any-return]
 
-    def post(self, ask: Ask, with_key: int) -> ApiAnswer | None:
+    def post(self, ask: Ask, with_key: int) -> ApiResponse | None:
         clients = self._clients[ask.merchant]
         try:
             return clients[with_key % len(clients)].post(ask.path, ask.body, key=ask.key)
@@ -67,7 +67,7 @@ class Merchants:
     def known(self, ask: Ask) -> Known:
         return Known(self.claimed.get(ask.scope), self.finals.get(ask.scope))
 
-    def learn(self, ask: Ask, answer: ApiAnswer | None, known: Known) -> None:
+    def learn(self, ask: Ask, answer: ApiResponse | None, known: Known) -> None:
         first, final = known.first, known.final
         claimed = IdempotencyKey.objects.filter(merchant__slug=ask.merchant, key=ask.key).exists()
         if first is not None:

@@ -18,7 +18,7 @@ from payments.usecases.recovery import recover_next
 from reconciliation.services.audit import violations
 from tests.adversity.model.profiles import profile
 from tests.adversity.model.world import together
-from tests.support.api_client import ApiAnswer, ApiClient
+from tests.support.api_client import ApiClient, ApiResponse
 from tests.support.parts_bank import PartsBank, parts_bank
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
@@ -99,7 +99,7 @@ class Parts(RuleBasedStateMachine):
         self.keys[key] = amount
         return key
 
-    def _send(self, key: str) -> ApiAnswer:
+    def _send(self, key: str) -> ApiResponse:
         amount = self.keys[key]
         return self.shop.post(f"{self.path}/refund", None if amount is None else {"amount": amount}, key=key)
 

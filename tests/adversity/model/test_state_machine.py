@@ -1,7 +1,7 @@
 """Random lives of the gateway: merchants, staff, a bank with every fault, dying senders, jumping clocks.
 
 After every step all invariants hold: the audit's rules, the bank's ledger beside our receipts
-(`tests.support.bank_books`, `tests.adversity.model.books`), one call in flight for a key, one final answer
+(`tests.support.bank_books`, `tests.adversity.model.books`), one call in flight for a key, one final response
 for an idempotency key, to the byte. At the end of each life the bank is well, and everything must settle.
 
     pytest tests/adversity/model                            what CI runs: few lives, the same each time
@@ -52,7 +52,7 @@ from tests.adversity.model.senders import Fate
 from tests.adversity.model.staff import StaffAtWork
 from tests.adversity.model.world import World, in_background, on_its_own, together
 from tests.support import api_client
-from tests.support.api_client import CARDS, ApiAnswer, ApiClient, assert_documented
+from tests.support.api_client import CARDS, ApiClient, ApiResponse, assert_documented
 from tests.support.bank_books import disagreements
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
@@ -77,7 +77,7 @@ class Lives(RuleBasedStateMachine):
         self.merchants = Merchants(world.clients)
         self.staff = StaffAtWork()
         self.states: dict[str, str] = {}  # of each payment, as last told
-        self.answers_lost = 0  # how many the bank may have lost
+        self.replies_lost = 0  # how many the bank may have lost
         self.contradicting = False  # whether it has been scripted to disagree with our books
 
     # Clients.
@@ -202,7 +202,7 @@ class Lives(RuleBasedStateMachine):
             for endpoint in ("authorizations", "captures", "voids", "refunds"):
                 bank.script(endpoint, "delay", ms=0, ignores_hangup=True)
         bank.hold(at=at)
-        self.answers_lost += at == "storing" and not ignores_hangup
+        self.replies_lost += at == "storing" and not ignores_hangup
         self.merchants.send(ask)
         if self.world.is_anybody_sending() or bank.waiting():
             self._an_operator_asks()
@@ -303,7 +303,7 @@ class Lives(RuleBasedStateMachine):
         self._the_audit_finds_nothing()
         self._the_bank_agrees()
         self._no_key_is_ever_in_flight_twice()
-        self._a_final_answer_stays()
+        self._a_final_response_stays()
         self._receipts_move_along_the_edges()
         self._what_is_ready_to_ship_is_paid()
 
@@ -317,7 +317,7 @@ class Lives(RuleBasedStateMachine):
         ended = [one for one in self.world.requests() if one.ended == "caller hung up"]
         hung_up = Counter(one.idempotency_key or "" for one in ended)
         found = disagreements(self.world)  # type: ignore[arg-type]
-        found += books.money() + books.holds_of_a_key(excused=self.answers_lost, hung_up=hung_up)
+        found += books.money() + books.holds_of_a_key(excused=self.replies_lost, hung_up=hung_up)
         found += asked_once(self.world.acquirer.decisions())
         assert found == []
 
@@ -325,7 +325,7 @@ class Lives(RuleBasedStateMachine):
         assert set(self.world.max_in_flight().values()) <= {1}
         assert self.world.senders.trespasses == []
 
-    def _a_final_answer_stays(self) -> None:
+    def _a_final_response_stays(self) -> None:
         stored = stored_answers()
         for scope, final in self.merchants.finals.items():
             assert stored.get(scope) == final, scope
@@ -431,7 +431,7 @@ class Lives(RuleBasedStateMachine):
             return
         for fault in faults:
             self.world.bank.script(fault.endpoint, fault.step, times=fault.times, **fault.options)
-            self.answers_lost += fault.times * fault.loses_answers
+            self.replies_lost += fault.times * fault.loses_replies
             self.contradicting |= fault.contradicts
 
     def _heard(self) -> int:
@@ -444,7 +444,7 @@ def _leads(before: str, after: str, edges: set[tuple[Any, Any]]) -> bool:
     return any(one == before and (then == after or _leads(then, after, edges)) for one, then in edges)
 
 
-def _documented(method: str, path: str, answer: ApiAnswer) -> None:
+def _documented(method: str, path: str, answer: ApiResponse) -> None:
     """As for every client. A retry that continues a doubt may be told the answer to the first request."""
     shown = copy(answer)
     if method == "POST" and answer.status in (402, 409, 503):

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from tests.support.api_client import ApiAnswer, ApiClient, assert_documented
+from tests.support.api_client import ApiClient, ApiResponse, assert_documented
 
 
 class RemoteClient(ApiClient):
@@ -24,7 +24,7 @@ class RemoteClient(ApiClient):
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         content_type: str = "application/json",
-    ) -> ApiAnswer:
+    ) -> ApiResponse:
         content = b"" if body is None else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
         if content:
@@ -32,6 +32,6 @@ class RemoteClient(ApiClient):
         response = requests.request(
             method, f"{self._url}/api/v1{path}", data=content, params=query, headers=sent, timeout=60
         )
-        answer = ApiAnswer(response)
+        answer = ApiResponse(response)
         assert_documented(method, path, answer)
         return answer

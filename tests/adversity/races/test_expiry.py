@@ -11,7 +11,7 @@ from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.adversity.races.books import assert_books_agree
 from tests.adversity.races.remote import RemoteClient
-from tests.support.api_client import ApiAnswer
+from tests.support.api_client import ApiResponse
 from tests.support.at_once import at_once
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
@@ -29,7 +29,7 @@ class TestExpiryAgainstCapture:
         let_pass(timedelta(days=7), bank if clocks == "both" else None)
         bank.weather(max_latency_ms=30)
 
-        def capture(payment_id: str) -> ApiAnswer:
+        def capture(payment_id: str) -> ApiResponse:
             time.sleep(random.uniform(0, 0.2))
             return shop.post(f"/payments/{payment_id}/capture")
 

@@ -7,7 +7,7 @@ import pytest
 from payments.models import Event, Operation
 from tests.adversity.races.books import assert_books_agree
 from tests.adversity.races.remote import RemoteClient
-from tests.support.api_client import ApiAnswer
+from tests.support.api_client import ApiResponse
 from tests.support.at_once import at_once
 from tests.support.simulated_bank import SimulatedBank
 
@@ -27,7 +27,7 @@ def instructed(shop: RemoteClient, verb: str) -> str:
     return f"/payments/{payment['id']}"
 
 
-def assert_one_won(answers: list[ApiAnswer]) -> None:
+def assert_one_won(answers: list[ApiResponse]) -> None:
     assert sorted(answer.status for answer in answers) == [200] + [409] * (len(answers) - 1)
     assert {answer.json["code"] for answer in answers if answer.status == 409} <= _BUSY
 

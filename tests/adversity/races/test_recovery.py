@@ -17,7 +17,7 @@ from tests.adversity.doubts import in_doubt
 from tests.adversity.races.books import assert_books_agree
 from tests.adversity.races.remote import RemoteClient
 from tests.conftest import wait_for_bank_threads
-from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.at_once import at_once
 from tests.support.gateway_server import PROJECT, GatewayServer
 from tests.support.simulated_bank import SimulatedBank
@@ -41,7 +41,7 @@ def authorize_in_doubt(live: ApiClient, bank: SimulatedBank, *, executed: bool) 
     return body
 
 
-def retry(client: ApiClient, body: dict[str, Any]) -> ApiAnswer:
+def retry(client: ApiClient, body: dict[str, Any]) -> ApiResponse:
     try:
         return client.post("/payments", body, key=body["order_id"])
     finally:

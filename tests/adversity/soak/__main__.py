@@ -2,7 +2,7 @@
 
 Both banks have bad weather, and act in silence; processes are killed; PostgreSQL stands still for seconds;
 idle transactions hold rows; headers come twice. Then all that ends, every shopper asks until each of its
-instructions has a final answer, and the books are closed. Ends with 1 if money was lost or doubled, a stray
+instructions has a final response, and the books are closed. Ends with 1 if money was lost or doubled, a stray
 hold is not counted, anything is in doubt that is not left to people, or a rule of the books is broken. All on
 a database and banks of its own, with the real bounds of time; only the minutes between two probes, which come
 after the last shopper, are passed by moving the clocks.

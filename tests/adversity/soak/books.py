@@ -24,8 +24,8 @@ from tests.support.simulated_bank import SimulatedBank
 
 EVIDENCE = PROJECT / "var" / "soak"
 _AFTER = {"capture": "CAPTURED", "void": "VOIDED", "refund": "REFUNDED"}
-_TOLD_OF_RECOVERY = ("recovery_passes_over", "recovery_failed", "answer_put_down", "late_answer_adopted")
-_TOLD_OF_RECOVERY += ("answer_not_recorded", "orphan_answer_filed", "database_away", "look_failed")
+_TOLD_OF_RECOVERY = ("recovery_passes_over", "recovery_failed", "reply_put_down", "late_reply_adopted")
+_TOLD_OF_RECOVERY += ("reply_not_recorded", "orphan_reply_filed", "database_away", "look_failed")
 
 
 def may_settle_soon() -> bool:
@@ -61,7 +61,7 @@ def close(bank: SimulatedBank, acquirer: SimulatedAcquirer, tally: Tally, logs: 
     for line in (*tally.wrong, *lost, *wrong, *stuck, *broken):
         print(f"  {line}")
     print("Disturbances:", listed(tally.injected))
-    print("Shoppers got:", listed(tally.answers), f"and {tally.unfinished} no final answer")
+    print("Shoppers got:", listed(tally.answers), f"and {tally.unfinished} no final response")
     _print_recovery(logs)
     _print_bank("ficmart", sum(entry.type == "AUTH_HOLD" for entry in bank.ledger()))
     _print_bank("acquirer", sum(decision.authorized for decision in decisions))

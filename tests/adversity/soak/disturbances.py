@@ -108,7 +108,7 @@ class Disturbances:
         self._tally.inject("stops of PostgreSQL")
 
     def _let_bank_act_in_silence(self) -> None:
-        """A burst of calls that are executed, with no stored answer, most of them with none at all."""
+        """A burst of calls that are executed, with no stored reply, most of them with none at all."""
         endpoint = random.choices(_VERBS, [4, 2, 1, 1])[0]
         times = random.randint(1, 5)
         if random.random() < 0.7:

@@ -1,4 +1,4 @@
-"""Shoppers: each instructs one payment after the other, and asks until the answer is final."""
+"""Shoppers: each instructs one payment after the other, and asks until the response is final."""
 
 import itertools
 import random
@@ -22,7 +22,7 @@ PATIENCE = 15.0
 AT_THE_ACQUIRER = 0.4  # of the orders
 # Each order at the acquirer has an amount of its own: it knows no keys that would tell them apart.
 _amounts = itertools.count(1)
-LOOKED_AT_AGAIN = 10  # of its final answers, as many are asked for once more at the end
+LOOKED_AT_AGAIN = 10  # of its final responses, as many are asked for once more at the end
 
 
 class Gateway(Protocol):
@@ -34,7 +34,7 @@ class Gateway(Protocol):
 
 @dataclass
 class Instruction:
-    """One POST of a shopper's, and its final answer."""
+    """One POST of a shopper's, and its final response."""
 
     path: str
     body: dict[str, Any] | None
@@ -122,7 +122,7 @@ class Shopper(threading.Thread):
                 self._tally.accuse(f"{one.path} was answered {one.final}, and nothing final later: {answer}")
             elif (answer.status_code, answer.content) != one.final:
                 self._tally.accuse(f"{one.path} was answered {one.final}, and later {answer.content!r}")
-            self._tally.answer("final answers asked for once more")
+            self._tally.answer("final responses asked for once more")
 
     def _ask(self, instruction: Instruction) -> dict[str, Any] | None:
         """The receipt, if this answer is final; else after a pause None."""

@@ -15,7 +15,7 @@ class Tally:
     told: dict[str, dict[str, Any]] = field(default_factory=dict)  # payment id -> the last final receipt
     unanswered: dict[str, set[str]] = field(
         default_factory=dict
-    )  # payment id -> verbs without a final answer
+    )  # payment id -> verbs without a final response
     unfinished: int = 0
     wrong: list[str] = field(default_factory=list)  # sentences: what must never happen
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,7 +33,7 @@ class Tally:
             self.wrong.append(sentence)
 
     def tell(self, receipt: dict[str, Any]) -> None:
-        """A client has this receipt as a final answer."""
+        """A client has this receipt as a final response."""
         with self.lock:
             self.told[receipt["id"]] = receipt
 

@@ -158,8 +158,8 @@ def _fail_over(tally: Tally, pooler: Pooler, standby: EmbeddedPostgres) -> None:
     time.sleep(NOTICED_AFTER)
     servers.promote(standby)
     pooler.point_at(servers.socket_directory(standby))
-    promoted, answered = time.monotonic(), _final_answers(tally)
-    while _final_answers(tally) == answered:
+    promoted, answered = time.monotonic(), _final_responses(tally)
+    while _final_responses(tally) == answered:
         if time.monotonic() - promoted > WORKS_AGAIN_WITHIN:
             tally.accuse(f"nothing was answered for {WORKS_AGAIN_WITHIN:.0f} s after the failover")
             break
@@ -184,7 +184,7 @@ def _compare_search(tally: Tally) -> None:
         tally.accuse(f"the search does not know {len(wrong)} payments as they are")
 
 
-def _final_answers(tally: Tally) -> int:
+def _final_responses(tally: Tally) -> int:
     return sum(tally.answers[str(status)] for status in FINAL)
 
 

@@ -39,7 +39,7 @@ class Control:
         self._call("POST", "script", {"endpoint": endpoint, "step": step, "options": options})
 
     def hold(self, at: str, *endpoints: str) -> None:
-        """Hold requests to these endpoints before execution, or between the commit and the stored answer."""
+        """Hold requests to these endpoints before execution, or between the commit and the stored reply."""
         self._call("POST", "hold", {"at": at, "endpoints": endpoints})
 
     def release(self) -> None:

@@ -51,8 +51,8 @@ class TestDatabaseDown:
         control.database_down(False)
         assert [bank.read(path).status_code for path in paths] == [200, 200, 200]
 
-    def test_stored_answers_are_not_found(self, bank: Bank, control: Control) -> None:
-        """Stored answers are not found while the database is down, and are there again after it."""
+    def test_stored_replies_are_not_found(self, bank: Bank, control: Control) -> None:
+        """Stored replies are not found while the database is down, and are there again after it."""
         key = new_key()
         first = bank.authorize(key=key)
         control.database_down(True)

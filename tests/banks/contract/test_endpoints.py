@@ -59,7 +59,7 @@ class TestPost:
         assert type(answer.json()["amount"]) is int
 
     def test_a_first_answer_does_not_claim_to_be_a_replay(self, bank: Bank) -> None:
-        """Only a stored answer comes with `X-Idempotent-Replayed: true`."""
+        """Only a stored reply comes with `X-Idempotent-Replayed: true`."""
         assert not is_replay(bank.authorize())
 
     def test_ids_are_a_prefix_and_a_lower_case_uuid(self, bank: Bank) -> None:

@@ -32,11 +32,11 @@ class TestHangingUp:
         control.wait_until_over(key)
         assert not control.entries(key)
 
-    def test_at_the_commit_it_leaves_a_hold_without_a_stored_answer(
+    def test_at_the_commit_it_leaves_a_hold_without_a_stored_reply(
         self, bank: Bank, control: Control
     ) -> None:
         """When the caller hangs up while the bank is committing, the hold can exist without a stored
-        answer. A replay of one of those makes a second hold, and nothing on the wire shows the first.
+        reply. A replay of one of those makes a second hold, and nothing on the wire shows the first.
         """
         key = new_key()
         control.hold("storing", "authorizations")

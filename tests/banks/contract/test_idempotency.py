@@ -12,7 +12,7 @@ HOUR = 3600
 
 
 class TestReplay:
-    """Same key + same path returns the stored answer with `X-Idempotent-Replayed: true`."""
+    """Same key + same path returns the stored reply with `X-Idempotent-Replayed: true`."""
 
     def test_an_authorization_is_replayed_to_the_byte(self, bank: Bank) -> None:
         _replays(lambda key: bank.authorize(key=key))
@@ -30,7 +30,7 @@ class TestReplay:
         _replays(lambda key: bank.refund(capture, key=key))
 
     def test_another_key_is_another_instruction(self, bank: Bank) -> None:
-        """Only the same key returns the stored answer."""
+        """Only the same key returns the stored reply."""
         first, second = bank.authorize(), bank.authorize()
         assert first.json()["authorization_id"] != second.json()["authorization_id"]
 
@@ -56,7 +56,7 @@ class TestReplay:
         ],
     )
     def test_the_key_is_looked_up_before_the_body_is_read(self, bank: Bank, body: dict[str, Any]) -> None:
-        """A replay with a different, even unreadable, body returns the stored answer."""
+        """A replay with a different, even unreadable, body returns the stored reply."""
         key = new_key()
         first = bank.authorize(key=key)
         again = bank.patiently("POST", "/api/v1/authorizations", key=key, **body)
@@ -64,8 +64,8 @@ class TestReplay:
         assert again.content == first.content
         assert is_replay(again)
 
-    def test_a_stored_answer_outlives_what_it_tells_of(self, bank: Bank) -> None:
-        """The stored answer is returned as it was, although the hold has been voided since."""
+    def test_a_stored_reply_outlives_what_it_tells_of(self, bank: Bank) -> None:
+        """The stored reply is returned as it was, although the hold has been voided since."""
         key = new_key()
         first = bank.authorize(key=key)
         bank.void(first.json()["authorization_id"])
@@ -125,7 +125,7 @@ class TestFailedLookUp:
 
     @pytest.mark.control_plane
     def test_a_replay_whose_look_up_failed_is_executed_as_new(self, bank: Bank, control: Control) -> None:
-        """Even a stored answer does not help then; it is found again by the next replay."""
+        """Even a stored reply does not help then; it is found again by the next replay."""
         key = new_key()
         first = bank.authorize(key=key)
         control.script("authorizations", "lookup_fails")
@@ -138,7 +138,7 @@ class TestFailedLookUp:
 
 @pytest.mark.control_plane
 class TestPurge:
-    """Stored answers are purged after 24 to 25 hours."""
+    """Stored replies are purged after 24 to 25 hours."""
 
     def test_an_answer_is_kept_for_24_hours(self, bank: Bank, control: Control) -> None:
         key = new_key()

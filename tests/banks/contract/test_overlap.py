@@ -97,7 +97,7 @@ def _held_together(
 
 
 def _some_lost(answers: list[requests.Response], id_name: str, codes_of_losers: set[str]) -> bool:
-    """One object was made. Whoever did not make it was told so, or came late and got the stored answer."""
+    """One object was made. Whoever did not make it was told so, or came late and got the stored reply."""
     won = [answer for answer in answers if answer.status_code == 200]
     lost = [answer for answer in answers if answer.status_code != 200]
     assert len({answer.json()[id_name] for answer in won}) == 1

@@ -30,15 +30,15 @@ class TestRandomFailures:
         control.weather(failure_rate=1)
         assert is_random_failure(bank.send("GET", f"/api/v1/authorizations/{hold}"))
 
-    def test_stored_answers_never_fail_at_random(self, bank: Bank) -> None:
-        """Stored answers are returned without weather: twenty in a row, at any failure rate."""
+    def test_stored_replies_never_fail_at_random(self, bank: Bank) -> None:
+        """Stored replies are returned without weather: twenty in a row, at any failure rate."""
         key = new_key()
         bank.authorize(key=key)
         again = [bank.send("POST", "/api/v1/authorizations", data=b"", key=key) for _ in range(20)]
         assert all(is_replay(answer) for answer in again)
 
     @pytest.mark.control_plane
-    def test_stored_answers_are_returned_without_weather(self, bank: Bank, control: Control) -> None:
+    def test_stored_replies_are_returned_without_weather(self, bank: Bank, control: Control) -> None:
         """Neither latency nor failures, even if every new request takes half a minute and fails."""
         key = new_key()
         bank.authorize(key=key)

@@ -58,7 +58,7 @@ class TestAReleaseUnderReview:
         assert asking.ask_again(kim, release.pk, reason="x").endswith("the release is NEEDS_REVIEW.")
         release = Operation.objects.get(kind="release")
         answered = release.attempts.exclude(verdict="").latest("number")
-        proposal = not_executed(release, Evidence.BANK_ANSWER, attempt=answered.number)
+        proposal = not_executed(release, Evidence.BANK_REPLY, attempt=answered.number)
         proposed = resolve.propose(kim, proposal).resolution
         assert resolve.approve(lee, proposed.pk, reason="so it is").is_done
         assert Operation.objects.get(kind="release").state == "NOT_EXECUTED"

@@ -53,9 +53,9 @@ class TestRecordingThatNothingWasExecuted:
         with pytest.raises(CannotResolve, match="Quote"):
             resolve.propose(kim, not_executed(operation, Evidence.BANK_WORD))
         with pytest.raises(CannotResolve, match="That reply does not prove it"):
-            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_REPLY))
         with pytest.raises(CannotResolve, match="That reply does not prove it"):
-            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=1))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_REPLY, attempt=1))
         assert Resolution.objects.count() == 0
 
     @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ class TestRecordingThatNothingWasExecuted:
         answered = operation.attempts.exclude(verdict="").latest("number")
         assert answered.reply == "400 authorization_not_found"
         resolution = resolve.propose(
-            kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number)
+            kim, not_executed(operation, Evidence.BANK_REPLY, attempt=answered.number)
         ).resolution
         assert (resolution.state, resolution.attempt) == ("APPLIED", answered.number)
         ended = Operation.objects.get(pk=operation.pk)
@@ -98,7 +98,7 @@ class TestRecordingThatNothingWasExecuted:
         assert operation.attempts.latest("number").reply == "400 authorization_already_used"
         for attempt in operation.attempts.all():
             with pytest.raises(CannotResolve, match="Record the reference of the capture"):
-                resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=attempt.number))
+                resolve.propose(kim, not_executed(operation, Evidence.BANK_REPLY, attempt=attempt.number))
 
     def test_an_answer_is_worth_nothing_after_a_later_silence(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff
@@ -113,13 +113,13 @@ class TestRecordingThatNothingWasExecuted:
         operation = Operation.objects.get(pk=operation.pk)
         let_pass(5 * MINUTES, bank)
         with pytest.raises(CannotResolve, match="That reply does not prove it"):
-            resolve.propose(kim, not_executed(operation, Evidence.BANK_ANSWER, attempt=answered.number))
+            resolve.propose(kim, not_executed(operation, Evidence.BANK_REPLY, attempt=answered.number))
 
     def test_seen_before_the_bank_was_asked_again_is_outdated(
         self, live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff
     ) -> None:
         operation = lost_capture(live, bank)
-        proposal = not_executed(operation, Evidence.BANK_ANSWER)
+        proposal = not_executed(operation, Evidence.BANK_REPLY)
         asking.ask_again(lee, operation.pk, reason="once more")
         with pytest.raises(Outdated, match="asked about"):
             resolve.propose(kim, proposal)

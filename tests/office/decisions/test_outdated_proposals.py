@@ -25,7 +25,7 @@ from payments.models import (
     standing_proposals,
 )
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import LATE_REPLY
 from payments.usecases.expirations import expire_due
 from tests.office.decisions.cases import lost_capture, recording
 from tests.support.api_client import ApiClient
@@ -98,13 +98,13 @@ class TestAProposalIsOutdatedWithWhatItIsAbout:
         late = OperationFactory(payment=PaymentFactory(captured=True), kind=OperationKind.REFUND)
         with unguarded():
             Operation.objects.filter(pk=late.pk).update(state="NOT_EXECUTED", finished_at=ClockTimestamp())
-        case = Discrepancy.objects.create(kind=LATE_ANSWER, operation=late, payment=late.payment)
+        case = Discrepancy.objects.create(kind=LATE_REPLY, operation=late, payment=late.payment)
         held, taken = PaymentFactory(authorized=True), PaymentFactory(captured=True)
         all_of_them = [
             proposed(Kind.RECORD_REFERENCE, capture, payment=capture.payment, reference="cap_1"),
             proposed(Kind.RECORD_VOIDED, void, payment=void.payment),
             proposed(Kind.RECORD_NOT_EXECUTED, refund, payment=refund.payment),
-            proposed(Kind.SETTLE_LATE_ANSWER, late, payment=late.payment),
+            proposed(Kind.SETTLE_LATE_REPLY, late, payment=late.payment),
             proposed(Kind.VOID_HOLD, reference="auth_stray"),
             proposed(Kind.CAPTURE, payment=held),
             proposed(Kind.REFUND, payment=taken),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from office.decisions.kinds.settle_late_answer import SettledForm
+from office.decisions.kinds.settle_late_reply import SettledForm
 from payments.models import ApiKey, Event, Operation, Payment, Resolution
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
@@ -262,7 +262,7 @@ class TestDeciding:
     ) -> None:
         operation = lost_capture(live, bank)
         address = reverse("admin:payments_record_not_executed", args=[operation.pk])
-        answer = kim.client.post(address, {"evidence": "bank_answer", "confirmed": "yes"}, follow=True)
+        answer = kim.client.post(address, {"evidence": "bank_reply", "confirmed": "yes"}, follow=True)
         assert "This field is required." in text_of(answer.content.decode())
         assert Resolution.objects.count() == 0
 
@@ -330,7 +330,7 @@ class TestDeciding:
         )
         assert Payment.objects.get().state == "CAPTURED"
 
-    def test_what_was_agreed_about_a_late_answer_rests_on_the_banks_word_alone(self) -> None:
+    def test_what_was_agreed_about_a_late_reply_rests_on_the_banks_word_alone(self) -> None:
         given = {"quote": "They gave it back.", "reason": "agreed"}
         assert SettledForm(given | {"evidence": "bank_word"}).is_valid()
         for other in ("statement", "x" * 500, ""):

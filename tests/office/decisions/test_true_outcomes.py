@@ -187,10 +187,10 @@ class TestThePaymentsPage:
         page = reverse("admin:payments_record_voided", args=[capture.pk])
         assert kim.client.get(page).status_code == 404
 
-    def test_of_a_late_answer_offers_only_what_brings_it_into_our_books(self, kim: Member) -> None:
+    def test_of_a_late_reply_offers_only_what_brings_it_into_our_books(self, kim: Member) -> None:
         payment = PaymentFactory(authorized=True)
         capture = OperationFactory(payment=payment, kind=OperationKind.CAPTURE, not_executed=True)
-        Discrepancy.objects.create(kind="late_answer", operation=capture, payment=payment)
+        Discrepancy.objects.create(kind="late_reply", operation=capture, payment=payment)
         shown = kim.read(PAGE, payment.pk)
         assert "The bank has executed the capture, but our books say it was not executed" in shown
         assert "Captured $0.00 recorded; $50.00 according to the bank" in shown

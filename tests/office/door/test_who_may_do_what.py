@@ -67,7 +67,7 @@ MATRIX: dict[str, Door] = {
     f"{_OPERATION}not-executed/": STEP,  # likewise
     f"{_OPERATION}voided/": NO_RECORD,
     f"{_OPERATION}captured/": NO_RECORD,
-    f"{_OPERATION}late-answer/": NO_RECORD,
+    f"{_OPERATION}late-reply/": NO_RECORD,
     f"{_OPERATION}ask-again/": DECISION,
     f"{_OPERATION}take/": STEP,
     f"{_OPERATION}take-over/": (302, APPROVING, 302, APPROVING),

@@ -253,9 +253,9 @@ class TestTimeline:
     ) -> None:
         monkeypatch.setattr(timeline, "REQUESTS_AT_MOST", 2)
         for number in range(2):
-            make_request(captured, status=409 + number, answered_at=after(100 + number))
+            make_request(captured, status=409 + number, responded_at=after(100 + number))
         assert "are not shown" not in superuser.page(captured)
-        make_request(captured, status=422, answered_at=after(102))
+        make_request(captured, status=422, responded_at=after(102))
         assert (
             "09:31:01.000 UTC Payment captured Operation capture Actor api_key:1 Request request-1 "
             "Older API requests are not shown, only the newest 2. "

@@ -18,20 +18,20 @@ from docs.outcomes import (
 )
 from payments.banks import registry
 from payments.banks.base import Bank
-from payments.domain.meanings import Answer, Meaning
+from payments.domain.meanings import Meaning, ReplyKind
 
 LINK = re.compile(r"\[[^\]]+\]\(\.\./([^#)]+)#L(\d+)\)")
 
 
-def cells(bank: Bank) -> list[tuple[Answer, str, str]]:
+def cells(bank: Bank) -> list[tuple[ReplyKind, str, str]]:
     """Every cell of the bank's table: its row, its column and its Markdown."""
     section = PAGE.read_text().partition(f"## {bank.name}\n\n")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
     assert rows[0] == ["reply", *columns_of(bank)]
     found = {row[0]: row[1:] for row in rows[1:]}
     return [
-        (answer, column, cell)
-        for answer, says in rows_of(bank).items()
+        (reply_kind, column, cell)
+        for reply_kind, says in rows_of(bank).items()
         for column, cell in zip(columns_of(bank), found[says], strict=True)
     ]
 
@@ -39,12 +39,12 @@ def cells(bank: Bank) -> list[tuple[Answer, str, str]]:
 @pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.name)
 class TestEachBanksTable:
     def test_has_cells_that_link_to_lines_that_are_about_them(self, bank: Bank) -> None:
-        for answer, column, cell in cells(bank):
+        for reply_kind, column, cell in cells(bank):
             links = LINK.findall(cell)
-            assert links, (answer, column)
+            assert links, (reply_kind, column)
             for path, line in links:
                 linked = (PROJECT / path).read_text().splitlines()[int(line) - 1]
-                assert f"(Answer.{answer.name}, {column.upper()}):" in linked
+                assert f"(ReplyKind.{reply_kind.name}, {column.upper()}):" in linked
 
     def test_has_a_line_for_each_cell(self, bank: Bank) -> None:
         first = {LINK.findall(cell)[0] for _, _, cell in cells(bank)}
@@ -72,10 +72,12 @@ class TestDocument:
         assert PAGE.read_text() == generated, "docs/outcomes.md is not current: make outcomes"
 
     def test_there_are_words_for_everything(self) -> None:
-        assert {answer for bank in BANKS for answer in rows_of(bank)} == set(Answer)
+        assert {reply_kind for bank in BANKS for reply_kind in rows_of(bank)} == set(ReplyKind)
         assert set(MEANS) == set(Meaning)
 
     def test_cannot_be_written_without_a_test_of_each_cell(self) -> None:
-        tests = (PROJECT / TESTS).read_text().replace("(Answer.TROUBLE, VOID)", "(Answer.APPROVED, VOID)")
+        tests = (
+            (PROJECT / TESTS).read_text().replace("(ReplyKind.TROUBLE, VOID)", "(ReplyKind.APPROVED, VOID)")
+        )
         with pytest.raises(CellNotTested, match="TROUBLE, void"):
             document(PAGE.read_text(), tests)

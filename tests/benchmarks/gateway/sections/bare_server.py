@@ -78,7 +78,7 @@ def _fetch(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 def _ask_bank(body: dict[str, Any], key: str) -> dict[str, Any]:
-    """The bank's answer, over a connection of its own."""
+    """The bank's reply, over a connection of its own."""
     content = json.dumps(body).encode()
     head = (
         f"POST /api/v1/authorizations HTTP/1.1\r\nHost: {BANK.netloc}\r\nContent-Type: application/json\r\n"

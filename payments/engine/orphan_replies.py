@@ -1,4 +1,4 @@
-"""Orphan answers: replies of a bank that could not be recorded.
+"""Orphan replies: replies of a bank that could not be recorded.
 
 Either a failover to a lagging standby lost the rows, or the database was away until the lease ended. Such a
 reply is logged with its reference at once. This process keeps it in memory and records it as soon as the
@@ -23,10 +23,10 @@ from payments.domain.states import OperationKind, OperationState, PaymentState
 from payments.engine.leases import Lease
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import ORPHAN_ANSWER
+from payments.models.discrepancies import ORPHAN_REPLY
 from payments.models.guards import database_is_away, waited_in_vain
 
-log = structlog.get_logger("payments.orphan_answers")
+log = structlog.get_logger("payments.orphan_replies")
 _PAUSE = 1.0  # seconds between tries
 _ACTOR = "system"
 
@@ -40,7 +40,7 @@ class _Orphan:
 
 def keep(lease: Lease, reply: Reply, *, record: Callable[[], object]) -> None:
     """Log the reply, and keep trying to record it for as long as this process lives."""
-    log.error("answer_not_recorded", **_told(lease, reply))
+    log.error("reply_not_recorded", **_told(lease, reply))
     _keeper.add(_Orphan(lease, reply, record))
 
 
@@ -57,7 +57,7 @@ class _Keeper:
             self._kept.append(orphan)
             if not self._is_working:
                 self._is_working = True
-                threading.Thread(target=self._work, name="orphan-answers", daemon=True).start()
+                threading.Thread(target=self._work, name="orphan-replies", daemon=True).start()
 
     def _work(self) -> None:
         while True:
@@ -89,7 +89,7 @@ def _is_dealt_with(orphan: _Orphan) -> bool:
             connection.close()
             if database_is_away(error) or waited_in_vain(error):
                 return False
-            log.exception("orphan_answer_failed", **_told(orphan.lease, orphan.reply))
+            log.exception("orphan_reply_failed", **_told(orphan.lease, orphan.reply))
             continue
         return True
     return False
@@ -103,7 +103,7 @@ def _file(orphan: _Orphan) -> None:
     with transaction.atomic(durable=True):
         payment = Payment.objects.filter(pk=lease.payment_id).first() if lease.payment_id else None
         case, is_new = Discrepancy.objects.get_or_create(
-            kind=ORPHAN_ANSWER,
+            kind=ORPHAN_REPLY,
             bank=lease.bank,
             bank_reference=reply.reference,
             defaults={
@@ -116,11 +116,11 @@ def _file(orphan: _Orphan) -> None:
             Event.objects.create(
                 payment=payment,
                 operation=case.operation,
-                type=Event.Type.ORPHAN_ANSWER_FOUND,
+                type=Event.Type.ORPHAN_REPLY_FOUND,
                 actor=_ACTOR,
                 evidence=case.evidence,
             )
-    log.warning("orphan_answer_filed", bank=lease.bank, reference=reply.reference)
+    log.warning("orphan_reply_filed", bank=lease.bank, reference=reply.reference)
 
 
 def _told(lease: Lease, reply: Reply) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def close_settled() -> int:
 
     A retry under the same key has recorded it, staff have, or the hold is freed.
     """
-    opened = Discrepancy.objects.filter(kind=ORPHAN_ANSWER, closed_at=None)
+    opened = Discrepancy.objects.filter(kind=ORPHAN_REPLY, closed_at=None)
     settled = [case.pk for case in opened if _is_settled(case)]
     if not settled:
         return 0

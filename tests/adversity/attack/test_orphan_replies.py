@@ -11,14 +11,14 @@ from django.db import connection
 from django.test import Client
 
 from payments.domain.timing import Timing
-from payments.engine import orphan_answers
+from payments.engine import orphan_replies
 from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
 from tests.adversity.doubts import WITHIN
 from tests.settings import POSTGRES
-from tests.support.api_client import ApiAnswer, ApiClient, order
+from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.at_once import InBackground
 from tests.support.captured_logs import captured_logs
 from tests.support.simulated_bank import SimulatedBank
@@ -47,8 +47,8 @@ def told(log: str, event: str) -> dict[str, Any]:
 
 @contextmanager
 def answered_after(
-    what: Callable[[], None], bank: SimulatedBank, endpoint: Any, call: Callable[[], ApiAnswer]
-) -> Iterator[tuple[ApiAnswer, str]]:
+    what: Callable[[], None], bank: SimulatedBank, endpoint: Any, call: Callable[[], ApiResponse]
+) -> Iterator[tuple[ApiResponse, str]]:
     """The call's answer, and what was logged, where something happens to us while the bank works."""
     bank.hold(endpoint)
     with captured_logs() as lines:
@@ -78,13 +78,13 @@ class TestAnAnswerWhoseRowsAreGone:
             assert (answer.status, answer.json["code"]) == (503, "service_unavailable")
             assert answer.json["money_moved"] == "unknown"
             hold = bank.ledger()[-1].id
-            said = told(log, "answer_not_recorded")
+            said = told(log, "reply_not_recorded")
             assert (said["reference"], said["kind"], said["bank"]) == (hold, "authorize", "ficmart")
-        case = until(lambda: Discrepancy.objects.filter(kind="orphan_answer", closed_at=None).first())
+        case = until(lambda: Discrepancy.objects.filter(kind="orphan_reply", closed_at=None).first())
         assert (case.bank_reference, case.operation, case.payment) == (hold, None, None)
         assert case.evidence["amount"] == 5000
-        assert Event.objects.filter(type="orphan_answer.found").count() == 1
-        assert [one.rule for one in violations()] == ["no_answer_is_an_orphan"]
+        assert Event.objects.filter(type="orphan_reply.found").count() == 1
+        assert [one.rule for one in violations()] == ["orphan_replies_are_settled"]
         assert hold in queue_as_seen_by_support()
 
         again = live.post("/payments", body, key="k")
@@ -102,8 +102,8 @@ class TestAnAnswerWhoseRowsAreGone:
         with answered_after(lambda: lose("capture"), bank, "captures", call) as (answer, log):
             assert (answer.status, answer.json["money_moved"]) == (503, "unknown")
             capture = bank.ledger()[-1].id
-            assert told(log, "answer_not_recorded")["reference"] == capture
-        case = until(lambda: Discrepancy.objects.filter(kind="orphan_answer", closed_at=None).first())
+            assert told(log, "reply_not_recorded")["reference"] == capture
+        case = until(lambda: Discrepancy.objects.filter(kind="orphan_reply", closed_at=None).first())
         assert case.payment is not None
         assert not live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
         assert f"capture of this payment, {capture}, and our database" in explain(case.payment)[-1]
@@ -111,7 +111,7 @@ class TestAnAnswerWhoseRowsAreGone:
 
         assert live.post(f"/payments/{payment['id']}/capture", key="k").status == 200
         assert live.receipt(payment["id"])["bank"]["capture_id"] == capture
-        assert orphan_answers.close_settled() == 1
+        assert orphan_replies.close_settled() == 1
         assert live.get(f"/orders/{payment['order_id']}").json["ready_to_ship"]
         assert violations() == []
 
@@ -155,13 +155,13 @@ def test_an_answer_while_the_database_is_away_until_the_lease_has_ended_is_recor
         try:
             bank.release()
             bank.wait_until_idle()
-            until(lambda: "answer_not_recorded" in lines.getvalue())
+            until(lambda: "reply_not_recorded" in lines.getvalue())
         finally:
             POSTGRES.start()
         assert waiting.answer().status in (202, 503)
         operation = until(lambda: Operation.objects.filter(kind=kind, state="SUCCEEDED").first())
     reference = bank.ledger()[-1].id
-    assert told(lines.getvalue(), "answer_not_recorded")["reference"] == reference
+    assert told(lines.getvalue(), "reply_not_recorded")["reference"] == reference
     assert operation.bank_reference == reference
     assert len(bank.requests()) == asked_before + 1
     assert Payment.objects.get().state == ("AUTHORIZED" if kind == "authorize" else "CAPTURED")

@@ -24,7 +24,7 @@ RETRY_AFTER_SECONDS = 2  # after a 202
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """An HTTP response: status, body bytes and headers."""
 
     status: int
@@ -82,7 +82,7 @@ class RefundMade:
 
 
 @dataclass(frozen=True)
-class Ended:
+class OperationEnd:
     """How an operation ended. `code` says why it did not succeed."""
 
     kind: str
@@ -115,11 +115,13 @@ class Ended:
 
 def receipt_of(payment: PaymentForReceipt) -> dict[str, Any]:
     """The payment's receipt, from what was read with it."""
-    return receipt(payment, payment.pending_kind, Ended.last_of(payment), RefundMade.read_with(payment))
+    return receipt(
+        payment, payment.pending_kind, OperationEnd.last_of(payment), RefundMade.read_with(payment)
+    )
 
 
 def receipt(
-    payment: Payment, pending: str | None, last: Ended | None, refunds: list[RefundMade]
+    payment: Payment, pending: str | None, last: OperationEnd | None, refunds: list[RefundMade]
 ) -> dict[str, Any]:
     """The payment as the API shows it. Amounts in the currency's minor unit, times RFC 3339 in UTC.
 
@@ -176,17 +178,17 @@ def timestamp(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def of_operation(payment: Payment, operation: Operation) -> Answer:
+def of_operation(payment: Payment, operation: Operation) -> ApiResponse:
     """The response to the request that instructed this operation, as it stands."""
     match OperationState(operation.state):
         case OperationState.SUCCEEDED:
             status = 201 if operation.kind == OperationKind.AUTHORIZE else 200
-            return Answer(status, _json(_as_it_ended(payment, operation)), _headers(JSON, payment))
+            return ApiResponse(status, _json(_as_it_ended(payment, operation)), _headers(JSON, payment))
         case OperationState.OPEN | OperationState.NEEDS_REVIEW:
             headers = _headers(JSON, payment) | {"Retry-After": str(RETRY_AFTER_SECONDS)}
             refunds = RefundMade.all_of(payment)
             shown = receipt(payment, operation.kind, _ended_before(operation), refunds)
-            return Answer(202, _json(shown), headers)
+            return ApiResponse(202, _json(shown), headers)
         case OperationState.DECLINED:
             return _unsuccessful(
                 payment,
@@ -224,7 +226,7 @@ def _why_not_executed(operation: Operation) -> str:
     return why.format(operation.kind)
 
 
-def of_refusal(refusal: Refused, *, request_id: str) -> Answer:
+def of_refusal(refusal: Refused, *, request_id: str) -> ApiResponse:
     """The response to a request that FicPay refuses."""
     return problem(
         refusal.code,
@@ -250,7 +252,7 @@ def problem(
     money_moved: str = "",
     retry_after: int | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> ApiResponse:
     """A problem document (RFC 9457). Defaults for its code are in `payments.domain.problems`.
 
     `errors` are `{field, code, detail}`, one per invalid field. `writes`: the request could have moved money,
@@ -276,10 +278,10 @@ def problem(
     all_headers = {"Content-Type": PROBLEM, **(headers or {})}
     if wait := retry_after or known.retry_after:
         all_headers["Retry-After"] = str(wait)
-    return Answer(known.status, _json(body), all_headers)
+    return ApiResponse(known.status, _json(body), all_headers)
 
 
-def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: str) -> Answer:
+def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: str) -> ApiResponse:
     return problem(
         code,
         detail=detail,
@@ -292,15 +294,15 @@ def _unsuccessful(payment: Payment, operation: Operation, *, code: str, detail: 
 def _as_it_ended(payment: Payment, operation: Operation) -> dict[str, Any]:
     is_only_one = operation.kind == OperationKind.REFUND and operation.amount_minor == payment.refunded_minor
     refunds = [RefundMade.of(operation)] if is_only_one else RefundMade.all_of(payment)
-    return receipt(payment, None, Ended.of(operation), refunds)
+    return receipt(payment, None, OperationEnd.of(operation), refunds)
 
 
-def _ended_before(operation: Operation) -> Ended | None:
+def _ended_before(operation: Operation) -> OperationEnd | None:
     """How the payment's previous operation ended; None before an authorize."""
     if operation.kind == OperationKind.AUTHORIZE:
         return None
     last = ended_operations().filter(payment=operation.payment_id).first()
-    return Ended.of(last) if last else None
+    return OperationEnd.of(last) if last else None
 
 
 def location(payment: Payment) -> str:

@@ -1,4 +1,4 @@
-"""Late answers, late holds, and the keys under which they were made."""
+"""Late replies, late holds, and the keys under which they were made."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
 
-class TestALateAnswerThatIsAdopted:
+class TestALateReplyThatIsAdopted:
     def test_awaits_the_statement_where_a_later_attempt_was_silent(
         self, live: ApiClient, bank: SimulatedBank, settings: Any
     ) -> None:

@@ -18,7 +18,7 @@ from payments.domain.states import OperationState
 from payments.engine.conclude import Outdated
 from payments.models import Discrepancy, Operation, Resolution
 from payments.models.clock import ClockTimestamp
-from payments.models.discrepancies import LATE_ANSWER
+from payments.models.discrepancies import LATE_REPLY
 
 _NONE_LEFT = "The late reply is already settled."
 
@@ -39,11 +39,11 @@ class SettledForm(ReasonForm):
     field_order = ("quote", "reason")
 
 
-class SettleLateAnswer(AboutOperation):
+class SettleLateReply(AboutOperation):
     """Closes the case. A second person always approves."""
 
-    kind = Kind.SETTLE_LATE_ANSWER
-    route = "late-answer"
+    kind = Kind.SETTLE_LATE_REPLY
+    route = "late-reply"
     button = "Record how it was settled"
     title = "Record how the {} was settled"
     asks_for = SettledForm
@@ -52,7 +52,7 @@ class SettleLateAnswer(AboutOperation):
         return self.is_due(operation)
 
     def is_due(self, operation: Operation) -> bool:
-        return has_late_answer(operation)
+        return has_late_reply(operation)
 
     def is_weak(self, proposal: Proposal) -> bool:
         return True
@@ -77,14 +77,14 @@ class SettleLateAnswer(AboutOperation):
         return "The late reply has been settled."
 
     def apply(self, decided: Decided) -> str:
-        late = Discrepancy.objects.filter(operation=decided.operation, kind=LATE_ANSWER, closed_at=None)
+        late = Discrepancy.objects.filter(operation=decided.operation, kind=LATE_REPLY, closed_at=None)
         if not late.update(closed_at=ClockTimestamp()):
             raise Outdated(_NONE_LEFT)
         return "done."
 
 
-def has_late_answer(operation: Operation) -> bool:
+def has_late_reply(operation: Operation) -> bool:
     """Whether the bank executed what our books call not executed, and nobody has settled that yet."""
     return operation.state in (OperationState.NOT_EXECUTED, OperationState.REJECTED) and any(
-        one.kind == LATE_ANSWER and one.closed_at is None for one in operation.discrepancies.all()
+        one.kind == LATE_REPLY and one.closed_at is None for one in operation.discrepancies.all()
     )
