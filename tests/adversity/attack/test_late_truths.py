@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,6 +11,7 @@ from office.decisions import resolve
 from office.decisions.evidence import CannotResolve, Evidence, Kind, Proposal
 from office.decisions.kinds import needs_second
 from office.log.staff import Staff
+from payments.domain.timing import Timing
 from payments.engine import record
 from payments.models import Discrepancy, Operation, Payment
 from payments.usecases.expirations import expire_due
@@ -40,11 +42,12 @@ def open_cases() -> list[str]:
 
 @pytest.mark.parametrize("verb", ["capture", "void", "refund"])
 def test_the_merchants_own_retry_settles_it(
-    live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, verb: str
+    live: ApiClient, bank: SimulatedBank, kim: Staff, lee: Staff, verb: str, settings: Any
 ) -> None:
     with held(live, bank, verb):
         by_the_banks_word(the_only(verb), kim, lee)
     assert open_cases() == ["late_reply"]
+    settings.BANK_TIMING = Timing()
     payment = Payment.objects.get()
     assert live.post(f"/payments/{payment.public_id}/{verb}", key="k").status == 200
     assert open_cases() == []

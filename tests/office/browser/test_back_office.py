@@ -165,6 +165,7 @@ class TestSupport:
         page.keyboard.type("order-1001")
         page.keyboard.press("Enter")
         page.wait_for_url("**/?q=order-1001")
+        expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
         for _ in range(3):  # Search, Clear, and past the filters
             page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to results")).to_be_focused()

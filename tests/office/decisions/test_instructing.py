@@ -64,7 +64,7 @@ class TestInstructingForTheMerchant:
     ) -> None:
         payment = Payment.objects.get(order_id=live.captured()["order_id"])
         part = Proposal(Kind.REFUND, "x", payment=payment, amount_minor=4999)
-        with pytest.raises(CannotResolve, match=r"only be refunded in full: \$50.00; \$49.99 was asked"):
+        with pytest.raises(CannotResolve, match=r"only be refunded in full: \$50.00; \$49.99 was requested"):
             resolve.propose(kim, part)
 
     def test_a_proposed_refund_of_what_was_refunded_in_part_meanwhile_is_outdated(
