@@ -28,7 +28,7 @@ up: $(INSTALLED) ## start everything in the foreground; Ctrl-C stops it
 demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
 	@exec $(VENV) -m dev.demo
 
-test: $(INSTALLED) ## all tests, on a database and a bank of their own
+test: $(INSTALLED) ## all tests but the long ones, on a database and a bank of their own
 	@exec $(VENV) -m pytest -n 2 --dist worksteal
 
 # `make test` plays the same examples each time; this plays others, and says how to repeat them.

@@ -140,7 +140,7 @@ def sell_and_take_back(client: Client, order_id: str) -> str:
 
 
 def void_before_shipping(client: Client, order_id: str) -> None:
-    chapter("Another order is cancelled before it ships: release the money (void).")
+    chapter("Another order is cancelled before it ships: void the hold.")
     payment = client.instruct("/payments", _order(order_id, GOOD_CARD), "authorize-2")
     expect(payment, "AUTHORIZED")
     expect(client.instruct(f"/payments/{payment['id']}/void", {}, "void-2"), "VOIDED")

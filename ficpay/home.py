@@ -28,7 +28,7 @@ LINKS = {
 PLAIN_HTTP = Fault(
     "permission_denied",
     "FicPay accepts only https:// and did nothing. The API key was sent unencrypted, so replace it.",
-    "Send the request over https://, with a new API key.",
+    "Send the request over https://; the old key was sent unencrypted, so have it replaced.",
 )
 _OTHER_ERRORS = {
     403: "permission_denied",

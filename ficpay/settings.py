@@ -59,9 +59,9 @@ BANK_CLOSES_WHEN_FINISHED = env.bool("BANK_CLOSES_WHEN_FINISHED", False)
 ACQUIRER_URL = env.str("ACQUIRER_URL", "http://localhost:8080").rstrip("/")
 #: Requests that a web process works on at once. Most of the time they wait for a bank.
 REQUEST_THREADS = env.int("FICPAY_REQUEST_THREADS", 384)
-# Banks that stall leave threads for reads.
-#: Calls that a web process may have in flight at each bank. The sum over all banks must stay below
-#: `FICPAY_REQUEST_THREADS`.
+# Banks that stall leave threads for reads. The sandbox replies at once: it cannot stall.
+#: Calls that a web process may have in flight at each bank. The sum over all banks but the sandbox must stay
+#: below `FICPAY_REQUEST_THREADS`.
 BANK_THREADS = env.int("FICPAY_BANK_THREADS", 160)
 #: The same for single banks: `acquirer=16,ficmart=64`.
 BANK_THREADS_OF: dict[str, int] = env.dict("FICPAY_BANK_THREADS_OF", {}, subcast_values=int)
@@ -208,8 +208,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY el
 HTTPS_ONLY = not DEBUG and env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
 if not DEBUG:
     SECURE_SSL_REDIRECT = HTTPS_ONLY
-    # Probes speak plain HTTP inside the cluster. The API is not redirected but refused: clients follow a
-    # redirected POST with a GET, and take its 200 for their payment.
+    # Health checks speak plain HTTP inside the cluster. The API is not redirected but refused: clients follow
+    # a redirected POST with a GET, and take its 200 for their payment.
     SECURE_REDIRECT_EXEMPT = [r"^health", r"^readiness$", r"^api/"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -76,7 +76,7 @@ _WHY: dict[str, tuple[str, str]] = {
         "The bank may have executed it. It has no idempotency keys, so FicPay can neither ask nor resend.",
         "Look in the bank's portal or its settlement report for an authorization of this amount, card and "
         "time. If there is none, record that it was not executed, and quote the report. If there is one, ask "
-        "the bank to release it, then record that. A hold found only in a report cannot be assigned to a "
+        "the bank to free it, then record that. A hold found only in a report cannot be assigned to a "
         "payment.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Pages on which a second person approves or refuses a proposal, or its author withdraws it."""
+"""Pages on which a second person approves or rejects a proposal, or its author withdraws it."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -55,7 +55,7 @@ def refuse(request: HttpRequest, resolution_id: int) -> HttpResponse:
     return decision_page(
         request,
         Decision(
-            title=f"{'Withdraw' if own else 'Refuse'}: {proposed.get_kind_display()}",
+            title=f"{'Withdraw' if own else 'Reject'}: {proposed.get_kind_display()}",
             about=about_proposal(proposed),
             form=ReasonForm,
             preview=lambda _: Preview([("State", "Nothing changes. The proposal is closed.")]),

@@ -36,7 +36,8 @@ _RESULTS = {
     202: "sent, but the bank has not replied clearly yet. Recovery keeps asking; this page shows the result.",
     409: "not executed. The bank says that the authorization has expired. No money was taken, and the hold "
     "is released.",
-    503: "not executed. The bank could not be reached, and no money has moved. Try again later.",
+    503: "not executed. The bank could not be reached or did not take it, and no money has moved. Try again "
+    "later.",
 }
 
 

@@ -1,6 +1,6 @@
 """Drafts: what somebody typed into a form, stored in the session from one page to the next.
 
-Every form that is sent is answered by a redirect, so that the browser's Back button never asks to send it
+Every form that is sent leads to a redirect, so that the browser's Back button never asks to send it
 again. A draft survives a new login, too. Text that looks like a card number is never stored: it goes back
 only in the response to the request that sent it.
 """

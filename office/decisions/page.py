@@ -50,7 +50,7 @@ class Decision:
 def decision_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     """The page of a decision. It decides only by POST, and only after the preview was confirmed.
 
-    Every POST is answered by a redirect: to the page with its draft, or back when the decision is made.
+    Every POST leads to a redirect: to the page with its draft, or back when the decision is made.
     """
     if request.method == "POST":
         return _take(request, decision)

@@ -116,7 +116,7 @@ def approve(
 
 
 def refuse(staff: Staff, resolution_id: int, *, reason: str) -> Resolved:
-    """Refuse a proposal, or withdraw one's own. Raises CannotResolve if it is already decided or outdated."""
+    """Reject a proposal, or withdraw one's own. Raises CannotResolve if it is already decided or outdated."""
     proposed = _proposed(resolution_id)
     if proposals.end_outdated(staff, Q(pk=proposed.pk)):
         raise CannotResolve(proposals.OUTDATED)
@@ -229,4 +229,7 @@ def already_decided(resolution: Resolution) -> str:
     if resolution.state == Resolution.State.OUTDATED:
         return proposals.OUTDATED
     by = f" by {resolution.decided_by.get_username()}" if resolution.decided_by else ""
-    return f"This proposal is already decided: {resolution.state}{by}."
+    word = "approved"
+    if resolution.state == Resolution.State.REFUSED:
+        word = "withdrawn" if resolution.decided_by_id == resolution.proposed_by_id else "rejected"
+    return f"This proposal is already decided: {word}{by}."

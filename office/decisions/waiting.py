@@ -21,7 +21,7 @@ _RELATED = ("payment", "operation", "proposed_by")
 State = Resolution.State
 _LABELS = {
     State.APPLIED: ("approved", GOOD),
-    State.REFUSED: ("refused", BAD),
+    State.REFUSED: ("rejected", BAD),
     State.OUTDATED: ("outdated", NEUTRAL),
 }
 

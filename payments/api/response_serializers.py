@@ -98,7 +98,7 @@ class ReceiptSerializer(serializers.Serializer[Any]):
         choices=[state.value for state in PaymentState],
         help_text="`PENDING`: the authorize is unfinished. `AUTHORIZED`: the bank holds the money. "
         "`CAPTURED`: the money was taken; a part of it may have been refunded. `REFUNDED`: all of it was "
-        "refunded. `VOIDED`: the hold was released. `EXPIRED`: the hold expired. `DECLINED`: the card's "
+        "refunded. `VOIDED`: the hold was voided. `EXPIRED`: the hold expired. `DECLINED`: the card's "
         "issuer declined the card. `FAILED`: the authorize was not executed; `last_operation.code` says "
         "why.",
     )
@@ -122,7 +122,7 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     bank = BankReferencesSerializer()
     decline = DeclineSerializer(allow_null=True)
     captured_amount = serializers.IntegerField(
-        help_text="May be less than `amount`. The rest of the hold was released."
+        help_text="May be less than `amount`. The rest of the hold was freed."
     )
     refunded_amount = serializers.IntegerField(help_text="The sum of `refunds`.")
     refunds = RefundSerializer(many=True, help_text="Oldest first.")

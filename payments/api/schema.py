@@ -95,16 +95,16 @@ authorize: Decorator = extend_schema(
 capture: Decorator = _operation(
     "capture",
     description="Take the held money when the goods ship. Only an AUTHORIZED payment can be captured, and "
-    "only once. If its bank supports it, you can capture less; the rest of the hold is released.",
+    "only once. If its bank supports it, you can capture less; the rest of the hold is freed.",
     state="CAPTURED: the money is taken",
     conflicts=["authorization_expired"],
     example=examples.CAPTURED,
 )
 void: Decorator = _operation(
     "void",
-    description="Release the hold when the order is cancelled before shipping. Only an AUTHORIZED payment "
+    description="Void the hold when the order is cancelled before shipping. Only an AUTHORIZED payment "
     "can be voided.",
-    state="VOIDED: the hold is released",
+    state="VOIDED: the hold is freed",
     conflicts=[],
     example=examples.VOIDED,
 )

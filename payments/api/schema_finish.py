@@ -42,7 +42,7 @@ _READS = {
 _LINKS = {
     ("authorize_payment", "201"): {
         "capture": _link("capture_payment", "Take the money when the goods ship."),
-        "void": _link("void_payment", "Release the hold when the order is cancelled."),
+        "void": _link("void_payment", "Void the hold when the order is cancelled."),
         **_READS,
     },
     ("authorize_payment", "202"): _READS,

@@ -180,8 +180,8 @@ class OperationSerializer(StrictSerializer):
     amount = AmountField(
         required=False,
         help_text="In the currency's minor unit. The default is all that is left. If the payment's bank "
-        "supports it, a single capture may take less (the rest of the hold is released), and several "
-        "refunds may each give back a part. A void always releases the full amount.",
+        "supports it, a single capture may take less (the rest of the hold is freed), and several "
+        "refunds may each give back a part. A void always frees the full amount.",
     )
     reason = WrittenField(
         required=False,

@@ -32,7 +32,7 @@ class Abilities:
 
     operations: frozenset[OperationKind]  # of authorize, capture, void, refund; a release is a void
     currencies: frozenset[str]  # ISO 4217
-    captures_parts: bool  # less than the hold, once; the rest is released
+    captures_parts: bool  # less than the hold, once; the rest is freed
     refunds_parts: bool  # several refunds, up to what was captured
     knows_keys_for: timedelta | None  # from a key's first attempt; None: not at all; ALWAYS: forever
     probes_without_card: bool  # the reply stored under an authorize's key can be read without the card

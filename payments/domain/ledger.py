@@ -47,7 +47,7 @@ class Position:
 def position_of(state: str, *, amount_minor: int, captured_minor: int, refunded_minor: int) -> Position:
     """The position of a payment in this state.
 
-    A capture of a part releases the rest of the hold. A hold that has expired counts no longer, though its
+    A capture of a part frees the rest of the hold. A hold that has expired counts no longer, though its
     bank may block the customer's money until it is voided.
     """
     held = amount_minor if state == PaymentState.AUTHORIZED else 0

@@ -49,14 +49,14 @@ _NOTHING_EXECUTED = (
 _AUTHORIZE_AGAIN = "The authorize was not executed. Send it again with its own idempotency key."
 _ALREADY_CAPTURED = (
     "Nothing to do: it is already captured. A hold is captured only once; after a partial capture the rest "
-    "is released."
+    "is freed."
 )
 # What to do next if the payment's state does not allow the operation. Payments with an unfinished operation
 # get `operation_in_progress` instead.
 NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
     (_KIND.CAPTURE, _STATE.CAPTURED): _ALREADY_CAPTURED,
     (_KIND.CAPTURE, _STATE.REFUNDED): "Nothing to do: it is already captured and refunded.",
-    (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was released. {_NEW_PAYMENT}",
+    (_KIND.CAPTURE, _STATE.VOIDED): f"The hold was voided. {_NEW_PAYMENT}",
     (_KIND.CAPTURE, _STATE.DECLINED): f"The card was declined and nothing is held. {_NEW_PAYMENT}",
     (_KIND.CAPTURE, _STATE.FAILED): _AUTHORIZE_AGAIN,
     (_KIND.VOID, _STATE.CAPTURED): "The money has been taken: refund the payment instead.",
@@ -76,7 +76,7 @@ NEXT_IN_STATE: dict[tuple[OperationKind, PaymentState], str] = {
 NEXT_WITHOUT: dict[OperationKind, str] = {
     _KIND.CAPTURE: "Nothing to do: this bank settles authorized payments by itself. Ship when the order's "
     "`ready_to_ship` is true.",
-    _KIND.VOID: "Ask FicPay's staff to have the bank release the hold.",
+    _KIND.VOID: "Ask FicPay's staff to have the bank free the hold.",
     _KIND.REFUND: "Ask FicPay's staff to have the bank refund the money.",
 }
 _WAIT = "Read the payment until its `pending_operation` is null, then decide again."
@@ -171,7 +171,10 @@ PROBLEMS: dict[str, Problem] = {
         "Ask FicPay's operators to activate the merchant.",
         cases=(
             ("The merchant is not active", "Ask FicPay's operators to activate the merchant."),
-            ("The request used `http://`", "Send the request over https://, with a new API key."),
+            (
+                "The request used `http://`",
+                "Send the request over https://; the old key was sent unencrypted, so have it replaced.",
+            ),
         ),
     ),
     "not_found": Problem(
@@ -217,8 +220,7 @@ PROBLEMS: dict[str, Problem] = {
     "needs_review": Problem(
         409,
         "An operation of this payment is under review",
-        "The bank's replies about an operation contradict each other or FicPay's records. FicPay's staff "
-        "resolve it.",
+        "FicPay cannot find out by itself how an operation ended. FicPay's staff resolve it.",
         Again.LATER,
         "Wait for FicPay's staff: read the payment until its `pending_operation` is null. Do not ship "
         "before then.",
@@ -305,7 +307,8 @@ PROBLEMS: dict[str, Problem] = {
     "bank_unavailable": Problem(
         503,
         "The bank is unavailable",
-        "The bank could not be reached, so the operation was not executed.",
+        "The bank could not be reached, did not take the operation, or does not know it: it was not "
+        "executed.",
         Again.SAME_KEY,
         "Send the same request again after `Retry-After` seconds with the same idempotency key. It starts "
         "over.",

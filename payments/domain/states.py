@@ -22,7 +22,7 @@ class PaymentState(StrEnum):
     AUTHORIZED = "AUTHORIZED"  # the bank holds the money
     CAPTURED = "CAPTURED"  # the money is taken
     REFUNDED = "REFUNDED"  # all captured money is given back
-    VOIDED = "VOIDED"  # the hold was released before a capture
+    VOIDED = "VOIDED"  # the hold was voided before a capture
     EXPIRED = "EXPIRED"  # the hold expired before a capture
     DECLINED = "DECLINED"  # the issuer declined the card
     FAILED = "FAILED"  # not executed, as far as the bank can say

@@ -2,7 +2,7 @@
 
 A key is claimed by a unique row, inserted in the transaction that records the operation: both exist or
 neither. A refusal leaves neither. The final response is stored in the transaction that records the outcome
-and replayed byte for byte from then on. A proven non-execution releases the claim: the same request may then
+and replayed byte for byte from then on. A proven non-execution frees the claim: the same request may then
 start a new operation.
 
 `decide` comes first: it tells what a request's key allows, before anything is validated or recorded.
@@ -99,7 +99,7 @@ class MerchantRequest(Command):
 
 @dataclass(frozen=True)
 class New:
-    """Unknown: it may start. `bank` is that of the payment it names, where that is known."""
+    """The key is new: the command may start. `bank` is that of the payment it names, where that is known."""
 
     command: Command
     bank: str = ""

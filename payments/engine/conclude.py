@@ -1,4 +1,4 @@
-"""Apply an outcome to the payment, the operation and the stored response, with its event, in one transaction.
+"""Apply an outcome to payment, operation and stored response, with event and postings, in one transaction.
 
 The payment is locked first, then the operation, always in this order.
 """
@@ -22,8 +22,9 @@ from payments.models import Discrepancy, Event, Operation, Payment, position_in_
 from payments.models.clock import ClockTimestamp
 from payments.models.discrepancies import LATE_REPLY
 
-# Applies an outcome to the operation's payment, at the given time, and returns the type of its event. Called
-# inside the outcome's transaction with both rows locked; `operation.payment` is the locked payment.
+# Applies an outcome to the operation's payment, at the given time, and returns the type of its event. On the
+# careful path, called inside the transaction with both rows locked, and `operation.payment` is the locked
+# payment. On the fast path, before it: for `Succeeded` and `Declined` it may only change the objects.
 Effect = Callable[[Operation, Final, datetime], Event.Type]
 # By the operation's kind. Filled at start-up from `usecases.outcomes`, which the engine must not import.
 EFFECTS: dict[OperationKind, Effect] = {}

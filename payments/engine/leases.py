@@ -95,7 +95,7 @@ class LateReply:
 
 
 def boot_clock() -> float:
-    """Seconds since boot, including suspended time; the monotonic clock where the system has no such one."""
+    """Seconds since boot, with suspended time; the monotonic clock where the system has no such clock."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)
 

@@ -1,4 +1,6 @@
-"""Refusals: FicPay's own no, before any bank is asked. Not stored: a repeated request is judged again.
+"""Refusals: FicPay's own no, almost always before any bank is asked; `ServiceUnavailable` may come after.
+
+A refusal is not stored: a repeated request is judged again.
 
 Each refusal is an exception that states a fact. Its code is defined in `payments.domain.problems`;
 `payments.engine.responses` makes the response.

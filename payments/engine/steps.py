@@ -170,7 +170,7 @@ def left_to(step: Step, payment: Payment, *, bank_key: str = "") -> int:
     ).exclude(operation__bank_idempotency_key=bank_key)
     spent: int | None = late.aggregate(total=Sum("operation__amount_minor"))["total"]
     if spent and abilities.does_once(step.kind):
-        return 0  # the rest of the hold is released
+        return 0  # the rest of the hold is freed
     return max(0, left - (spent or 0))
 
 

@@ -419,8 +419,8 @@ class Migration(migrations.Migration):
             model_name='route',
             constraint=models.CheckConstraint(condition=models.Q(('currency__in', ['USD', 'EUR', 'GBP', 'JPY'])), name='route_currency_known'),
         ),
-        # Room in each block, so that a row that ends or is answered stays where it is and no index is written.
-        # An answered key is five times as large as a claimed one: more room would cost more disk than it saves WAL.
+        # Room in each block, so that a row that ends or gets its response stays where it is and no index is written.
+        # A key with a response is five times as large as without: more room would cost more disk than it saves WAL.
         migrations.RunSQL(
             [
                 'ALTER TABLE payments_attempt SET (fillfactor = 70)',

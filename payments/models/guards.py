@@ -1,6 +1,7 @@
 """The meaning of database errors, and checks made from enums.
 
-The rules that the database enforces are the models' constraints and `migrations/guards/`.
+The rules that the database enforces are the models' constraints, `migrations/guards/` and
+`migrations/ledger/`.
 """
 
 from collections.abc import Iterable

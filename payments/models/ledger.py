@@ -1,7 +1,7 @@
 """The ledger: append-only, double entry. `payments.domain.ledger` says what is posted when.
 
 An entry belongs to the event that caused it and is written in its transaction. The database refuses to commit
-an entry that does not balance (`migrations/guards/ledger.sql`).
+an entry that does not balance (`migrations/ledger/guards.sql`).
 """
 
 from django.db import models

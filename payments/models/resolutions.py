@@ -35,7 +35,7 @@ class Resolution(models.Model):
 
         PROPOSED = "PROPOSED"  # waits for a second person
         APPLIED = "APPLIED"
-        REFUSED = "REFUSED"  # by a second person, or withdrawn
+        REFUSED = "REFUSED"  # rejected by a second person, or withdrawn
         OUTDATED = "OUTDATED"  # its subject was settled in another way before it was decided
 
     class Evidence(models.TextChoices):

@@ -28,7 +28,7 @@ def capture_payment(
 ) -> ApiResponse | None:
     """Capture an authorized payment: 200, 409 expired, 503 not executed, or 202 in doubt.
 
-    `amount_minor` None captures the whole hold. Less, at a bank that captures parts, releases the rest.
+    `amount_minor` None captures the whole hold. Less, at a bank that captures parts, frees the rest.
     `reason` is for the payment's history. Raises Refused: no such payment, another state, an amount that the
     bank does not take, an unfinished operation, a key used for something else, or too many calls in flight.
     """

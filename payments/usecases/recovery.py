@@ -1,9 +1,10 @@
 """Recovery: ask the bank about operations in doubt until their outcome is known.
 
-Takes operations whose lease has expired: their sender crashed or left them in doubt. A bank executes a
-capture, a void or a refund once whatever the key, so repeating one is safe at any age. An authorize is
-probed, not repeated: the card is not stored, and a key that the bank has forgotten would make a second hold.
-The merchant's retry, which brings the card, continues it.
+Takes operations whose lease has expired: their sender crashed or left them in doubt. Where a bank knows keys,
+repeating a capture, void or refund is safe: it executes each once whatever the key, at any age. A bank
+without keys is never sent again what it may have executed. An authorize is probed, not repeated: the card is
+not stored, and a key that the bank has forgotten would make a second hold. The merchant's retry, which brings
+the card, continues it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Void: release the hold, when an order is cancelled before shipping."""
+"""Void: free the hold, when an order is cancelled before shipping."""
 
 from datetime import datetime
 from uuid import UUID

@@ -369,7 +369,7 @@ _RESPONSES = [
         "final_responses_are_kept",
         "An idempotency key stores the final response of its operation, and none before.",
         f"""
-        SELECT {_OPERATION}, o.kind || ' ' || o.state || ' answered ' || coalesce(k.response_status::text, 'never')
+        SELECT {_OPERATION}, o.kind || ' ' || o.state || ', response ' || coalesce(k.response_status::text, 'none')
         FROM payments_idempotencykey k JOIN payments_operation o ON o.id = k.operation_id
         WHERE k.response_status IS DISTINCT FROM CASE
             WHEN o.state = 'SUCCEEDED' AND o.kind = 'authorize' THEN 201

@@ -62,9 +62,9 @@ _MONEY = {
     PaymentState.AUTHORIZED: "The money is held but not taken.",
     PaymentState.CAPTURED: "The money is taken.",
     PaymentState.REFUNDED: "The money was taken and refunded.",
-    PaymentState.VOIDED: "The hold was released; no money was taken.",
+    PaymentState.VOIDED: "The hold was voided; no money was taken.",
     PaymentState.EXPIRED: "The hold expired; no money was taken.",
-    PaymentState.DECLINED: "The card's bank declined it: {code}. No money was taken.",
+    PaymentState.DECLINED: "The issuer declined it: {code}. No money was taken.",
     PaymentState.FAILED: "It was not executed, as far as the bank can tell. No money was taken.",
 }
 

@@ -70,7 +70,7 @@ class TestOrdersWithAPayment:
 
 
 class TestSentences:
-    def test_another_card_is_asked_for_only_where_the_issuer_refused_this_one(self) -> None:
+    def test_another_card_is_asked_for_only_where_the_issuer_declined_this_one(self) -> None:
         asked = {code for code, known in PROBLEMS.items() if "another card" in known.next}
         assert asked == {"insufficient_funds", "card_expired", "invalid_card", "declined"}
 

@@ -104,7 +104,7 @@ INSTRUCTIONS: dict[str, Instruct] = {
             capture_payment,
             "CAPTURED",
             "is taken from the card",
-            "the other {} of the hold is released",
+            "the other {} of the hold is freed",
         ),
         Instruct(Kind.VOID, VOID, void_payment, "VOIDED", "is no longer held on the card"),
         Instruct(

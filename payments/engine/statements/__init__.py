@@ -1,7 +1,7 @@
 """The hot path's SQL: one statement per file, each its own transaction, prepared on its connection.
 
-The models do the same in Python for everything outside the hot path. Parameters are named. The result is one
-row, the tuple that the file's last SELECT lists, or None.
+The careful path (`intent`, `steps`, `conclude`) does the same through the ORM. Parameters are named. The
+result is one row, the tuple that the file's last SELECT lists, or None.
 """
 
 import re

@@ -68,7 +68,7 @@ posted AS (
     INSERT INTO payments_ledgerposting (entry_id, account, amount_minor)
     SELECT entry.event_id, posting.* FROM entry, unnest(%(accounts)s::text[], %(postings)s::bigint[]) AS posting
 ),
-answered AS (
+responded AS (
     -- The response was made before its time was known: replace the placeholder.
     UPDATE payments_idempotencykey i SET
         response_status = %(status)s, response_headers = %(headers)s::jsonb,

@@ -13,6 +13,7 @@ from django.db import connection
 from payments.domain.states import UNFINISHED_OPERATIONS
 from payments.models import Attempt, Discrepancy, Event, IdempotencyKey, Operation, Payment
 from payments.usecases.recovery import recover_due
+from reconciliation.services.audit import violations
 from tests.adversity.crash.order_service import OrderService
 from tests.adversity.crash.points import AT_THE_BANK, LAST_STATEMENTS, Instruction, Remains, announcement
 from tests.support.api_client import ApiResponse, order
@@ -140,6 +141,7 @@ class Case:
             self._assert_receipts(answer, failed)
             assert set(self.bank.max_in_flight().values()) == {1}
             assert disagreements(self.bank, settled=True) == []
+            assert violations() == []
             assert Operation.objects.filter(awaiting_statement=True).count() == awaiting_statement
             assert not Discrepancy.objects.exists()
             assert Event.objects.filter(type=self.instruction.events[1]).count() == 1

@@ -1,8 +1,9 @@
 """The gateway is killed at every point of every operation, and nothing is lost, doubled or left open.
 
-Each case kills a real server process at one point, looks at what it left half done in the books and at
-the bank, starts a new process, lets time pass, and has recovery and the merchant's retry (with the same
-key) end the matter, in either order. Then the bank's ledger holds exactly what the receipts claim.
+Each case kills a real server process at one point, looks at what it left half done in the books and at the
+bank, starts a new process, lets time pass, and has recovery and the merchant's retry (with the same key) end
+the matter, in either order. Then the bank's ledger holds exactly what the receipts claim, and the audit of
+our own books finds nothing.
 """
 
 from dataclasses import replace
@@ -13,6 +14,7 @@ from django.conf import settings
 
 from payments.models import Operation
 from payments.usecases.recovery import recover_due
+from reconciliation.services.audit import violations
 from tests.adversity.crash.case import WITHIN, Case
 from tests.adversity.crash.points import (
     CAREFUL,
@@ -128,3 +130,4 @@ class TestAGatewayKilledTwice:
         assert (operation.state, operation.awaiting_statement) == ("SUCCEEDED", True)
         assert [hold.id for hold in stray_holds(case.bank)] == [case.bank.ledger()[0].id]
         assert disagreements(case.bank, settled=True) == []
+        assert violations() == []

@@ -110,3 +110,4 @@ class TestAGatewayKilledAtABankWithoutKeys:
         assert case.ask().status == 201
         assert case.seen() == (1, 1)
         assert Payment.objects.get().bank_authorization_id == case.acquirer.decisions()[0].authorization_code
+        assert violations() == []

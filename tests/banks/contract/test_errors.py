@@ -1,4 +1,4 @@
-"""Contract, "Errors": what the bank refuses, and with which code."""
+"""Contract, "Errors": which instructions get a bank error or an issuer decline, and with which code."""
 
 from typing import Any
 

@@ -217,7 +217,7 @@ class TestDeciding:
         for page in ("approve", "refuse"):
             address = reverse(f"admin:payments_{page}", args=[proposed.pk])
             answer = lee.client.get(address, follow=True)
-            assert "already decided: APPLIED by lee" in text_of(answer.content.decode())
+            assert "already decided: approved by lee" in text_of(answer.content.decode())
 
     def test_what_the_state_does_not_allow_is_not_offered(
         self, live: ApiClient, bank: SimulatedBank, kim: Member

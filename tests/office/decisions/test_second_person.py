@@ -69,13 +69,13 @@ class TestASecondPerson:
         proposed = propose_voided(kim, void)
         shown = lee.client.get(reverse(PAGE, args=[void.payment_id])).content.decode()
         assert reverse(APPROVE, args=[proposed.pk]) in shown
-        assert "Approve Refuse" in text_of(shown)
+        assert "Approve Reject" in text_of(shown)
         own = kim.read(PAGE, void.payment_id)
         assert "Approve" not in own
         assert "Withdraw You proposed this. Another person must approve it." in own
         answer = lee.decide(APPROVE, proposed.pk, seen=f"{void.lease_epoch}.0", reason="I see it, too")
         assert "Record that the hold was voided: done." in answer
-        assert "The hold was released; no money was taken." in answer  # on the payment's page
+        assert "The hold was voided; no money was taken." in answer  # on the payment's page
 
     def test_is_counted_for_on_the_dashboard_and_in_the_menu(
         self, void: Operation, kim: Member, lee: Member
@@ -130,7 +130,7 @@ class TestWhoeverProposed:
         )
         for page in (QUEUE, "admin:index"):
             told = kim.read(page)
-            word = {"approve": "approved", "refuse": "refused"}[decision]
+            word = {"approve": "approved", "refuse": "rejected"}[decision]
             assert f"{word} Record that the hold was voided, order-7 , by lee: line 7 is another" in told
             assert "Your proposals" not in lee.read(page)
 

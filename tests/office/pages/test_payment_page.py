@@ -115,7 +115,7 @@ class TestReceipt:
         self, superuser: Staff, code: str, why: str
     ) -> None:
         payment = PaymentFactory(declined=True, decline_code=code)
-        said = f"The card's bank declined it: {why}. No money was taken."
+        said = f"The issuer declined it: {why}. No money was taken."
         assert said in superuser.page(payment)
 
     def test_says_on_top_that_a_test_moved_no_real_money(self, superuser: Staff) -> None:
