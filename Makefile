@@ -28,8 +28,9 @@ up: $(INSTALLED) ## start everything in the foreground; Ctrl-C stops it
 demo: $(INSTALLED) ## a payment's whole life, shown at the running FicPay
 	@exec $(VENV) -m dev.demo
 
+# Three processes for two cores: tests wait for banks, databases and browsers.
 test: $(INSTALLED) ## all tests but the long ones, on a database and a bank of their own
-	@exec $(VENV) -m pytest -n 2 --dist worksteal
+	@exec $(VENV) -m pytest -n 3 --dist worksteal
 
 # `make test` plays the same examples each time; this plays others, and says how to repeat them.
 fuzz: SECONDS ?= 60
@@ -38,7 +39,7 @@ fuzz: $(INSTALLED) ## random requests for SECONDS (60), and EXAMPLES (50) random
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
 	echo "To repeat this: make fuzz SEED=$$seed SECONDS=$(SECONDS) EXAMPLES=$(EXAMPLES)" && \
 	HYPOTHESIS_PROFILE=long MODEL_LIVES=$(EXAMPLES) FUZZ_EXAMPLES=$$((20 * $(EXAMPLES))) \
-	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$seed $(VENV) -m pytest -n 2 --dist worksteal --hypothesis-seed=$$seed \
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$seed $(VENV) -m pytest -n 3 --dist worksteal --hypothesis-seed=$$seed \
 	tests/api/test_schemathesis.py tests/api/test_plain.py tests/domain tests/adversity/model
 
 check: $(INSTALLED) ## style, layers, types, migrations, settings, documents
