@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from payments.engine import orphan_replies
 from payments.models import Discrepancy, Event, Operation, Payment
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from tests.support.api_client import ApiClient
-from tests.support.factories import DiscrepancyFactory
+from tests.support.factories import DiscrepancyFactory, OperationFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
@@ -203,6 +204,33 @@ class TestAReleaseThatIsContradicted:
         kinds = Discrepancy.objects.filter(closed_at=None).order_by("id").values_list("kind", flat=True)
         assert list(kinds) == ["late_hold", "contradiction"]
         assert live.receipt(payment["id"])["pending_operation"] is None
+
+
+class TestAnOrphanReply:
+    @pytest.mark.usefixtures("transactional_db")
+    @pytest.mark.parametrize(
+        ("lost", "another_kind", "settled_by"),
+        [
+            ("authorize", "capture", "release"),
+            ("capture", "refund", "capture"),
+            ("void", "capture", "release"),
+            ("release", "capture", "void"),
+            ("refund", "capture", "refund"),
+        ],
+    )
+    def test_is_settled_only_by_a_success_of_its_own_kind_or_by_what_frees_its_hold(
+        self, lost: str, another_kind: str, settled_by: str
+    ) -> None:
+        """All rows have the same reference and target: only the kind tells them apart."""
+        same = "reference-1"
+        evidence = {"kind": lost, "target": same}
+        case = DiscrepancyFactory(
+            kind="orphan_reply", operation=None, bank="ficmart", bank_reference=same, evidence=evidence
+        )
+        for kind, closed in ((another_kind, 0), (settled_by, 1)):
+            OperationFactory(kind=kind, succeeded=True, bank_reference=same, target_reference=same)
+            assert orphan_replies.close_settled() == closed
+        assert Discrepancy.objects.get(pk=case.pk).closed_at is not None
 
 
 def _finish_by_hand(operation: Operation) -> None:
