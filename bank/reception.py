@@ -68,7 +68,7 @@ class Reception:
                 task.cancel()
             raise
         if response is None:
-            return _closed_without_answer(request)
+            return await _closed_without_answer(request)
         return response
 
     async def _work(self, request: web.Request, plan: Plan, work: Work) -> web.StreamResponse | None:
@@ -126,8 +126,13 @@ async def _deliver(request: web.Request, answer: Answer, dribbles_ms: int | None
     return response
 
 
-def _closed_without_answer(request: web.Request) -> web.Response:
-    """Close the connection. aiohttp still requires a response, but cannot send it."""
+async def _closed_without_answer(request: web.Request) -> web.Response:
+    """Close the connection. aiohttp still requires a response, but cannot send it.
+
+    The body is read first: a connection with unread bytes would be reset, and a reset does not show that the
+    bank has finished.
+    """
+    await request.read()
     if request.transport is not None:
         request.transport.close()
     return web.Response()
