@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('payments', '0001_initial'),
+        ('payments', '0001_payments'),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0001_initial'),
+        ('payments', '0001_payments'),
     ]
 
     operations = [
@@ -39,15 +39,5 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='payments.ledgerentry')),
             ],
         ),
-        # A rule that reads a column of this migration: the same file as in the first, on a database of before.
-        migrations.RunSQL(
-            [
-                (HERE / 'guards' / 'event.sql').read_text(),
-                (HERE / 'ledger' / 'backfill.sql').read_text(),
-                # What the backfill leaves to be asked at the end is asked now, or the tables could not be altered.
-                'SET CONSTRAINTS ALL IMMEDIATE',
-                (HERE / 'ledger' / 'guards.sql').read_text(),
-            ],
-            migrations.RunSQL.noop,
-        ),
+        migrations.RunSQL((HERE / 'ledger' / 'guards.sql').read_text(), migrations.RunSQL.noop),
     ]

@@ -6,7 +6,8 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 
-def test_a_database_of_before_the_first_release_is_refused(db: None) -> None:
-    MigrationRecorder(connection).record_applied("payments", "0002_stored_responses")
+@pytest.mark.parametrize("name", ["0001_initial", "0002_stored_answers"])
+def test_a_database_of_before_the_first_release_is_refused(db: None, name: str) -> None:
+    MigrationRecorder(connection).record_applied("payments", name)
     with pytest.raises(CommandError, match="`make reset` deletes it"):
         call_command("migrate", verbosity=0)

@@ -2,7 +2,7 @@
 
 -- A digest of an event and of its payment's event before it: who rewrites one must rewrite all that follow.
 -- The audit computes each digest again.
-CREATE OR REPLACE FUNCTION event_digest(e public.payments_event, previous bytea) RETURNS bytea
+CREATE FUNCTION event_digest(e public.payments_event, previous bytea) RETURNS bytea
 LANGUAGE sql STABLE AS $$
     SELECT sha256(coalesce(previous, '') || convert_to(jsonb_build_array(
         e.id, e.payment_id, e.operation_id, e.type, (extract(epoch FROM e.at) * 1000000)::bigint,
@@ -10,7 +10,7 @@ LANGUAGE sql STABLE AS $$
     )::text, 'UTF8'))
 $$;
 
-CREATE OR REPLACE FUNCTION guard_event_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION guard_event_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     known record;
     broken text;
@@ -62,5 +62,5 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE OR REPLACE TRIGGER guard_insert BEFORE INSERT ON payments_event
+CREATE TRIGGER guard_insert BEFORE INSERT ON payments_event
     FOR EACH ROW EXECUTE FUNCTION guard_event_insert();
