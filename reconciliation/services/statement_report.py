@@ -32,7 +32,8 @@ class StatementReport:
         self.last = max(self.last or line.at, line.at)
 
     def sentences(self) -> list[str]:
-        told = [f"{self.file}: {self.lines} lines, {len(self.malformed)} malformed."]
+        noun = "line" if self.lines == 1 else "lines"
+        told = [f"{self.file}: {self.lines} {noun}, {len(self.malformed)} malformed."]
         if self.first and self.last:
             told.append(f"  From {self.first.isoformat()} to {self.last.isoformat()}.")
         told += [
