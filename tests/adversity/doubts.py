@@ -5,15 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from payments.models import Operation
-from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
 from tests.support.api_client import ApiClient, ApiResponse, order
+from tests.support.leases import WITHIN
 from tests.support.simulated_bank import Endpoint, SimulatedBank
 from tests.support.time_travel import let_pass
-from tests.support.unguarded import unguarded
 
-WITHIN = timedelta(seconds=5)
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -61,14 +59,3 @@ def found_not_executed(live: ApiClient, bank: SimulatedBank, *, executed: bool) 
     assert probe(bank) == 1
     assert probe(bank, after=11 * MINUTES) == 1
     assert Operation.objects.get().state == "NOT_EXECUTED"
-
-
-def let_leases_run_out() -> None:
-    """As time would: no lease is alive and everything is due."""
-    Operation.objects.filter(state="OPEN").update(lease_expires_at=ClockTimestamp(), due_at=None)
-
-
-def after_the_clients_bound() -> None:
-    let_leases_run_out()
-    with unguarded():
-        Operation.objects.filter(state="OPEN").update(created_at=clock_in(-25))

@@ -13,10 +13,10 @@ from payments.engine import request_log
 from payments.models import ApiRequest, Event, Operation, Payment
 from payments.models.clock import clock_in
 from tests.conftest import forget_pace
-from tests.engine.test_recovery import after_the_clients_bound
 from tests.office.decisions.cases import member
 from tests.office.pages.conftest import Staff
 from tests.support.api_client import ApiClient, order
+from tests.support.leases import after_the_clients_bound
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 

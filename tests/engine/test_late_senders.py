@@ -21,10 +21,10 @@ from payments.models import IdempotencyKey, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace, wait_for_bank_threads
-from tests.engine.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.at_once import InBackground
+from tests.support.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 

@@ -16,9 +16,9 @@ from payments.models import Attempt, Operation
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.usecases.recovery import recover_due
 from tests.conftest import forget_pace
-from tests.engine.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import GatewayServer
+from tests.support.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.support.simulated_bank import Endpoint, SimulatedBank
 from tests.support.unguarded import unguarded
 

@@ -11,9 +11,10 @@ from payments.models import Operation, Payment
 from payments.models.clock import read_clock
 from payments.usecases.recovery import recover_due
 from reconciliation.services.explain import what_now
-from tests.adversity.doubts import MINUTES, WITHIN
+from tests.adversity.doubts import MINUTES
 from tests.conftest import wait_for_bank_threads
 from tests.support.api_client import ApiClient
+from tests.support.leases import WITHIN
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 

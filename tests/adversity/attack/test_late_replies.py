@@ -14,21 +14,13 @@ from payments.engine import claim, leases, send
 from payments.models import Operation, Payment
 from payments.usecases import late_holds
 from payments.usecases.recovery import recover_due
-from tests.adversity.doubts import (
-    HOURS,
-    MINUTES,
-    WITHIN,
-    after_the_clients_bound,
-    again,
-    found_not_executed,
-    in_doubt,
-    probe,
-)
+from tests.adversity.doubts import HOURS, MINUTES, again, found_not_executed, in_doubt, probe
 from tests.conftest import forget_pace, wait_for_bank_threads
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, order
 from tests.support.at_once import InBackground
 from tests.support.bank_books import disagreements
+from tests.support.leases import WITHIN, after_the_clients_bound
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 

@@ -24,12 +24,12 @@ from payments.models.clock import clock_in
 from payments.usecases import recovery
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
-from tests.adversity.doubts import WITHIN, let_leases_run_out
 from tests.conftest import forget_pace
 from tests.office.decisions.cases import lost_capture, recording
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import GatewayServer
+from tests.support.leases import WITHIN, let_leases_run_out
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 

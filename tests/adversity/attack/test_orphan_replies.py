@@ -16,11 +16,11 @@ from payments.models import Attempt, Discrepancy, Event, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.adversity.doubts import WITHIN
 from tests.settings import POSTGRES
 from tests.support.api_client import ApiClient, ApiResponse, order
 from tests.support.at_once import InBackground
 from tests.support.captured_logs import captured_logs
+from tests.support.leases import WITHIN
 from tests.support.simulated_bank import SimulatedBank
 
 pytestmark = pytest.mark.usefixtures("brief")

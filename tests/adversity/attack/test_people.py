@@ -17,11 +17,12 @@ from payments.models import Attempt, Discrepancy, Event, Operation, Payment, Res
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from tests.adversity.attack.people import by_the_banks_word, recovered, the_only, told
-from tests.adversity.doubts import HOURS, MINUTES, WITHIN
+from tests.adversity.doubts import HOURS, MINUTES
 from tests.conftest import wait_for_bank_threads
 from tests.office.decisions.cases import contradicted, lost_capture, not_executed, recording
 from tests.support.api_client import ApiClient, order
 from tests.support.bank_books import disagreements
+from tests.support.leases import WITHIN
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 

@@ -9,18 +9,10 @@ from payments.models import Attempt, Operation, Payment
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import violations
 from reconciliation.services.explain import explain
-from tests.adversity.doubts import (
-    HOURS,
-    MINUTES,
-    WITHIN,
-    after_the_clients_bound,
-    again,
-    found_not_executed,
-    let_leases_run_out,
-    probe,
-)
+from tests.adversity.doubts import HOURS, MINUTES, again, found_not_executed, probe
 from tests.support.api_client import CARDS, ApiClient, order
 from tests.support.bank_books import disagreements, stray_holds
+from tests.support.leases import WITHIN, after_the_clients_bound, let_leases_run_out
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 
