@@ -25,9 +25,10 @@ from django.db.models import QuerySet
 from payments.domain.ids import new_id
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
 from payments.domain.timing import IDEMPOTENCY_KEYS_KEPT
-from payments.engine import leases, responses
+from payments.engine import responses
 from payments.engine.abilities import abilities_of
 from payments.engine.capacity import timing_of
+from payments.engine.history import may_send_card
 from payments.engine.refusals import IdempotencyKeyInUse, IdempotencyKeyReused
 from payments.engine.responses import ApiResponse
 from payments.models import IdempotencyKey, Merchant, Operation, bank_key_age, payments_for_receipts
@@ -279,7 +280,7 @@ def _can_continue(operation: Operation, now: datetime) -> bool:
         operation.kind == OperationKind.AUTHORIZE
         and operation.state == OperationState.OPEN
         and operation.lease_expires_at <= now
-        and leases.may_send_card(operation, now)
+        and may_send_card(operation, now)
     )
 
 

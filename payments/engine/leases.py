@@ -17,18 +17,19 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef,
 from django.db.models.functions import Random
 
 from payments.banks.base import Instruction
-from payments.domain.meanings import says_already, says_done
-from payments.domain.outcomes import History, Verdict
-from payments.domain.replies import DENIALS, ISSUERS, Approval, BankError, Decline, Said
+from payments.domain.outcomes import History
+from payments.domain.replies import Approval, BankError, Decline
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
-from payments.domain.timing import (
-    CONTRADICTIONS_APART,
-    NEGATIVE_PROBES_APART,
-    SILENT_ATTEMPTS_WITH_CARD,
-)
 from payments.engine.abilities import abilities_of
 from payments.engine.capacity import timing_of
-from payments.models import Attempt, Operation, Payment, bank_key_age
+from payments.engine.history import (
+    LateReply,
+    history_of,
+    late_approvals,
+    late_reply_among,
+    may_send_card,
+)
+from payments.models import Attempt, Operation, Payment
 from payments.models.clock import ClockTimestamp, clock_in
 from payments.models.guards import database_is_away
 
@@ -80,18 +81,6 @@ class CannotTake(Exception):
     def __init__(self, operation_id: UUID) -> None:
         super().__init__(operation_id.hex)
         self.operation_id = operation_id
-
-
-@dataclass(frozen=True)
-class LateReply:
-    """A late reply to an attempt, not applied when it came, and the history of the other attempts.
-
-    An approval, or a decline or error of a bank that cannot be asked for it again.
-    """
-
-    attempt: int
-    reply: Approval | Decline | BankError
-    history: History
 
 
 def boot_clock() -> float:
@@ -146,7 +135,7 @@ def take_due(*, besides: Collection[UUID] = ()) -> Lease | None:
 def take_with_late_reply(*, besides: Collection[UUID] = ()) -> Lease | None:
     """Take over an operation under review that a late reply settles. Otherwise like `take_due`."""
     due = Operation.objects.filter(Q(due_at=None) | Q(due_at__lte=ClockTimestamp())).exclude(pk__in=besides)
-    answered = due.filter(Exists(_late_approvals(OuterRef("pk"))))
+    answered = due.filter(Exists(late_approvals(OuterRef("pk"))))
     return _take_over(answered, by_recovery=True, states=(OperationState.NEEDS_REVIEW,))
 
 
@@ -162,20 +151,6 @@ def take_over(operation_id: UUID) -> Lease | None:
     None where it has ended, its lease is still running, or the card must not be sent. One transaction.
     """
     return _take_over(Operation.objects.filter(pk=operation_id), by_recovery=False)
-
-
-def may_send_card(operation: Operation, at: datetime) -> bool:
-    """Whether an authorize in doubt may be sent with the card again. `at` is the database's time.
-
-    Not after two silent attempts: each may be a hold of its own, so only probes follow. And only while the
-    bank certainly knows the key: under a forgotten one it would hold a second time. At a bank without keys,
-    only if it is certain that nothing was executed.
-    """
-    if not abilities_of(operation.bank).knows_keys:
-        return not any(_may_have_done_it(one) for one in operation.attempts.all())
-    return operation.silent_attempts < SILENT_ATTEMPTS_WITH_CARD and abilities_of(operation.bank).knows_key(
-        bank_key_age(operation, at)
-    )
 
 
 def take_late_look(*, besides: Collection[UUID] = ()) -> Lease | None:
@@ -286,7 +261,7 @@ def _next_attempt(
     _extend(operation, at)
     number = attempts[-1].number + 1 if attempts else 1
     ends_at = at + timedelta(seconds=timing_of(operation.bank).lease)
-    history = _history_of(operation, attempts, at, ends_at=ends_at)
+    history = history_of(operation, attempts, at, ends_at=ends_at)
     lease = _lease(operation, attempt=number, taken_at=now, history=history)
     lease = replace(lease, by_recovery=by_recovery)
     Attempt.objects.create(
@@ -304,39 +279,6 @@ def _to_adopt(operation: Operation, late: LateReply, now: float, *, at: datetime
     )
 
 
-def late_reply_of(operation: Operation, at: datetime) -> LateReply | None:
-    """The late reply that settles this unfinished operation, or None. `at` is the database's time."""
-    return late_reply_among(operation, list(operation.attempts.order_by("number")), at)
-
-
-def late_reply_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateReply | None:
-    """Like `late_reply_of`, from all attempts of the operation in their order."""
-    answered = next((one for one in attempts if _settles(one)), None)
-    if answered is None:
-        return None if abilities_of(operation.bank).knows_keys else _late_no_among(operation, attempts, at)
-    # Later ones, too: a silent one may have made a second hold.
-    others = [one for one in attempts if one.number != answered.number]
-    reply = Approval(
-        answered.http_status or 0,
-        answered.bank_reference,
-        bool(answered.is_replay),
-        answered.hold_expires_at,
-    )
-    return LateReply(answered.number, reply, _history_of(operation, others, at, ends_at=at))
-
-
-def _late_no_among(operation: Operation, attempts: list[Attempt], at: datetime) -> LateReply | None:
-    """The late decline or error of a bank that cannot be asked for it again."""
-    answered = next((one for one in attempts if one.is_late and one.said in DENIALS), None)
-    if answered is None:
-        return None
-    others = [one for one in attempts if one.number != answered.number]
-    history = _history_of(operation, others, at, ends_at=at)
-    said = Said(answered.said)
-    no = (Decline if said in ISSUERS else BankError)(said, answered.http_status or 0)
-    return None if history.any_in_doubt else LateReply(answered.number, no, history)
-
-
 def _extend(operation: Operation, at: datetime) -> None:
     """The next epoch's lease, inside the caller's transaction, which has locked the row."""
     timing = timing_of(operation.bank)
@@ -347,18 +289,6 @@ def _extend(operation: Operation, at: datetime) -> None:
         # It rests even if its new holder cannot record an end.
         due_at=clock_in(timing.lease + timing.pause_after(operation.lease_epoch, at - operation.created_at)),
     )
-
-
-def _settles(attempt: Attempt) -> bool:
-    """Whether this late reply can settle an unfinished operation. A probe's must be a stored reply."""
-    known = attempt.is_late and attempt.said == Said.APPROVED
-    return known and (not attempt.is_probe or bool(attempt.is_replay))
-
-
-def _late_approvals(operation: OuterRef) -> QuerySet[Attempt]:
-    """`_settles` as a query."""
-    late = Attempt.objects.filter(operation=operation, is_late=True, said=Said.APPROVED)
-    return late.filter(Q(is_probe=False) | Q(is_replay=True))
 
 
 def _lease(operation: Operation, *, attempt: int, taken_at: float, history: History) -> Lease:
@@ -378,49 +308,4 @@ def _lease(operation: Operation, *, attempt: int, taken_at: float, history: Hist
         taken_at=taken_at,
         renewed_at=taken_at,
         history=history,
-    )
-
-
-def _history_of(operation: Operation, attempts: list[Attempt], at: datetime, *, ends_at: datetime) -> History:
-    """The history of an unfinished operation: each of its attempts is in doubt, replied to or not.
-
-    Judged by the order of attempts. Clocks decide only how far apart repeated evidence is, and how old the
-    first attempt will be at `ends_at`, when the next one ends.
-    """
-    abilities = abilities_of(operation.bank)
-    instructed = [one for one in attempts if not one.is_probe and one.result != Attempt.Result.NOT_SENT]
-    if not abilities.knows_keys:
-        instructed = [one for one in instructed if _may_have_done_it(one)]
-    last = max((one.number for one in instructed), default=0)
-    since = [one for one in attempts if one.number > last]
-    return History(
-        any_in_doubt=bool(instructed),
-        silent=sum(one.is_silent for one in instructed),
-        may_be_alive=any(one.may_be_alive for one in instructed),
-        done_by_others=_is_done_by_others(OperationKind(operation.kind), instructed),
-        contradicted=_counted(attempts, Verdict.CONTRADICTION, before=at - CONTRADICTIONS_APART),
-        probed_negative=_counted(since, Verdict.NEGATIVE_PROBE, before=at - NEGATIVE_PROBES_APART),
-        may_be_forgotten=bool(instructed)
-        and abilities.may_have_forgotten(ends_at - instructed[0].started_at),
-        cannot_ask=not abilities.knows_keys,
-    )
-
-
-def _may_have_done_it(attempt: Attempt) -> bool:
-    """Whether the bank may have executed it: unless its recorded end rules that out."""
-    return not attempt.is_probe and attempt.in_doubt is not False
-
-
-def _is_done_by_others(kind: OperationKind, instructed: list[Attempt]) -> bool:
-    """Whether the bank said "already" before any attempt was silent, or about something that rules it out."""
-    first_silent = next((one.number for one in instructed if one.is_silent), None)
-    said = [(one.number, Said(one.said)) for one in instructed if says_already(one.said)]
-    return any(
-        first_silent is None or number < first_silent or not says_done(kind, word) for number, word in said
-    )
-
-
-def _counted(attempts: list[Attempt], verdict: Verdict, *, before: datetime) -> bool:
-    return any(
-        one.verdict == verdict and one.ended_at is not None and one.ended_at <= before for one in attempts
     )

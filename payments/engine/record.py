@@ -1,8 +1,7 @@
 """Record the end of an attempt: the outcome with all its consequences in one transaction.
 
-The payment is locked first, then the operation. A sender that has lost the lease records the bank's reply on
-the attempt only, where the operation's holder reads it. If the operation has no holder, the reply is applied
-at once: a 200 settles an operation under review too.
+The payment is locked first, then the operation. What a sender that has lost the lease does with the bank's
+reply is in `late_replies`.
 """
 
 import random
@@ -16,11 +15,9 @@ from typing import assert_never
 import structlog
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from payments.domain.meanings import says_done
 from payments.domain.outcomes import (
-    Checks,
     Declined,
     Final,
     InDoubt,
@@ -29,13 +26,11 @@ from payments.domain.outcomes import (
     Rejected,
     ReviewReason,
     Succeeded,
-    outcome_of,
 )
 from payments.domain.patience import hurried
 from payments.domain.replies import DENIALS, Approval, Reply, call_is_over, describe, evidence_of
-from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState
+from payments.domain.states import UNFINISHED_OPERATIONS, OperationState
 from payments.engine import claim, fast_path, leases, orphan_replies
-from payments.engine.abilities import abilities_of
 from payments.engine.attempts import AttemptEnd, record_end_of_attempt
 from payments.engine.capacity import timing_of
 from payments.engine.conclude import (
@@ -43,14 +38,15 @@ from payments.engine.conclude import (
     RecordedOperation,
     conclude,
     lock_at_once,
-    name_success,
     next_look,
 )
-from payments.engine.leases import LateReply, Lease, boot_clock
+from payments.engine.history import late_reply_of
+from payments.engine.late_replies import adopt, contradict, record_late
+from payments.engine.leases import Lease, boot_clock
 from payments.engine.refusals import ServiceUnavailable
-from payments.models import Attempt, Discrepancy, Event, Operation, Payment
+from payments.models import Attempt, Discrepancy, Event, Operation
 from payments.models.clock import ClockTimestamp, clock_in
-from payments.models.discrepancies import LATE_HOLD, LATE_REPLY
+from payments.models.discrepancies import LATE_HOLD
 from payments.models.guards import database_is_away, violated_constraint, waited_in_vain
 from payments.models.patience import wait_briefly
 
@@ -198,101 +194,18 @@ def _finish(lease: Lease, ended: AttemptEnd, outcome: Final) -> RecordedOperatio
         locked = lock_at_once(lease.operation_id, lease.payment_id)
         if not _still_held(locked.operation, lease):
             # Another process holds it by now, or the commit succeeded and only its confirmation was lost.
-            return _record_late(locked, lease, ended)
+            return record_late(locked, lease, ended)
         record_end_of_attempt(lease, ended)
         if not isinstance(outcome, Succeeded):
-            late = leases.late_reply_of(locked.operation, locked.at)
+            late = late_reply_of(locked.operation, locked.at)
             if late is not None:
-                return _adopt(locked, late)
+                return adopt(locked, late)
         evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
         return conclude(locked, outcome, evidence=evidence)
 
 
-def _record_late(locked: Locked, lease: Lease, ended: AttemptEnd) -> RecordedOperation:
-    """Record the end of an attempt whose sender has lost the lease.
-
-    The reply is recorded on its attempt, for the operation's holder. If there is no holder and the reply
-    settles the operation, it is applied here: no process takes an operation under review by itself.
-    """
-    record_end_of_attempt(lease, ended, is_late=True)
-    payment, operation = locked.payment, locked.operation
-    is_nobodys = operation.lease_expires_at <= locked.at or operation.state == OperationState.NEEDS_REVIEW
-    if operation.state in UNFINISHED_OPERATIONS and is_nobodys:
-        late = leases.late_reply_of(operation, locked.at)
-        if late is not None:
-            return _adopt(locked, late)
-    if operation.state == OperationState.SUCCEEDED and isinstance(ended.reply, Approval):
-        if not operation.bank_reference:
-            _name_late(payment, operation, lease, ended.reply)
-    else:
-        _contradict(payment, operation, lease, ended)
-    log.warning("reply_not_applied", operation=operation.pk.hex, reply=describe(ended.reply))
-    operation.payment = payment
-    return RecordedOperation(operation, payment, claim.stored_response(operation))
-
-
-def _adopt(locked: Locked, late: LateReply) -> RecordedOperation:
-    """Settle an unfinished operation with a late reply."""
-    operation = locked.operation
-    kind = OperationKind(operation.kind)
-    outcome = outcome_of(kind, late.reply, late.history, Checks())
-    assert isinstance(outcome, Final)  # noqa: S101 - an approval, or the last word of a bank without keys
-    # A sender that is still waiting will record its reply as late.
-    operation.lease_epoch += 1
-    operation.save(update_fields=["lease_epoch"])
-    log.info("late_reply_adopted", operation=operation.pk.hex, reply=describe(late.reply))
-    evidence = {"attempt": late.attempt, **evidence_of(late.reply)}
-    return conclude(locked, outcome, evidence=evidence)
-
-
-def _name_late(payment: Payment | None, operation: Operation, lease: Lease, reply: Approval) -> None:
-    """Fill in the bank's id, which was not known when the success was deduced."""
-    name_success(payment, operation, reply.reference)
-    Event.objects.create(
-        payment=payment,
-        operation=operation,
-        type=Event.Type.REFERENCE_FOUND,
-        actor=operation.actor,
-        request_id=operation.request_id,
-        evidence={"attempt": lease.attempt, **evidence_of(reply)},
-    )
-
-
 def _still_held(operation: Operation, lease: Lease) -> bool:
     return operation.state in UNFINISHED_OPERATIONS and operation.lease_epoch == lease.epoch
-
-
-def _contradict(payment: Payment | None, operation: Operation, lease: Lease, ended: AttemptEnd) -> None:
-    """Open a case where a late reply says that the bank executed what is recorded as not executed.
-
-    Not for a hold that the bank can void, which `late_holds` handles, and not for a release.
-    """
-    can_void = abilities_of(operation.bank).can(OperationKind.VOID)
-    if (
-        operation.state not in (OperationState.NOT_EXECUTED, OperationState.REJECTED)
-        or operation.kind == OperationKind.RELEASE
-        or (operation.kind == OperationKind.AUTHORIZE and can_void)
-        or not says_done(OperationKind(operation.kind), ended.reply.said)
-    ):
-        return
-    siblings = Operation.objects.filter(payment=payment, kind=operation.kind, state=OperationState.SUCCEEDED)
-    if isinstance(ended.reply, Approval):
-        # An approval has a reference: it is in our books if a success has the same one, or none yet.
-        same = Q(bank_reference__in=["", ended.reply.reference])
-        siblings = siblings.filter(same | Q(bank_idempotency_key=operation.bank_idempotency_key))
-    known = operation.discrepancies.filter(kind=LATE_REPLY, closed_at=None)
-    if siblings.exists() or known.exists():
-        return
-    evidence = {"attempt": lease.attempt, **evidence_of(ended.reply)}
-    Discrepancy.objects.create(kind=LATE_REPLY, operation=operation, payment=payment, evidence=evidence)
-    Event.objects.create(
-        payment=payment,
-        operation=operation,
-        type=Event.Type.LATE_REPLY_FOUND,
-        actor=operation.actor,
-        request_id=operation.request_id,
-        evidence=evidence,
-    )
 
 
 def _hand_over(lease: Lease, ended: AttemptEnd, review: NeedsReview) -> RecordedOperation:
@@ -301,11 +214,11 @@ def _hand_over(lease: Lease, ended: AttemptEnd, review: NeedsReview) -> Recorded
         locked = lock_at_once(lease.operation_id, lease.payment_id)
         payment, operation = locked.payment, locked.operation
         if not _still_held(operation, lease):
-            return _record_late(locked, lease, ended)
+            return record_late(locked, lease, ended)
         record_end_of_attempt(lease, ended)
-        late = leases.late_reply_of(operation, locked.at)
+        late = late_reply_of(operation, locked.at)
         if late is not None and not isinstance(ended.reply, Approval):  # whose hold another payment has
-            return _adopt(locked, late)
+            return adopt(locked, late)
         operation.payment = payment
         if call_is_over(ended.reply):
             operation.lease_expires_at = locked.at
@@ -392,7 +305,7 @@ def _leave_open(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
         )
         if held is not None:
             at = held.at
-            has_late_reply = leases.late_reply_of(held, at) is not None  # the next holder applies it
+            has_late_reply = late_reply_of(held, at) is not None  # the next holder applies it
             held.due_at = (
                 at if has_late_reply else at + timedelta(seconds=_rest(lease, ended, at - held.created_at))
             )
@@ -401,7 +314,7 @@ def _leave_open(lease: Lease, ended: AttemptEnd) -> RecordedOperation:
             held.save(update_fields=["due_at", "lease_expires_at"])
         elif ended.reply.said in DENIALS:
             locked = lock_at_once(lease.operation_id, lease.payment_id)
-            _contradict(locked.payment, locked.operation, lease, ended)
+            contradict(locked.payment, locked.operation, lease, ended)
     log.warning("left_in_doubt", operation=lease.operation_id.hex, reply=describe(ended.reply))
     return _read(lease)
 

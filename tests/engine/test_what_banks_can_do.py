@@ -9,8 +9,9 @@ from office.decisions.kinds.instruct import INSTRUCTIONS
 from payments.domain.problems import NEXT_WITHOUT
 from payments.domain.replies import Unclear
 from payments.domain.states import OperationKind
-from payments.engine import conclude, leases, send
+from payments.engine import conclude, send
 from payments.engine.abilities import banks_with_stray_holds
+from payments.engine.history import may_send_card
 from payments.models import IdempotencyKey, Operation, Resolution
 from payments.models.clock import read_clock
 from payments.usecases.expirations import expire_due
@@ -59,10 +60,10 @@ class TestADoubtAtABankThatKnowsNoKeys:
         operation = OperationFactory(kind=AUTHORIZE, needs_review=True)
         AttemptFactory(operation=operation, silent=True)
         assert "Ask the bank again" in dict(resolutions_of(operation))
-        assert leases.may_send_card(operation, read_clock())
+        assert may_send_card(operation, read_clock())
         can_only(monkeypatch, "ficmart", AUTHORIZE)
         assert set(dict(resolutions_of(operation))) == {"Record as not executed"}
-        assert not leases.may_send_card(operation, read_clock())
+        assert not may_send_card(operation, read_clock())
         assert conclude.next_look(operation, read_clock()) is None
 
 
