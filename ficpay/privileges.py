@@ -21,6 +21,12 @@ _EXCEPTIONS = {
     "payments_route": _ALL,
     **dict.fromkeys(("payments_event", "payments_merchant", "django_admin_log"), _APPENDED),
     **dict.fromkeys(("payments_ledgerentry", "payments_ledgerposting"), _APPENDED),
+    **dict.fromkeys(
+        ("reconciliation_statementfile", "reconciliation_statementline", "reconciliation_match"), _APPENDED
+    ),
+    **dict.fromkeys(("reconciliation_settlement", "reconciliation_settlementline"), _APPENDED),
+    **dict.fromkeys(("reconciliation_correction", "reconciliation_feeterms"), _APPENDED),
+    "reconciliation_differenceevent": _APPENDED,
     **dict.fromkeys(("django_migrations", "django_content_type", "auth_permission"), _READ),
     "auth_user": _KEPT,
 }
@@ -28,7 +34,7 @@ _EXCEPTIONS = {
 
 def privileges_on(table: str) -> str:
     """The application's privileges on a table, in GRANT's syntax. Most new tables need no exception above."""
-    return _EXCEPTIONS.get(table, _KEPT if table.startswith("payments_") else _ALL)
+    return _EXCEPTIONS.get(table, _KEPT if table.startswith(("payments_", "reconciliation_")) else _ALL)
 
 
 def grant(cursor: Any, role: str) -> None:

@@ -33,6 +33,12 @@ WORDS: dict[str, str] = {
     Type.GROUP_CREATED: "Added a group",
     Type.GROUP_CHANGED: "Changed a group",
     Type.SCHEDULE_RUN_NOW: "Ran a schedule now",
+    Type.STATEMENT_IMPORTED: "Imported a statement",
+    Type.DIFFERENCE_ASSIGNED: "Took a difference",
+    Type.DIFFERENCE_GIVEN_BACK: "Gave back a difference",
+    Type.DIFFERENCE_ACCEPTED: "Accepted a difference",
+    Type.FEES_CHANGED: "Changed a merchant's fees",
+    Type.SETTLEMENT_CORRECTED: "Corrected a settlement",
 }
 # Names of evidence that are not plain enough as they are stored.
 _NAMES = {"told": "Refused because", "taken_from": "Taken over from", "because": "Decided because"}

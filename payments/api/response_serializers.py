@@ -158,8 +158,9 @@ class PaymentPageSerializer(serializers.Serializer[Any]):
     results = ReceiptSerializer(many=True)
 
 
-# Merchants do not see the events of staff's internal work.
-EVENT_TYPES = [choice for choice in Event.Type.choices if choice[0] not in Event.OF_STAFF]
+# Merchants do not see the events of staff's internal work, and a settlement is of many payments.
+_NOT_OF_A_PAYMENT = (*Event.OF_STAFF, Event.Type.SETTLEMENT_CREATED)
+EVENT_TYPES = [choice for choice in Event.Type.choices if choice[0] not in _NOT_OF_A_PAYMENT]
 
 
 class EventSerializer(serializers.Serializer[Any]):

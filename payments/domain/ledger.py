@@ -18,6 +18,8 @@ class Account(StrEnum):
     HOLDS_CONTRA = "holds_contra"  # the other side of it: a hold is nobody's claim yet
     BANK_RECEIVABLE = "bank_receivable"  # captured and not refunded: the bank owes it
     MERCHANT_PAYABLE = "merchant_payable"  # captured and not refunded: it is owed to the merchant
+    FEES = "fees"  # what the merchant pays us for captures
+    CORRECTIONS = "corrections"  # the other side of what was settled wrongly and is put right
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,4 @@ def position_of(state: str, *, amount_minor: int, captured_minor: int, refunded_
 def postings_between(before: Position, after: Position) -> list[Posting]:
     """The postings that lead from one position to another; none where they are the same."""
     old, new = before.balances(), after.balances()
-    return [
-        Posting(account, new[account] - old[account]) for account in Account if new[account] != old[account]
-    ]
+    return [Posting(account, new[account] - old[account]) for account in new if new[account] != old[account]]

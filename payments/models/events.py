@@ -53,6 +53,14 @@ class EventType(models.TextChoices):
     LATE_REPLY_FOUND = "late_reply.found"  # the bank executed what is recorded as not executed
     REFERENCE_FOUND = "reference.found"  # a late reply gave the bank's id of a success without one
     LATE_HOLD_FOUND = "late_hold.found"  # a hold at the bank that no payment claims; it is released
+    STRAY_RULED_OUT = "stray.ruled_out"  # a statement shows that an awaited hold was not made, or is freed
+    SETTLEMENT_CREATED = "settlement.created"
+    SETTLEMENT_CORRECTED = "settlement.corrected"  # money settled wrongly; its posting puts it right
+    STATEMENT_IMPORTED = "statement.imported"  # by staff; the schedule's are files only
+    DIFFERENCE_ASSIGNED = "difference.assigned"
+    DIFFERENCE_GIVEN_BACK = "difference.given_back"
+    DIFFERENCE_ACCEPTED = "difference.accepted"
+    FEES_CHANGED = "fees.changed"
     ORPHAN_REPLY_FOUND = "orphan_reply.found"  # executed at the bank; our database has lost its record
 
 
@@ -66,6 +74,8 @@ OF_STAFF = (
     *(EventType.USER_CREATED, EventType.USER_CHANGED, EventType.USER_PASSWORD_CHANGED),
     *(EventType.USER_SECOND_FACTOR_SET_UP, EventType.USER_SECOND_FACTOR_RESET),
     *(EventType.GROUP_CREATED, EventType.GROUP_CHANGED, EventType.SCHEDULE_RUN_NOW),
+    *(EventType.STATEMENT_IMPORTED, EventType.DIFFERENCE_ASSIGNED, EventType.DIFFERENCE_GIVEN_BACK),
+    *(EventType.DIFFERENCE_ACCEPTED, EventType.FEES_CHANGED, EventType.SETTLEMENT_CORRECTED),
 )
 _IN_THE_LOG = models.Q(type__in=[one.value for one in OF_STAFF])
 

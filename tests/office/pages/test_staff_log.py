@@ -115,9 +115,13 @@ class TestALine:
         self, auditor: Staff, payment: Payment
     ) -> None:
         assert set(WORDS) == set(Event.OF_STAFF)
-        for type_ in Event.Type:
-            EventFactory(payment=payment, type=type_)
-        assert set(lines(auditor)) == set(Event.OF_STAFF)
+        types = list(Event.Type)
+        shown: set[str] = set()
+        for some in (types[:20], types[20:]):  # a page shows 25
+            for type_ in some:
+                EventFactory(payment=payment, type=type_)
+            shown |= set(lines(auditor))
+        assert shown == set(Event.OF_STAFF)
 
     def test_of_the_time_before_there_were_ids_is_shown_too(self, auditor: Staff, payment: Payment) -> None:
         EventFactory(
