@@ -1,0 +1,18 @@
+"""The subcommands of `manage.py reconcile`, a module each. A new one takes a module and a line here."""
+
+from reconciliation.management.subcommands.audit import Audit
+from reconciliation.management.subcommands.base import Subcommand
+from reconciliation.management.subcommands.digest import Digest
+from reconciliation.management.subcommands.expirations import Expirations
+from reconciliation.management.subcommands.explain import Explain
+from reconciliation.management.subcommands.pending import Pending
+from reconciliation.management.subcommands.statement import ImportStatement
+
+SUBCOMMANDS: tuple[type[Subcommand], ...] = (
+    Pending,
+    Expirations,
+    Explain,
+    Audit,
+    ImportStatement,
+    Digest,
+)

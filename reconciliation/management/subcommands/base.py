@@ -1,0 +1,75 @@
+"""What all subcommands of `manage.py reconcile` share."""
+
+import json
+from abc import ABC, abstractmethod
+from enum import IntEnum
+from typing import Any, ClassVar, NoReturn
+
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
+
+from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
+from payments.models import Payment
+
+
+class ExitCode(IntEnum):
+    """What a subcommand says to schedulers and scripts."""
+
+    CLEAN = 0  # nothing is left
+    OPEN = 1  # something is in doubt, different or violated
+    FAILED = 2  # the command could not do its work, or not all of it
+
+
+class Subcommand(ABC):
+    """One subcommand: its arguments, what it does, and what it prints."""
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+
+    def __init__(self, stdout: OutputWrapper) -> None:
+        self.stdout = stdout
+
+    @classmethod
+    @abstractmethod
+    def add_arguments(cls, parser: CommandParser) -> None: ...
+
+    @abstractmethod
+    def run(self, *_args: Any, **options: Any) -> ExitCode:
+        """Takes the options that it needs by name. Raises CommandError, by `fail`."""
+
+    def print_json(self, report: dict[str, Any]) -> None:
+        """Amounts are in minor units, times in UTC."""
+        self.stdout.write(json.dumps(report, indent=2, default=str))
+
+
+def add_json(parser: CommandParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_dry_run(parser: CommandParser, does: str) -> None:
+    """`--dry-run`, which changes nothing."""
+    parser.add_argument("--dry-run", action="store_true", help=does)
+
+
+def positive(text: str) -> int:
+    """An argument's type. Raises ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def payment_named(text: str) -> Payment:
+    """The payment of that id (pay_...). Raises CommandError."""
+    payment_id = parse_public_id(PAYMENT_PREFIX, text)
+    if payment_id is None:
+        fail(f"{text} is not a payment id: those are `pay_` and 32 hexadecimal digits.")
+    payment = Payment.objects.filter(pk=payment_id).first()
+    if payment is None:
+        fail(f"There is no payment {text}.")
+    return payment
+
+
+def fail(message: str) -> NoReturn:
+    """End with exit code 2 and this message."""
+    raise CommandError(message, returncode=ExitCode.FAILED)
