@@ -313,13 +313,14 @@ ROUTES = {
 
 # --- The worker ------------------------------------------------------------------------------
 # Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.
-# retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice.
+# retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice; the longest
+# timeout is 900 s, of the schedules that say so.
 Q_CLUSTER = {
     "name": "ficpay",
     "orm": "default",
-    "workers": 2,
+    "workers": 4,  # one for what comes every minute, while statements, settlements and a check take theirs
     "timeout": 120,
-    "retry": 300,
+    "retry": 1500,
     "queue_limit": 1,
     "max_attempts": 1,
     # The newest 100 good runs of each schedule, which staff look at, and every failure (for 30 days).

@@ -97,7 +97,7 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
             form=ReasonForm,
             preview=lambda _: Preview(
                 [
-                    ("Worker", f"Runs it {when}, then every minute as before."),
+                    ("Worker", f"Runs it {when}, then {row.often} as before."),
                     ("Payments", "Only what its next run would do anyway. Running it twice does no harm."),
                 ]
             ),
@@ -110,12 +110,17 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
 def _row(one: Scheduled) -> Row:
     return Row(
         of=one,
-        often="every minute" if one.minutes == 1 else f"every {one.minutes} minutes",
+        often=_often(one.minutes),
         state=_state(one),
         ended=utc(one.last.ended_at) if one.last else "never",
         took=_seconds(one.last.took) if one.last else "",
         next=utc(one.next_run) if one.next_run else "never",
     )
+
+
+def _often(minutes: int) -> str:
+    number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
+    return f"every {unit}" if number == 1 else f"every {number} {unit}s"
 
 
 def _state(one: Scheduled) -> SafeString:

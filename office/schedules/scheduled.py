@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django_q.models import Schedule, Task
 
-from office.schedules.schedules import EVERY_MINUTE
+from office.schedules.schedules import SCHEDULES, Duty
 from payments.domain.cards import mask_card_numbers
 from payments.models import Heartbeat
 from payments.usecases.heartbeats import RECOVERY, SEARCH, WORKER, is_alive
@@ -52,14 +52,14 @@ class Process:
 
 
 def schedules(now: datetime) -> list[Scheduled]:
-    """The schedules of this version, in the order of EVERY_MINUTE."""
-    installed = {row.name: row for row in Schedule.objects.filter(name__in=EVERY_MINUTE)}
-    newest = Task.objects.filter(group__in=EVERY_MINUTE).order_by("group", "-stopped").distinct("group")
+    """The schedules of this version, in the order of SCHEDULES."""
+    installed = {row.name: row for row in Schedule.objects.filter(name__in=SCHEDULES)}
+    newest = Task.objects.filter(group__in=SCHEDULES).order_by("group", "-stopped").distinct("group")
     last = {task.group: task for task in newest}
     ended = set(
         Task.objects.filter(pk__in=[row.task for row in installed.values()]).values_list("pk", flat=True)
     )
-    return [_scheduled(name, installed.get(name), last.get(name), ended, now) for name in EVERY_MINUTE]
+    return [_scheduled(name, installed.get(name), last.get(name), ended, now) for name in SCHEDULES]
 
 
 def processes(now: datetime) -> list[Process]:
@@ -97,17 +97,29 @@ def processes(now: datetime) -> list[Process]:
 def _scheduled(
     name: str, row: Schedule | None, last: Task | None, ended: set[str], now: datetime
 ) -> Scheduled:
-    next_run = row.next_run if row else None
-    late = now - next_run if next_run else timedelta(0)
+    duty, next_run = SCHEDULES[name], row.next_run if row else None
     return Scheduled(
         name=name,
-        what=EVERY_MINUTE[name].what,
-        minutes=row.minutes if row else 1,
+        what=duty.what,
+        minutes=duty.minutes,
         next_run=next_run,
-        overdue=late if late > _OVERDUE_AFTER else None,
+        overdue=_overdue(duty, next_run, last, now),
         is_running=bool(row and row.task and row.task not in ended),
         last=_run(last) if last else None,
     )
+
+
+def _overdue(duty: Duty, next_run: datetime | None, last: Task | None, now: datetime) -> timedelta | None:
+    """For how long it is overdue: it was not started, or started again and again without an end.
+
+    A run that was started ends within its timeout; an interval later the next one has begun.
+    """
+    if next_run is None:
+        return None
+    late = now - next_run
+    if late <= _OVERDUE_AFTER and last is not None:
+        late = now - last.stopped - timedelta(minutes=2 * duty.minutes, seconds=duty.timeout)
+    return late if late > _OVERDUE_AFTER else None
 
 
 def _run(task: Task) -> Run:

@@ -7,6 +7,7 @@ same time.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django_q.models import Failure, Schedule
@@ -22,13 +23,15 @@ from payments.usecases.recovery import recover_due
 
 @dataclass(frozen=True)
 class Duty:
-    """A function that the worker calls, and its purpose as a sentence for staff."""
+    """A function that the worker calls, its purpose as a sentence for staff, and how often."""
 
     function: str
     what: str
+    minutes: int = 1  # from one start to the next
+    timeout: int = settings.Q_CLUSTER["timeout"]  # seconds; then the worker ends it
 
 
-EVERY_MINUTE = {
+SCHEDULES = {
     "heartbeat": Duty(
         "payments.usecases.heartbeats.beat",
         "Records that the worker is running, and checks the health of every bank.",
@@ -50,7 +53,7 @@ EVERY_MINUTE = {
         "Deletes after 30 days: idempotency keys, the requests that used them, failed runs of schedules.",
     ),
 }
-# No attempt starts after this, so that the last one ends within the task's timeout of 120 s.
+# No attempt starts after this, so that the last one ends within the task's timeout.
 _RECOVERY_BEGINS_WITHIN = timedelta(seconds=45)
 _EXPIRATIONS_A_MINUTE = 2000
 _ROWS_A_SWEEP = 5000
@@ -97,18 +100,19 @@ def _forget_failed_runs(*, limit: int) -> int:
 
 def install() -> None:
     """Install the schedules of this file. They are due at once."""
-    for name, duty in EVERY_MINUTE.items():
+    for name, duty in SCHEDULES.items():
         Schedule.objects.update_or_create(
             name=name,
             defaults={
                 "func": duty.function,
+                "kwargs": repr({"q_options": {"timeout": duty.timeout}}),
                 "schedule_type": Schedule.MINUTES,
-                "minutes": 1,
+                "minutes": duty.minutes,
                 "repeats": -1,
                 "next_run": timezone.now(),
             },
         )
-    Schedule.objects.exclude(name__in=EVERY_MINUTE).delete()
+    Schedule.objects.exclude(name__in=SCHEDULES).delete()
 
 
 def run_now(staff: Staff, name: str, *, reason: str) -> bool:
