@@ -78,7 +78,8 @@ class TestThePage:
     def test_says_of_each_what_it_does_how_often_and_how_it_went(self, auditor: Staff) -> None:
         shown = auditor.read(PAGE)
         for name, duty in schedules.SCHEDULES.items():
-            assert f"{name}, every minute {duty.what} on time" in shown
+            often = {1: "every minute", 60: "every hour"}[duty.minutes]
+            assert f"{name}, {often} {duty.what} on time" in shown
         assert "1.5 s" in shown
         assert "every schedule is on time" in shown
         assert "worker running" in shown
@@ -109,6 +110,17 @@ class TestThePage:
     def test_is_not_overdue_while_the_worker_has_not_looked_yet(self, auditor: Staff) -> None:
         put_off("expirations", timedelta(seconds=-40))
         assert "overdue" not in auditor.read(PAGE)
+
+    def test_is_overdue_if_it_is_started_and_never_ends(self, auditor: Staff) -> None:
+        """A run has its timeout, and the next begins an interval later: by then one should have ended."""
+        one = schedules.SCHEDULES["expirations"]
+        longest = timedelta(minutes=2 * one.minutes, seconds=one.timeout)
+        Task.objects.filter(group="expirations").update(stopped=datetime.now(UTC) - longest)
+        assert "overdue" not in auditor.read(PAGE)
+        Task.objects.filter(group="expirations").update(
+            stopped=datetime.now(UTC) - longest - timedelta(minutes=3)
+        )
+        assert "overdue for 3 min" in auditor.read(PAGE)
 
     def test_says_that_it_runs(self, auditor: Staff) -> None:
         Schedule.objects.filter(name="recovery").update(task=uuid4().hex)
