@@ -27,6 +27,15 @@ class StatementWords:
             raise ValueError(f"{word[:40]!r} is not one of {', '.join(self.kinds)}")
         return self.kinds[word]
 
+    def word_of(self, kind: OperationKind) -> str:
+        """The bank's word for it; a release is a void."""
+        wanted = OperationKind.VOID if kind is OperationKind.RELEASE else kind
+        return next(word for word, known in self.kinds.items() if known is wanted)
+
+    def bare(self, kind: OperationKind, reference: str) -> str:
+        """The bank's id as a statement may have it: without its prefix."""
+        return reference.removeprefix(self.prefixes[kind])
+
     def reference(self, kind: OperationKind, written: str) -> str:
         """The bank's id as its API has it. A statement may leave out the prefix, and write in capitals.
 

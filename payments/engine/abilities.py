@@ -71,3 +71,18 @@ def statement_words(bank: str) -> StatementWords | None:
 def banks_with_statements() -> list[str]:
     """The names of the banks that give statements."""
     return [name for name in registry.NAMES if statement_words(name)]
+
+
+def banks_whose_statements_we_write() -> list[str]:
+    """The names of the banks of test mode that give statements: no bank keeps books about test payments."""
+    return [name for name in banks_with_statements() if bank_named(name).mode is Mode.TEST]
+
+
+def banks_that_deliver_statements() -> list[str]:
+    """The names of the banks that keep books, and deliver statements of them."""
+    return [name for name in banks_with_statements() if bank_named(name).mode is Mode.LIVE]
+
+
+def banks_that_look_up() -> list[str]:
+    """The names of the banks where something can be looked up by the bank's id."""
+    return [name for name in registry.NAMES if abilities_of(name).looks_up]
