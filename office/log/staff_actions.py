@@ -49,6 +49,7 @@ _SHOWN_ELSEWHERE = frozenset(
     (
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
         *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
+        "fees",
         *_DECIDED_BECAUSE,
     )
 )
@@ -81,6 +82,8 @@ def about(event: Event, *, links: bool) -> SafeString | str:
         return f"{evidence['key']} of {evidence.get('merchant', 'a merchant')}"
     if "route" in evidence:
         return f"route {evidence['route']} of {evidence['merchant']}"
+    if "fees" in evidence:
+        return f"fees of {evidence['merchant']}, {evidence['fees']}"
     if "filter" in evidence:
         asked = [f"{plain(name).lower()} {value}" for name, value in evidence["filter"].items()]
         return f"payments: {', '.join(asked) or 'all'}"

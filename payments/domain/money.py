@@ -36,9 +36,9 @@ class Denomination:
         return f"{'-' if amount_minor < 0 else ''}{self.symbol}{whole:,}{fraction}"
 
     def number(self, amount_minor: int) -> str:
-        """As programs read it: `1234.50`, `5000`. Not for negative amounts."""
-        whole, fraction = self._parts(amount_minor)
-        return f"{whole}{fraction}"
+        """As programs read it: `1234.50`, `5000`; a difference `-1.50`."""
+        whole, fraction = self._parts(abs(amount_minor))
+        return f"{'-' if amount_minor < 0 else ''}{whole}{fraction}"
 
     def _parts(self, amount_minor: int) -> tuple[int, str]:
         whole, minor = divmod(amount_minor, 10**self.exponent)

@@ -4,7 +4,7 @@ from payments.models.discrepancies import Discrepancy
 from payments.models.events import Event
 from payments.models.heartbeats import Heartbeat
 from payments.models.idempotency import IdempotencyKey
-from payments.models.ledger import LedgerEntry, LedgerPosting, position_in_ledger, post
+from payments.models.ledger import LedgerEntry, LedgerPosting, position_in_ledger, post, write_entry
 from payments.models.merchants import ApiKey, Merchant, Route
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
@@ -59,4 +59,5 @@ __all__ = [
     "sharing_bank_key",
     "standing_proposals",
     "unfinished_operations",
+    "write_entry",
 ]

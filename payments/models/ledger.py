@@ -6,7 +6,7 @@ an entry that does not balance (`migrations/ledger/guards.sql`).
 
 from django.db import models
 
-from payments.domain.ledger import Account, Position, position_of, postings_between
+from payments.domain.ledger import Account, Position, Posting, position_of, postings_between
 from payments.domain.money import Currency
 from payments.domain.states import Mode
 from payments.models.events import Event
@@ -52,15 +52,24 @@ def position_in_ledger(payment: Payment) -> Position:
 
 def post(event: Event, payment: Payment, before: Position) -> None:
     """Write what an event changed about its payment since `before`, inside the event's transaction."""
-    postings = postings_between(before, position_in_ledger(payment))
-    if not postings:
-        return
-    entry = LedgerEntry.objects.create(
-        event=event,
+    write_entry(
+        event,
+        postings_between(before, position_in_ledger(payment)),
         merchant_id=payment.merchant_id,
         mode=payment.mode,
         bank=payment.bank,
         currency=payment.currency,
+    )
+
+
+def write_entry(
+    event: Event, postings: list[Posting], *, merchant_id: int, mode: str, bank: str, currency: str
+) -> None:
+    """Write an event's entry inside its transaction; none if there is nothing to post."""
+    if not postings:
+        return
+    entry = LedgerEntry.objects.create(
+        event=event, merchant_id=merchant_id, mode=mode, bank=bank, currency=currency
     )
     LedgerPosting.objects.bulk_create(
         LedgerPosting(entry=entry, account=one.account, amount_minor=one.amount_minor) for one in postings

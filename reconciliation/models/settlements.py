@@ -4,6 +4,7 @@ One settlement per merchant, mode, bank, currency and UTC day. Each operation an
 exactly one. Rows are never changed: what turns out wrong is corrected by a posting of its own.
 """
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -163,3 +164,20 @@ class SettlementLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_minor:+}"
+
+    @property
+    def kind(self) -> str:
+        """`capture`, `refund` or `correction`."""
+        return self.operation.kind if self.operation else "correction"
+
+    @property
+    def about(self) -> Operation | None:
+        """Its operation, or that of its correction; None for a correction of none."""
+        return self.correction.operation if self.correction else self.operation
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was captured, refunded or corrected (UTC)."""
+        if self.correction:
+            return self.correction.created_at
+        return self.operation.finished_at if self.operation else None

@@ -46,7 +46,12 @@ class TestDisplay:
         assert display(5000, "CHF") == "CHF 5,000 minor units"
 
     def test_for_programs_is_a_number_alone(self) -> None:
-        numbers = {("USD", 123450): "1234.50", ("USD", 5): "0.05", ("JPY", 5000): "5000"}
+        numbers = {
+            ("USD", 123450): "1234.50",
+            ("USD", 5): "0.05",
+            ("JPY", 5000): "5000",
+            ("EUR", -150): "-1.50",
+        }
         assert {key: DENOMINATIONS[key[0]].number(key[1]) for key in numbers} == numbers
 
     def test_exponents_are_iso_4217s(self) -> None:

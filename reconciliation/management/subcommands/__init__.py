@@ -2,10 +2,13 @@
 
 from reconciliation.management.subcommands.audit import Audit
 from reconciliation.management.subcommands.base import Subcommand
+from reconciliation.management.subcommands.correct import Correct
 from reconciliation.management.subcommands.digest import Digest
 from reconciliation.management.subcommands.expirations import Expirations
 from reconciliation.management.subcommands.explain import Explain
 from reconciliation.management.subcommands.pending import Pending
+from reconciliation.management.subcommands.settle import Settle
+from reconciliation.management.subcommands.settlement import ShowSettlement
 from reconciliation.management.subcommands.statement import ImportStatement
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
@@ -14,5 +17,8 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Explain,
     Audit,
     ImportStatement,
+    Settle,
+    ShowSettlement,
+    Correct,
     Digest,
 )

@@ -9,6 +9,8 @@ from django.core.management.base import CommandError, CommandParser, OutputWrapp
 
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.models import Payment
+from reconciliation.models import Settlement
+from reconciliation.models.settlements import SETTLEMENT_PREFIX
 
 
 class ExitCode(IntEnum):
@@ -68,6 +70,17 @@ def payment_named(text: str) -> Payment:
     if payment is None:
         fail(f"There is no payment {text}.")
     return payment
+
+
+def settlement_named(text: str) -> Settlement:
+    """The settlement of that id (stl_...). Raises CommandError."""
+    settlement_id = parse_public_id(SETTLEMENT_PREFIX, text)
+    if settlement_id is None:
+        fail(f"{text} is not a settlement id: those are `stl_` and 32 hexadecimal digits.")
+    settlement = Settlement.objects.select_related("merchant").filter(pk=settlement_id).first()
+    if settlement is None:
+        fail(f"There is no settlement {text}.")
+    return settlement
 
 
 def fail(message: str) -> NoReturn:
