@@ -71,6 +71,10 @@ BANK_TIMINGS: dict[str, Timing] = {}
 #: Operations in doubt that the recovery process asks banks about at once.
 RECOVERY_THREADS = env.int("FICPAY_RECOVERY_THREADS", 4)
 
+#: Void holds that a bank's statement shows and no payment claims, once no payment can claim them any more: 25
+#: hours at FicMart's bank. If it is not set, staff decide about each.
+VOID_ORPHAN_HOLDS = env.bool("FICPAY_VOID_ORPHAN_HOLDS", False)
+
 # --- Staff -----------------------------------------------------------------------------------
 #: The amounts, in minor units by currency, above which a decision of staff needs a second person. In a
 #: currency that is not named, every decision does.

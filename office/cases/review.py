@@ -15,7 +15,6 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from office.decisions.actions import resolutions_of
-from office.decisions.denials import is_called_captured
 from office.decisions.permissions import APPROVE, RESOLVE
 from office.decisions.waiting import as_seen_by, decided_proposals, pending_proposals
 from office.pages.rendering import render_page
@@ -24,6 +23,7 @@ from payments.domain.money import display
 from payments.domain.outcomes import ReviewReason
 from payments.domain.states import OperationKind, OperationState
 from payments.engine.abilities import banks_with_stray_holds
+from payments.engine.proofs import is_called_captured
 from payments.models import Discrepancy, Event, Operation, standing_proposals
 from payments.models.clock import read_clock
 from payments.models.discrepancies import LATE_HOLD, LATE_REPLY, ORPHAN_REPLY

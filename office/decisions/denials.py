@@ -1,21 +1,19 @@
 """What the bank's replies to an operation's attempts prove: that it was executed, or that it was not."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from payments.domain.meanings import Meaning, meaning_of_word, says_done_already
+from payments.domain.meanings import Meaning, meaning_of_word
 from payments.domain.outcomes import Verdict
 from payments.domain.replies import DENIALS, Said
 from payments.domain.states import OperationKind
 from payments.domain.timing import CONTRADICTIONS_APART
-from payments.engine.abilities import abilities_of
+from payments.engine.proofs import done_already, sent_attempts
 from payments.models import Attempt, Operation
 
 # Operations for which a bank issues an id of its own. Whether it can be looked up is the bank's ability.
 HAVE_AN_ID = (OperationKind.CAPTURE, OperationKind.REFUND)
-# How much more than the attempts a statement must cover: clocks differ, and a bank may execute late.
-COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
 
 
 def is_called_done(operation: Operation) -> bool:
@@ -24,11 +22,6 @@ def is_called_done(operation: Operation) -> bool:
     return bool(done) and (
         operation.kind in HAVE_AN_ID or any(one.said == Said.ALREADY_VOIDED for one in done)
     )
-
-
-def is_called_captured(operation: Operation) -> bool:
-    """Whether the bank says that the hold is captured. Then it was not voided."""
-    return any(one.said == Said.ALREADY_CAPTURED for one in operation.attempts.all())
 
 
 def is_called_voided(operation: Operation) -> bool:
@@ -76,36 +69,9 @@ def denials(operation: Operation) -> list[Attempt]:
     return denying if is_repeated else []
 
 
-def done_already(operation: Operation) -> list[Attempt]:
-    """Attempts to which the bank replied "already done", by us or by somebody else.
-
-    None if the bank takes several operations of this kind: the reply may then be about another refund.
-    """
-    kind = OperationKind(operation.kind)
-    if not abilities_of(operation.bank).does_once(kind):
-        return []
-    attempts = sorted(operation.attempts.all(), key=lambda attempt: attempt.number)
-    return [
-        one
-        for one in attempts
-        if not one.is_probe and one.said in DENIALS and says_done_already(kind, Said(one.said))
-    ]
-
-
-def covered(operation: Operation) -> tuple[datetime, datetime]:
-    """The time (UTC) that a statement must cover to prove that the operation was not executed."""
-    sent = _sent(operation).order_by("started_at")
-    times = list(sent.values_list("started_at", flat=True)) or [operation.created_at]
-    return times[0] - COVERED_BEFORE, times[-1] + COVERED_AFTER
-
-
 def sent_since(operation: Operation, at: datetime) -> bool:
     """Whether the instruction was sent or in flight after that moment. Probes do not count."""
-    return _sent(operation).filter(Q(started_at__gte=at) | Q(ended_at__gte=at)).exists()
-
-
-def _sent(operation: Operation) -> QuerySet[Attempt]:
-    return operation.attempts.exclude(result=Attempt.Result.NOT_SENT).filter(is_probe=False)
+    return sent_attempts(operation).filter(Q(started_at__gte=at) | Q(ended_at__gte=at)).exists()
 
 
 def _denies(operation: Operation, attempt: Attempt) -> bool:

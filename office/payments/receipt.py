@@ -7,12 +7,13 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from office.decisions.denials import done_already, is_called_captured, is_called_voided
+from office.decisions.denials import is_called_voided
 from office.decisions.kinds.settle_late_reply import has_late_reply
 from office.pages.words import NOTHING, as_written, utc
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from payments.engine import responses
+from payments.engine.proofs import done_already, is_called_captured
 from payments.models import Operation, Payment, PaymentWithPending
 
 _AT_THE_BANK = "according to the bank"

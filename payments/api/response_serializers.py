@@ -65,7 +65,8 @@ class LastOperationSerializer(serializers.Serializer[Any]):
         help_text="Why it did not succeed; null if it did. If `outcome` is `declined`: the same code as in "
         "the 402. If `rejected`: `authorization_expired`. If `not_executed`: `bank_unavailable` (nothing "
         "reached the bank), `not_found_at_bank` (FicPay asked the bank twice, and it has no record of the "
-        "operation) or `found_by_people` (FicPay's staff established it on evidence).",
+        "operation), `found_by_people` (FicPay's staff established it on evidence) or "
+        "`ruled_out_by_statement` (the bank's statement shows it).",
     )
     at = serializers.DateTimeField(help_text="When the outcome was recorded.")
 

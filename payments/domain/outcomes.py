@@ -89,7 +89,7 @@ class NotExecuted:
     strays_awaited: int = 0
     verdict: Verdict | None = None
     code: str = "bank_unavailable"  # for the operation's row
-    hold_voided: bool = False  # staff found that the hold was voided instead of captured
+    hold_voided: bool = False  # staff or a statement found that the hold was voided instead of captured
 
 
 @dataclass(frozen=True)

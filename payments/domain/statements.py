@@ -1,7 +1,12 @@
-"""How a bank writes its ledger in statements. Adapters say it; whoever reads statements asks."""
+"""Banks' statements: how a bank writes its ledger in them, what a line shows, and what they must cover.
+
+Adapters say how their bank writes; whoever reads statements asks.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from payments.domain.states import OperationKind
@@ -12,6 +17,51 @@ NAMES = {
     OperationKind.VOID: OperationKind.AUTHORIZE,
     OperationKind.REFUND: OperationKind.CAPTURE,
 }
+
+# How long a line may wait for its operation, and an operation for its line, before that is a difference. A
+# line dated just before midnight may come with the next day's file, and that file a day late.
+GRACE = timedelta(days=2)
+# How much more than the attempts a statement must cover before a missing line proves anything: clocks differ,
+# and a bank may execute late.
+COVERED_BEFORE, COVERED_AFTER = timedelta(minutes=5), timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A line of an imported statement, as evidence of what the bank did. The amount is in minor units."""
+
+    bank: str
+    kind: OperationKind
+    reference: str  # the bank's id of what it made
+    target_reference: str  # the hold of a capture or a void, the capture of a refund; empty for a hold
+    amount_minor: int
+    currency: str
+    at: datetime  # the bank's own time (UTC)
+    file: str  # the statement's name
+    line: int  # where it stands in the file, from 1
+
+    def evidence(self) -> dict[str, Any]:
+        """What an event stores of it."""
+        return {
+            "statement": {
+                "file": self.file,
+                "line": self.line,
+                "reference": self.reference,
+                "at": self.at.isoformat(),
+            }
+        }
+
+
+@dataclass(frozen=True)
+class Covered:
+    """The time (UTC) that imported statements cover without a gap, as evidence of what they do not show."""
+
+    begins: datetime
+    ends: datetime  # excluded
+
+    def evidence(self) -> dict[str, Any]:
+        """What an event stores of it."""
+        return {"statement": {"covers_from": self.begins.isoformat(), "covers_to": self.ends.isoformat()}}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from payments.models.discrepancies import LATE_REPLY
 # careful path, called inside the transaction with both rows locked, and `operation.payment` is the locked
 # payment. On the fast path, before it: for `Succeeded` and `Declined` it may only change the objects.
 Effect = Callable[[Operation, Final, datetime], Event.Type]
+# The actor of what a bank's statement has shown.
+STATEMENT_ACTOR = "statement"
 # By the operation's kind. Filled at start-up from `usecases.outcomes`, which the engine must not import.
 EFFECTS: dict[OperationKind, Effect] = {}
 
@@ -91,19 +93,11 @@ def conclude_by_staff(
     `executed_at` is when the bank did it, as far as they know. Raises Outdated where the operation has
     changed since they read it, or the bank is being asked about it.
     """
-    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
-    locked = lock(operation_id, payment_id)
+    locked = lock_at_rest(operation_id)
     operation = locked.operation
-    if operation.state not in UNFINISHED_OPERATIONS:
-        raise has_ended(operation)
-    check_at_rest(locked)
     if operation.lease_epoch != seen_epoch:
         raise Outdated(f"The bank has been asked about the {operation.kind} since.")
-    if operation.attempts.filter(is_late=True, said=Said.APPROVED).exists():
-        raise Outdated("A late reply from the bank is on the timeline. Ask the bank again to apply it.")
-    # A thread that still has a reply in hand records it as late and changes nothing.
-    operation.lease_epoch += 1
-    operation.save(update_fields=["lease_epoch"])
+    _take_from_senders(operation)
     return conclude(
         locked,
         outcome,
@@ -114,17 +108,52 @@ def conclude_by_staff(
     )
 
 
-def fill_in_reference(operation_id: UUID, reference: str) -> None:
+def conclude_by_statement(
+    operation_id: UUID, outcome: Final, *, evidence: dict[str, Any], executed_at: datetime | None = None
+) -> RecordedOperation:
+    """Record an outcome that the bank's statement shows, inside the caller's transaction.
+
+    `executed_at` is the bank's own time of it. Raises Outdated where the operation has ended, or the bank is
+    being asked about it.
+    """
+    locked = lock_at_rest(operation_id)
+    _take_from_senders(locked.operation)
+    return conclude(locked, outcome, evidence=evidence, actor=STATEMENT_ACTOR, executed_at=executed_at)
+
+
+def lock_at_rest(operation_id: UUID) -> Locked:
+    """An unfinished operation about which nobody asks the bank, locked with its payment. Raises Outdated."""
+    payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
+    locked = lock(operation_id, payment_id)
+    if locked.operation.state not in UNFINISHED_OPERATIONS:
+        raise has_ended(locked.operation)
+    check_at_rest(locked)
+    return locked
+
+
+def _take_from_senders(operation: Operation) -> None:
+    """A thread that still has a reply in hand records it as late and changes nothing.
+
+    Raises Outdated where a late reply waits to settle the operation.
+    """
+    if operation.attempts.filter(is_late=True, said=Said.APPROVED).exists():
+        raise Outdated("A late reply from the bank is on the timeline. Ask the bank again to apply it.")
+    operation.lease_epoch += 1
+    operation.save(update_fields=["lease_epoch"])
+
+
+def fill_in_reference(operation_id: UUID, reference: str) -> Locked:
     """Record the bank's id of a success without one, inside the caller's transaction.
 
-    Raises Outdated where it is known by now. Stored responses do not change.
+    Returns the locked rows. Raises Outdated where it is known by now. Stored responses do not change.
     """
     payment_id = Operation.objects.values_list("payment_id", flat=True).get(pk=operation_id)
     locked = lock(operation_id, payment_id)
     payment, operation = locked.payment, locked.operation
-    if operation.state != OperationState.SUCCEEDED or operation.bank_reference or payment is None:
+    if operation.state != OperationState.SUCCEEDED or operation.bank_reference:
         raise Outdated(f"The bank's reference of the {operation.kind} is already known.")
     name_success(payment, operation, reference)
+    return locked
 
 
 def name_success(payment: Payment | None, operation: Operation, reference: str) -> None:

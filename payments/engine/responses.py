@@ -218,6 +218,7 @@ WHY_NOT_EXECUTED = {
     "not_taken_by_bank": "The bank did not take the {}, so it was not executed.",
     "not_found_at_bank": "The bank was asked twice and does not know the {}: it was not executed.",
     "found_by_people": "FicPay's staff have established, on evidence, that the {} was not executed.",
+    "ruled_out_by_statement": "The bank's statement shows that the {} was not executed.",
 }
 
 

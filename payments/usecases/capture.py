@@ -3,13 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
+from payments.domain.ids import new_id
 from payments.domain.outcomes import Declined, Final, NotExecuted, Rejected, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import conclude, intent, send, steps
+from payments.engine import claim, conclude, intent, send, steps
 from payments.engine.abilities import abilities_of
 from payments.engine.claim import Start
 from payments.engine.responses import ApiResponse
 from payments.models import Event, Operation
+from payments.models.clock import ClockTimestamp
 from payments.usecases import holds
 
 CAPTURE = steps.Step(
@@ -37,6 +39,30 @@ def capture_payment(
     ) as recorded:
         # 2. sent, with nothing held, and 3. its outcome committed, which may outlive the request.
         return send.run(*recorded) if recorded else None
+
+
+def record_capture_made_instead(
+    void: Operation, *, amount_minor: int, actor: str, request_id: str
+) -> Operation:
+    """Record a capture that FicPay never sent: the bank had captured the hold that the void was to free.
+
+    Inside the caller's transaction, which has ended the void and ends the capture. Its lease has run out.
+    """
+    operation_id = new_id()
+    made: Operation = Operation.objects.create(
+        id=operation_id,
+        payment_id=void.payment_id,
+        kind=OperationKind.CAPTURE,
+        bank=void.bank,
+        amount_minor=amount_minor,
+        currency=void.currency,
+        target_reference=void.target_reference,
+        bank_idempotency_key=claim.own_bank_key(operation_id),
+        lease_expires_at=ClockTimestamp(),
+        actor=actor,
+        request_id=request_id,
+    )
+    return made
 
 
 def record_outcome(operation: Operation, outcome: Final, at: datetime) -> Event.Type:

@@ -35,6 +35,9 @@ class Run(models.Model):
     # `classes`: for each class and currency, how many and their sum in minor units; `healed`: for each kind
     # of healing, how many.
     counts = models.JSONField(default=dict)
+    # Where the next run begins: `file` and `event`, the last that need not be looked at again; `late_since`,
+    # the time of the oldest late line; `grace`, in seconds.
+    resumes_from = models.JSONField(default=dict)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["-started_at", "-id"], name="run_newest")]

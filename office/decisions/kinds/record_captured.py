@@ -5,14 +5,13 @@ from office.decisions.effects import BY_PEOPLE, Decided, evidence_of
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, basis_at_bank, unfinished
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import AboutOperation, Facts
-from payments.domain.ids import new_id
 from payments.domain.money import display
 from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.domain.states import OperationKind
-from payments.engine import claim, conclude
+from payments.engine import conclude
 from payments.engine.abilities import abilities_of
 from payments.models import Operation
-from payments.models.clock import ClockTimestamp
+from payments.usecases.capture import record_capture_made_instead
 from reconciliation.services.explain import moment
 
 
@@ -66,22 +65,14 @@ class RecordCaptured(AboutOperation):
     def apply(self, decided: Decided) -> str:
         void, resolution = decided.operation, decided.resolution
         decided.conclude(NotExecuted("captured at the bank", code=BY_PEOPLE))
-        operation_id = new_id()
-        Operation.objects.create(
-            id=operation_id,
-            payment_id=void.payment_id,
-            kind=OperationKind.CAPTURE,
-            bank=void.bank,
+        capture = record_capture_made_instead(
+            void,
             amount_minor=void.amount_minor,
-            currency=void.currency,
-            target_reference=void.target_reference,
-            bank_idempotency_key=claim.own_bank_key(operation_id),
-            lease_expires_at=ClockTimestamp(),
             actor=decided.staff.actor,
             request_id=decided.staff.request_id,
         )
         conclude.conclude_by_staff(
-            operation_id,
+            capture.pk,
             Succeeded(resolution.reference),
             seen_epoch=1,
             actor=decided.staff.actor,

@@ -9,9 +9,7 @@ from django import forms
 
 from office.decisions.denials import (
     HAVE_AN_ID,
-    covered,
     denials,
-    done_already,
     is_called_done,
     may_have_executed,
     sent_since,
@@ -34,6 +32,7 @@ from payments.domain.outcomes import NotExecuted
 from payments.domain.replies import Said
 from payments.domain.states import OperationKind
 from payments.engine.conclude import Outdated
+from payments.engine.proofs import covered, done_already
 from payments.models import Operation
 from payments.models.clock import read_clock
 from payments.models.resolutions import SHOWS

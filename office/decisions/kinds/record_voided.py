@@ -2,7 +2,7 @@
 
 from django import forms
 
-from office.decisions.denials import done_already, is_called_captured, is_called_done
+from office.decisions.denials import is_called_done
 from office.decisions.effects import BY_PEOPLE, Decided
 from office.decisions.evidence import (
     Basis,
@@ -17,6 +17,7 @@ from office.decisions.forms import Lines, ReasonForm
 from office.decisions.kinds.base import AboutOperation, Facts
 from payments.domain.outcomes import NotExecuted, Succeeded
 from payments.domain.states import OperationKind
+from payments.engine.proofs import done_already, is_called_captured
 from payments.models import Operation
 from payments.models.resolutions import SHOWS
 

@@ -1,6 +1,5 @@
 """Voids a stray hold: one that a statement shows and no payment has. Recovery releases it within seconds."""
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -9,23 +8,12 @@ from office.decisions.effects import Decided
 from office.decisions.evidence import Basis, CannotResolve, Kind, Proposal, look_up
 from office.decisions.forms import ReasonForm, ReferenceField
 from office.decisions.kinds.base import Facts, Settling
-from payments.domain.replies import Found
-from payments.domain.states import (
-    UNFINISHED_OPERATIONS,
-    Mode,
-    OperationKind,
-    OperationState,
-    PaymentState,
-)
-from payments.engine.abilities import abilities_of, banks_with_stray_holds
-from payments.models import Attempt, Operation, Payment, Resolution, Route
-from payments.models.clock import read_clock
+from payments.domain.states import Mode, OperationKind
+from payments.engine.abilities import banks_with_stray_holds
+from payments.models import Resolution, Route
 from payments.usecases import holds
 from payments.usecases.holds import Hold
-
-# A hold known only from a statement is stray once the bank has forgotten every key that it can belong to.
-# This is the margin on top of the time for which the bank stores its replies.
-_FORGOTTEN_AFTER = timedelta(hours=1)
+from payments.usecases.stray_holds import why_not_released_again, why_not_stray
 
 
 class StrayHoldForm(ReasonForm):
@@ -61,29 +49,9 @@ class VoidHold(Settling):
             raise CannotResolve("This bank cannot look a hold up, or cannot void it.")
         found = look_up(bank, OperationKind.AUTHORIZE, proposal.reference)
         reference = found.reference
-        named = Attempt.objects.filter(
-            bank_reference=reference, operation__bank=bank, operation__state__in=UNFINISHED_OPERATIONS
-        )
-        if named.exists():
-            raise CannotResolve(
-                f"The bank replied {reference} to an unfinished operation of ours. Ask the bank about that "
-                "operation again."
-            )
-        payments = Payment.objects.filter(bank=bank, bank_authorization_id=reference)
-        if payments.exclude(state=PaymentState.EXPIRED).exists():
-            raise CannotResolve(f"{reference} is the hold of a payment. Void that payment instead.")
-        check_not_released(bank, reference)
-        _check_forgotten(found, bank)
-        open_ones = Operation.objects.filter(
-            bank=bank,
-            kind=OperationKind.AUTHORIZE,
-            state=OperationState.OPEN,
-            amount_minor=found.amount_minor,
-        )
-        if open_ones.exists():
-            raise CannotResolve(
-                "An authorize of this amount is open, and the hold may belong to it. Settle it first."
-            )
+        hold = Hold(bank, reference, found.amount_minor, found.currency)
+        if no := why_not_stray(hold, made_at=found.made_at):
+            raise CannotResolve(no)
         return Basis(bank, found.reference, found.amount_minor, found.currency)
 
     def changes(self, proposal: Proposal, basis: Basis) -> Facts:
@@ -111,24 +79,7 @@ class VoidHold(Settling):
         return "recorded. Recovery sends it within seconds. Search for the hold to see the result."
 
 
-def _check_forgotten(hold: Found, bank: str) -> None:
-    """Raises CannotResolve if the bank may still know the key that the hold belongs to."""
-    needed = stray_after(bank)
-    if needed is None:
-        raise CannotResolve("This bank never forgets a key, so a payment may still claim the hold.")
-    if read_clock() - hold.made_at < needed:
-        hours = round(needed.total_seconds() / 3600)
-        raise CannotResolve(f"The hold is not {hours} hours old yet, so a payment may still claim it.")
-
-
-def stray_after(bank: str) -> timedelta | None:
-    """The age from which a payment can no longer claim a hold at this bank; None if it always can."""
-    lasts = abilities_of(bank).replies_kept_for
-    return None if lasts is None else lasts + _FORGOTTEN_AFTER
-
-
 def check_not_released(bank: str, reference: str) -> None:
     """Raises CannotResolve if the hold is released or about to be."""
-    releases = Operation.objects.filter(bank=bank, kind=OperationKind.RELEASE, target_reference=reference)
-    if releases.exclude(state=OperationState.NOT_EXECUTED).exists():
-        raise CannotResolve(f"{reference} is already being released.")
+    if no := why_not_released_again(bank, reference):
+        raise CannotResolve(no)

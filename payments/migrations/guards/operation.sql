@@ -102,7 +102,7 @@ DECLARE
         ELSE public.rule_broken_by_operation(NEW)
     END;
 BEGIN
-    -- An outcome has evidence: the bank's reply, or an applied resolution by staff.
+    -- An outcome has evidence: the bank's reply, an applied resolution by staff, or the bank's statement.
     IF broken IS NULL AND (OLD.state, OLD.bank_reference) IS DISTINCT FROM (NEW.state, NEW.bank_reference) THEN
         CASE NEW.state
         WHEN 'NEEDS_REVIEW' THEN
@@ -131,7 +131,7 @@ BEGIN
                 SELECT FROM public.payments_resolution r WHERE r.state = 'APPLIED'
                 AND (r.operation_id = NEW.id OR r.payment_id = NEW.payment_id AND r.kind = 'record_captured')
                 AND NEW.bank_reference IN ('', r.reference)
-            );
+            ) OR public.statement_shows(NEW) OR public.statement_rules_out(NEW);
         END IF;
         IF NOT is_proven THEN
             broken := format('there is no evidence that it is %s', NEW.state);
@@ -149,6 +149,12 @@ BEGIN
     IF NOT EXISTS (  -- the hold has expired
         SELECT FROM public.payments_payment p WHERE p.id = NEW.payment_id
         AND (p.state, p.bank_authorization_id) = ('EXPIRED', NEW.target_reference)
+    ) AND NOT (  -- a statement shows a hold without a payment
+        NEW.payment_id IS NULL AND public.statement_has(NEW.bank, 'authorize', NEW.target_reference, NULL)
+        AND NOT EXISTS (
+            SELECT FROM public.payments_payment p
+            WHERE (p.bank, p.bank_authorization_id) = (NEW.bank, NEW.target_reference)
+        )
     ) AND NOT EXISTS (  -- staff found a hold without a payment
         SELECT FROM public.payments_resolution r
         WHERE r.kind = 'void_hold' AND r.state = 'APPLIED' AND NEW.payment_id IS NULL

@@ -124,11 +124,13 @@ BEGIN
             END
             ORDER BY o.finished_at LIMIT 1;
         is_caused := cause.finished_at IS NOT NULL;
-        IF cause.finished_at > at THEN  -- staff record when the bank did it, which is before now
+        IF cause.finished_at > at THEN  -- staff and statements tell when the bank did it, which is before now
             is_caused := EXISTS (
                 SELECT FROM public.payments_resolution r WHERE r.payment_id = NEW.id AND r.state = 'APPLIED'
                 AND r.reference = cause.bank_reference AND r.executed_at IS NOT NULL
-            );
+            ) OR public.statement_has(NEW.bank,
+                CASE NEW.state WHEN 'CAPTURED' THEN 'capture' WHEN 'VOIDED' THEN 'void' WHEN 'REFUNDED' THEN 'refund' END,
+                cause.bank_reference, NULL);
         END IF;
         IF is_caused AND NEW.state = 'REFUNDED' AND OLD.bank_capture_id <> NEW.bank_capture_id THEN
             is_caused := EXISTS (  -- the capture's id may become known after the refund
@@ -138,6 +140,12 @@ BEGIN
         END IF;
         IF NOT is_caused AND NEW.state = 'EXPIRED' THEN
             is_caused := coalesce(NEW.authorization_expires_at <= clock_timestamp(), false);
+        END IF;
+        IF NOT is_caused AND NEW.state = 'VOIDED' THEN  -- a statement shows a void instead of a capture
+            is_caused := public.statement_has(NEW.bank, 'void', NULL, NEW.bank_authorization_id) AND EXISTS (
+                SELECT FROM public.payments_operation o WHERE o.payment_id = NEW.id
+                AND o.kind = 'capture' AND o.state = 'NOT_EXECUTED' AND o.finished_at >= at
+            );
         END IF;
         IF NOT is_caused THEN  -- staff may find that the bank did something other than instructed
             is_caused := EXISTS (

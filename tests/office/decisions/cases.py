@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
-from office.decisions.denials import covered
 from office.decisions.evidence import Evidence, Kind, Proposal
 from office.log.staff import Staff
+from payments.engine.proofs import covered
 from payments.models import Operation
 from payments.usecases.recovery import recover_due
 from tests.support.api_client import ApiClient, order
