@@ -1,0 +1,1 @@
+"""What lines of statements and operations of ours are. Pure: no framework, no clock, no query."""
