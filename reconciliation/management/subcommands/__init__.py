@@ -1,6 +1,7 @@
 """The subcommands of `manage.py reconcile`, a module each. A new one takes a module and a line here."""
 
 from reconciliation.management.subcommands.audit import Audit
+from reconciliation.management.subcommands.bank import CheckBank
 from reconciliation.management.subcommands.base import Subcommand
 from reconciliation.management.subcommands.correct import Correct
 from reconciliation.management.subcommands.digest import Digest
@@ -20,5 +21,6 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Settle,
     ShowSettlement,
     Correct,
+    CheckBank,
     Digest,
 )
