@@ -319,7 +319,7 @@ ROUTES = {
 # Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.
 # retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice; the longest
 # timeout is 900 s, of the schedules that say so.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "ficpay",
     "orm": "default",
     "workers": 4,  # one for what comes every minute, while statements, settlements and a check take theirs

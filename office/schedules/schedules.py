@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_q.models import Failure, Schedule
 
 from office.log.staff import Staff, log_action
+from office.schedules import books
 from office.search.follow import catch_up
 from payments.engine import claim, request_log
 from payments.models import Event
@@ -51,6 +52,29 @@ SCHEDULES = {
     "forget": Duty(
         "office.schedules.schedules.forget",
         "Deletes after 30 days: idempotency keys, the requests that used them, failed runs of schedules.",
+    ),
+    "reconciliation": Duty(
+        "office.schedules.books.reconcile",
+        "Compares the statements of every bank with our books.",
+        minutes=60,
+        timeout=books.LONGEST,
+    ),
+    "missing-days": Duty(
+        "office.schedules.books.look_for_missing_days",
+        "Opens a case for each day whose statement has not come by noon of the next day (UTC).",
+        minutes=60,
+    ),
+    "settlement": Duty(
+        "office.schedules.books.settle_yesterday",
+        "Settles the day before, from 6:00 UTC, where that is not done yet.",
+        minutes=60,
+        timeout=books.LONGEST,
+    ),
+    "bank-check": Duty(
+        "office.schedules.books.check_banks",
+        "Looks up at the banks what has succeeded since the last check.",
+        minutes=60,
+        timeout=books.LONGEST,
     ),
 }
 # No attempt starts after this, so that the last one ends within the task's timeout.

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from django_q.models import Schedule, Task
+from django_q.brokers import get_broker
+from django_q.models import OrmQ, Schedule, Task
+from django_q.scheduler import scheduler
 
 from office.schedules import schedules
 from payments.models import ApiKey, Merchant
@@ -239,11 +242,8 @@ class TestWorker:
         for _ in range(2):
             schedules.install()
         assert set(Schedule.objects.values_list("name", flat=True)) == {
-            "heartbeat",
-            "recovery",
-            "expirations",
-            "search",
-            "forget",
+            *("heartbeat", "recovery", "expirations", "search", "forget"),
+            *("reconciliation", "missing-days", "settlement", "bank-check"),
         }
 
     @pytest.mark.django_db
@@ -262,6 +262,16 @@ class TestWorker:
             )
         assert schedules.forget() == 1
         assert set(Task.objects.values_list("id", flat=True)) == {"29False", "31True"}
+
+    @pytest.mark.django_db(transaction=True)  # the scheduler opens a connection of its own
+    def test_it_ends_a_run_by_its_schedule_s_own_timeout(self) -> None:
+        schedules.install()
+        scheduler(broker=get_broker())
+        timeouts = {task.task["group"]: task.task["timeout"] for task in OrmQ.objects.all()}
+        assert timeouts == {name: duty.timeout for name, duty in schedules.SCHEDULES.items()}
+        cluster = settings.Q_CLUSTER
+        longest = max(timeouts.values())
+        assert cluster["retry"] > longest * (1 + (cluster["queue_limit"] + 1) / cluster["workers"])
 
     @pytest.mark.django_db
     def test_every_schedule_names_a_function_that_is_there(self) -> None:
