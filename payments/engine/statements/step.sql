@@ -8,8 +8,9 @@ WITH payment AS MATERIALIZED (
             AS left_minor,
         CASE %(kind)s::text WHEN 'refund' THEN bank_capture_id ELSE bank_authorization_id END AS target
     FROM payments_payment
-    WHERE id = %(payment_id)s::uuid AND merchant_id = %(merchant_id)s AND mode = %(mode)s::text
-        AND bank = %(bank)s::text AND state = %(state)s AND refunded_minor = 0
+    -- No index serves IS NOT DISTINCT FROM, so the payment is found by its id (see read_caller.sql).
+    WHERE id = %(payment_id)s::uuid AND (merchant_id, mode, bank, state, refunded_minor)
+        IS NOT DISTINCT FROM (%(merchant_id)s, %(mode)s::text, %(bank)s::text, %(state)s, 0)
     FOR NO KEY UPDATE NOWAIT
 ),
 claimed AS (
