@@ -26,8 +26,8 @@ class Plan:
     """What is asked, by how many clients, for how long.
 
     Each client sends a request when it has the answer to its last one. With `per_second`, requests come
-    at random moments at that rate instead, whether or not earlier ones are answered; a latency then counts
-    from the moment the request was due.
+    at random moments at that rate instead, whether or not earlier ones are answered; the client that has
+    waited longest sends the next one, and a latency counts from the moment the request was due.
     """
 
     port: int
@@ -110,7 +110,7 @@ class _Clients:
         self._due = self._arrivals()
         self._poll = select.epoll()
         self._busy: dict[int, _Client] = {}
-        self._idle = [_Client(plan.port) for _ in range(plan.clients)]
+        self._idle = deque(_Client(plan.port) for _ in range(plan.clients))
         for client in self._idle:
             self._poll.register(client.socket.fileno(), select.EPOLLIN)
 
@@ -159,7 +159,7 @@ class _Clients:
                 if self._due[0] > now:
                     return
                 due = self._due.popleft()
-            client = self._idle.pop()
+            client = self._idle.popleft()
             self._busy[client.socket.fileno()] = client
             client.send(*self._left.popleft(), began + due)
 
