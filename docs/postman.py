@@ -1,6 +1,6 @@
 """docs/ficpay.postman_collection.json, made from docs/openapi.yaml: `make postman`.
 
-Two orders' stories to be run from top to bottom, every call of the document among them. A request keeps its
+Stories to be run from top to bottom, every call of the document among them. A request keeps its
 idempotency key until its response is final, as a client should.
 """
 
@@ -20,11 +20,16 @@ STORIES = {
         *("read_payment_events", "list_payments", "list_customer_payments"),
     ),
     "An order that is cancelled": ("authorize_payment", "void_payment", "read_order"),
+    "What was paid for orders": ("list_settlements", "read_settlement", "list_settlement_lines"),
 }
 _ABOUT = """Set the collection's variable `api_key` to a key that begins with `sk_test_` (and `base_url`, \
 if FicPay is not at {server}), then run the folders from top to bottom. Made from the OpenAPI document.
 
 With newman: `newman run docs/ficpay.postman_collection.json --env-var api_key=sk_test_...`"""
+
+
+# Before anything is settled, there is no settlement to read.
+_NONE = "none_yet"
 
 
 class CallMissing(Exception):
@@ -42,7 +47,7 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
     if told != calls.keys():
         raise CallMissing(f"{told ^ calls.keys()}")
     server = document["servers"][0]["url"]
-    variables = {"base_url": server, "api_key": "", "order_id": "", "payment_id": ""}
+    variables = {"base_url": server, "api_key": "", "order_id": "", "payment_id": "", "settlement_id": _NONE}
     return {
         "info": {
             "name": f"{document['info']['title']} {document['info']['version']}",
@@ -129,8 +134,17 @@ def _new_key(key: str, operation: dict[str, Any]) -> list[str]:
 
 def _checks(key: str, operation: dict[str, Any]) -> list[str]:
     status = next(status for status in sorted(operation["responses"]) if status.startswith("2"))
-    expected = f"pm.expect(pm.response.code, pm.response.text()).to.equal({status})"
-    lines = [f'pm.test("answers {status}", () => {expected});']
+    told, code = status, status
+    if any(each["name"] == "settlement_id" for each in operation["parameters"]):
+        told = f"{status}, or 404 before anything is settled"
+        code = f'pm.collectionVariables.get("settlement_id") === "{_NONE}" ? 404 : {status}'
+    expected = f"pm.expect(pm.response.code, pm.response.text()).to.equal({code})"
+    lines = [f'pm.test("answers {told}", () => {expected});']
+    if operation["operationId"] == "list_settlements":
+        lines += [
+            "const [newest] = pm.response.json().results;",
+            f"if (newest) {_set('settlement_id', 'newest.id')}",
+        ]
     if key:
         is_final = 'pm.response.code < 500 && !pm.response.headers.has("Retry-After")'
         lines.append(f'if ({is_final}) pm.collectionVariables.unset("{key}");')

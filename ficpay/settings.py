@@ -279,6 +279,7 @@ SPECTACULAR_SETTINGS = {
         "FieldErrorCode": "payments.api.response_serializers.FIELD_ERROR_CODES",
         "EventType": "payments.api.response_serializers.EVENT_TYPES",
         "Currency": "payments.domain.money.Currency",
+        "SettledKind": "payments.api.settlements.serializers.SETTLED_KINDS",
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # In the file; an instance that serves the document names itself.
@@ -292,6 +293,7 @@ SPECTACULAR_SETTINGS = {
             "name": "Orders and customers",
             "description": "The same payments, found by the ids you gave them.",
         },
+        {"name": "Settlements", "description": "What the bank pays you, and for which payments."},
     ],
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,

@@ -16,7 +16,7 @@ from payments.api.errors import BadIdempotencyKey, replace_request_id, request_i
 from payments.api.fields import IdField, StrictSerializer, card_digits
 from payments.api.negotiation import JsonForEverybody
 from payments.api.notes import note, note_first, noted_refusals
-from payments.api.pages import page_of
+from payments.api.pages import Cursor, PaymentCursor, Row, page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, is_idempotency_key, parse_public_id
@@ -54,9 +54,15 @@ class ApiView(ViewSet):
         return payment
 
     def page_of(self, payments: QuerySet[PaymentForReceipt]) -> Response:
+        return self.page(payments, PaymentCursor, shown)
+
+    def page(
+        self, rows: QuerySet[Row], kind: type[Cursor], shown: Callable[[Row], dict[str, Any]]
+    ) -> Response:
+        """The page that the query asks for, each row as `shown` shows it."""
         asked = self.query.validated_data
-        page = page_of(payments, cursor=asked.get("cursor"), size=asked["page_size"])
-        return Response({**page.links(self.request), "results": [shown(each) for each in page.payments]})
+        page = page_of(rows, kind, cursor=asked.get("cursor"), size=asked["page_size"])
+        return Response({**page.links(self.request), "results": [shown(row) for row in page.rows]})
 
     def respond_once(self, request: Request, validate: Callable[[MerchantRequest], UseCase]) -> HttpResponse:
         """Respond to a POST: replay its key's stored response, or run the use case that `validate` returns.

@@ -6,7 +6,7 @@ Text that people write contains nothing that looks like a card number.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -21,6 +21,7 @@ from payments.domain.cards import contains_card_number, contains_number
 _NO_DIGITS = re.compile(r"[^0-9]+")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _DOTS = re.compile(r"(?:.*[/\\])?\.{1,2}(?:[/\\].*)?")
 _EMAIL = EmailValidator()
@@ -281,6 +282,24 @@ class MetadataField(Plain, serializers.Field[dict[str, str], Any, Any, Any]):
 
 _METADATA_KEY = TextField(max_length=METADATA_KEY_LENGTH)
 _METADATA_VALUE = TextField(max_length=METADATA_VALUE_LENGTH, allow_blank=True)
+
+
+@extend_schema_field({"type": "string", "format": "date"})
+class DayField(serializers.Field[date, Any, Any, Any]):
+    """A day of the calendar, such as `2026-11-21`."""
+
+    default_error_messages = {"invalid": "Must be a day such as 2026-11-21."}  # noqa: RUF012
+
+    def to_internal_value(self, data: Any) -> date:
+        if not (isinstance(data, str) and _DAY.fullmatch(data)):
+            self.fail("invalid")
+        try:
+            return date.fromisoformat(data)
+        except ValueError:
+            self.fail("invalid")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})

@@ -118,7 +118,7 @@ refund: Decorator = _operation(
 )
 
 
-def _read(
+def read(
     operation_id: str,
     *,
     summary: str,
@@ -138,7 +138,7 @@ def _read(
     )
 
 
-read_payment: Decorator = _read(
+read_payment: Decorator = read(
     "read_payment",
     summary="Read a receipt",
     description="The payment's current state.",
@@ -146,7 +146,7 @@ read_payment: Decorator = _read(
     parameters=[PAYMENT_ID],
     errors={404: ["not_found"]},
 )
-list_payments: Decorator = _read(
+list_payments: Decorator = read(
     "list_payments",
     summary="List payments",
     description="Newest first. Only payments that match all given filters.",
@@ -161,7 +161,7 @@ list_payments: Decorator = _read(
     ),
     parameters=[PaymentFilterSerializer],
 )
-read_events: Decorator = _read(
+read_events: Decorator = read(
     "read_payment_events",
     summary="Read a payment's history",
     description="The payment's events, oldest first.",
@@ -175,7 +175,7 @@ read_events: Decorator = _read(
     parameters=[PAYMENT_ID],
     errors={404: ["not_found"]},
 )
-read_order: Decorator = _read(
+read_order: Decorator = read(
     "read_order",
     summary="Check whether an order can be shipped",
     description="`ready_to_ship` is true if the order's payment is CAPTURED, or AUTHORIZED with a hold that "
@@ -189,7 +189,7 @@ read_order: Decorator = _read(
     tag="Orders and customers",
     errors={404: ["not_found"]},
 )
-list_customer_payments: Decorator = _read(
+list_customer_payments: Decorator = read(
     "list_customer_payments",
     summary="List a customer's payments",
     description="Newest first. The list is empty for an unknown customer.",

@@ -20,7 +20,7 @@ from payments.api.fields import (
     TextField,
     WrittenField,
 )
-from payments.api.pages import CURSOR_PATTERN, Cursor
+from payments.api.pages import Cursor, PaymentCursor
 from payments.domain.cards import Card, has_expired, passes_luhn
 from payments.domain.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Currency
 from payments.domain.states import PaymentState
@@ -192,23 +192,31 @@ class OperationSerializer(StrictSerializer):
     )
 
 
-@extend_schema_field({"type": "string", "pattern": CURSOR_PATTERN})
 class CursorField(StrictCharField):
     """A position in a list."""
 
+    kind: type[Cursor]
     default_error_messages = {"not_a_cursor": "Must be a cursor from `next` or `previous`."}  # noqa: RUF012
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return Cursor.parse(super().to_internal_value(data))
+            return self.kind.parse(super().to_internal_value(data))
         except ValueError:
             self.fail("not_a_cursor")
+
+
+CURSOR_HELP = "Comes from `next` or `previous`. Do not build your own."
+
+
+@extend_schema_field({"type": "string", "pattern": PaymentCursor.pattern})
+class PaymentCursorField(CursorField):
+    kind = PaymentCursor
 
 
 class PageSerializer(StrictSerializer):
     """Which page of a list, and its size."""
 
-    cursor = CursorField(required=False, help_text="Comes from `next` or `previous`. Do not build your own.")
+    cursor: CursorField = PaymentCursorField(required=False, help_text=CURSOR_HELP)
     page_size = QueryIntegerField(
         required=False, min_value=1, max_value=100, default=25, remedy="Must be an integer from 1 to 100."
     )

@@ -4,6 +4,7 @@ from django.urls import register_converter
 from rest_framework.routers import SimpleRouter
 
 from payments.api import views
+from payments.api.settlements.views import SettlementViewSet
 
 
 class AnyId:
@@ -23,4 +24,5 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("payments", views.PaymentViewSet, basename="payment")
 router.register("orders", views.OrderViewSet, basename="order")
 router.register("customers", views.CustomerViewSet, basename="customer")
+router.register("settlements", SettlementViewSet, basename="settlement")
 urlpatterns = router.urls

@@ -12,6 +12,7 @@ from payments.domain.replies import ALREADY_DONE
 from payments.domain.states import OperationKind
 from reconciliation.services.ledger_rules import HISTORY, LEDGER
 from reconciliation.services.rules import PAYMENT, Rule
+from reconciliation.services.settlement_rules import SETTLEMENTS
 
 # How our tools name an operation.
 _OPERATION = "'op_' || replace(o.id::text, '-', '')"
@@ -379,4 +380,4 @@ _RESPONSES = [
     ),
 ]
 
-RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_RESPONSES, *LEDGER, *HISTORY]
+RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_RESPONSES, *LEDGER, *HISTORY, *SETTLEMENTS]

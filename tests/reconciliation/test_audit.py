@@ -8,12 +8,16 @@ from django.db import connection, transaction
 from office.decisions import resolve
 from office.decisions.evidence import Evidence
 from payments.models import Operation
+from payments.models.clock import read_clock
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
 from reconciliation.services.audit import found_by, violations
 from reconciliation.services.audit_rules import RULES
+from reconciliation.services.correct import correct
+from reconciliation.services.settle import settle
 from tests.office.decisions.cases import member, not_executed
 from tests.support.api_client import CARDS, ApiClient, order
+from tests.support.book_factories import FeeTermsFactory, MatchFactory
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
@@ -52,6 +56,22 @@ def books(live: ApiClient, bank: SimulatedBank) -> None:
     bank.script("authorizations", "drop_after", times=1000)
     live.post("/payments", order())
     bank.clear_script()
+    settle_some()
+
+
+def settle_some() -> None:
+    """A settlement that pays, one that carries a debt forward and one that begins with it; and what waits."""
+    for capture in Operation.objects.filter(kind="capture", state="SUCCEEDED"):
+        MatchFactory(operation=capture)
+    FeeTermsFactory()
+    today = read_clock().date()
+    days = [today + timedelta(days=number) for number in (-1, 1, 2)]
+    later = read_clock() + timedelta(days=4)
+    (first,) = settle(days[0], actor="operator", now=later)
+    correct(first, amount_minor=-10_000, reason="paid by mistake", actor="staff:kim")
+    for day in days[1:]:
+        assert settle(day, actor="operator", now=later)[0].carried_forward_minor < 0
+    correct(first, amount_minor=5, reason="a rounding", actor="staff:kim")
 
 
 BROKEN = {
@@ -128,6 +148,23 @@ BROKEN = {
     "events_give_the_payment": """
         UPDATE payments_event SET type = 'payment.voided' WHERE type = 'payment.captured'""",
     "events_are_as_written": "UPDATE payments_event SET actor = 'nobody' WHERE type = 'payment.created'",
+    "what_is_settled_has_moved": """
+        UPDATE reconciliation_settlementline SET amount_minor = -amount_minor
+        WHERE operation_id IN (SELECT id FROM payments_operation WHERE kind = 'refund')""",
+    "what_is_settled_is_matched": "DELETE FROM reconciliation_match",
+    "settlements_add_up": """
+        UPDATE reconciliation_settlement SET amount_minor = amount_minor + 1 WHERE amount_minor > 0""",
+    "fees_follow_from_the_terms": "UPDATE reconciliation_feeterms SET basis_points = basis_points + 1",
+    "settlements_follow_each_other": """
+        UPDATE reconciliation_settlement SET brought_forward_minor = 0 WHERE brought_forward_minor < 0""",
+    "settlements_are_posted": """
+        UPDATE payments_ledgerposting SET account = 'fees' WHERE account = 'corrections'""",
+    "the_payable_is_what_is_owed": """
+        DELETE FROM reconciliation_settlementline WHERE correction_id IS NOT NULL""",
+    "the_receivable_is_what_the_bank_owes": """
+        UPDATE reconciliation_settlement SET amount_minor = amount_minor + 1 WHERE amount_minor > 0""",
+    "the_fees_are_those_of_settlements": """
+        UPDATE payments_ledgerposting SET amount_minor = amount_minor - 1 WHERE account = 'fees'""",
     "final_responses_are_kept": """
         UPDATE payments_idempotencykey SET response_status = 500 WHERE response_status = 402""",
 }
@@ -140,7 +177,7 @@ def test_finds_nothing_in_books_kept_by_the_gateway_and_each_rule_what_breaks_it
         cursor.execute(
             "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', conrelid::regclass, conname) "
             "FROM pg_constraint WHERE contype IN ('c', 'f') "
-            "AND conrelid::regclass::text LIKE 'payments_%'"
+            "AND conrelid::regclass::text ~ '^(payments|reconciliation)_'"
         )
         for (drop,) in cursor.fetchall():
             cursor.execute(drop)

@@ -219,11 +219,11 @@ class TestCorrections:
         postings = dict(correction.event.entry.postings.values_list("account", "amount_minor"))
         assert postings == {"merchant_payable": 700, "corrections": -700}
         assert (correction.reason, correction.event.evidence["reason"]) == ("settled twice", "settled twice")
-        assert [sums(one) for one in settle(TODAY, actor=ACTOR, now=LATER)] == [
+        assert [sums(one) for one in settle(TOMORROW, actor=ACTOR, now=LATER)] == [
             {"corrected": -700, "carried_forward": -700}
         ]
         correct(settlement, amount_minor=900, reason="in their favor", actor="staff:kim")
-        (last,) = settle(TOMORROW, actor=ACTOR, now=LATER)
+        (last,) = settle(TOMORROW + timedelta(days=1), actor=ACTOR, now=LATER)
         assert sums(last) == {"corrected": 900, "brought_forward": -700, "amount": 200}
         # The capture itself, made by a factory, is not posted.
         assert balance_of("merchant_payable", bank="ficmart") == 5_000 + 700 - 900 + 200

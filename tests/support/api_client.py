@@ -153,7 +153,8 @@ def assert_documented(method: str, path: str, answer: ApiResponse) -> None:
 def _operation(method: str, path: str) -> dict[str, Any] | None:
     for template, operations in document()["paths"].items():
         # A merchant's own ids may hold a slash, ours do not.
-        pattern = re.sub(r"\{(order|customer)_id\}", ".+", template).replace("{payment_id}", "[^/]+")
+        pattern = re.sub(r"\{(order|customer)_id\}", ".+", template)
+        pattern = re.sub(r"\{(payment|settlement)_id\}", "[^/]+", pattern)
         if re.fullmatch(pattern, f"/api/v1{path}"):
             found: dict[str, Any] | None = operations.get(method.lower()) or next(iter(operations.values()))
             return found
