@@ -57,7 +57,9 @@ class World:
         self.senders.bank_is_ahead = lambda: timedelta(seconds=self._ahead)
         settings.BANK_TIMING = TIMING
         settings.FOUR_EYES_ABOVE = {"USD": 20000}
-        models = apps.get_app_config("payments").get_models()
+        models = [
+            one for app in ("payments", "reconciliation") for one in apps.get_app_config(app).get_models()
+        ]
         self._tables = [one._meta.db_table for one in models if one not in (Merchant, ApiKey, Route)]
         self._ahead = 0.0  # seconds by which our clocks are ahead of the machine's
 
