@@ -19,6 +19,8 @@ POSTGRES = EmbeddedPostgres(
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
+        # It keeps a table until somebody has waited for a second, and nobody here waits longer for a lock.
+        "autovacuum": "off",
         "max_connections": "300",
         "log_min_messages": "info",
         "log_line_prefix": "%m ",

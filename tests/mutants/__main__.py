@@ -156,7 +156,8 @@ def _postgres(home: Path) -> Iterator[None]:
     """A server that outlives each run of tests, so that its database is made once."""
     directory = home / "pg"
     os.environ["FICPAY_TESTS_POSTGRES"] = str(directory)
-    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    switched_off = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+    options = dict.fromkeys(switched_off, "off")
     with EmbeddedPostgres(directory, options=options):
         yield
 

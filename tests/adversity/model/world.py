@@ -19,7 +19,7 @@ from payments.models import ApiKey, Merchant, Operation, Route
 from payments.usecases.recovery import recover_next
 from tests.adversity.boot_clock import boot_clock_ahead, modules_that_read_it
 from tests.adversity.model.senders import Died, Senders
-from tests.conftest import any_bank_thread_works, forget_pace, wait_for_bank_threads
+from tests.conftest import bank_threads_at_work, forget_pace, wait_for_bank_threads
 from tests.support.api_client import ApiClient
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import LedgerEntry, SeenRequest, SimulatedBank
@@ -185,7 +185,7 @@ class World:
 
     @staticmethod
     def is_anybody_sending() -> bool:
-        return any_bank_thread_works()
+        return bank_threads_at_work() > 0
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
