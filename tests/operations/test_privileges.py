@@ -178,6 +178,10 @@ class TestMigrating:
             with connection.cursor() as cursor:
                 cursor.execute("DROP TABLE payments_new")
 
+    def test_needs_no_pool_and_may_have_one(self, transactional_db: None) -> None:
+        done = manage("migrate", FICPAY_DB_POOL="2")
+        assert done.returncode == 0, done.stderr
+
     def test_takes_as_long_as_it_takes(self, transactional_db: None) -> None:
         bounds = []
 

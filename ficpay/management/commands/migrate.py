@@ -79,9 +79,9 @@ def _no_statement_timeout() -> Iterator[None]:
 
 def _reconnect(options: dict[str, Any]) -> None:
     """Use these options from the next statement on."""
-    connection.settings_dict["OPTIONS"] = options
     if not connection.in_atomic_block:
-        connection.close()
+        connection.close()  # by the options that opened it: a pool takes back its own connections only
+    connection.settings_dict["OPTIONS"] = options
 
 
 @contextmanager
