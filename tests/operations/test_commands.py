@@ -78,8 +78,8 @@ class TestOutput:
     def test_is_for_programs_and_logs_are_not_in_it(self, live: ApiClient, bank: SimulatedBank) -> None:
         bank.script("authorizations", "drop_after", times=50)
         assert live.post("/payments", order()).status == 202
+        bank.clear_script()
         let_pass(timedelta(minutes=2), bank)
-        bank.script("authorizations", "drop_after", times=0)
         done = run("reconcile", "pending", "--json", **environment_of_a_process(bank.url))
         assert "attempt_ended" in done.stderr, done
         assert isinstance(json.loads(done.stdout), dict)

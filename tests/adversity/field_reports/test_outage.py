@@ -97,7 +97,7 @@ class TestABankThatComesBackAfterAnHour:
         waiting = left_in_doubt(live, bank, each=2)
         outage = Outage(bank, monkeypatch)
         down(bank)
-        asked = outage.pass_by(_HOUR, 5 * _MINUTE)
+        asked = outage.pass_by(_HOUR, 10 * _MINUTE)
         # What opens the breaker, calls in flight by then included, and its single call each time.
         assert sum(asked) <= 10 + _WORKERS + len(asked)
         assert Operation.objects.filter(state="OPEN").count() == waiting
@@ -179,7 +179,7 @@ class TestABankThatComesBackAfterAnHour:
             )
         outage = Outage(bank, monkeypatch)
         down(bank)
-        outage.pass_by(_HOUR, 5 * _MINUTE)
+        outage.pass_by(_HOUR, 10 * _MINUTE)
         bank.clear_script()
         outage.pass_by(5 * _MINUTE, _MINUTE)
         probed = Attempt.objects.filter(verdict="negative_probe").values("operation").distinct()
