@@ -15,11 +15,13 @@ from tests.support.project import PROJECT
 
 TREES = ("payments", "office", "reconciliation", "templates")
 ADAPTERS = "payments/banks/"
-# The slug of the merchant that is a bank's namesake, and how routes are set.
-MERCHANTS = (
+# The slug of the merchant that is a bank's namesake, how routes are set, and an example of who pays.
+NAMING = (
     "payments/management/commands/seed.py",
     "payments/management/commands/issue_api_key.py",
     "office/management/commands/route.py",
+    "office/management/commands/fees.py",
+    "payments/api/settlements/examples.py",
 )
 # What a merchant's receipt looks like, shown with one bank's references.
 EXAMPLES = ("payments/api/examples.py",)
@@ -54,7 +56,7 @@ def sources() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_nothing_outside_the_adapters_knows(what: str) -> None:
-    allowed = MERCHANTS if what == "a bank's name" else EXAMPLES if what == "a reference's prefix" else ()
+    allowed = NAMING if what == "a bank's name" else EXAMPLES if what == "a reference's prefix" else ()
     found = [
         f"{path}:{number}: {line.strip()}"
         for path, text in sources()
