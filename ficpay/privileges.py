@@ -55,8 +55,12 @@ def grant(cursor: Any, role: str) -> None:
             sql.SQL("REVOKE ALL ON public.{} FROM {}").format(table, to),
             sql.SQL("GRANT {} ON public.{} TO {}").format(sql.SQL(privileges_on(name)), table, to),
         ]
-    # An event that waited for another of its payment takes a new number (`guards/event.sql`).
-    statements.append(sql.SQL("GRANT USAGE ON SEQUENCE public.payments_event_id_seq TO {}").format(to))
+    # An event that waited for another of its payment takes a new number (`guards/event.sql`). A statement
+    # file takes one before its lines are counted.
+    for name in ("payments_event_id_seq", "reconciliation_statementfile_id_seq"):
+        statements.append(
+            sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier("public", name), to)
+        )
     cursor.execute(sql.SQL("; ").join(statements))
 
 

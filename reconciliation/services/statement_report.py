@@ -1,4 +1,4 @@
-"""What a statement file says, without keeping any of it."""
+"""What a statement file says, counted."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from payments.domain.money import display
 from payments.engine.abilities import statement_words
 from reconciliation.statements.lines import Line, Malformed, Unreadable
 from reconciliation.statements.read import read
+
+_MALFORMED_TOLD = 100  # a file of another kind may have a million of them
 
 
 @dataclass
@@ -21,26 +23,44 @@ class StatementReport:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     first: datetime | None = None
     last: datetime | None = None
-    malformed: list[Malformed] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)  # the first of them
+    malformed_lines: int = 0
 
-    def count(self, line: Line) -> None:
+    def count(self, line: Line | Malformed) -> None:
+        if isinstance(line, Malformed):
+            self.malformed_lines += 1
+            if len(self.malformed) < _MALFORMED_TOLD:
+                self.malformed.append(line)
+            return
         self.lines += 1
         key = (line.kind.value, line.currency)
         self.counts[key] += 1
         self.amounts[key] += line.amount_minor
-        self.first = min(self.first or line.at, line.at)
-        self.last = max(self.last or line.at, line.at)
+        if self.first is None or line.at < self.first:
+            self.first = line.at
+        if self.last is None or line.at > self.last:
+            self.last = line.at
 
     def sentences(self) -> list[str]:
+        """For people: the counts, the time, the sums, and what is malformed."""
         noun = "line" if self.lines == 1 else "lines"
-        told = [f"{self.file}: {self.lines} {noun}, {len(self.malformed)} malformed."]
+        told = [f"{self.file}: {self.lines} {noun}, {self.malformed_lines} malformed."]
         if self.first and self.last:
             told.append(f"  From {self.first.isoformat()} to {self.last.isoformat()}.")
-        told += [
-            f"  {number} {kind} in {currency}: {display(self.amounts[kind, currency], currency)}"
+        return told + [f"  {one}" for one in (*self.sums(), *self.malformed_sentences())]
+
+    def sums(self) -> list[str]:
+        """One for each kind and currency."""
+        return [
+            f"{number} {kind} in {currency}: {display(self.amounts[kind, currency], currency)}"
             for (kind, currency), number in sorted(self.counts.items())
         ]
-        return told + [f"  {one}" for one in self.malformed]
+
+    def malformed_sentences(self) -> list[str]:
+        """One for each malformed line; of a great many, the first, and how many more."""
+        told = [str(one) for one in self.malformed]
+        more = self.malformed_lines - len(self.malformed)
+        return [*told, f"And {more} more."] if more else told
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -53,6 +73,7 @@ class StatementReport:
                 for (kind, currency), number in sorted(self.counts.items())
             ],
             "malformed": [{"line": one.number, "problem": one.problem} for one in self.malformed],
+            "malformed_lines": self.malformed_lines,
         }
 
 
@@ -65,10 +86,7 @@ def report_of(path: Path, *, bank: str) -> StatementReport:
     try:
         with path.open("rb") as file:
             for line in read(file, words).lines:
-                if isinstance(line, Malformed):
-                    report.malformed.append(line)
-                else:
-                    report.count(line)
+                report.count(line)
     except OSError as error:
         raise Unreadable(f"{path} cannot be opened: {error.strerror}.") from None
     return report

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
+from payments.domain.abilities import StatementFormat
 from payments.domain.statements import NAMES, StatementWords
 from reconciliation.statements.amounts import decimal_amount, known_currency, minor_units
 from reconciliation.statements.lines import Line, Malformed, Read, Statement, Unreadable
@@ -25,7 +26,7 @@ _LONGEST_FIELD = 1000  # characters; a quote that is never closed would swallow 
 
 def read_csv(file: BinaryIO, words: StatementWords) -> Statement:
     """Raises Unreadable, also while the lines are read."""
-    return Statement(_lines(_text(file), words))
+    return Statement(StatementFormat.CSV, _lines(_text(file), words))
 
 
 def _text(file: BinaryIO) -> io.TextIOWrapper:

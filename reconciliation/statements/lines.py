@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from payments.domain.abilities import StatementFormat
 from payments.domain.states import OperationKind
 
 
@@ -45,10 +46,27 @@ class Period:
     begins: datetime | None = None
     ends: datetime | None = None
 
+    def extend(self, begins: datetime, ends: datetime) -> None:
+        """By what another part of the file covers. Raises ValueError where a gap would be in between.
+
+        Banks write the last second of a day as often as the midnight after it, and mean the same.
+        """
+        if ends.second == 59:
+            ends = ends.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        if not begins < ends:
+            raise ValueError("it ends before it begins")
+        if self.begins is None or self.ends is None:
+            self.begins, self.ends = begins, ends
+        elif begins > self.ends or ends < self.begins:
+            raise ValueError("the file's statements cover separate times: each needs a file of its own")
+        else:
+            self.begins, self.ends = min(self.begins, begins), max(self.ends, ends)
+
 
 @dataclass
 class Statement:
     """A file being read. `period` is known once the lines have been read."""
 
+    form: StatementFormat
     lines: Iterator[Read]
     period: Period = field(default_factory=Period)

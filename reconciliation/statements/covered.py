@@ -1,0 +1,51 @@
+"""Which time a statement file covers: what it says itself, or a UTC day."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from payments.domain.days import begin_of
+from reconciliation.statements.lines import Period, Unreadable
+
+_DAY_IN_NAME = re.compile(r"(?<![0-9])(20[0-9]{2})(-?)([0-9]{2})\2([0-9]{2})(?![0-9])")
+_ONE_DAY = timedelta(days=1)
+
+
+def covered(
+    period: Period, *, day: date | None, name: str, last: datetime | None
+) -> tuple[datetime, datetime]:
+    """From which moment, and to before which (UTC).
+
+    The file's own period comes first, then `day`, the one UTC day in the file's name, and that of its last
+    line: a line of the day before may come late. Raises Unreadable if a line is later than all that.
+    """
+    if period.begins is not None and period.ends is not None:
+        begins, ends = period.begins, period.ends
+    else:
+        day = day or _day_in(name) or (last.date() if last else None)
+        if day is None:
+            raise Unreadable(
+                "The file has no lines, and says nowhere which day it covers: name the day, or write it"
+                " into the file's name (YYYY-MM-DD)."
+            )
+        begins = begin_of(day)
+        ends = begins + _ONE_DAY
+    if last is not None and last > ends:  # some banks count midnight to the day before
+        raise Unreadable(
+            f"The file covers the time before {_shown(ends)}, and has a line of {_shown(last)}: one is wrong."
+        )
+    return begins, ends
+
+
+def _day_in(name: str) -> date | None:
+    """None also for a name with several days: one of them may be that of the export."""
+    days = set()
+    for year, _, month, of_month in _DAY_IN_NAME.findall(name):
+        try:
+            days.add(date(int(year), int(month), int(of_month)))
+        except ValueError:  # other digits
+            continue
+    return days.pop() if len(days) == 1 else None
+
+
+def _shown(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
