@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from payments.domain.meanings import words_for_done
 from payments.domain.replies import ALREADY_DONE
 from payments.domain.states import OperationKind
+from reconciliation.services.comparison_rules import COMPARISON
 from reconciliation.services.ledger_rules import HISTORY, LEDGER
 from reconciliation.services.rules import PAYMENT, Rule
 from reconciliation.services.settlement_rules import SETTLEMENTS
@@ -33,16 +34,18 @@ _SAID_DONE = (
     + " END"
 )
 
-# Resolutions that did not change anything; one that did has another event.
-_UNDECIDED = "('resolution.proposed', 'resolution.refused', 'resolution.outdated', 'resolution.failed')"
+# Resolutions that did not change anything; one that did has another event. And strays, which are no outcome.
+_UNDECIDED = """('resolution.proposed', 'resolution.refused', 'resolution.outdated', 'resolution.failed',
+            'stray.ruled_out')"""
 
-# Staff resolved it, on the evidence in the event.
-_BY_PEOPLE = f"""EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ? 'resolution' AND e.type NOT IN {_UNDECIDED})"""
+# Staff resolved it, or the bank's statement did, on the evidence in the event.
+_BY_OTHERS = f"""EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.operation_id = o.id AND e.evidence ?| array['resolution', 'statement'] AND e.type NOT IN {_UNDECIDED})"""
 
-# Staff found that the hold had been voided at the bank, without a void of ours.
-_VOIDED_BY_PEOPLE = """EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.payment_id = p.id AND e.type = 'payment.voided' AND e.evidence ? 'resolution')"""
+# The hold was found voided at the bank, without a void of ours.
+_VOIDED_BY_OTHERS = """EXISTS (SELECT 1 FROM payments_event e
+            WHERE e.payment_id = p.id AND e.type = 'payment.voided'
+                AND e.evidence ?| array['resolution', 'statement'])"""
 
 _STATES = [
     Rule(
@@ -85,7 +88,7 @@ _STATES = [
                 ON o.payment_id = p.id AND o.kind = '{kind}' AND o.state = 'SUCCEEDED'
             GROUP BY p.id
             HAVING count(o.id) <> CASE WHEN p.state IN ({", ".join(f"'{s}'" for s in states)}) THEN 1 ELSE 0 END
-                    AND NOT (p.state = 'VOIDED' AND '{kind}' = 'void' AND {_VOIDED_BY_PEOPLE})
+                    AND NOT (p.state = 'VOIDED' AND '{kind}' = 'void' AND {_VOIDED_BY_OTHERS})
                 OR bool_or(o.bank_reference <> p.{column})""",
         )
         for kind, states, column in (
@@ -165,10 +168,11 @@ _STATES = [
 _EVIDENCE = [
     Rule(
         "success_on_evidence",
-        "An operation SUCCEEDED because the bank said so: it named its reference, or said it was already done.",
+        "An operation SUCCEEDED because the bank said so: it named its reference, or said it was already done; or its "
+        "statement shows it.",
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.bank_reference FROM payments_operation o
-        WHERE o.state = 'SUCCEEDED' AND NOT {_BY_PEOPLE} AND NOT EXISTS (SELECT 1 FROM payments_attempt a
+        WHERE o.state = 'SUCCEEDED' AND NOT {_BY_OTHERS} AND NOT EXISTS (SELECT 1 FROM payments_attempt a
             WHERE a.operation_id = o.id AND (
                 o.bank_reference <> '' AND a.said = 'approved' AND a.bank_reference = o.bank_reference
                 OR o.bank_reference = '' AND o.kind IN ('void', 'refund', 'release')
@@ -184,10 +188,11 @@ _EVIDENCE = [
     ),
     Rule(
         "not_executed_on_evidence",
-        "An operation is NOT_EXECUTED because nothing was sent, the bank said so, or two probes found nothing.",
+        "An operation is NOT_EXECUTED because nothing was sent, the bank or its statement said so, or two probes found "
+        "nothing.",
         f"""
         SELECT {_OPERATION}, o.kind FROM payments_operation o
-        WHERE o.state = 'NOT_EXECUTED' AND NOT {_BY_PEOPLE} AND EXISTS (SELECT 1 FROM payments_attempt a
+        WHERE o.state = 'NOT_EXECUTED' AND NOT {_BY_OTHERS} AND EXISTS (SELECT 1 FROM payments_attempt a
                 WHERE a.operation_id = o.id AND a.result <> 'not_sent' AND NOT a.is_probe
                     AND NOT (a.in_doubt IS FALSE AND a.bank_reference = ''))
             AND NOT (o.kind = 'authorize' AND EXISTS (
@@ -268,7 +273,7 @@ _EVIDENCE = [
         f"""
         SELECT {_OPERATION}, o.kind || ' ' || o.state FROM payments_operation o
         WHERE o.state <> 'OPEN' AND NOT EXISTS (SELECT 1 FROM payments_event e
-            WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution']
+            WHERE e.operation_id = o.id AND e.evidence ?| array['reply', 'resolution', 'statement']
                 AND e.type NOT IN {_UNDECIDED})""",
     ),
     Rule(
@@ -380,4 +385,4 @@ _RESPONSES = [
     ),
 ]
 
-RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_RESPONSES, *LEDGER, *HISTORY, *SETTLEMENTS]
+RULES = [*_STATES, *_EVIDENCE, *_SENDING, *_RESPONSES, *LEDGER, *HISTORY, *SETTLEMENTS, *COMPARISON]

@@ -11,14 +11,17 @@ from payments.models import Operation
 from payments.models.clock import read_clock
 from payments.usecases.expirations import expire_due
 from payments.usecases.recovery import recover_due
+from reconciliation.models import Difference, Match
 from reconciliation.services.audit import found_by, violations
 from reconciliation.services.audit_rules import RULES
 from reconciliation.services.correct import correct
+from reconciliation.services.reconcile import reconcile
 from reconciliation.services.settle import settle
 from tests.office.decisions.cases import member, not_executed
 from tests.support.api_client import CARDS, ApiClient, order
-from tests.support.book_factories import FeeTermsFactory, MatchFactory
+from tests.support.book_factories import FeeTermsFactory, StatementLineFactory
 from tests.support.simulated_bank import SimulatedBank
+from tests.support.statements import deliver
 from tests.support.time_travel import let_pass
 from tests.support.unguarded import unguarded
 
@@ -56,13 +59,16 @@ def books(live: ApiClient, bank: SimulatedBank) -> None:
     bank.script("authorizations", "drop_after", times=1000)
     live.post("/payments", order())
     bank.clear_script()
+    file = deliver(bank, since=timedelta(days=9))
+    StatementLineFactory(file=file, kind="capture", at=file.covers_from)  # nobody's
+    reconcile("ficmart", actor="test", grace=timedelta(hours=1))
+    assert Match.objects.exists()
+    assert Difference.objects.exists()
     settle_some()
 
 
 def settle_some() -> None:
     """A settlement that pays, one that carries a debt forward and one that begins with it; and what waits."""
-    for capture in Operation.objects.filter(kind="capture", state="SUCCEEDED"):
-        MatchFactory(operation=capture)
     FeeTermsFactory()
     today = read_clock().date()
     days = [today + timedelta(days=number) for number in (-1, 1, 2)]
@@ -165,6 +171,14 @@ BROKEN = {
         UPDATE reconciliation_settlement SET amount_minor = amount_minor + 1 WHERE amount_minor > 0""",
     "the_fees_are_those_of_settlements": """
         UPDATE payments_ledgerposting SET amount_minor = amount_minor - 1 WHERE account = 'fees'""",
+    "matches_agree": "UPDATE reconciliation_statementline SET amount_minor = amount_minor + 1",
+    "what_matches_is_no_difference": """
+        UPDATE reconciliation_difference
+        SET state = 'OPEN', closed_at = NULL, line_id = (SELECT line_id FROM reconciliation_match LIMIT 1)""",
+    "differences_have_their_history": "DELETE FROM reconciliation_differenceevent",
+    "what_statements_told_is_on_them": """
+        UPDATE payments_event SET evidence = '{"statement": {"reference": "void_x"}}'
+        WHERE type = 'payment.voided'""",
     "final_responses_are_kept": """
         UPDATE payments_idempotencykey SET response_status = 500 WHERE response_status = 402""",
 }

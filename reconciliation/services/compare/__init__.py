@@ -10,12 +10,12 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 def execute(cursor: CursorWrapper, name: str, parameters: dict[str, Any]) -> None:
     """Run the statements of that file, one after the other."""
-    for statement in (_HERE / f"{name}.sql").read_text().split(";\n"):
+    for statement in (HERE / f"{name}.sql").read_text().split(";\n"):
         if statement.strip():
             cursor.execute(statement, parameters)
 
