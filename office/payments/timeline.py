@@ -214,6 +214,8 @@ def _next_attempt(operation: Operation) -> SafeString | str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):  # a line of a statement, or the time that statements cover
+        return ", ".join(f"{plain(name).lower()} {part}" for name, part in value.items())
     return str(value)
 
 

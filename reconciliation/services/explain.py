@@ -237,7 +237,22 @@ def _ending(operation: Operation, now: datetime) -> str:
         )
     because = f": {operation.outcome_code}" if operation.outcome_code else ""
     named = f": {operation.bank_reference}" if operation.bank_reference else because
-    return f"{ended}{named}."
+    return f"{ended}{named}.{_on_statement(operation)}"
+
+
+def _on_statement(operation: Operation) -> str:
+    """What a statement has told about the end of the operation, as a sentence."""
+    told = [
+        event.evidence.get("statement", {}) for event in operation.events.all() if event.type not in _STRAYS
+    ]
+    if any("file" in one for one in told):
+        line = next(one for one in told if "file" in one)
+        return f" The bank's statement shows it: {line['file']}, line {line['line']}."
+    return " The bank's statements cover its time and do not show it." if any(told) else ""
+
+
+# Events that tell of a hold beside the operation, not of its end.
+_STRAYS = ("stray.ruled_out",)
 
 
 _ENDINGS = {

@@ -4,6 +4,7 @@ from reconciliation.management.subcommands.audit import Audit
 from reconciliation.management.subcommands.bank import CheckBank
 from reconciliation.management.subcommands.base import Subcommand
 from reconciliation.management.subcommands.correct import Correct
+from reconciliation.management.subcommands.differences import ListDifferences
 from reconciliation.management.subcommands.digest import Digest
 from reconciliation.management.subcommands.expirations import Expirations
 from reconciliation.management.subcommands.explain import Explain
@@ -18,6 +19,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Explain,
     Audit,
     ImportStatement,
+    ListDifferences,
     Settle,
     ShowSettlement,
     Correct,
