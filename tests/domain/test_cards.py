@@ -287,7 +287,7 @@ class TestALongText:
         """
         gc.disable()  # the next collection would come in the midst of the long text
         try:
-            short, long = (min(self._seconds(piece, size * 1024) for _ in range(2)) for size in (4, 32))
+            short, long = (min(self._seconds(piece, size * 1024) for _ in range(2)) for size in (2, 16))
         finally:
             gc.enable()
         return long < 14 * short
