@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from payments.domain.statements import Shown
 from payments.domain.states import OperationKind
-from reconciliation.matching.lines import Ours
+from reconciliation.matching.lines import Ours, may_be_of
 
 # What else the bank may have done with the hold instead.
 _INSTEAD = {OperationKind.CAPTURE: OperationKind.VOID, OperationKind.VOID: OperationKind.CAPTURE}
@@ -18,6 +18,8 @@ def line_that_shows(
     `lines` are the unmatched lines that name its hold or capture, `rivals` the other operations of ours that
     the same lines may show. A success without a reference takes a line of its own kind only.
     """
+    if not is_done_once:
+        lines = [line for line in lines if may_be_of(line.at, operation)]
     same = [line for line in lines if line.kind is operation.acts_as]
     exact = [line for line in same if _money(line) == _money(operation)]
     others = [line for line in lines if line.kind is not operation.acts_as]

@@ -7,6 +7,7 @@ that shows an operation of ours in every part is matched before this is asked.
 from dataclasses import dataclass
 from datetime import datetime
 
+from payments.domain.statements import COVERED_BEFORE
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind, OperationState, PaymentState
 from reconciliation.matching.classes import Class
 
@@ -98,8 +99,17 @@ class LineFacts:
 
     @property
     def same(self) -> list[Ours]:
-        """The operations of its own kind about what it names."""
-        return [one for one in self.about if one.acts_as is self.kind]
+        """The operations of its own kind about what it names, and that it may be of."""
+        of_its_kind = [one for one in self.about if one.acts_as is self.kind]
+        return [one for one in of_its_kind if self.is_done_once or may_be_of(self.at, one)]
+
+
+def may_be_of(at: datetime, operation: Ours) -> bool:
+    """Whether what the bank did at that time may be this operation: nothing is sent before it is recorded.
+
+    Asked only where the bank does a kind several times. Where it does it once, it is done, whoever did it.
+    """
+    return at >= operation.created_at - COVERED_BEFORE
 
 
 @dataclass(frozen=True)
