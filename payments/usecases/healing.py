@@ -67,12 +67,15 @@ def rule_out(operation_id: UUID, covered: Covered) -> None:
     """End an operation under review as not executed: statements cover its time and do not show it.
 
     For an authorize, no hold of its amount without a payment may be there. Raises Outdated where it has
-    ended, the bank is being asked about it, or the bank's replies say more than that nobody knows.
+    ended, the bank is being asked about it, or the bank's replies say more than that nobody knows; and for a
+    release for a payment: its hold is still there, and only its case shows that.
     """
     locked = conclude.lock_at_rest(operation_id)
     operation = locked.operation
     if operation.state != OperationState.NEEDS_REVIEW:
         raise Outdated("Recovery still asks the bank about it.")
+    if operation.kind == OperationKind.RELEASE and operation.payment_id is not None:
+        raise Outdated("The hold is not freed, and no difference would show it.")
     if done_already(operation):
         raise Outdated("The bank replied that it was done already, and its statement does not show it.")
     reasons = operation.discrepancies.filter(closed_at=None).exclude(kind=LATE_HOLD)
