@@ -16,6 +16,7 @@ from django.db import OperationalError, connection
 
 from payments.domain.abilities import StatementFormat
 from payments.engine.abilities import abilities_of, statement_words
+from payments.models.clock import read_clock
 from payments.models.guards import is_locked
 from payments.models.patience import unhurried
 from reconciliation.models import StatementFile
@@ -115,7 +116,8 @@ def import_file(
                 report = _copy(_told(statement.lines, file, progress), StatementReport(name))
                 if _version(file) != version:
                     raise Refused(f"{name} was changed while it was read. Import it when it is complete.")
-                begins, ends = covered(statement.period, day=day, name=name, last=report.last)
+                times = report.first, report.last
+                begins, ends = covered(statement.period, day=day, name=name, times=times, now=read_clock())
                 kept = _keep(
                     StatementFile(
                         bank=bank, sha256=sha256, name=name, form=statement.form, actor=actor,

@@ -13,4 +13,7 @@ def moment(text: str) -> datetime:
         raise ValueError(f"the time {text[:40]!r} is not RFC 3339, as {_EXAMPLE}") from None
     if at.tzinfo is None or len(text) < len(_EXAMPLE):
         raise ValueError(f"the time {text[:40]!r} needs a date, a time and an offset, as {_EXAMPLE}")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # in the years 1 and 9999
+        raise ValueError(f"the time {text[:40]!r} is none of a bank's") from None

@@ -27,6 +27,8 @@ from tests.support.statement_files import (
 
 DAY = date(2026, 11, 21)
 MIDNIGHT = begin_of(DAY)
+# What the bank did in the last second of the day.
+LATE = "\n".join([HEADER, *ROWS[2:]]) + "\n"
 
 
 class Folder:
@@ -130,11 +132,11 @@ class TestAFile:
         tomorrow = MIDNIGHT + timedelta(days=1)
         cases: dict[str, tuple[str | bytes, date | None, datetime]] = {
             "statement.csv": (WHOLE, None, MIDNIGHT),  # the day of its last line
-            "ficmart-2026-11-22.csv": (WHOLE + "\n", None, tomorrow),  # its lines come late
-            "ficmart_20261122_0415.csv": (WHOLE + "\n\n", None, tomorrow),
+            "ficmart-2026-11-22.csv": (LATE + "\n", None, tomorrow),  # its lines come late
+            "ficmart_20261122_0415.csv": (LATE + "\n\n", None, tomorrow),
             "2026-11-21-exported-2026-11-22.csv": (WHOLE + "\n\n\n", None, MIDNIGHT),  # it has two days
             "order-12345678.csv": (WHOLE + "\n\n\n\n", None, MIDNIGHT),
-            "ficmart-2026-11-30.csv": (WHOLE + "\n\n\n\n\n", date(2026, 11, 22), tomorrow),
+            "ficmart-2026-11-30.csv": (LATE + "\n\n\n", date(2026, 11, 22), tomorrow),
             "none-2026-11-22.csv": (HEADER, None, tomorrow),
             "2026-11-25.xml": (camt(ENTRIES), date(2026, 11, 26), MIDNIGHT),  # it says so itself
         }
@@ -161,6 +163,26 @@ class TestAFile:
             "before 2026-11-21 00:00:00 UTC, and has a line of 2026-11-21 23:59:59 UTC: one is wrong."
         )
         assert "one is wrong" in str(folder.refusal(WHOLE, day=date(2026, 11, 20)))
+
+    def test_with_the_lines_of_another_day_is_refused(self, folder: Folder) -> None:
+        """Its name has the day of the export, say: then it proves nothing about that day."""
+        for name, day in (("ficmart-2026-11-22.csv", None), ("statement.csv", date(2026, 11, 22))):
+            told = str(folder.refusal(WHOLE, name, day))
+            assert told.endswith(
+                "from 2026-11-22 00:00:00 UTC on, and its last line is of 2026-11-21 23:59:59 UTC:"
+                " one is wrong."
+            )
+
+    def test_of_a_day_that_is_not_over_covers_what_comes_before_its_last_line(self, folder: Folder) -> None:
+        now = datetime.now(UTC)
+        last = max(begin_of(now.date()) + timedelta(seconds=1), now - timedelta(minutes=1))
+        data = f"{HEADER}\n{ROWS[0].rpartition(',')[0]},{last.isoformat()}\n"
+        file = folder.take(data).file
+        assert (file.covers_from, file.covers_to) == (begin_of(now.date()), last)
+        for name, empty in ((f"{now:%Y-%m-%d}.csv", HEADER), ("2099-01-01.csv", HEADER)):
+            assert "which is not over yet" in str(folder.refusal(empty, name))
+        tomorrow = data.replace(last.isoformat(), (now + timedelta(days=1)).isoformat())
+        assert "which is still to come" in str(folder.refusal(tomorrow))
 
     def test_with_malformed_lines_is_refused_whole_and_each_is_told(self, folder: Folder) -> None:
         broken = [row.replace(",5000,", f",{n}.5,") for n, row in enumerate(ROWS)]

@@ -10,12 +10,12 @@ from reconciliation.models import StatementFile, StatementLine
 from tests.support.reconcile import reconcile
 from tests.support.statement_files import WHOLE as OF_A_DAY
 
-# Of today: the lines' other side may still come.
-TODAY = datetime.now(UTC).date()
-TOMORROW = TODAY + timedelta(days=1)
-HEADER, *ROWS = OF_A_DAY.replace("2026-11-21", str(TODAY)).replace("2026-11-22", str(TOMORROW)).splitlines()
+# Of yesterday: the lines' other side may still come.
+DAY = datetime.now(UTC).date() - timedelta(days=1)
+NEXT = DAY + timedelta(days=1)
+HEADER, *ROWS = OF_A_DAY.replace("2026-11-21", str(DAY)).replace("2026-11-22", str(NEXT)).splitlines()
 GOOD = "\n".join([HEADER, *ROWS[:2], ""])
-BROKEN = GOOD.replace(f",5000,USD,{TODAY}T10", f",fifty,USD,{TODAY}T10")
+BROKEN = GOOD.replace(f",5000,USD,{DAY}T10", f",fifty,USD,{DAY}T10")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ class TestImport:
         assert statement(file) == (
             0,
             "statement.csv: 2 lines imported, 2 of them new.\n"
-            f"  It covers {TODAY} 00:00 to {TOMORROW} 00:00 (UTC).\n"
+            f"  It covers {DAY} 00:00 to {NEXT} 00:00 (UTC).\n"
             "  1 authorize in USD: $50.00\n"
             "  1 capture in USD: $50.00\n"
             "ficmart reconciled: 1 explained, 1 late; healed: nothing; 0 open.\n",
@@ -76,7 +76,7 @@ class TestImport:
         assert told["open_differences"] == 0
         assert code == 2
         assert (done["imported"], done["file"], done["lines"], done["new_lines"]) == (True, str(file), 2, 2)
-        assert done["covers_to"] == f"{TOMORROW} 00:00:00+00:00"
+        assert done["covers_to"] == f"{NEXT} 00:00:00+00:00"
         assert (refused["imported"], refused["imported_before"]) == (False, False)
         assert refused["malformed"] == [
             {"line": 3, "problem": "the amount 'fifty' is not a whole number of minor units"}
@@ -106,7 +106,7 @@ class TestCheck:
         assert code == 0
         assert "2 lines, 0 malformed" in printed
         assert "1 authorize in USD: $50.00" in printed
-        assert f"From {TODAY}T09:30:00.123456+00:00 to {TODAY}T10:30:00.123456+00:00." in printed
+        assert f"From {DAY}T09:30:00.123456+00:00 to {DAY}T10:30:00.123456+00:00." in printed
         assert not StatementFile.objects.exists()
 
     def test_names_each_malformed_line_and_ends_with_1(self, file: Path) -> None:
