@@ -11,6 +11,7 @@ from payments.domain.money import MAX_AMOUNT_MINOR, display
 from payments.domain.settlement import postings_of_correction
 from payments.models import Event, Operation, write_entry
 from reconciliation.models import Correction, Settlement
+from reconciliation.services.settle import columns_of
 
 _LONGEST_REASON = 500  # characters in its column
 
@@ -38,12 +39,7 @@ def correct(
     reason = reason.strip()
     if problem := _problem(settlement, amount_minor, reason, operation):
         raise CorrectionRefused(problem)
-    payee = {
-        "merchant_id": settlement.merchant_id,
-        "mode": settlement.mode,
-        "bank": settlement.bank,
-        "currency": settlement.currency,
-    }
+    payee = columns_of(settlement)
     with transaction.atomic():
         event = Event.objects.create(
             type=Event.Type.SETTLEMENT_CORRECTED,
@@ -66,14 +62,7 @@ def correct(
             event=event,
             **payee,
         )
-        write_entry(
-            event,
-            postings_of_correction(amount_minor),
-            merchant_id=settlement.merchant_id,
-            mode=settlement.mode,
-            bank=settlement.bank,
-            currency=settlement.currency,
-        )
+        write_entry(event, postings_of_correction(amount_minor), **payee)
     return correction
 
 

@@ -7,6 +7,7 @@ twice, or is killed in between: a payee's settlements wait for each other, and e
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, TypedDict
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -28,6 +29,15 @@ class SettlementRefused(Exception):
     """The day cannot be settled. The message is a sentence for operators."""
 
 
+class PayeeColumns(TypedDict):
+    """The columns that say whose a row is: of settlements, corrections, entries."""
+
+    merchant_id: int
+    mode: str
+    bank: str
+    currency: str
+
+
 @dataclass(frozen=True)
 class Payee:
     """A merchant in one mode, at one bank, in one currency: what has a settlement of its own."""
@@ -42,14 +52,18 @@ class Payee:
         return f"{self.slug}'s {self.mode} {self.currency} at {self.bank}"
 
     @property
-    def columns(self) -> dict[str, int | str]:
-        """Its columns in every table that has them."""
-        return {
-            "merchant_id": self.merchant_id,
-            "mode": self.mode,
-            "bank": self.bank,
-            "currency": self.currency,
-        }
+    def columns(self) -> PayeeColumns:
+        return columns_of(self)
+
+
+def columns_of(row: "Payee | Settlement") -> PayeeColumns:
+    """Whose it is."""
+    return {
+        "merchant_id": row.merchant_id,
+        "mode": row.mode,
+        "bank": row.bank,
+        "currency": row.currency,
+    }
 
 
 @dataclass(frozen=True)
@@ -118,18 +132,10 @@ def _wait_for_others(payee: Payee) -> None:
 def _choose(payee: Payee, day: date) -> Proposed:
     """Put what the payee's settlement consists of into the table `settling`, and add it up."""
     last = _settlements_of(payee).filter(date__lt=day).order_by("-date").first()
+    wanted: dict[str, Any] = {**payee.columns, "end": _end_of(day)}
     with connection.cursor() as cursor:
         cursor.execute(TABLE)
-        cursor.execute(
-            CHOOSE,
-            {
-                "merchant": payee.merchant_id,
-                "mode": payee.mode,
-                "bank": payee.bank,
-                "currency": payee.currency,
-                "end": _end_of(day),
-            },
-        )
+        cursor.execute(CHOOSE, wanted)
         cursor.execute(SUMS)
         lines, captured, refunded, fees, corrected = cursor.fetchone()
     brought_forward = last.carried_forward_minor if last else 0
@@ -158,14 +164,7 @@ def _write(payee: Payee, day: date, sums: Sums, actor: str) -> Settlement:
     )
     with connection.cursor() as cursor:
         cursor.execute(LINES, {"settlement": settlement_id})
-    write_entry(
-        event,
-        postings_of_settlement(sums),
-        merchant_id=payee.merchant_id,
-        mode=payee.mode,
-        bank=payee.bank,
-        currency=payee.currency,
-    )
+    write_entry(event, postings_of_settlement(sums), **payee.columns)
     return settlement
 
 

@@ -4,7 +4,7 @@ INSERT INTO settling (operation_id, correction_id, amount_minor, fee_minor, at)
 WITH moved AS MATERIALIZED (
     SELECT o.id, o.kind, o.payment_id, o.amount_minor, o.finished_at, p.captured_at
     FROM payments_payment p JOIN payments_operation o ON o.payment_id = p.id
-    WHERE p.merchant_id = %(merchant)s AND p.mode = %(mode)s AND p.state IN ('CAPTURED', 'REFUNDED')
+    WHERE p.merchant_id = %(merchant_id)s AND p.mode = %(mode)s AND p.state IN ('CAPTURED', 'REFUNDED')
         AND p.bank = %(bank)s AND p.currency = %(currency)s
         AND o.kind IN ('capture', 'refund') AND o.state = 'SUCCEEDED' AND o.finished_at < %(end)s
         AND NOT EXISTS (SELECT FROM reconciliation_settlementline l WHERE l.operation_id = o.id)
@@ -14,7 +14,7 @@ WITH moved AS MATERIALIZED (
 )
 SELECT o.id, NULL::bigint, o.amount_minor, coalesce((
     SELECT fee_of(o.amount_minor, f.basis_points, f.fixed_minor) FROM reconciliation_feeterms f
-    WHERE f.merchant_id = %(merchant)s AND f.mode = %(mode)s AND f.currency = %(currency)s
+    WHERE f.merchant_id = %(merchant_id)s AND f.mode = %(mode)s AND f.currency = %(currency)s
         AND f.valid_from <= o.captured_at
     ORDER BY f.valid_from DESC LIMIT 1
 ), 0), o.finished_at
@@ -32,6 +32,6 @@ WHERE o.kind = 'refund' AND (
 )
 UNION ALL
 SELECT NULL::uuid, c.id, c.amount_minor, 0, c.created_at FROM reconciliation_correction c
-WHERE c.merchant_id = %(merchant)s AND c.mode = %(mode)s AND c.bank = %(bank)s AND c.currency = %(currency)s
+WHERE c.merchant_id = %(merchant_id)s AND c.mode = %(mode)s AND c.bank = %(bank)s AND c.currency = %(currency)s
     AND c.created_at < %(end)s
     AND NOT EXISTS (SELECT FROM reconciliation_settlementline l WHERE l.correction_id = c.id)
