@@ -26,6 +26,12 @@ class BadIdempotencyKey(exceptions.APIException):
     status_code = 400
 
 
+class NoSuchSettlement(exceptions.NotFound):
+    """There is none of that id, or it is another merchant's or mode's."""
+
+    default_detail = "There is no such settlement."
+
+
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ValidationError, "validation_error"),
     (exceptions.ParseError, "validation_error"),
@@ -75,7 +81,7 @@ def error_response(error: Exception, request_id: str, *, writes: bool) -> ApiRes
 def _before_use_case(error: Exception, code: str, request_id: str, *, writes: bool) -> ApiResponse:
     """The response to an error raised before any use case ran, so no money has moved."""
     errors = None
-    detail = _DETAILS.get(code, "")
+    detail = "" if isinstance(error, NoSuchSettlement) else _DETAILS.get(code, "")
     if isinstance(error, exceptions.ValidationError):
         errors = list(field_errors(error.detail))
         fields = ", ".join(dict.fromkeys(entry["field"] or "the body" for entry in errors))

@@ -180,7 +180,8 @@ PROBLEMS: dict[str, Problem] = {
     "not_found": Problem(
         404,
         "Not found",
-        "There is nothing at this URL, or this merchant has no such payment or order in the API key's mode.",
+        "There is nothing at this URL, or this merchant has no such payment, order or settlement in the "
+        "API key's mode.",
         Again.NO,
         "Check the id. A test key finds only test payments, and a live key only live ones.",
     ),

@@ -173,7 +173,8 @@ class TestIsolation:
 
     def test_what_is_no_id_is_a_404(self, mistaken: ApiClient) -> None:
         for text in ("1", "stl_1", f"pay_{'0' * 32}", f"STL_{'0' * 32}"):
-            assert mistaken.get(f"/settlements/{text}").status == 404, text
+            refused = mistaken.get(f"/settlements/{text}")
+            assert (refused.status, refused.json["detail"]) == (404, "There is no such settlement."), text
 
     def test_nothing_is_written_by_a_merchant(self, mistaken: ApiClient) -> None:
         for path in ("/settlements", f"/settlements/{NOBODYS}", f"/settlements/{NOBODYS}/lines"):

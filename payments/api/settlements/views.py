@@ -3,13 +3,13 @@
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
-from rest_framework import exceptions
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from payments.api.authentication import caller_of
 from payments.api.base import ApiView
+from payments.api.errors import NoSuchSettlement
 from payments.api.pages import LineCursor, SettlementCursor
 from payments.api.settlements import schema
 from payments.api.settlements.serializers import LinePageSerializer, SettlementFilterSerializer
@@ -33,7 +33,7 @@ class SettlementViewSet(ApiView):
         parsed = parse_public_id(SETTLEMENT_PREFIX, settlement_id)
         found = self.settlements().filter(pk=parsed).first() if parsed else None
         if found is None:
-            raise exceptions.NotFound
+            raise NoSuchSettlement
         return found
 
     @schema.list_settlements
