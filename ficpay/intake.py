@@ -13,11 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BytesIO
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
 from django.conf import settings
+
+from ficpay import uploads
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,8 +51,19 @@ class Fault:
     next: str = ""  # what to do next; the code's own text if empty
 
 
+@dataclass
+class Body:
+    """A request's body, complete unless there is a fault."""
+
+    content: BinaryIO
+    length: int = 0
+
+
 _BROKEN = Fault("validation_error", "The body is incomplete: the connection was closed early.")
 LATE = Fault("request_timeout", f"The body did not arrive within {BODY_SECONDS} s.")
+_UPLOAD_LATE = Fault("request_timeout", f"The file did not arrive within {uploads.SECONDS} s.")
+_TOO_LARGE = Fault("payload_too_large", "The file is too large for the page, or you are not signed in.")
+_TOO_MANY = Fault("overloaded", "Too many files are being uploaded. Try again in a minute.")
 
 
 class ClientGone(Exception):
@@ -67,7 +81,7 @@ class Intake:
         return ThreadPoolExecutor(settings.REQUEST_THREADS, thread_name_prefix="request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, fault = await _read_body(receive)
+        body, fault = await self._read(scope, receive)
         environ = environ_of(scope, body)
         fault = fault or _repeated_header(scope["headers"]) or _unclear_length(scope["headers"])
         if fault is not None:
@@ -78,11 +92,27 @@ class Intake:
             start, content = await loop.run_in_executor(self._threads, work)
         finally:
             gone.cancel()
+            body.content.close()
         if fault is not None and scope["http_version"].startswith("1"):
             start["headers"].append((b"connection", b"close"))  # the rest of the body will not be read
         if content is not None:
             await send(start)
             await send({"type": "http.response.body", "body": content})
+
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[Body, Fault | None]:
+        if not uploads.is_one(scope):
+            return await _read_body(receive, Body(BytesIO()), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        if uploads.turns.locked():
+            return Body(BytesIO()), _TOO_MANY
+        async with uploads.turns:
+            loop = asyncio.get_running_loop()
+            known = await loop.run_in_executor(self._threads, uploads.is_from_staff, scope["headers"])
+            largest = uploads.largest() if known else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            body, fault = await _read_body(
+                receive, Body(_on_disk()), largest, seconds=uploads.SECONDS, late=_UPLOAD_LATE
+            )
+        # A file that was cut off would pass for a shorter one.
+        return body, fault or (_TOO_LARGE if body.length > largest else None)
 
     def _answer(
         self, environ: dict[str, Any], send: Callable[[dict[str, Any]], None]
@@ -136,21 +166,29 @@ def _send_from_thread(
         raise ClientGone from None
 
 
-async def _read_body(receive: Receive) -> tuple[bytes, Fault | None]:
-    """The body, up to one byte over the limit, which is enough to refuse it."""
-    body = bytearray()
+def _on_disk() -> BinaryIO:
+    return cast(BinaryIO, TemporaryFile())
+
+
+async def _read_body(
+    receive: Receive, body: Body, largest: int, *, seconds: float | None = None, late: Fault = LATE
+) -> tuple[Body, Fault | None]:
+    """The body, up to one byte over the limit, which is enough to refuse it. Empty if it is not complete."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds or BODY_SECONDS):
             more = True
-            while more and len(body) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            while more and body.length <= largest:
                 message = await receive()
                 if message["type"] != "http.request":
-                    return b"", _BROKEN
-                body += message.get("body", b"")
+                    body.content.close()
+                    return Body(BytesIO()), _BROKEN
+                body.length += body.content.write(message.get("body", b"")[: largest + 1 - body.length])
                 more = message.get("more_body", False)
     except TimeoutError:
-        return b"", LATE
-    return bytes(body[: settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1]), None
+        body.content.close()
+        return Body(BytesIO()), late
+    body.content.seek(0)
+    return body, None
 
 
 def _repeated_header(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
@@ -171,7 +209,7 @@ def _unclear_length(headers: Iterable[tuple[bytes, bytes]]) -> Fault | None:
     return None
 
 
-def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
+def environ_of(scope: Scope, body: Body) -> dict[str, Any]:
     """The request as a PEP 3333 environ, without headers that have an underscore in their names.
 
     In an environ, such a header would pass for the one with a dash, which a proxy may have set.
@@ -188,7 +226,7 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "REMOTE_ADDR": str(scope["client"][0]) if scope.get("client") else "",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": BytesIO(body),
+        "wsgi.input": body.content,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
@@ -203,6 +241,6 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = text
     environ.pop("HTTP_TRANSFER_ENCODING", None)  # the body is complete by now
     environ.pop("HTTP_CONTENT_LENGTH", None)
-    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["CONTENT_LENGTH"] = str(body.length)
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
     return environ

@@ -205,6 +205,10 @@ APPEND_SLASH = False
 # Error pages and mails never show a frame's variables or a request's body: a card may be in them.
 DEFAULT_EXCEPTION_REPORTER = "ficpay.errors.DiscreetExceptionReporter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # a body of 64 KiB; the largest honest payment has about 20
+# Of a bank's statement, which staff upload: 10 MiB are about 100,000 lines. Only LARGE_UPLOADS takes so much.
+# The web server reads it, half a minute at worst, and its requests share the processor meanwhile.
+LARGEST_UPLOAD = 10 * 1024 * 1024
+LARGE_UPLOADS = "/admin/reconciliation/statementfile/upload/"
 #: Trust the proxy's `X-Forwarded-Proto` and the last address in `X-Forwarded-For`.
 BEHIND_PROXY = env.bool("FICPAY_BEHIND_PROXY", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
