@@ -95,7 +95,7 @@ admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (100000
 
 screenshots: $(INSTALLED) ## photograph the back office anew for docs/desk.md (needs a browser)
 	@mkdir -p docs/screenshots
-	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/office/browser/test_staff_at_work.py
+	@FICPAY_SCREENSHOTS=docs/screenshots $(VENV) -m pytest -q tests/office/browser/test_staff_at_work.py tests/office/browser/test_books.py
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml and the Postman collection made from it anew
 	@$(VENV) -m dev.production $(VENV) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn

@@ -31,6 +31,10 @@ def _decisions_style(_request: HttpRequest) -> str:
     return static("office/decisions.css")
 
 
+def _books_style(_request: HttpRequest) -> str:
+    return static("office/books.css")
+
+
 def _icon(_request: HttpRequest) -> str:
     return static("payments/icon.svg")
 
@@ -52,6 +56,22 @@ def _is_of_payments(request: HttpRequest) -> bool:
     return path.startswith(own) and path != reverse("admin:payments_review_queue")
 
 
+def _book(title: str, icon: str, url_name: str) -> dict[str, Any]:
+    """A page of the books in the sidebar."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{url_name}"),
+        "permission": lambda request: request.user.has_perm("reconciliation.view_reconciliation"),
+    }
+
+
+def _is_of_settlements(request: HttpRequest) -> bool:
+    """Whether a page of settlements is open. The ledger's URL lies below, but it has its own item."""
+    path, own = request.path, reverse("admin:reconciliation_settlement_changelist")
+    return path.startswith(own) and path != reverse("admin:reconciliation_ledger")
+
+
 def _item_for_superusers(title: str, icon: str, model: str) -> dict[str, Any]:
     return _item(title, icon, "auth", model) | {"permission": lambda request: request.user.is_superuser}
 
@@ -66,7 +86,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "office.dashboard.add_dashboard",
-    "STYLES": [_colors, _style, _dashboard_style, _decisions_style],
+    "STYLES": [_colors, _style, _dashboard_style, _decisions_style, _books_style],
     "SCRIPTS": [_htmx, _script],
     "COLORS": {
         # Blue instead of unfold's default purple.
@@ -108,6 +128,18 @@ UNFOLD = {
                         "permission": lambda request: request.user.has_perm("payments.view_schedules"),
                     },
                 ]
+            },
+            {
+                "title": "Books",
+                "items": [
+                    _book("Differences", "difference", "reconciliation_difference_changelist")
+                    | {"badge": "office.differences.badge.badge", "badge_variant": "warning"},
+                    _book("Reconciliations", "fact_check", "reconciliation_run_changelist"),
+                    _book("Statements", "receipt_long", "reconciliation_statementfile_changelist"),
+                    _book("Ledger", "menu_book", "reconciliation_ledger"),
+                    _book("Settlements", "account_balance_wallet", "reconciliation_settlement_changelist")
+                    | {"active": _is_of_settlements},
+                ],
             },
             {
                 "title": "Staff",

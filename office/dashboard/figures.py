@@ -14,11 +14,13 @@ from typing import Any
 from django.db.models import Count, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDay, TruncHour
 
+from office.pages.books import banks_in
 from office.search.models import FoundPayment
 from payments.domain.days import begin_of
 from payments.domain.states import UNFINISHED_OPERATIONS, Mode, OperationKind, OperationState, PaymentState
 from payments.models import Discrepancy, Operation, standing_proposals
 from payments.models.discrepancies import LATE_HOLD
+from reconciliation.services.differences import open_differences
 
 # The states in which money was held, taken or given back.
 MONEY_STATES = (PaymentState.AUTHORIZED, PaymentState.CAPTURED, PaymentState.REFUNDED)
@@ -207,7 +209,7 @@ class Attention:
     """What is unsettled now, regardless of the period.
 
     In doubt and awaiting a statement: payments. Needs review: operations, including releases. Then releases
-    in doubt, open cases of late holds, and pending proposals.
+    in doubt, open cases of late holds, pending proposals, and open differences.
     """
 
     in_doubt: Unsettled
@@ -216,6 +218,7 @@ class Attention:
     releases: Unsettled
     late_holds: Unsettled
     proposals: Unsettled
+    differences: Unsettled
 
 
 def attention(scope: Scope) -> Attention:
@@ -240,6 +243,7 @@ def attention(scope: Scope) -> Attention:
     return Attention(
         late_holds=_late_holds(scope),
         proposals=_proposals(scope),
+        differences=_differences(scope),
         **{name: Unsettled(found[f"{name}_count"], found[f"{name}_since"]) for name in kinds},
     )
 
@@ -258,6 +262,17 @@ def _proposals(scope: Scope) -> Unsettled:
         standing_proposals()
         .filter(scope.through("payment"))
         .aggregate(count=Count("pk"), since=Min("proposed_at"))
+    )
+    return Unsettled(**found)
+
+
+def _differences(scope: Scope) -> Unsettled:
+    mine = Q(merchant=scope.merchant_id) if scope.merchant_id else Q()
+    found = (
+        open_differences()
+        .order_by()
+        .filter(mine, bank__in=banks_in(scope.mode))
+        .aggregate(count=Count("pk"), since=Min("happened_at"))
     )
     return Unsettled(**found)
 

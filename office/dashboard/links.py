@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 from django.urls import NoReverseMatch, reverse
 
 from office.dashboard.figures import Scope
-from payments.domain.states import PaymentState
+from payments.domain.states import Mode, PaymentState
 
 LIST = "admin:payments_payment_changelist"
+DIFFERENCES = "admin:reconciliation_difference_changelist"
+AWAITED = "admin:reconciliation_awaited"
 REVIEW_QUEUE = "admin:payments_review_queue"
 
 
@@ -39,6 +41,13 @@ class Links:
         """Payments of any day."""
         mine = {"merchant": str(self._scope.merchant_id)} if self._scope.merchant_id else {}
         return f"{reverse(LIST)}?{urlencode(query | {'mode': self._scope.mode.value} | mine)}"
+
+    def differences(self) -> str:
+        """Open differences of this scope."""
+        test = {"mode": "test"} if self._scope.mode is Mode.TEST else {}
+        mine = {"merchant": str(self._scope.merchant_id)} if self._scope.merchant_id else {}
+        query = urlencode(test | mine)
+        return reverse(DIFFERENCES) + (f"?{query}" if query else "")
 
     @property
     def review_queue(self) -> str:

@@ -6,14 +6,16 @@ from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from office.dashboard import figures, rows
 from office.dashboard.banks import bank_health
 from office.dashboard.charts import Columns, Point, stacked_columns
 from office.dashboard.figures import MONEY_STATES, UNSUCCESSFUL, Scope, Unsettled
-from office.dashboard.links import Links
+from office.dashboard.links import AWAITED, Links
 from office.dashboard.rows import BankRow, Choice, DeclineRow, Figure, StateRow
 from office.decisions.waiting import decided_proposals
+from office.pages.books import VIEW as VIEW_BOOKS
 from office.pages.words import BAD, WAITING, plain
 from office.search import follow
 from payments.domain.states import Mode
@@ -39,6 +41,7 @@ class Dashboard:
         self.merchants = list(Merchant.objects.order_by("name").values_list("pk", "name"))
         self.scope = _scope_of(request.GET.dict(), {pk for pk, _ in self.merchants})
         self.links = Links(self.scope)
+        self._sees_books = request.user.has_perm(VIEW_BOOKS)
         self.made = figures.payments_made(self.scope)
         self._money = figures.money(self.scope)
         self._attention = figures.attention(self.scope)
@@ -87,15 +90,24 @@ class Dashboard:
     @property
     def attention(self) -> list[Figure]:
         """What is unsettled and needs staff, a bank or recovery."""
-        found = self._attention
-        return [
-            self._unsettled("In doubt", found.in_doubt, "in_doubt", WAITING, releases=found.releases),
-            self._unsettled("Needs review", found.needs_review, "needs_review", BAD),
+        found, links = self._attention, self.links
+        queue = links.review_queue
+        awaited = reverse(AWAITED) if self._sees_books else links.payments(attention="awaiting_statement")
+        figures = [
+            self._unsettled(
+                "In doubt", found.in_doubt, WAITING, links.payments(attention="in_doubt"), found.releases
+            ),
+            self._unsettled(
+                "Needs review", found.needs_review, BAD, links.payments(attention="needs_review")
+            ),
             # Recovery voids them. If the bank contradicts the void, it is in the review queue.
-            self._unsettled("Late holds", found.late_holds, "", WAITING),
-            self._unsettled("Waiting for approval", found.proposals, "", WAITING),
-            self._unsettled("Awaiting statement", found.awaiting_statement, "awaiting_statement", WAITING),
+            self._unsettled("Late holds", found.late_holds, WAITING, queue),
+            self._unsettled("Waiting for approval", found.proposals, WAITING, queue),
+            self._unsettled("Awaiting statement", found.awaiting_statement, WAITING, awaited),
         ]
+        if self._sees_books:
+            figures.append(self._unsettled("Differences", found.differences, BAD, links.differences()))
+        return figures
 
     @property
     def money(self) -> list[Figure]:
@@ -156,9 +168,8 @@ class Dashboard:
         return Point(day, f"{begin:%a} {begin.day}", made.count, bad, link)
 
     def _unsettled(
-        self, name: str, found: Unsettled, attention: str, color: str, releases: Unsettled | None = None
+        self, name: str, found: Unsettled, color: str, link: str, releases: Unsettled | None = None
     ) -> Figure:
-        link = self.links.payments(attention=attention) if attention else self.links.review_queue
         return rows.unsettled(name, found, color=color, link=link, releases=releases, now=self.scope.now)
 
 

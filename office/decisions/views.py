@@ -116,13 +116,15 @@ def _proposing(
 
 
 def void_stray_hold(request: HttpRequest) -> HttpResponse:
+    """The case of a difference leads here with the hold filled in."""
+    known = {name: request.GET.get(name, "") for name in ("bank", "reference")}
     return _proposing(
         request,
         VOID_HOLD,
         lambda given: Proposal(VOID_HOLD.kind, **given),
         title=VOID_HOLD.title,
         about=[("Needs", VOID_HOLD.needs)],
-        form=VOID_HOLD.form,
+        form=partial(VOID_HOLD.form, initial=known),
         back=reverse(QUEUE),
     )
 

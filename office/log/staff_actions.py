@@ -49,7 +49,7 @@ _SHOWN_ELSEWHERE = frozenset(
     (
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
         *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
-        "fees",
+        *("difference", "fees", "settlement", "statement"),
         *_DECIDED_BECAUSE,
     )
 )
@@ -68,8 +68,10 @@ def why(event: Event) -> str:
 
 
 def about(event: Event, *, links: bool) -> SafeString | str:
-    """The payment, user, key or other object that it was done to. `links`: link users and groups."""
+    """What it was done to: a payment, a case, a user, a key and so on. `links`: link users and groups."""
     evidence = event.evidence
+    if in_books := _about_books(evidence):
+        return in_books
     if event.payment:
         address = reverse("admin:payments_payment_change", args=[event.payment.pk])
         return _link(address, event.payment.order_id)
@@ -90,6 +92,15 @@ def about(event: Event, *, links: bool) -> SafeString | str:
     if "schedule" in evidence:
         return f"schedule {evidence['schedule']}"
     return public_id(OPERATION_PREFIX, event.operation_id) if event.operation_id else ""
+
+
+def _about_books(evidence: dict[str, Any]) -> SafeString | str:
+    """The difference, settlement or statement; empty if it was none."""
+    for word in ("difference", "settlement"):
+        if word in evidence:
+            address = reverse(f"admin:reconciliation_{word}_change", args=[evidence[word]])
+            return _link(address, f"{word} {evidence[word]}")
+    return f"statement {evidence['statement']}" if "statement" in evidence else ""
 
 
 def name_of(evidence: str) -> str:

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from office.merchants import change_route
+from office.merchants import change_fees, change_route
+from office.pages.books import FEES
 from office.pages.read_only import ReadOnlyAdmin
 from office.pages.words import BAD, GOOD, label, utc
 from payments.models import ApiKey, Merchant
@@ -25,14 +26,14 @@ class MerchantAdmin(ReadOnlyAdmin[Merchant]):
         return super().get_queryset(request).prefetch_related("routes")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        return (
-            (*self.list_display, "change_route")
-            if request.user.has_perm(change_route.CHANGE)
-            else self.list_display
-        )
+        may = {"change_route": change_route.CHANGE, "change_fees": FEES}
+        return (*self.list_display, *(name for name, needed in may.items() if request.user.has_perm(needed)))
 
     def get_custom_urls(self) -> tuple[tuple[str, str, Any], ...]:
-        return (("<int:merchant_id>/route/", "payments_change_route", change_route.view),)
+        return (
+            ("<int:merchant_id>/route/", "payments_change_route", change_route.view),
+            ("<int:merchant_id>/fees/", "payments_change_fees", change_fees.view),
+        )
 
     @admin.display(description="Routes")
     def routes(self, merchant: Merchant) -> SafeString:
@@ -42,6 +43,12 @@ class MerchantAdmin(ReadOnlyAdmin[Merchant]):
     def change_route(self, merchant: Merchant) -> SafeString:
         return format_html(
             '<a href="{}">Change a route…</a>', reverse("admin:payments_change_route", args=[merchant.pk])
+        )
+
+    @admin.display(description="")
+    def change_fees(self, merchant: Merchant) -> SafeString:
+        return format_html(
+            '<a href="{}">Fees…</a>', reverse("admin:payments_change_fees", args=[merchant.pk])
         )
 
     @admin.display(description="API keys")

@@ -28,8 +28,10 @@ from office.decisions.actions import actions_for
 from office.decisions.forms import NoteForm, ReasonForm
 from office.decisions.permissions import RESOLVE
 from office.decisions.waiting import waiting_about
+from office.differences.of_payment import differences_of
 from office.log.actors import staff_of
 from office.log.staff import log_export
+from office.pages.books import VIEW as VIEW_BOOKS
 from office.pages.fields import ZONE, ZoneFilter
 from office.pages.filters import AttentionFilter, CreatedFilter, MerchantFilter, ModeFilter, StateFilter
 from office.pages.reached import DeclineCodeFilter, ReachedFilter
@@ -43,6 +45,7 @@ from office.payments.receipt import sections_of
 from office.payments.related import related_to
 from office.payments.timeline import timeline_of
 from office.search.models import FoundPayment
+from office.settlements.ledger import entries_of
 from payments.domain.cards import contains_typed_card_number
 from payments.domain.ids import PAYMENT_PREFIX, parse_public_id
 from payments.domain.money import display
@@ -237,6 +240,8 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
             "note_form": NoteForm() if request.user.has_perm(RESOLVE) else None,
             "sections": sections_of(payment, operations),
             "timeline": timeline_of(payment, operations),
+            "entries": entries_of(payment) if request.user.has_perm(VIEW_BOOKS) else (),
+            "differences": differences_of(request, payment),
         }
         return render_page(request, "office/payment.html", context)
 

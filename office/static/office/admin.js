@@ -87,6 +87,15 @@
         addEventListener("pageshow", () => form.removeAttribute("aria-busy"));
     }
 
+    // The browser shows a chosen file's name itself. The theme's script would look for a box of its own, and fail.
+    function keepPlain(input) {
+        input.hasChangeListener = true;
+    }
+
+    function printOnClick(button) {
+        button.addEventListener("click", () => print());
+    }
+
     // Moves the focus to a form's error or preview, for the keyboard and screen readers.
     function focusOn(element) {
         requestAnimationFrame(() => element.focus());
@@ -142,5 +151,7 @@
         }
         document.querySelectorAll("form.ficpay-search").forEach(markAsSearching);
         document.querySelectorAll("form.ficpay-deciding").forEach(decideOnce);
+        document.querySelectorAll("[data-print]").forEach(printOnClick);
+        document.querySelectorAll("input[type=file]").forEach(keepPlain);
     });
 })();

@@ -13,6 +13,7 @@ from django.urls import URLResolver, get_resolver
 from office.door.roles import Role, make_groups
 from payments.domain.states import OperationKind
 from payments.models import Discrepancy, Event, Resolution
+from tests.support.book_factories import DifferenceFactory, RunFactory, SettlementFactory
 from tests.support.factories import (
     ApiKeyFactory,
     AttemptFactory,
@@ -84,12 +85,18 @@ class Objects:
             needs_second=True,
         )
         self.key = ApiKeyFactory(merchant=self.payment.merchant)
+        self.difference = DifferenceFactory()
+        self.settlement = SettlementFactory(merchant=self.payment.merchant)
         self.group = Group.objects.get(name=Role.SUPPORT)
         self.by_model = {
             "payments/payment": self.payment,
             "payments/merchant": self.payment.merchant,
             "payments/apikey": self.key,
             "payments/event": noted,
+            "reconciliation/difference": self.difference,
+            "reconciliation/run": RunFactory(),
+            "reconciliation/statementfile": self.difference.line.file,
+            "reconciliation/settlement": self.settlement,
             "auth/user": self.victim,
             "auth/group": self.group,
         }
@@ -104,11 +111,16 @@ class Objects:
             "resolution_id": self.resolution.pk,
             "key_id": self.key.pk,
             "merchant_id": self.payment.merchant.pk,
+            "difference_id": self.difference.pk,
+            "settlement_id": self.settlement.pk,
             "verb": "refund",
             "name": "recovery",
             "content_type_id": ContentType.objects.get_for_model(type(self.payment)).pk,
         }
-        route = {"^(?P<app_label>auth|payments)/$": "payments/", "(?P<url>.*)$": "nowhere/"}.get(route, route)
+        route = {
+            "^(?P<app_label>reconciliation|auth|payments)/$": "payments/",
+            "(?P<url>.*)$": "nowhere/",
+        }.get(route, route)
         return "/admin/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values[found[1]]), route)
 
 

@@ -21,15 +21,29 @@ from payments.models import (
     Payment,
     Resolution,
 )
+from reconciliation.models import (
+    Correction,
+    Difference,
+    FeeTerms,
+    Run,
+    Settlement,
+    StatementFile,
+    StatementLine,
+)
 from tests.office.door.doors import ACTORS, ANONYMOUS, NO_GROUP, SUPERUSER, Objects, routes, signed_in
 from tests.office.door.doors import objects as objects  # noqa: PLC0414 - a fixture
 
 STAFF = {NO_GROUP, *Role, SUPERUSER}
-LOOKING = {Role.SUPPORT, Role.SUPPORT_LEAD, Role.FINANCE, Role.AUDITOR, SUPERUSER}
+LOOKING = {
+    *(Role.SUPPORT, Role.SUPPORT_LEAD, Role.FINANCE, Role.FINANCE_LEAD, Role.AUDITOR, SUPERUSER),
+}
 RESOLVING = {Role.SUPPORT, Role.SUPPORT_LEAD, SUPERUSER}
 APPROVING = {Role.SUPPORT_LEAD, SUPERUSER}
-EXPORTING = {Role.FINANCE, SUPERUSER}
-AUDITING = {Role.SUPPORT_LEAD, Role.AUDITOR, SUPERUSER}
+EXPORTING = {Role.FINANCE, Role.FINANCE_LEAD, SUPERUSER}
+AUDITING = {Role.SUPPORT_LEAD, Role.FINANCE_LEAD, Role.AUDITOR, SUPERUSER}
+IMPORTING = EXPORTING
+MATCHING = {Role.SUPPORT_LEAD, *IMPORTING}  # they look after differences
+PAYING = {Role.FINANCE_LEAD, SUPERUSER}
 SUPERUSERS = {SUPERUSER}
 NOBODY: set[str] = set()
 
@@ -43,7 +57,7 @@ NO_PAGE: Door = (404, STAFF, 404, STAFF)
 LEADS_ON: Door = (302, STAFF, 302, STAFF)  # to the page beside it, which has a row of its own
 ADMINISTRATION: Door = (200, SUPERUSERS, 200, SUPERUSERS)
 OWN: Door = (200, STAFF, 200, STAFF)
-APP_LIST = "^(?P<app_label>auth|payments)/$"  # a 404 for those who have nothing to see there
+APP_LIST = "^(?P<app_label>reconciliation|auth|payments)/$"  # a 404 for those who have nothing to see there
 _OPERATION = "payments/payment/operations/<uuid:operation_id>/"
 _PAYMENT = "payments/payment/instructions/<uuid:payment_id>/"
 MATRIX: dict[str, Door] = {
@@ -82,7 +96,8 @@ MATRIX: dict[str, Door] = {
         *(200, {Role.OPERATIONS, SUPERUSER}),
         *(302, {Role.OPERATIONS, SUPERUSER}),
     ),
-    "payments/merchant/": (200, {Role.FINANCE, Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
+    "payments/merchant/": (200, {*EXPORTING, Role.AUDITOR, Role.OPERATIONS}, 405, STAFF),
+    "payments/merchant/<int:merchant_id>/fees/": (200, PAYING, 302, PAYING),
     "payments/merchant/<int:merchant_id>/route/": (
         *(200, {Role.OPERATIONS, SUPERUSER}),
         *(302, {Role.OPERATIONS, SUPERUSER}),
@@ -93,13 +108,33 @@ MATRIX: dict[str, Door] = {
     "payments/event/": (200, AUDITING, 405, STAFF),
     "payments/event/search/": (302, AUDITING, 302, AUDITING),  # to the list
     "payments/event/<path:object_id>/change/": NO_PAGE,
+    "reconciliation/difference/": (200, LOOKING, 405, STAFF),
+    "reconciliation/difference/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
+    "reconciliation/difference/<int:difference_id>/take/": (302, MATCHING, 302, MATCHING),
+    "reconciliation/difference/<int:difference_id>/give-back/": (302, MATCHING, 302, MATCHING),
+    "reconciliation/difference/<int:difference_id>/accept/": (200, MATCHING, 302, MATCHING),
+    "reconciliation/run/": (200, LOOKING, 405, STAFF),
+    "reconciliation/run/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
+    "reconciliation/statementfile/": (200, LOOKING, 405, STAFF),
+    "reconciliation/statementfile/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
+    "reconciliation/statementfile/awaited/": (200, LOOKING, 405, STAFF),
+    "reconciliation/statementfile/upload/": (200, IMPORTING, 200, IMPORTING),
+    "reconciliation/settlement/": (200, LOOKING, 405, STAFF),
+    "reconciliation/settlement/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
+    "reconciliation/settlement/<uuid:settlement_id>/csv/": (200, LOOKING, 405, STAFF),
+    "reconciliation/settlement/<uuid:settlement_id>/correct/": (200, PAYING, 302, PAYING),
+    "reconciliation/settlement/ledger/": (200, LOOKING, 405, STAFF),
     "schedules/": (200, {Role.OPERATIONS, Role.AUDITOR, SUPERUSER}, 405, STAFF),
     "schedules/<slug:name>/run/": (200, {Role.OPERATIONS, SUPERUSER}, 302, {Role.OPERATIONS, SUPERUSER}),
     "auth/user/<id>/password/": ADMINISTRATION,
     "auth/user/<path:object_id>/reset-second-factor/": (200, SUPERUSERS, 302, SUPERUSERS),
     "auth/user/<path:object_id>/unlock/": (200, SUPERUSERS, 302, SUPERUSERS),
 }
-for _model in ("payments/payment", "payments/merchant", "payments/apikey", "payments/event"):
+_BOOKS = ("difference", "run", "statementfile", "settlement")
+for _model in (
+    *("payments/payment", "payments/merchant", "payments/apikey", "payments/event"),
+    *(f"reconciliation/{name}" for name in _BOOKS),
+):
     MATRIX |= {
         f"{_model}/add/": NEVER,
         f"{_model}/<path:object_id>/delete/": NEVER,
@@ -121,6 +156,7 @@ STEPS = ("take/", "take-over/", "give-back/", "note/", "export/")  # services th
 # Books: what only services change.
 BOOKS: list[Any] = [
     *(Payment, Operation, Attempt, Event, Discrepancy, Resolution, Merchant, ApiKey, Assignment),
+    *(Difference, Run, StatementFile, StatementLine, Settlement, Correction, FeeTerms),
 ]
 
 
@@ -136,7 +172,7 @@ def answers(actor: str, objects: Objects, body: dict[str, str]) -> dict[str, lis
                 transaction.set_rollback(True)
             # What was typed into a decision's form is carried through the login, which answers at once.
             to_login = (
-                b'id="login-form"' in response.content
+                not response.streaming and b'id="login-form"' in response.content
                 if response.status_code == 200
                 else (response.status_code == 302 and response["Location"].startswith("/admin/login/"))
             )
@@ -182,7 +218,7 @@ class TestTheMatrix:
         }
         client = signed_in(SUPERUSER)
         for route in routes():
-            if route.startswith("payments/") and not route.endswith(STEPS):
+            if route.startswith(("payments/", "reconciliation/")) and not route.endswith(STEPS):
                 client.post(objects.path(route), form)
         assert {model: list(model.objects.order_by("pk").values()) for model in BOOKS} == before
         assert not LogEntry.objects.exists()

@@ -21,8 +21,8 @@ from tests.support.searchable import make_searchable
 
 PAGE = "/admin/"
 # Session, user, her own and her groups' permissions, merchants, the database's clock; payments, money,
-# operations, late holds, banks.
-STATEMENTS = 16
+# operations, late holds, differences, banks.
+STATEMENTS = 17
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 

@@ -18,8 +18,8 @@ from tests.support.factories import ApiKeyFactory, MerchantFactory, OperationFac
 from tests.support.searchable import make_searchable
 
 # Session, user, the bound on time (with a savepoint and its release), the filter's merchants, the capped
-# count, the page. However many payments there are.
-STATEMENTS = 12
+# count, the page, the open differences in the menu. However many payments there are.
+STATEMENTS = 13
 Assertion = Callable[[int], AbstractContextManager[None]]
 
 

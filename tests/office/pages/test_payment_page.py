@@ -17,8 +17,9 @@ from tests.support.factories import AttemptFactory, EventFactory, OperationFacto
 from tests.support.searchable import make_searchable
 
 # Session, user, the payment, its operations, their attempts, its events, those of its order and its likely
-# duplicates, what waits for a second person. However long its history is.
-STATEMENTS = 20
+# duplicates, what waits for a second person, its entries and differences, those in the menu. However long
+# its history is.
+STATEMENTS = 23
 Assertion = Callable[[int], AbstractContextManager[None]]
 BEGIN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
