@@ -23,6 +23,8 @@ Element = Any  # lxml's, which has no types
 _DOCUMENT = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.0[2-8]\}Document")
 _NO_STATEMENT = "The file is XML, but no camt.053 statement of version 001.02 to 001.08."
 _ROOT = ["Document", "BkToCstmrStmt", "Stmt"]
+# How a bank writes that the first page is the last one, too.
+_WHOLE = {"PgNb": ("1",), "LastPgInd": ("true", "1")}
 _STATUSES = ("BOOK", "PDNG")  # a hold is pending
 # Which way each kind goes in an account of the merchant's: refunds leave it.
 _CREDIT, _DEBIT = "CRDT", "DBIT"
@@ -75,7 +77,7 @@ def _lines(file: BinaryIO, words: StatementWords, statement: Statement) -> Itera
         entries = etree.iterparse(
             file,
             events=("end",),
-            tag=("{*}Ntry", "{*}FrToDt"),
+            tag=("{*}Ntry", "{*}FrToDt", "{*}PgNb", "{*}LastPgInd"),
             resolve_entities=False,
             load_dtd=False,
             no_network=True,
@@ -85,6 +87,9 @@ def _lines(file: BinaryIO, words: StatementWords, statement: Statement) -> Itera
         for _, element in entries:
             if not is_checked:
                 is_checked = _check(element)
+            if _name(element) in _WHOLE:
+                _check_page(element)
+                continue
             if element.getparent() is not parent:
                 if _path(element) != _ROOT:
                     continue
@@ -108,6 +113,12 @@ def _check(element: Element) -> bool:
     if not _DOCUMENT.fullmatch(str(tree.getroot().tag)):
         raise Unreadable(_NO_STATEMENT)
     return True
+
+
+def _check_page(element: Element) -> None:
+    """That the file is the whole statement: its period is the whole statement's. Raises Unreadable."""
+    if (element.text or "").strip() not in _WHOLE[_name(element)]:
+        raise Unreadable("The file is one page of a statement: all its pages have to come in one file.")
 
 
 def _path(element: Element) -> list[str]:

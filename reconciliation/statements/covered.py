@@ -32,7 +32,10 @@ def covered(
     if period.begins is not None and period.ends is not None:
         begins, ends = period.begins, period.ends
     else:
-        day = day or _day_in(name) or (last.date() if last else None)
+        of_name = _day_in(name)
+        if last is None and day and of_name and day != of_name:
+            raise Unreadable(f"The file has no lines, and its name says {of_name}, not {day}: one is wrong.")
+        day = day or of_name or (last.date() if last else None)
         if day is None:
             raise Unreadable(
                 "The file has no lines, and says nowhere which day it covers: name the day, or write it"

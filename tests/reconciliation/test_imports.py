@@ -173,6 +173,20 @@ class TestAFile:
                 " one is wrong."
             )
 
+    def test_without_lines_and_of_two_days_is_refused(self, folder: Folder) -> None:
+        """The page for a missing day names that day, whatever file is chosen."""
+        told = str(folder.refusal(HEADER, "ficmart-2026-11-20.csv", date(2026, 11, 21)))
+        assert told.endswith("has no lines, and its name says 2026-11-20, not 2026-11-21: one is wrong.")
+
+    def test_that_is_a_page_of_a_statement_is_refused(self, folder: Folder) -> None:
+        """It would cover the whole statement's time with some of its lines."""
+        pages = b"<MsgPgntn><PgNb>%b</PgNb><LastPgInd>%b</LastPgInd></MsgPgntn>"
+        for page, is_last in ((b"1", b"false"), (b"2", b"true")):
+            paged = camt(ENTRIES).replace(b"</MsgId>", b"</MsgId>" + pages % (page, is_last))
+            assert "The file is one page of a statement" in str(folder.refusal(paged))
+        alone = camt(ENTRIES).replace(b"</MsgId>", b"</MsgId>" + pages % (b"1", b"true"))
+        assert folder.take(alone).file.lines == 4
+
     def test_of_a_day_that_is_not_over_covers_what_comes_before_its_last_line(self, folder: Folder) -> None:
         now = datetime.now(UTC)
         last = max(begin_of(now.date()) + timedelta(seconds=1), now - timedelta(minutes=1))
