@@ -155,7 +155,9 @@ def _mismatch(line: LineFacts, ours: Ours) -> Class | None:
 def _of_hold(line: LineFacts) -> Verdict:
     releases = [one for one in line.about if one.kind is OperationKind.RELEASE]
     is_released = any(one.state is not OperationState.NOT_EXECUTED for one in releases)
-    if line.owner or is_released or line.is_named_by_us or line.naming:
+    # Recovery releases a hold that we know of, once. If that came to nothing, it blocks money still.
+    is_recoverys = line.is_named_by_us and not releases
+    if line.owner or is_released or is_recoverys or line.naming:
         # What a line that names it did is that line's matter.
         return Verdict(Class.EXPLAINED)
     if line.is_late or line.may_be_claimed:

@@ -1,5 +1,6 @@
 """Which line of a statement is about which operation."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from payments.domain.statements import Shown
@@ -31,6 +32,24 @@ def refund(state: OperationState = OperationState.NEEDS_REVIEW) -> Ours:
 def shown(at: datetime) -> Shown:
     """A refund of that capture and amount."""
     return Shown("sandbox", OperationKind.REFUND, "refund-1", "capture-1", 500, "USD", at, "day.csv", 2)
+
+
+def test_a_known_hold_is_an_orphan_once_its_release_has_come_to_nothing() -> None:
+    release = replace(
+        refund(OperationState.NOT_EXECUTED), kind=OperationKind.RELEASE, target="hold-1", payment=None
+    )
+    hold = LineFacts(
+        id=1,
+        kind=OperationKind.AUTHORIZE,
+        reference="hold-1",
+        target="",
+        amount_minor=500,
+        currency="USD",
+        at=RECORDED_AT,
+        is_named_by_us=True,
+    )
+    assert [one.what for one in classify_line(hold)] == [Class.EXPLAINED]
+    assert [one.what for one in classify_line(replace(hold, about=(release,)))] == [Class.ORPHAN_HOLD]
 
 
 def facts(at: datetime, about: Ours) -> LineFacts:
