@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from payments.domain.cards import contains_typed_card_number
@@ -41,6 +41,7 @@ def correct(
         raise CorrectionRefused(problem)
     payee = columns_of(settlement)
     with transaction.atomic():
+        _refuse_again(settlement, amount_minor, reason, operation)
         event = Event.objects.create(
             type=Event.Type.SETTLEMENT_CORRECTED,
             actor=actor,
@@ -64,6 +65,22 @@ def correct(
         )
         write_entry(event, postings_of_correction(amount_minor), **payee)
     return correction
+
+
+def _refuse_again(
+    settlement: Settlement, amount_minor: int, reason: str, operation: Operation | None
+) -> None:
+    """A form that is sent twice, or a command that is repeated, must not move the money twice."""
+    with connection.cursor() as cursor:
+        name = f"correction of {settlement.public_id}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    same = Correction.objects.filter(
+        of_settlement=settlement, amount_minor=amount_minor, reason=reason, operation=operation
+    )
+    if same.exists():
+        raise CorrectionRefused(
+            "This correction was made already. If it is due once more, say so in the reason."
+        )
 
 
 def _problem(

@@ -7,9 +7,10 @@ import pytest
 from payments.domain.settlement import fee_of
 from payments.domain.states import Mode
 from payments.models import Event, LedgerEntry
-from reconciliation.models import Settlement, SettlementLine
+from reconciliation.models import Correction, Settlement, SettlementLine
 from reconciliation.services.correct import CorrectionRefused, correct
 from reconciliation.services.settle import SettlementRefused, propose, settle
+from tests.support.at_once import at_once
 from tests.support.book_factories import FeeTermsFactory, MatchFactory
 from tests.support.factories import MerchantFactory
 from tests.support.settling import DAY, NEXT, balance_of, captured, many_captured, noon, refunded
@@ -242,6 +243,22 @@ class TestCorrections:
         assert correction.operation == capture
         assert correction.event.evidence["operation"] == capture.public_id
         assert correction.event.evidence["user"] == 7
+
+    def test_are_made_once_though_sent_twice(self) -> None:
+        captured()
+        (settlement,) = settle(DAY, actor=ACTOR)
+
+        def sent() -> str:
+            try:
+                correct(settlement, amount_minor=-700, reason="settled twice", actor="staff:kim")
+            except CorrectionRefused as no:
+                return str(no)
+            return ""
+
+        made, refused = sorted(at_once(sent, sent))
+        assert (made, refused[:39]) == ("", "This correction was made already. If it")
+        assert Correction.objects.count() == 1
+        correct(settlement, amount_minor=-700, reason="settled three times", actor="staff:kim")
 
     def test_that_say_too_little_or_too_much_are_refused(self) -> None:
         captured()
