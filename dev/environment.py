@@ -76,6 +76,11 @@ class Environment:
     def logs(self) -> Path:
         return self.directory / "log"
 
+    @property
+    def statements(self) -> Path:
+        """Where FicPay looks for banks' statements."""
+        return self.directory / "statements"
+
     def postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.directory / "postgres", log=self.logs / "postgres.log")
 
@@ -83,6 +88,7 @@ class Environment:
         """Update the file and return its variables."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
+        (self.statements / "ficmart").mkdir(parents=True, exist_ok=True)
         with (self.directory / "development.lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             variables = _fresh_secrets() | self._kept_secrets() | self._addresses()
@@ -97,6 +103,7 @@ class Environment:
             "DATABASE_OWNER_URL": self._owner_url(),
             "BANK_URL": self.bank_url,
             "ACQUIRER_URL": self.acquirer_url,
+            "FICPAY_STATEMENTS": str(self.statements),
             # There is no proxy between FicPay and the simulated bank.
             "BANK_CLOSES_WHEN_FINISHED": "false" if self.given_bank_url else "true",
         }

@@ -322,6 +322,10 @@ ROUTES = {
 }
 
 # --- The worker ------------------------------------------------------------------------------
+#: A folder into which banks deliver their statements, with a subfolder for each bank by its name, such as
+#: `ficmart/`. The worker imports the files, and moves them to `done/` or `refused/` beside them.
+#: Default: none
+STATEMENTS_FOLDER = env.str("FICPAY_STATEMENTS", "")
 # Schedules and wake-ups only: what is due stands in our own tables, and every task may run twice.
 # retry > timeout x (1 + (queue_limit + 1) / workers) keeps one task from being handed out twice; the longest
 # timeout is 900 s, of the schedules that say so.

@@ -6,11 +6,14 @@ do no harm.
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
 
 from payments.domain.days import begin_of
 from payments.engine.abilities import banks_that_look_up, banks_with_statements
 from payments.models.clock import read_clock
-from reconciliation.services import bank_check, missing_days
+from reconciliation.services import bank_check, inbox, missing_days, sandbox_statements
 from reconciliation.services import reconcile as reconciliation
 from reconciliation.services.settle import settle
 
@@ -21,6 +24,15 @@ _SETTLES_FROM = timedelta(hours=6)
 _CHECKS_FOR = timedelta(minutes=8)  # so that the last look-ups end within the timeout
 
 
+def take_in_statements() -> int:
+    """Import what banks have delivered into the folder. Returns how many files were taken in or refused."""
+    return (
+        len(inbox.take_in(Path(settings.STATEMENTS_FOLDER), actor=_ACTOR))
+        if settings.STATEMENTS_FOLDER
+        else 0
+    )
+
+
 def reconcile() -> int:
     """Reconcile every bank that gives statements. Returns how many."""
     return _each(banks_with_statements(), lambda bank: reconciliation.reconcile(bank, actor=_ACTOR))
@@ -29,6 +41,11 @@ def reconcile() -> int:
 def look_for_missing_days() -> int:
     """Open a case for each day without a statement. Returns how many such days there are."""
     return sum(len(days) for days in missing_days.look_for_missing_days(actor=_ACTOR).values())
+
+
+def write_test_statements() -> int:
+    """Write and import the statements of test mode. Returns how many."""
+    return len(sandbox_statements.deliver_due(actor=_ACTOR))
 
 
 def settle_yesterday(now: datetime | None = None) -> int:

@@ -53,6 +53,17 @@ SCHEDULES = {
         "office.schedules.schedules.forget",
         "Deletes after 30 days: idempotency keys, the requests that used them, failed runs of schedules.",
     ),
+    "statements": Duty(
+        "office.schedules.books.take_in_statements",
+        "Imports the statement files that banks have delivered into FICPAY_STATEMENTS, and reconciles.",
+        timeout=books.LONGEST,
+    ),
+    "test-statements": Duty(
+        "office.schedules.books.write_test_statements",
+        "Writes and imports the statements of test payments for the days that are over.",
+        minutes=60,
+        timeout=books.LONGEST,
+    ),
     "reconciliation": Duty(
         "office.schedules.books.reconcile",
         "Compares the statements of every bank with our books.",

@@ -64,6 +64,10 @@ class Refused(Exception):
         self.sentences: list[str] = [message, *(report.malformed_sentences() if report else [])]
 
 
+class Busy(Refused):
+    """Another process imports or reconciles the bank's statements. The file may be imported later."""
+
+
 class AlreadyImported(Refused):
     """The same file, byte by byte, was imported before."""
 
@@ -118,6 +122,9 @@ def import_file(
                     raise Refused(f"{name} was changed while it was read. Import it when it is complete.")
                 times = report.first, report.last
                 begins, ends = covered(statement.period, day=day, name=name, times=times, now=read_clock())
+                if not report.lines:
+                    sha256 = _sha256_without_lines(sha256, bank, begins, ends)
+                    _refuse_a_second_time(name, sha256)
                 kept = _keep(
                     StatementFile(
                         bank=bank, sha256=sha256, name=name, form=statement.form, actor=actor,
@@ -140,7 +147,7 @@ def _take_turns(bank: str, sha256: str) -> None:
     except OperationalError as error:
         if not is_locked(error):
             raise
-        raise Refused(
+        raise Busy(
             f"The bank {bank}'s statements are being imported or reconciled. Try again later."
         ) from None
 
@@ -152,6 +159,12 @@ def _refuse_a_second_time(name: str, sha256: str) -> None:
             f"{name} was imported already, as {first.name} of the bank {first.bank},"
             f" at {_shown(first.imported_at)} (UTC)."
         )
+
+
+def _sha256_without_lines(sha256: str, bank: str, begins: datetime, ends: datetime) -> str:
+    """Files of days without entries are alike, byte by byte: what they cover tells them apart."""
+    told = f"{sha256} {bank} {begins.isoformat()} {ends.isoformat()}"
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _refuse_another_form(bank: str, form: StatementFormat) -> None:

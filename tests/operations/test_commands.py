@@ -243,7 +243,7 @@ class TestWorker:
             schedules.install()
         assert set(Schedule.objects.values_list("name", flat=True)) == {
             *("heartbeat", "recovery", "expirations", "search", "forget"),
-            *("reconciliation", "missing-days", "settlement", "bank-check"),
+            *("statements", "test-statements", "reconciliation", "missing-days", "settlement", "bank-check"),
         }
 
     @pytest.mark.django_db

@@ -12,6 +12,7 @@ from reconciliation.management.subcommands.pending import Pending
 from reconciliation.management.subcommands.settle import Settle
 from reconciliation.management.subcommands.settlement import ShowSettlement
 from reconciliation.management.subcommands.statement import ImportStatement
+from reconciliation.management.subcommands.test_statement import DeliverTestStatement
 
 SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Pending,
@@ -23,6 +24,7 @@ SUBCOMMANDS: tuple[type[Subcommand], ...] = (
     Settle,
     ShowSettlement,
     Correct,
+    DeliverTestStatement,
     CheckBank,
     Digest,
 )
