@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide month bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -81,6 +81,9 @@ soak: $(INSTALLED) ## shoppers and disturbances of all kinds for SOAK_SECONDS (1
 
 wide: $(INSTALLED) ## two machines, PgBouncer and a standby that takes over; then the books (two minutes)
 	@exec $(VENV) -m tests.adversity.wide
+
+month: $(INSTALLED) ## DAYS (30) of PAYMENTS (100) with faults, statements, settlements; then the books
+	@exec $(VENV) -m tests.adversity.month
 
 bench: $(INSTALLED) ## what a payment costs, as ratios to the best this machine could do (docs/benchmarks.md)
 	@PYTHONPATH="$$($(VENV) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
