@@ -71,6 +71,7 @@ class _Batch:
 
     asked: list[tuple[Operation, int]]
     end: int  # the position once all were asked
+    known: frozenset[UUID] = frozenset()  # those of open differences: no second look is needed to keep them
     answers: dict[UUID, LookUp] = field(default_factory=dict)
 
 
@@ -130,7 +131,8 @@ class _Asking:
                 batch.end = batch.asked[-1][1] if batch.asked else 0
                 break
             batch.answers[operation.pk] = self._look_up(operation)
-        suspects = [one for one, _ in batch.asked if _is_suspect(one, batch.answers[one.pk])]
+        asked = [one for one, _ in batch.asked if one.pk not in batch.known]
+        suspects = [one for one in asked if _is_suspect(one, batch.answers[one.pk])]
         if suspects:
             time.sleep(apart.total_seconds())
         for operation in suspects:
@@ -189,11 +191,11 @@ def _position_before(at: datetime) -> int:
 def _batches(place: BankCheck, limit: int | None, until: datetime) -> Iterator[_Batch]:
     """What is to be asked again, then what is new. An empty batch of events moves the check on, too."""
     left = limit if limit is not None else float("inf")
-    again = _to_ask_again(place)
+    again, known = _to_ask_again(place)
     for start in range(0, len(again), BATCH):
         part = again[start : start + int(min(BATCH, left))]
         if part:
-            yield _Batch([(one, place.position) for one in part], place.position)
+            yield _Batch([(one, place.position) for one in part], place.position, known)
         left -= len(part)
     while left > 0:
         batch = _new(place, int(min(BATCH, left)), until)
@@ -203,12 +205,12 @@ def _batches(place: BankCheck, limit: int | None, until: datetime) -> Iterator[_
         left -= len(batch.asked)
 
 
-def _to_ask_again(place: BankCheck) -> list[Operation]:
-    """Those that were unclear, and those of open differences that a check has found."""
-    ids = [UUID(one) for one in place.unclear]
-    ids += differences_found(place.bank).order_by("pk").values_list("operation_id", flat=True)[:_ASKED_AGAIN]
-    known = Operation.objects.select_related("payment").in_bulk(ids[:_ASKED_AGAIN])
-    return list(known.values())
+def _to_ask_again(place: BankCheck) -> tuple[list[Operation], frozenset[UUID]]:
+    """Those that were unclear, and those of open differences that a check has found; and which these are."""
+    differing = differences_found(place.bank).order_by("pk").values_list("operation_id", flat=True)
+    known = [one for one in differing[:_ASKED_AGAIN] if one is not None]
+    ids = [*(UUID(one) for one in place.unclear), *known][:_ASKED_AGAIN]
+    return list(Operation.objects.select_related("payment").in_bulk(ids).values()), frozenset(known)
 
 
 def _new(place: BankCheck, most: int, until: datetime) -> _Batch:
