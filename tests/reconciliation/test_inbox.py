@@ -12,6 +12,7 @@ from payments.models import Operation
 from payments.models.clock import read_clock
 from reconciliation.models import Match, StatementFile
 from reconciliation.services import inbox
+from reconciliation.services.imports import Busy
 from reconciliation.services.inbox import Taken, take_in
 from tests.support.api_client import ApiClient
 from tests.support.at_once import at_once
@@ -104,6 +105,19 @@ class TestAFile:
         assert names(folder) == [f"ficmart/{NAME}"]
         taken_in(folder)
         assert names(folder) == [f"ficmart/done/{NAME}"]
+
+    def test_waits_while_another_process_has_the_bank(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "ficmart" / NAME).write_text(HEADER)
+
+        def busy(*_args: Any, **_options: Any) -> Any:
+            raise Busy("try again")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(inbox, "import_file", busy)
+            assert taken_in(folder) == [Taken("ficmart", NAME, "waits", "try again")]
+        assert taken_in(folder) == [Taken("ficmart", NAME, "imported")]
 
     def test_that_cannot_be_read_holds_up_no_other(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
