@@ -21,7 +21,7 @@ class StatementFile(models.Model):
     """One file of a bank's ledger, and the time that it covers (UTC, the end excluded)."""
 
     bank = models.CharField(max_length=32)
-    # Of the file's bytes, in hex; of a file without lines, of what it covers besides.
+    # Of the file's bytes, in hex; without lines, or of a day that was not over, of what it covers besides.
     sha256 = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=255)
     form = models.CharField(max_length=8, choices=choices(StatementFormat))

@@ -122,8 +122,8 @@ def import_file(
                     raise Refused(f"{name} was changed while it was read. Import it when it is complete.")
                 times = report.first, report.last
                 begins, ends = covered(statement.period, day=day, name=name, times=times, now=read_clock())
-                if not report.lines:
-                    sha256 = _sha256_without_lines(sha256, bank, begins, ends)
+                if report.last is None or ends <= report.last:
+                    sha256 = _sha256_with_time(sha256, bank, begins, ends)
                     _refuse_a_second_time(name, sha256)
                 kept = _keep(
                     StatementFile(
@@ -161,8 +161,11 @@ def _refuse_a_second_time(name: str, sha256: str) -> None:
         )
 
 
-def _sha256_without_lines(sha256: str, bank: str, begins: datetime, ends: datetime) -> str:
-    """Files of days without entries are alike, byte by byte: what they cover tells them apart."""
+def _sha256_with_time(sha256: str, bank: str, begins: datetime, ends: datetime) -> str:
+    """Files of days without entries are alike, byte by byte: what they cover tells them apart.
+
+    So it does where a file of a day that was not over comes again after it, and covers the whole of it.
+    """
     told = f"{sha256} {bank} {begins.isoformat()} {ends.isoformat()}"
     return hashlib.sha256(told.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from payments.domain.days import begin_of
 from reconciliation.models import StatementFile, StatementLine
-from reconciliation.services import bank_lock
+from reconciliation.services import bank_lock, imports
 from reconciliation.services.imports import AlreadyImported, Imported, Refused, import_file
 from tests.support.api_client import ApiClient
 from tests.support.simulated_bank import SimulatedBank
@@ -193,6 +193,11 @@ class TestAFile:
         data = f"{HEADER}\n{ROWS[0].rpartition(',')[0]},{last.isoformat()}\n"
         file = folder.take(data).file
         assert (file.covers_from, file.covers_to) == (begin_of(now.date()), last)
+        assert isinstance(folder.refusal(data), AlreadyImported)
+        with mock.patch.object(imports, "read_clock", return_value=now + timedelta(days=1)):
+            again = folder.take(data).file
+        midnight = begin_of(now.date() + timedelta(days=1))
+        assert (again.new_lines, again.covers_from, again.covers_to) == (0, file.covers_from, midnight)
         for name, empty in ((f"{now:%Y-%m-%d}.csv", HEADER), ("2099-01-01.csv", HEADER)):
             assert "which is not over yet" in str(folder.refusal(empty, name))
         tomorrow = data.replace(last.isoformat(), (now + timedelta(days=1)).isoformat())
