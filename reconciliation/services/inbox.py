@@ -120,7 +120,8 @@ def _take(path: Path, bank: str, actor: str) -> Taken:
         return taken
     if taken.result == "refused":
         target = _free(path.parent / REFUSED, path.name)
-        target.with_name(f"{target.name}.txt").write_text(f"{taken.why}\n", encoding="utf-8")
+        with _reason(target).open("x", encoding="utf-8") as reason:
+            reason.write(f"{taken.why}\n")
         path.rename(target)
         log.error("statement_refused", bank=bank, file=path.name, why=taken.why)
     else:
@@ -138,11 +139,21 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """A path in the folder that no other file has: `a.csv`, `a-2.csv`, `a-3.csv`."""
+    """A path in the folder that no other file has: `a.csv`, `a-2.csv`, `a-3.csv`.
+
+    Whoever delivers may write here: no link of theirs is followed. Raises OSError where the folder is one.
+    """
     folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a symbolic link")
     wanted = target = folder / name
     number = 1
-    while target.exists():
+    while os.path.lexists(target) or os.path.lexists(_reason(target)):
         number += 1
         target = wanted.with_stem(f"{wanted.stem}-{number}")
     return target
+
+
+def _reason(refused: Path) -> Path:
+    """The text file that says why."""
+    return refused.with_name(f"{refused.name}.txt")

@@ -58,6 +58,23 @@ class TestAFile:
         assert "names no column" in taken.why
         assert not StatementFile.objects.exists()
 
+    def test_follows_no_link_of_whoever_delivers(self, folder: Path, tmp_path: Path) -> None:
+        inbox, outside = folder / "ficmart", tmp_path / "outside"
+        outside.mkdir()
+        (outside / "kept.txt").write_text("kept")
+        (inbox / "refused").mkdir()
+        (inbox / f"refused/{NAME}.txt").symlink_to(outside / "kept.txt")
+        (inbox / "done").symlink_to(outside)
+        (inbox / NAME).write_text("what,is,this\n")
+        assert [one.result for one in taken_in(folder)] == ["refused"]
+        assert (inbox / "refused/2026-11-20-2.csv.txt").is_file()
+        (inbox / NAME).write_text(HEADER)
+        with pytest.raises(OSError, match="done is a symbolic link"):
+            taken_in(folder)
+        assert (inbox / NAME).is_file()
+        assert names(outside) == ["kept.txt"]
+        assert (outside / "kept.txt").read_text() == "kept"
+
     def test_is_moved_where_a_crash_has_left_it_imported(self, folder: Path) -> None:
         for result in ("imported", "known"):
             (folder / "ficmart" / NAME).write_text(HEADER)
