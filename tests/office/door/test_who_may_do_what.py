@@ -1,12 +1,14 @@
 """The matrix of the back office: every address, everybody, GET and POST. A new address needs a row here."""
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.template.response import TemplateResponse
 from django.test import RequestFactory
 
 from office.door.roles import Role
@@ -150,6 +152,7 @@ for _model in ("auth/user", "auth/group"):
         f"{_model}/<path:object_id>/history/": NO_PAGE,
         f"{_model}/<path:object_id>/": LEADS_ON,
     }
+LOGIN_PAGE = "office/door/login.html"
 # Who is not signed in sees these, too.
 PUBLIC = {"login/", "logout/", "colors.css"}
 STEPS = ("take/", "take-over/", "give-back/", "note/", "export/")  # services that need no form
@@ -172,7 +175,7 @@ def answers(actor: str, objects: Objects, body: dict[str, str]) -> dict[str, lis
                 transaction.set_rollback(True)
             # What was typed into a decision's form is carried through the login, which answers at once.
             to_login = (
-                not response.streaming and b'id="login-form"' in response.content
+                getattr(response, "template_name", None) == LOGIN_PAGE
                 if response.status_code == 200
                 else (response.status_code == 302 and response["Location"].startswith("/admin/login/"))
             )
@@ -194,6 +197,14 @@ class TestTheMatrix:
 
     @pytest.mark.parametrize("actor", ACTORS)
     def test_is_what_everybody_gets(self, actor: str, objects: Objects) -> None:
+        """Pages are made for the superuser, who sees most of each; what others get is in the status."""
+        if actor != SUPERUSER:
+            with mock.patch.object(TemplateResponse, "rendered_content", ""):
+                self._gets(actor, objects)
+        else:
+            self._gets(actor, objects)
+
+    def _gets(self, actor: str, objects: Objects) -> None:
         found = answers(actor, objects, {"action": "nothing", "reason": ""})
         wrong = {
             route: (found[route], expected(actor, route))
