@@ -12,11 +12,14 @@ from payments.domain.money import display
 from reconciliation.models import Difference, Run
 
 MATCHED, LATE = "matched", "late"
+# What a look at the bank's own API counts besides; it has no sums.
+UNCLEAR, FOUND = "unclear", "found"
 _WORDS = dict(Difference.Kind.choices) | {
     MATCHED: "Matched",
     LATE: "Late: the other side may still come",
     "explained": "Explained: nothing to do",
-    "unclear": "Unclear: the bank gave no clear reply",
+    UNCLEAR: "No clear reply from the bank: asked again next time",
+    FOUND: "Differences",
 }
 SHOWN = 100  # differences; the queue has all
 _PRINTED = 12  # so that the report is one page
@@ -115,7 +118,7 @@ class Report:
         sums: dict[str, list[int]] = {}
         for name, currency, number, _ in self._counted:
             place = 0 if name == MATCHED else 2 if is_open(name) else 1
-            sums.setdefault(currency or "none", [0, 0, 0])[place] += number
+            sums.setdefault(currency or "all", [0, 0, 0])[place] += number
         largest = max((sum(one) for one in sums.values()), default=0) or 1
         return [
             Bar(currency, _parts(numbers, largest), top=index * _ROW)
@@ -170,11 +173,15 @@ _HEALED = {
 
 def is_open(name: str) -> bool:
     """Whether a class is a difference."""
-    return name in Difference.Kind.values
+    return name == FOUND or name in Difference.Kind.values
 
 
 def _counted(counts: dict[str, Any]) -> Iterator[tuple[str, str, int, int]]:
     """Class, currency, how many, and their sum in minor units."""
+    asked = {MATCHED: "agreed", UNCLEAR: "unclear", FOUND: "differences"}
+    for name, counted_as in asked.items():
+        if number := counts.get(counted_as, 0):
+            yield name, "", number, 0
     for name, currencies in counts.get("classes", {}).items():
         for currency, counted in currencies.items():
             yield name, currency, counted["count"], counted["sum"]

@@ -97,5 +97,6 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
         ("Started", utc(run.started_at)),
         ("Took", age(run.ended_at - run.started_at) if run.ended_at else "not ended"),
         ("By", run.actor.removeprefix("staff:")),
+        *([("Stopped early", run.counts["stopped"])] if run.counts.get("stopped") else []),
         *([("Statements cover", covers)] if run.kind == Run.Kind.STATEMENTS else []),
     ]

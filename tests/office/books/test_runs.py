@@ -39,9 +39,16 @@ class TestReconciliations:
             "Matched 2 €9.00 Matched 1200 $60,000.00 Late: the other side may still come 3 $15.00 "
             "A hold that no payment claims 1 $50.00 Put right by the statement: references filled in 2."
         ) in shown
-        assert "USD: 1200 matched, 3 late, 1 open" in page
+        assert "USD: 1200 matched, 3 late or unclear, 1 open" in page
         assert page.count('class="ficpay-fill-bad" x=') == 2
         assert "data-print" in page
+
+    def test_with_a_bank_itself_have_one_too(self, support: Staff) -> None:
+        counts = {"asked": 7, "agreed": 4, "unclear": 2, "differences": 1, "stopped": "The bank is sick."}
+        run = RunFactory(kind=Run.Kind.BANK, counts=counts)
+        shown = support.read(f"{LIST}{run.pk}/change/")
+        assert "Stopped early The bank is sick." in shown
+        assert "Matched 4 Differences 1 No clear reply from the bank: asked again next time 2" in shown
 
     def test_print_the_first_differences_only(self, support: Staff) -> None:
         run = RunFactory()
