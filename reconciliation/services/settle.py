@@ -118,7 +118,7 @@ def _settle_payee(payee: Payee, day: date, actor: str) -> Settlement | None:
         if latest:
             return latest
         chosen = _choose(payee, day)
-        if not chosen.lines and not chosen.sums.brought_forward_minor:
+        if not chosen.lines:
             return None
         return _write(payee, day, chosen.sums, actor)
 

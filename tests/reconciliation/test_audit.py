@@ -74,8 +74,8 @@ def settle_some() -> None:
     days = [today + timedelta(days=number) for number in (-1, 1, 2)]
     later = read_clock() + timedelta(days=4)
     (first,) = settle(days[0], actor="operator", now=later)
-    correct(first, amount_minor=-10_000, reason="paid by mistake", actor="staff:kim")
-    for day in days[1:]:
+    for day, amount_minor in zip(days[1:], (-10_000, -1), strict=True):
+        correct(first, amount_minor=amount_minor, reason="paid by mistake", actor="staff:kim")
         assert settle(day, actor="operator", now=later)[0].carried_forward_minor < 0
     correct(first, amount_minor=5, reason="a rounding", actor="staff:kim")
 

@@ -160,7 +160,7 @@ class TestDebts:
         assert found == [
             {"refunded": 9_000, "carried_forward": -9_000},
             {"captured": 4_000, "brought_forward": -9_000, "carried_forward": -5_000},
-            {"brought_forward": -5_000, "carried_forward": -5_000},
+            # Nothing new on the third day: no settlement.
             {"captured": 6_000, "brought_forward": -5_000, "amount": 1_000},
         ]
 

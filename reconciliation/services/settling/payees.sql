@@ -1,5 +1,5 @@
--- Every merchant, mode, bank and currency with something to settle up to %(end)s, with a balance carried
--- forward, or with a settlement of %(day)s; and the day of its latest settlement.
+-- Every merchant, mode, bank and currency with something to settle up to %(end)s, or with a settlement of
+-- %(day)s; and the day of its latest settlement.
 WITH unsettled AS (
     SELECT o.payment_id FROM reconciliation_match m
     JOIN payments_operation o ON o.id = m.operation_id
@@ -15,7 +15,7 @@ WITH unsettled AS (
         )
 ), latest AS (
     SELECT DISTINCT ON (merchant_id, mode, bank, currency)
-        merchant_id, mode, bank, currency, date, carried_forward_minor
+        merchant_id, mode, bank, currency, date
     FROM reconciliation_settlement ORDER BY merchant_id, mode, bank, currency, date DESC
 ), payee AS (
     SELECT p.merchant_id, p.mode, p.bank, p.currency
@@ -24,8 +24,6 @@ WITH unsettled AS (
     SELECT c.merchant_id, c.mode, c.bank, c.currency FROM reconciliation_correction c
     WHERE c.created_at < %(end)s
         AND NOT EXISTS (SELECT FROM reconciliation_settlementline l WHERE l.correction_id = c.id)
-    UNION
-    SELECT merchant_id, mode, bank, currency FROM latest WHERE carried_forward_minor < 0 AND date < %(day)s
     UNION
     SELECT merchant_id, mode, bank, currency FROM reconciliation_settlement WHERE date = %(day)s
 )
