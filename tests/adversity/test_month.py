@@ -5,19 +5,24 @@ import subprocess
 import sys
 
 import pytest
+from django.db import connection
 
 from tests.settings import POSTGRES
 from tests.support.project import PROJECT
 
 
-@pytest.mark.usefixtures("db")  # the server runs
+@pytest.mark.usefixtures("transactional_db")
 def test_some_days_with_faults_end_with_books_that_agree() -> None:
-    """A process of its own, since its database has another clock; on the server of the other tests."""
-    server = str(POSTGRES.directory)
+    """A process of its own, since its database has another clock: a copy of this one, on the same server."""
+    copied = {
+        "FICPAY_TESTS_POSTGRES": str(POSTGRES.directory),
+        "MONTH_TEMPLATE": connection.settings_dict["NAME"],
+    }
+    connection.close()
     done = subprocess.run(
         [sys.executable, "-m", "tests.adversity.month"],
         cwd=PROJECT,
-        env={**os.environ, "DAYS": "3", "PAYMENTS": "10", "SEED": "1", "FICPAY_TESTS_POSTGRES": server},
+        env={**os.environ, **copied, "DAYS": "3", "PAYMENTS": "10", "SEED": "1"},
         capture_output=True,
         text=True,
         timeout=240,

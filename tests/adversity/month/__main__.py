@@ -50,15 +50,15 @@ def main() -> int:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="month-")))
         stack.enter_context(POSTGRES)
         clock = MovedClock(stack.enter_context(_database()))
-        first = (datetime.now(UTC) - timedelta(days=days + DRAINED)).date()
         clock.install()
+        first = (datetime.now(UTC) - timedelta(days=days + DRAINED)).date()
         clock.set(datetime(first.year, first.month, first.day, tzinfo=UTC))
-        call_command("migrate", verbosity=0)
-        grant_privileges()
         bank, acquirer = stack.enter_context(SimulatedBank()), stack.enter_context(SimulatedAcquirer())
         settings.BANK_URL, settings.ACQUIRER_URL = bank.url, acquirer.url
         server = stack.enter_context(
-            GatewayServer(bank.url, home, workers=2, environment={"ACQUIRER_URL": acquirer.url})
+            GatewayServer(
+                bank.url, home, workers=1 + (payments > 50), environment={"ACQUIRER_URL": acquirer.url}
+            )
         )
         merchant = create_merchant(slug="month", name="Month").slug
         live, test = (
@@ -77,14 +77,30 @@ def main() -> int:
 def _database() -> Iterator[str]:
     """A database of its own, which this process and those that it starts use; its URL."""
     name = f"month_{os.getpid()}"
-    POSTGRES.create_database(name)
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+    if not _copied(name):
+        POSTGRES.create_database(name)
+        call_command("migrate", verbosity=0)
+    grant_privileges()
+    connection.close()
     try:
         yield POSTGRES.url(name)
     finally:
         connection.close()
         with psycopg.connect(POSTGRES.url("postgres"), autocommit=True) as session:
             session.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _copied(name: str) -> bool:
+    """Whether the database is a copy of the tests' own, which is made sooner; not if that is in use."""
+    if not (template := os.environ.get("MONTH_TEMPLATE")):
+        return False
+    with psycopg.connect(POSTGRES.url("postgres"), autocommit=True) as session:
+        try:
+            session.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        except psycopg.errors.ObjectInUse:
+            return False
+    return True
 
 
 def _tell(found: list[str]) -> int:

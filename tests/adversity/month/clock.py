@@ -1,7 +1,7 @@
 """The database's clock, which the month moves: every session of its database sees it.
 
 PostgreSQL finds a function by the search path. A schema before its own has a `clock_timestamp` that adds an
-offset, also for the columns' defaults, since it is there before the tables are. Nothing of FicPay changes.
+offset, and the columns' defaults are bound to it anew. Nothing of FicPay changes.
 """
 
 from datetime import datetime
@@ -21,6 +21,20 @@ _CLOCK = """
         AS 'SELECT pg_catalog.statement_timestamp() + ahead FROM moved.clock';
 """
 
+_DEFAULTS = """
+    DO $$ DECLARE bound record; BEGIN
+        FOR bound IN
+            SELECT d.adrelid::regclass AS name, a.attname FROM pg_attrdef d
+            JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+            WHERE pg_get_expr(d.adbin, d.adrelid) LIKE '%clock_timestamp()'
+        LOOP
+            EXECUTE format(
+                'ALTER TABLE %s ALTER %I SET DEFAULT clock_timestamp()', bound.name, bound.attname
+            );
+        END LOOP;
+    END $$
+"""
+
 
 class MovedClock:
     """The clock of one database. Move it only while nothing is in flight."""
@@ -29,7 +43,7 @@ class MovedClock:
         self._url = url
 
     def install(self) -> None:
-        """Before anything else is in the database. Sessions that begin from now on see it."""
+        """Sessions that begin from now on see it."""
         with psycopg.connect(self._url, autocommit=True) as session:
             session.execute(_CLOCK)
             for command in (
@@ -39,6 +53,9 @@ class MovedClock:
             ):
                 names = {"database": sql.Identifier(session.info.dbname), "role": sql.Identifier(APPLICATION)}
                 session.execute(sql.SQL(command).format(**names))
+
+        with psycopg.connect(self._url, autocommit=True) as session:
+            session.execute(_DEFAULTS)
 
     def set(self, at: datetime) -> None:
         """Let it be this time now; it goes on from there."""
