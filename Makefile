@@ -15,11 +15,11 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide month bench bench-quick admin-benchmark screenshots openapi outcomes settings links acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide month bench bench-quick admin-benchmark statements-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 	@printf '\nSettings (environment): FICPAY_PORT 8000, BANK_PORT 8787, ACQUIRER_PORT 8080, FICPAY_VAR var,\n  DATABASE_URL, BANK_URL, ACQUIRER_URL.\n'
 
 up: $(INSTALLED) ## start everything in the foreground; Ctrl-C stops it
@@ -95,6 +95,9 @@ bench-quick: $(INSTALLED) ## one ratio of it in less than a minute: before and a
 
 admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (1000000) payments (minutes)
 	@exec $(VENV) -m tests.benchmarks.admin
+
+statements-benchmark: $(INSTALLED) ## how long a statement of LINES (1000000) lines takes to import (minutes)
+	@exec $(VENV) -m tests.benchmarks.statements
 
 screenshots: $(INSTALLED) ## photograph the back office anew for docs/desk.md (needs a browser)
 	@mkdir -p docs/screenshots

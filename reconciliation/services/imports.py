@@ -41,6 +41,7 @@ _PREPARE = """
 """
 _COPY = "COPY arriving FROM STDIN"
 _NEXT_FILE = "SELECT nextval(pg_get_serial_sequence('reconciliation_statementfile', 'id'))"
+# By reference: the largest index is then written from one end to the other.
 _KEEP = """
     INSERT INTO reconciliation_statementline (
         file_id, bank, kind, reference, target_reference, amount_minor, currency, number, at, repeats
@@ -49,7 +50,7 @@ _KEEP = """
         min(number), min(at), least(count(*) - 1, 32767)
     FROM arriving
     GROUP BY kind, reference, target_reference, amount_minor, currency
-    ORDER BY min(number)
+    ORDER BY reference
     ON CONFLICT DO NOTHING
 """
 

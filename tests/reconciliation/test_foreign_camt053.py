@@ -19,7 +19,7 @@ def test_is_imported(tmp_path: Path) -> None:
     path.write_bytes(of_pyiso20022())
     done = import_file(path, bank="ficmart", actor="operator")
     assert (done.file.form, done.file.new_lines) == ("camt.053", 4)
-    told = StatementLine.objects.order_by("id").values_list(
+    told = StatementLine.objects.order_by("number").values_list(
         "reference", "kind", "target_reference", "amount_minor", "currency", "at"
     )
     assert list(told) == EXPECTED

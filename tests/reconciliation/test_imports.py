@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Folder:
 def kept() -> list[tuple[object, ...]]:
     """The lines in the database, in the file's order."""
     return list(
-        StatementLine.objects.order_by("id").values_list(
+        StatementLine.objects.order_by("file", "number").values_list(
             "reference", "kind", "target_reference", "amount_minor", "currency", "at"
         )
     )
@@ -68,7 +68,7 @@ class TestALine:
     def test_is_kept_as_the_bank_wrote_it(self, folder: Folder) -> None:
         folder.take(WHOLE)
         assert kept() == EXPECTED
-        assert list(StatementLine.objects.order_by("id").values_list("number", "repeats")) == [
+        assert list(StatementLine.objects.order_by("file", "number").values_list("number", "repeats")) == [
             (2, 0), (3, 0), (4, 0), (5, 0),
         ]  # fmt: skip
 
@@ -100,7 +100,7 @@ class TestALine:
         first = folder.take("\n".join([HEADER, *ROWS[:2]]), "first.csv")
         second = folder.take("\n".join([HEADER, *ROWS[1:]]), "second.csv")
         assert [first.file.new_lines, second.file.new_lines] == [2, 2]
-        files = StatementLine.objects.order_by("id").values_list("file__name", flat=True)
+        files = StatementLine.objects.order_by("file", "number").values_list("file__name", flat=True)
         assert list(files) == ["first.csv"] * 2 + ["second.csv"] * 2
 
 

@@ -35,10 +35,10 @@ class ListDifferences(Subcommand):
         found = list(open_differences(bank).select_related("owner"))
         if json:
             self.print_json(
-                {"runs": [_of_run(run) for run in runs], "differences": [_of_case(one) for one in found]}
+                {"runs": [of_run(run) for run in runs], "differences": [of_case(one) for one in found]}
             )
         else:
-            for line in [sentence for one in found for sentence in _sentences(one)]:
+            for line in [sentence for one in found for sentence in sentences_of(one)]:
                 self.stdout.write(line)
             self.stdout.write(
                 f"{len(found)} open difference{'' if len(found) == 1 else 's'}."
@@ -48,7 +48,8 @@ class ListDifferences(Subcommand):
         return ExitCode.OPEN if found else ExitCode.CLEAN
 
 
-def _sentences(case: Difference) -> list[str]:
+def sentences_of(case: Difference) -> list[str]:
+    """A case for people, and what to do about it."""
     amount = "" if case.amount_minor is None else f" of {display(case.amount_minor, case.currency)}"
     owner = f", {case.owner.get_username()} looks after it" if case.owner else ""
     return [
@@ -58,7 +59,8 @@ def _sentences(case: Difference) -> list[str]:
     ]
 
 
-def _of_run(run: Run) -> dict[str, Any]:
+def of_run(run: Run) -> dict[str, Any]:
+    """A run for machines. Sums are in minor units."""
     return {
         "bank": run.bank,
         "started_at": run.started_at,
@@ -68,7 +70,8 @@ def _of_run(run: Run) -> dict[str, Any]:
     }
 
 
-def _of_case(case: Difference) -> dict[str, Any]:
+def of_case(case: Difference) -> dict[str, Any]:
+    """A case for machines. Amounts are in minor units."""
     return {
         "kind": case.kind,
         "state": case.state,

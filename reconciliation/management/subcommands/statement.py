@@ -11,9 +11,9 @@ from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 from tqdm import tqdm
 
-from payments.domain.money import display
 from payments.engine.abilities import banks_with_statements
 from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, fail
+from reconciliation.management.subcommands.differences import of_case, of_run, sentences_of
 from reconciliation.models import Difference, Run
 from reconciliation.services.differences import open_differences
 from reconciliation.services.imports import AlreadyImported, Imported, Progress, Refused, import_file
@@ -22,7 +22,7 @@ from reconciliation.services.statement_report import report_of
 from reconciliation.statements.lines import Unreadable
 
 _ACTOR = "operator"
-_LISTED = 100  # differences
+_LISTED = 20  # differences
 
 
 class ImportStatement(Subcommand):
@@ -71,9 +71,10 @@ class ImportStatement(Subcommand):
             if not json:
                 self.stdout.write("\n  ".join(sentences))
         run = reconcile(bank, actor=_ACTOR) if is_there else None
-        still_open = open_differences(bank)
+        still_open = open_differences(bank).select_related("owner")
         if json:
-            self.print_json({"files": told, **_reconciled(run, still_open)})
+            differences = [of_case(one) for one in still_open]
+            self.print_json({"files": told, "run": run and of_run(run), "differences": differences})
         elif run:
             self.stdout.write("\n  ".join(_sentences(run, still_open)))
         if is_refused:
@@ -123,43 +124,19 @@ def _refused(file: Path, no: Refused) -> dict[str, object]:
     }
 
 
-def _reconciled(run: Run | None, still_open: QuerySet[Difference]) -> dict[str, object]:
-    return {
-        "run": run and _counts(run),
-        "open_differences": still_open.count(),
-        "oldest_differences": [
-            {
-                "kind": one.kind,
-                "subject": one.subject,
-                "amount": one.amount_minor,
-                "currency": one.currency,
-                "happened_at": one.happened_at,
-                "evidence": one.evidence,
-            }
-            for one in still_open[:_LISTED]
-        ],
-    }
-
-
-def _counts(run: Run) -> dict[str, object]:
-    return {"id": run.pk, "covers_from": run.covers_from, "covers_to": run.covers_to, **run.counts}
-
-
 def _sentences(run: Run, still_open: QuerySet[Difference]) -> Iterator[str]:
     """What the run has found and healed, then the bank's open differences."""
-    counts = run.counts
     found = {
         what: sum(one["count"] for one in currencies.values())
-        for what, currencies in sorted(counts["classes"].items())
+        for what, currencies in sorted(run.counts["classes"].items())
     }
     count = still_open.count()
-    yield f"{run.bank} reconciled: {_counted(found)}; healed: {_counted(counts['healed'])}; {count:,} open."
-    for one in still_open.select_related("line", "operation")[:_LISTED]:
-        amount = display(one.amount_minor, one.currency) if one.amount_minor is not None else ""
-        about = one.line.reference if one.line else one.operation.public_id if one.operation else one.subject
-        yield " ".join(filter(None, (f"{one.get_kind_display()}:", amount, about)))
+    healed = _counted(run.counts["healed"])
+    yield f"{run.bank} reconciled: {_counted(found)}; healed: {healed}; open differences: {count:,}."
+    for one in still_open[:_LISTED]:
+        yield from sentences_of(one)
     if count > _LISTED:
-        yield f"And {count - _LISTED:,} more."
+        yield f"And {count - _LISTED:,} more: `reconcile differences` lists them all."
 
 
 def _counted(numbers: dict[str, int]) -> str:
