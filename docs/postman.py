@@ -21,6 +21,9 @@ STORIES = {
     ),
     "An order that is cancelled": ("authorize_payment", "void_payment", "read_order"),
     "What was paid for orders": ("list_settlements", "read_settlement", "list_settlement_lines"),
+    "Your API keys": (
+        *("read_merchant", "create_api_key", "list_api_keys", "rotate_api_key", "disable_api_key"),
+    ),
 }
 _ABOUT = """Set the collection's variable `api_key` to a key that begins with `sk_test_` (and `base_url`, \
 if FicPay is not at {server}), then run the folders from top to bottom. Made from the OpenAPI document.
@@ -47,7 +50,8 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
     if told != calls.keys():
         raise CallMissing(f"{told ^ calls.keys()}")
     server = document["servers"][0]["url"]
-    variables = {"base_url": server, "api_key": "", "order_id": "", "payment_id": "", "settlement_id": _NONE}
+    variables = {"base_url": server, "api_key": "", "order_id": "", "payment_id": ""}
+    variables |= {"settlement_id": _NONE, "key_id": ""}
     return {
         "info": {
             "name": f"{document['info']['title']} {document['info']['version']}",
@@ -153,6 +157,8 @@ def _checks(key: str, operation: dict[str, Any]) -> list[str]:
             "const receipt = pm.response.code < 300 ? pm.response.json() : pm.response.json().payment;",
             f"if (receipt) {_set('payment_id', 'receipt.id')}",
         ]
+    if operation["operationId"] in ("create_api_key", "rotate_api_key"):
+        lines.append(f"if (pm.response.code < 300) {_set('key_id', 'pm.response.json().api_key.id')}")
     return lines
 
 

@@ -12,7 +12,10 @@ from ficpay.intake import Intake
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ficpay.settings")
 django = get_wsgi_application()
-application = Intake(django)
+
+from payments.engine.callers import exchange  # noqa: E402 - models are ready only now
+
+application = Intake(django, start=exchange.start)
 # All modules are loaded and stay, so the garbage collector need not scan them again. A request leaves few
 # reference cycles, so collect less often than Python's default of every 700 new objects.
 gc.collect()

@@ -71,13 +71,18 @@ class ClientGone(Exception):
 
 
 class Intake:
-    """Serves a WSGI application over ASGI. The threads are started in the process that serves."""
+    """Serves a WSGI application over ASGI. The threads are started in the process that serves.
 
-    def __init__(self, application: WSGIApplication) -> None:
+    `start` is called there, once, before the first request.
+    """
+
+    def __init__(self, application: WSGIApplication, start: Callable[[], None] = lambda: None) -> None:
         self._application = application
+        self._start = start
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
+        self._start()
         return ThreadPoolExecutor(settings.REQUEST_THREADS, thread_name_prefix="request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,7 @@ from ficpay import secrets
 from ficpay.database.bounds import connection_bounds
 from ficpay.logs import configure_logging
 from ficpay.unfold import UNFOLD as UNFOLD  # noqa: PLC0414 - a setting that stands in a file of its own
+from payments.domain.rates import Limits
 from payments.domain.timing import DatabaseTiming, Timing
 
 env = Env()
@@ -249,9 +250,15 @@ AXES_CLIENT_STR_CALLABLE = "office.door.lockout.described"
 AXES_LOCKOUT_CALLABLE = "office.door.lockout.locked_out"
 
 # --- The API ---------------------------------------------------------------------------------
+#: POSTs with a new idempotency key, and DELETEs, that a merchant may send in one mode in 60 seconds. The back
+#: office can give a merchant other limits.
+_WRITES_PER_MINUTE = env.int("FICPAY_WRITES_PER_MINUTE", 100)
+#: Reads that a merchant may send in one mode in 60 seconds, and as many retries of POSTs.
+_READS_PER_MINUTE = env.int("FICPAY_READS_PER_MINUTE", 1000)
+RATE_LIMITS = Limits(writes=_WRITES_PER_MINUTE, reads=_READS_PER_MINUTE)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["payments.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["payments.api.authentication.IsActiveMerchant"],
+    "DEFAULT_PERMISSION_CLASSES": ["payments.api.authentication.MayCall"],
     "DEFAULT_PARSER_CLASSES": ["payments.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -284,6 +291,8 @@ SPECTACULAR_SETTINGS = {
         "EventType": "payments.api.response_serializers.EVENT_TYPES",
         "Currency": "payments.domain.money.Currency",
         "SettledKind": "payments.api.settlements.serializers.SETTLED_KINDS",
+        "Scope": "payments.api.merchants.response_serializers.SCOPES",
+        "ApiKeyState": "payments.api.merchants.response_serializers.API_KEY_STATES",
     },
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # In the file; an instance that serves the document names itself.
@@ -298,6 +307,7 @@ SPECTACULAR_SETTINGS = {
             "description": "The same payments, found by the ids you gave them.",
         },
         {"name": "Settlements", "description": "What the bank pays you, and for which payments."},
+        {"name": "Merchant and API keys", "description": "What you may do, and with which keys."},
     ],
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,

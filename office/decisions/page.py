@@ -41,7 +41,8 @@ class Decision:
     about: Facts
     form: Callable[..., ReasonForm]  # called with the data that was sent, or None
     preview: Callable[[Given], Preview]  # raises if the decision would be refused
-    decide: Callable[[Given], Resolved | str]  # returns the result, or a sentence that tells it
+    # Returns the result, a sentence that tells it, or a page that shows it once.
+    decide: Callable[[Given], Resolved | str | HttpResponse]
     back: str
     seen: str = ""  # the state that the page shows; a later change makes the decision outdated
     owner: str = ""  # another person who owns the case: the form asks for confirmation
@@ -108,6 +109,9 @@ def _show(
 def _decide(request: HttpRequest, decision: Decision, given: Given) -> HttpResponse:
     try:
         done = decision.decide(given)
+        if isinstance(done, HttpResponse):
+            drafts.drop(request)
+            return done
         if isinstance(done, Resolved):
             tell = messages.success if done.is_done else messages.warning
             tell(request, done.said)

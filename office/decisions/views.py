@@ -31,12 +31,12 @@ from office.decisions.subjects import (
     page_of,
     shown,
 )
-from office.log import staff
 from office.log.actors import staff_of
 from payments.domain.money import display
 from payments.domain.states import UNFINISHED_OPERATIONS, OperationKind
 from payments.engine.conclude import has_ended
 from payments.models import ApiKey, Operation, Resolution
+from payments.usecases.merchants import disable_api_key
 
 
 def urls() -> list[Any]:
@@ -175,7 +175,7 @@ def disable_key(request: HttpRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.select_related("merchant"), pk=key_id)
 
     def disable(given: dict[str, Any]) -> str:
-        done = staff.disable_api_key(staff_of(request), key.pk, reason=given["reason"])
+        done = disable_api_key(key.pk, reason=given["reason"], by=staff_of(request))
         return f"{key} is disabled." if done else f"{key} was already disabled."
 
     return decision_page(

@@ -14,7 +14,7 @@ class Role(StrEnum):
     FINANCE = "Finance"  # reads and exports; imports statements and looks after differences
     FINANCE_LEAD = "Finance lead"  # as finance, and changes fees and corrects settlements
     AUDITOR = "Auditor"  # reads everything, changes nothing
-    OPERATIONS = "Operations"  # merchants, routes and API keys; no payments
+    OPERATIONS = "Operations"  # merchants, routes, API keys and limits; no payments
 
 
 _LOOK = (
@@ -35,7 +35,8 @@ MAY: dict[Role, tuple[str, ...]] = {
         "view_schedules",
     ),
     Role.OPERATIONS: (
-        *("view_merchant", "view_apikey", "disable_apikey", "manage_routes"),
+        *("view_merchant", "view_apikey", "issue_apikey", "disable_apikey", "manage_routes"),
+        "manage_limits",
         *("view_schedules", "run_schedules"),
     ),
 }

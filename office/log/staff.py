@@ -1,4 +1,4 @@
-"""Actions of staff that need no second person: notes, exports, API keys. All are logged."""
+"""Actions of staff that need no second person: notes and exports. All are logged."""
 
 import platform
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from payments.models import ApiKey, Event, Operation, Payment
-from payments.models.clock import ClockTimestamp, clock_in
+from payments.models import Event, Operation, Payment
+from payments.models.clock import clock_in
 
 _TWICE = 60.0  # seconds within which the same text by the same person is one note
 _LONGEST_ACTOR = 100  # characters in the log's column; a username may be longer
@@ -78,15 +78,3 @@ def add_note(staff: Staff, payment: Payment, text: str) -> bool:
 def log_export(staff: Staff, filters: dict[str, str], *, reason: str) -> None:
     """Log an export with its filters and its reason, before the first row is sent."""
     log_action(staff, Event.Type.PAYMENTS_EXPORTED, filter=filters, reason=reason)
-
-
-def disable_api_key(staff: Staff, key_id: int, *, reason: str) -> bool:
-    """Disable an API key at once. False if it was already disabled."""
-    with transaction.atomic():
-        disabled = ApiKey.objects.filter(pk=key_id, disabled_at=None).update(disabled_at=ClockTimestamp())
-        if disabled:
-            key = ApiKey.objects.select_related("merchant").get(pk=key_id)
-            log_action(
-                staff, Event.Type.API_KEY_DISABLED, key=str(key), merchant=key.merchant.slug, reason=reason
-            )
-    return bool(disabled)

@@ -22,7 +22,11 @@ WORDS: dict[str, str] = {
     Type.RESOLUTION_REFUSED: "Closed a proposal",
     Type.RESOLUTION_OUTDATED: "Proposal became outdated",
     Type.RESOLUTION_FAILED: "Decision refused",
+    Type.MERCHANT_CREATED: "Created a merchant",
+    Type.API_KEY_CREATED: "Issued an API key",
+    Type.API_KEY_ROTATED: "Rotated an API key",
     Type.API_KEY_DISABLED: "Disabled an API key",
+    Type.LIMITS_CHANGED: "Changed rate limits",
     Type.ROUTE_CHANGED: "Changed a route",
     Type.PAYMENTS_EXPORTED: "Exported payments",
     Type.USER_CREATED: "Added a user",
@@ -50,6 +54,7 @@ _SHOWN_ELSEWHERE = frozenset(
         *("user", "from", "reason", "note", "changed", "kind", "resolution"),
         *("account", "account_id", "group", "group_id", "key", "merchant", "filter", "schedule", "route"),
         *("difference", "fees", "settlement", "statement"),
+        *("key_id", "limits_of"),
         *_DECIDED_BECAUSE,
     )
 )
@@ -80,12 +85,8 @@ def about(event: Event, *, links: bool) -> SafeString | str:
             text = f"{word} {evidence[model]}"
             address = reverse(f"admin:auth_{word}_change", args=[evidence[f"{model}_id"]])
             return _link(address, text) if links else text
-    if "key" in evidence:
-        return f"{evidence['key']} of {evidence.get('merchant', 'a merchant')}"
-    if "route" in evidence:
-        return f"route {evidence['route']} of {evidence['merchant']}"
-    if "fees" in evidence:
-        return f"fees of {evidence['merchant']}, {evidence['fees']}"
+    if "merchant" in evidence:
+        return _about_merchant(evidence)
     if "filter" in evidence:
         asked = [f"{plain(name).lower()} {value}" for name, value in evidence["filter"].items()]
         return f"payments: {', '.join(asked) or 'all'}"
@@ -101,6 +102,20 @@ def _about_books(evidence: dict[str, Any]) -> SafeString | str:
             address = reverse(f"admin:reconciliation_{word}_change", args=[evidence[word]])
             return _link(address, f"{word} {evidence[word]}")
     return f"statement {evidence['statement']}" if "statement" in evidence else ""
+
+
+def _about_merchant(evidence: dict[str, Any]) -> str:
+    """What of a merchant: one of its keys, routes, fees or limits, or the merchant itself."""
+    merchant = evidence["merchant"]
+    if "key" in evidence:
+        return f"{evidence['key']} of {merchant}"
+    if "route" in evidence:
+        return f"route {evidence['route']} of {merchant}"
+    if "fees" in evidence:
+        return f"fees of {merchant}, {evidence['fees']}"
+    if "limits_of" in evidence:
+        return f"{evidence['limits_of']} limits of {merchant}"
+    return f"merchant {merchant}"
 
 
 def name_of(evidence: str) -> str:

@@ -20,8 +20,12 @@ from payments.api.pages import Cursor, PaymentCursor, Row, page_of
 from payments.api.parsers import PayloadTooLarge
 from payments.domain.cards import contains_number
 from payments.domain.ids import PAYMENT_PREFIX, is_idempotency_key, parse_public_id
+from payments.domain.rates import Budget, Standing
+from payments.domain.scopes import Scope
 from payments.engine import claim, responses
+from payments.engine.callers import rates
 from payments.engine.claim import Continue, InUse, MerchantRequest, New, Replay, Start
+from payments.engine.refusals import RateLimited
 from payments.engine.responses import ApiResponse
 from payments.models import PaymentForReceipt, payments_for_receipts
 
@@ -33,6 +37,13 @@ class ApiView(ViewSet):
 
     content_negotiation_class = JsonForEverybody
     http_method_names = ["get", "head", "post"]  # noqa: RUF012 - Django's own way
+    # The scope that a key needs, by method. Other methods need none.
+    scopes: ClassVar[Mapping[str, Scope]] = {
+        "GET": Scope.PAYMENTS_READ,
+        "HEAD": Scope.PAYMENTS_READ,
+        "POST": Scope.PAYMENTS_WRITE,
+    }
+    standing: Standing | None = None  # in its rate limit; None until the caller is known
     # The query parameters of each action. Other actions accept none.
     queries: ClassVar[Mapping[str, type[StrictSerializer]]] = {}
     query: StrictSerializer  # set for the actions in `queries`
@@ -42,6 +53,26 @@ class ApiView(ViewSet):
         kind = self.queries.get(self.action)
         if (kind or request.META.get("QUERY_STRING")) and request.method in self.allowed_methods:
             self.query = validated_query(kind or StrictSerializer, request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the request. Raises RateLimited if its budget is used up."""
+        self.standing = rates.take(caller_of(request), self.budget(request))
+        if self.standing.is_refused:
+            raise RateLimited(self.standing)
+
+    def budget(self, request: Request) -> Budget:
+        """What the request counts against. A retry is no write: its client must get its response."""
+        if request.method in ("GET", "HEAD"):
+            return Budget.READS
+        return Budget.REPLAYS if caller_of(request).has_used_key else Budget.WRITES
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        """Adds where the caller stands in its rate limit."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self.standing is not None:
+            final.headers["RateLimit-Policy"] = self.standing.policy_header
+            final.headers["RateLimit"] = self.standing.header
+        return final
 
     def payments(self) -> QuerySet[PaymentForReceipt]:
         caller = caller_of(self.request)
@@ -71,8 +102,8 @@ class ApiView(ViewSet):
         would be invalid by now, because the card has expired or a rule has changed.
         """
         key = idempotency_key_of(request)
-        body, unreadable = _body_of(request)
-        asked = self._merchant_request(request, key, body)
+        body, unreadable = body_of(request)
+        asked = self.merchant_request(request, key, body)
         with noted_refusals(asked):
             caller = caller_of(request)
             decided = claim.decide(asked) if caller.has_used_key else New(asked, caller.bank)
@@ -93,7 +124,7 @@ class ApiView(ViewSet):
             note_first(asked, response, continued=isinstance(decided, Continue))
             return response_of(response)
 
-    def _merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
+    def merchant_request(self, request: Request, key: str, body: Any) -> MerchantRequest:
         """The request as the use cases take it. Raises BadIdempotencyKey."""
         caller = caller_of(request)
         number = card_digits(body)
@@ -120,7 +151,7 @@ def _replayed(asked: MerchantRequest, replay: Replay) -> HttpResponse:
     return response_of(replay.response)
 
 
-def _body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
+def body_of(request: Request) -> tuple[Any, exceptions.APIException | None]:
     """The parsed body, or None and why it cannot be parsed. No accepted request has None as its body."""
     try:
         return request.data, None

@@ -49,7 +49,6 @@ _LONGEST_NAME = 64  # the longest metadata key
 _DETAILS = {
     # For a payment or an order. `ficpay.home` handles unknown URLs.
     "not_found": NO_SUCH_PAYMENT,
-    "permission_denied": "This merchant is not active.",
     "unsupported_media_type": "Send an uncompressed JSON body with `Content-Type: application/json`.",
     "method_not_allowed": "This URL supports only the methods in the `Allow` header.",
 }
@@ -64,7 +63,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
 def error_response(error: Exception, request_id: str, *, writes: bool) -> ApiResponse:
     """The response to an exception. `writes`: the request may have sent an operation to a bank."""
     if isinstance(error, Refused):
-        return responses.of_refusal(error, request_id=request_id)
+        return responses.of_refusal(error, request_id=request_id, writes=writes)
     if isinstance(error, BadIdempotencyKey):
         code = str(error.detail.code)  # type: ignore[union-attr]  # one detail, not several
         return responses.problem(code, detail=str(error.detail), request_id=request_id)

@@ -16,8 +16,8 @@ FIELD_ERRORS = {
     "digits": "The value contains characters other than digits, such as spaces or dashes, or its length is "
     "wrong.",
     "luhn": "The card number's check digit is wrong. The number was probably mistyped.",
-    "in_the_past": "The card has expired: its expiry month ended more than 12 hours ago in UTC, and so "
-    "everywhere.",
+    "in_the_past": "The time is in the past. A card has expired if its expiry month ended more than 12 "
+    "hours ago in UTC, and so everywhere.",
     "unsupported_currency": "You have no route for this currency. `detail` lists the currencies you can use.",
     "dots": "The id is `.` or `..`, or has one between slashes. HTTP clients would rewrite such a URL.",
     "invisible": "The id contains spaces or characters that are not visible ASCII.",

@@ -42,7 +42,7 @@ _CASES: dict[str, dict[str, Any]] = {
     "idempotency_key_invalid": {
         "detail": "The Idempotency-Key must be 1 to 255 visible ASCII characters without commas."
     },
-    "authentication_failed": {"detail": "This API key is unknown or has been disabled."},
+    "authentication_failed": {"detail": "This API key is unknown, has expired or has been disabled."},
     "insufficient_funds": {
         "detail": DECLINES["insufficient_funds"],
         "payment": examples.declined("insufficient_funds", brand="mastercard", last4="4444", month=9),
@@ -63,7 +63,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": DECLINES["declined"],
         "payment": examples.declined("declined", brand="visa", last4="4242", month=6) | {"currency": "EUR"},
     },
-    "permission_denied": {"detail": "This merchant is not active."},
+    "permission_denied": {"detail": "This API key lacks the scope `payments:write`."},
     "not_found": {"detail": "There is no such payment."},
     "method_not_allowed": {
         "detail": "This URL supports only the methods in the `Allow` header.",
@@ -96,6 +96,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "Retry with the same key.",
         "payment": examples.PENDING,
     },
+    "too_many_api_keys": {"detail": "This merchant has 100 API keys in force in live mode."},
     "payload_too_large": {"detail": "The body is larger than 65536 bytes."},
     "unsupported_media_type": {
         "detail": "Send an uncompressed JSON body with `Content-Type: application/json`."
@@ -107,6 +108,7 @@ _CASES: dict[str, dict[str, Any]] = {
         "detail": "This payment can only be captured in full: $50.00; $49.99 was requested.",
         "payment": examples.AUTHORIZED,
     },
+    "rate_limited": {"detail": "More than 100 writes in 60 seconds."},
     "internal_error": {
         "detail": "FicPay failed to process the request. The error is logged with this request id."
     },

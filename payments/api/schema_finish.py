@@ -15,10 +15,6 @@ _METHOD_NOT_ALLOWED = {
             "schema": {"type": "string"},
             "description": "The methods that the URL supports, such as `GET, HEAD`.",
         },
-        "X-Request-ID": {
-            "schema": {"type": "string"},
-            "description": "The id under which FicPay logged this request.",
-        },
     },
     "content": {
         PROBLEM: {
@@ -60,14 +56,16 @@ _LINKS = {
 
 def finish(result: dict[str, Any], *, request: Request | None = None, **_: Any) -> dict[str, Any]:
     """Add what the views cannot describe: 405 for every call, links, the server, and that unknown fields are
-    refused. Move each error's example to the components, so that the document has it once.
+    refused. Move headers and the errors' examples to the components, so that the document has each once.
     """
     if request is not None:
         result["servers"] = [{"url": request.build_absolute_uri("/").rstrip("/")}]
     shared: dict[str, Any] = {}
+    headers: dict[str, Any] = {}
     for operations in result["paths"].values():
         for operation in operations.values():
-            operation["responses"]["405"] = deepcopy(_METHOD_NOT_ALLOWED)
+            operation["responses"]["405"] = _method_not_allowed(operation["responses"]["500"])
+            _share_headers(operation["responses"], headers)
             for status, response in operation["responses"].items():
                 if (operation["operationId"], status) in _LINKS:
                     response["links"] = _LINKS[operation["operationId"], status]
@@ -76,13 +74,27 @@ def finish(result: dict[str, Any], *, request: Request | None = None, **_: Any) 
                     own = {example["value"]["code"]: example for example in content["examples"].values()}
                     shared |= own
                     content["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in own}
-    result["components"]["examples"] = dict(sorted(shared.items()))
+    result["components"] |= {"examples": dict(sorted(shared.items())), "headers": headers}
     for name, schema in result["components"]["schemas"].items():
         if name.endswith("Request"):
             schema["additionalProperties"] = False  # StrictSerializer refuses unknown fields
             for field in schema["properties"].values():
                 _drop_repeated_blank(field)
     return result
+
+
+def _method_not_allowed(other: dict[str, Any]) -> dict[str, Any]:
+    """The 405 of a call, with the headers that all its responses have, as this other one."""
+    response = deepcopy(_METHOD_NOT_ALLOWED)
+    return response | {"headers": response["headers"] | other["headers"]}
+
+
+def _share_headers(responses: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Refer to the shared headers, and add those that are not among them yet."""
+    for response in responses.values():
+        for name, header in response.get("headers", {}).items():
+            if shared.setdefault(name, header) == header:
+                response["headers"][name] = {"$ref": f"#/components/headers/{name}"}
 
 
 def _drop_repeated_blank(field: dict[str, Any]) -> None:

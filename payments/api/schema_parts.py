@@ -12,21 +12,24 @@ from payments.api.response_serializers import PAYMENT_ID_PATTERN, ProblemSeriali
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
-# Error codes by status: `ALWAYS` for every call, `POST` for every POST, `OPERATION` for capture, void and
-# refund.
+# Error codes by status: `ALWAYS` for every call, `BODY` for every POST, `POST` for those about payments,
+# `OPERATION` for capture, void and refund.
 ALWAYS = {
     400: ["validation_error"],
     401: ["authentication_failed"],
     403: ["permission_denied"],
+    429: ["rate_limited"],
     500: ["internal_error"],
     503: ["service_unavailable"],
 }
-POST = {
+BODY = {
     400: ["validation_error", "idempotency_key_missing", "idempotency_key_invalid"],
     408: ["request_timeout"],
     413: ["payload_too_large"],
     415: ["unsupported_media_type"],
     422: ["idempotency_key_reused"],
+}
+POST = BODY | {
     503: ["bank_unavailable", "overloaded", "service_unavailable"],
 }
 OPERATION = {
@@ -51,7 +54,8 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         description = (
             "`Authorization: Bearer sk_test_...` for test payments, which move no money, or `sk_live_...` "
-            "for real ones. A key belongs to one merchant and one mode, and gives access only to their data."
+            "for real ones. A key belongs to one merchant and one mode, and gives access only to their data. "
+            "Its scopes say which calls it may make."
         )
         return {"type": "http", "scheme": "bearer", "description": description}
 
@@ -119,14 +123,15 @@ _LOCATION = OpenApiParameter(
     response=[200, 201, 202, 402, 409, 422, 503],
     description="The payment's URL, if the response is about one: a path on this server.",
 )
+_WAIT_FOR = "Seconds to wait before you retry, or read the payment."
 _RETRY_AFTER = OpenApiParameter(
     "Retry-After",
     {"type": "integer"},
     OpenApiParameter.HEADER,
-    response=[202, 409, 503],
-    description="Seconds to wait before you retry or read the payment.",
+    response=[202, 409, 429, 503],
+    description=_WAIT_FOR,
 )
-_REPLAYED = OpenApiParameter(
+REPLAYED = OpenApiParameter(
     "Idempotent-Replayed",
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
@@ -136,14 +141,38 @@ _REPLAYED = OpenApiParameter(
 _AUTHENTICATE = OpenApiParameter(
     "WWW-Authenticate", {"type": "string"}, OpenApiParameter.HEADER, response=[401], description="`Bearer`."
 )
-COMMON = [_REQUEST_ID, _REQUEST_ID_BACK, _AUTHENTICATE]
+_POLICY = OpenApiParameter(
+    "RateLimit-Policy",
+    {"type": "string"},
+    OpenApiParameter.HEADER,
+    response=True,
+    description='The rate limit that the request counts against, as `"writes";q=100;w=60`: 100 requests in '
+    "60 seconds. Not on a 401.",
+)
+_STANDING = OpenApiParameter(
+    "RateLimit",
+    {"type": "string"},
+    OpenApiParameter.HEADER,
+    response=True,
+    description='What is left of it, as `"writes";r=42;t=17`: 42 requests, until all are back in 17 seconds.',
+)
+_WAIT = OpenApiParameter(
+    "Retry-After",
+    {"type": "integer"},
+    OpenApiParameter.HEADER,
+    response=[429, 503],
+    description=_WAIT_FOR,
+)
+_ALWAYS = [_REQUEST_ID, _REQUEST_ID_BACK, _AUTHENTICATE, _POLICY, _STANDING]
+COMMON = [*_ALWAYS, _WAIT]
+IDEMPOTENCY_KEY_SCHEMA = {"type": "string", "pattern": "^[\\x21-\\x2b\\x2d-\\x7e]{1,255}$"}
 
 
 def parameters_of_post(verb: str) -> list[OpenApiParameter]:
     # Each call has its own example key, so that you can try all calls one after another.
     key = OpenApiParameter(
         "Idempotency-Key",
-        {"type": "string", "pattern": "^[\\x21-\\x2b\\x2d-\\x7e]{1,255}$"},
+        IDEMPOTENCY_KEY_SCHEMA,
         OpenApiParameter.HEADER,
         required=True,
         description="1 to 255 visible ASCII characters without commas, in a single header. Use a new key "
@@ -153,4 +182,4 @@ def parameters_of_post(verb: str) -> list[OpenApiParameter]:
         "different request with the same key gets a 422. Keys are kept for 30 days.",
         examples=[OpenApiExample(f"{verb}_key", value=f"{verb}-order-1001-b5c1a5f0")],
     )
-    return [*COMMON, key, _LOCATION, _RETRY_AFTER, _REPLAYED]
+    return [*_ALWAYS, key, _LOCATION, _RETRY_AFTER, REPLAYED]

@@ -1,9 +1,10 @@
 """The API's URLs, below `/api/v1/`."""
 
-from django.urls import register_converter
+from django.urls import path, register_converter
 from rest_framework.routers import SimpleRouter
 
 from payments.api import views
+from payments.api.merchants.views import ApiKeyViewSet, MerchantViewSet
 from payments.api.settlements.views import SettlementViewSet
 
 
@@ -25,4 +26,22 @@ router.register("payments", views.PaymentViewSet, basename="payment")
 router.register("orders", views.OrderViewSet, basename="order")
 router.register("customers", views.CustomerViewSet, basename="customer")
 router.register("settlements", SettlementViewSet, basename="settlement")
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path("merchants/me", MerchantViewSet.as_view({"get": "retrieve"}), name="merchant"),
+    path(
+        "merchants/me/api-keys",
+        ApiKeyViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-keys",
+    ),
+    path(
+        "merchants/me/api-keys/<str:key_id>",
+        ApiKeyViewSet.as_view({"delete": "destroy"}),
+        name="api-key",
+    ),
+    path(
+        "merchants/me/api-keys/<str:key_id>/rotate",
+        ApiKeyViewSet.as_view({"post": "rotate"}),
+        name="api-key-rotation",
+    ),
+]

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 PAYMENT_PREFIX = "pay_"
 OPERATION_PREFIX = "op_"
+API_KEY_PREFIX = "key_"
 _UUID_HEX = re.compile(r"[0-9a-f]{32}")
 # No comma: servers join repeated headers with one.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")

@@ -91,6 +91,9 @@ NEXT_OF_ORDER: dict[PaymentState, str] = {
     _STATE.CAPTURED: "Nothing to do: the order is paid. It can have a new payment only after a full refund.",
 }
 _SAME_AGAIN = "Send the same request again with the same idempotency key."
+NEXT_WITHOUT_SCOPE = "Use a key that has the scope, or create one: scopes of a key cannot be changed."
+NEXT_GRANTING = "Leave the scope out, or use a key that has it."
+NEXT_INACTIVE = "Ask FicPay's operators to activate the merchant."
 NEXT_OF_READ = "Send the request again."  # for requests that change nothing
 NEXT_AT_NO_ADDRESS = "Check the URL. The API is documented at /api/docs/."
 
@@ -121,9 +124,10 @@ PROBLEMS: dict[str, Problem] = {
     "authentication_failed": Problem(
         401,
         "Authentication failed",
-        "The `Authorization` header is missing, or its API key is unknown or disabled.",
+        "The `Authorization` header is missing, or its API key is unknown, expired or disabled.",
         Again.CORRECTED,
-        "Send an API key in the `Authorization` header. FicPay's operators issue keys.",
+        "Send an API key in the `Authorization` header. A key with the scope `keys` creates others; "
+        "FicPay's operators issue the first one.",
     ),
     "insufficient_funds": Problem(
         402,
@@ -165,12 +169,14 @@ PROBLEMS: dict[str, Problem] = {
     "permission_denied": Problem(
         403,
         "Permission denied",
-        "The API key's merchant is not active, or the request used `http://` where only `https://` is "
-        "accepted.",
+        "The API key lacks a scope that this call needs, its merchant is not active, or the request used "
+        "`http://` where only `https://` is accepted.",
         Again.LATER,
-        "Ask FicPay's operators to activate the merchant.",
+        NEXT_WITHOUT_SCOPE,
         cases=(
-            ("The merchant is not active", "Ask FicPay's operators to activate the merchant."),
+            ("The API key lacks a scope", NEXT_WITHOUT_SCOPE),
+            ("A new key would have a scope that this key lacks", NEXT_GRANTING),
+            ("The merchant is not active", NEXT_INACTIVE),
             (
                 "The request used `http://`",
                 "Send the request over https://; the old key was sent unencrypted, so have it replaced.",
@@ -268,6 +274,13 @@ PROBLEMS: dict[str, Problem] = {
         money_moved="unknown",
         retry_after=2,
     ),
+    "too_many_api_keys": Problem(
+        409,
+        "Too many API keys",
+        "A merchant may have at most 100 API keys in force in each mode.",
+        Again.LATER,
+        "Disable keys that are no longer used: `last_used_at` says which.",
+    ),
     "payload_too_large": Problem(
         413,
         "Payload too large",
@@ -296,6 +309,15 @@ PROBLEMS: dict[str, Problem] = {
         "amounts.",
         Again.CORRECTED,
         "Leave `amount` out to use all that is left.",
+    ),
+    "rate_limited": Problem(
+        429,
+        "Too many requests",
+        "The merchant has sent as many requests in this minute as its limit allows. Writes, reads and "
+        "retries are counted apart. Nothing was recorded or sent for this request.",
+        Again.SAME_KEY,
+        "Send the same request again after `Retry-After` seconds; a POST with the same idempotency key.",
+        retry_after=60,
     ),
     "internal_error": Problem(
         500,

@@ -162,7 +162,7 @@ def decide(command: Command) -> Decision:
     if claimed is None:
         return New(command)
     operation = claimed.operation
-    if not _is_same_request(claimed, command):
+    if not is_same_request(command, claimed.fingerprint, claimed.fingerprint_key_id):
         raise IdempotencyKeyReused(
             "This Idempotency-Key was first used for another request, or too long ago to be compared.",
             operation=operation,
@@ -237,6 +237,19 @@ def sweep(*, limit: int) -> int:
     return swept
 
 
+def is_same_request(request: MerchantRequest, fingerprint: str, key_id: str) -> bool:
+    """Whether this request, which need not be valid, has the fingerprint made under that secret.
+
+    False where the fingerprint's secret has been retired: secrets must be kept for 30 days.
+    """
+    if key_id not in settings.FINGERPRINT_KEYS:
+        return False
+    try:
+        return hmac.compare_digest(fingerprint, _fingerprint(request, key_id))
+    except RecursionError:  # a body nested deeper than any that can have been accepted
+        return False
+
+
 def own_bank_key(operation_id: UUID) -> str:
     """The bank key of an operation that no merchant requested."""
     return derived_bank_key(operation_id.hex)
@@ -293,20 +306,6 @@ def _stored_under(claimed: IdempotencyKey) -> ApiResponse:
     assert claimed.response_status is not None  # noqa: S101 - a guard of the table: all of it or nothing
     body = bytes(claimed.response_body or b"")
     return ApiResponse(claimed.response_status, body, claimed.response_headers or {})
-
-
-def _is_same_request(claimed: IdempotencyKey, request: MerchantRequest) -> bool:
-    """Whether the key was claimed for this request, which need not be valid.
-
-    False where the fingerprint's secret has been retired: secrets must be kept for 30 days.
-    """
-    key_id = claimed.fingerprint_key_id
-    if key_id not in settings.FINGERPRINT_KEYS:
-        return False
-    try:
-        return hmac.compare_digest(claimed.fingerprint, _fingerprint(request, key_id))
-    except RecursionError:  # a body nested deeper than any that can have been accepted
-        return False
 
 
 def _fingerprint(request: MerchantRequest, key_id: str) -> str:

@@ -9,6 +9,7 @@ Each refusal is an exception that states a fact. Its code is defined in `payment
 from typing import ClassVar
 
 from payments.domain.problems import PROBLEMS
+from payments.domain.rates import WINDOW_SECONDS, Budget, Standing
 from payments.models import Operation, PaymentForReceipt
 
 
@@ -102,6 +103,44 @@ class Overloaded(Refused):
 
 class ServiceUnavailable(Refused):
     code = "service_unavailable"
+
+
+class MerchantInactive(Refused):
+    code = "permission_denied"
+
+
+class MissingScope(Refused):
+    """The API key may not be used for this call. Retrying with another key of the merchant may work."""
+
+    code = "permission_denied"
+
+
+class ApiKeyNotFound(Refused):
+    """The merchant has no such API key in this mode, or it is not in force."""
+
+    code = "not_found"
+
+
+class TooManyApiKeys(Refused):
+    code = "too_many_api_keys"
+
+
+class RateLimited(Refused):
+    """The merchant has used up this budget of its window. The request was not looked at."""
+
+    code = "rate_limited"
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(
+            f"More than {standing.limit} {standing.budget} in {WINDOW_SECONDS} seconds.",
+            retry_after=standing.ends_in,
+        )
+        self._is_of_a_retry = standing.budget is Budget.REPLAYS
+
+    @property
+    def money_moved(self) -> str:
+        """A retry was not looked at, so what its first request came to is unknown here."""
+        return "unknown" if self._is_of_a_retry else super().money_moved
 
 
 class PaymentLocked(Refused):

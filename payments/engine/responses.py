@@ -227,12 +227,13 @@ def _why_not_executed(operation: Operation) -> str:
     return why.format(operation.kind)
 
 
-def of_refusal(refusal: Refused, *, request_id: str) -> ApiResponse:
-    """The response to a request that FicPay refuses."""
+def of_refusal(refusal: Refused, *, request_id: str, writes: bool = True) -> ApiResponse:
+    """The response to a request that FicPay refuses. `writes`: it could have moved money."""
     return problem(
         refusal.code,
         detail=refusal.detail,
         request_id=request_id,
+        writes=writes,
         payment=receipt_of(refusal.payment) if refusal.payment else None,
         next_step=refusal.next_step,
         money_moved=refusal.money_moved,

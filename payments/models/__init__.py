@@ -5,7 +5,7 @@ from payments.models.events import Event
 from payments.models.heartbeats import Heartbeat
 from payments.models.idempotency import IdempotencyKey
 from payments.models.ledger import LedgerEntry, LedgerPosting, position_in_ledger, post, write_entry
-from payments.models.merchants import ApiKey, Merchant, Route
+from payments.models.merchants import ApiKey, Merchant, RateCount, RateLimit, Route
 from payments.models.operations import Attempt, Operation
 from payments.models.payments import Payment
 from payments.models.proposals import outdated_of_late, outdated_proposals, standing_proposals
@@ -42,6 +42,8 @@ __all__ = [
     "Payment",
     "PaymentForReceipt",
     "PaymentWithPending",
+    "RateCount",
+    "RateLimit",
     "Resolution",
     "Route",
     "bank_key_age",

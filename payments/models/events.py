@@ -39,7 +39,11 @@ class EventType(models.TextChoices):
     RESOLUTION_REFUSED = "resolution.refused"
     RESOLUTION_OUTDATED = "resolution.outdated"  # its subject was settled in another way
     RESOLUTION_FAILED = "resolution.failed"  # confirmed, but refused when applied; nothing has changed
+    MERCHANT_CREATED = "merchant.created"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_ROTATED = "api_key.rotated"  # a new key replaces it; it works until the overlap is over
     API_KEY_DISABLED = "api_key.disabled"
+    LIMITS_CHANGED = "limits.changed"  # a merchant's rate limits
     ROUTE_CHANGED = "route.changed"  # another bank serves a merchant's currency, or none does
     PAYMENTS_EXPORTED = "payments.exported"
     USER_CREATED = "user.created"
@@ -64,8 +68,8 @@ class EventType(models.TextChoices):
     ORPHAN_REPLY_FOUND = "orphan_reply.found"  # executed at the bank; our database has lost its record
 
 
-# What staff did. Merchants do not see these: the effects have events of their own. The log's index covers
-# these types only, so a new one needs a migration.
+# What staff did, or a merchant to its own API keys. No payment's history shows these: the effects have events
+# of their own. The log's index covers these types only, so a new one needs a migration.
 OF_STAFF = (
     *(EventType.NOTE_ADDED, EventType.OPERATION_ASSIGNED, EventType.OPERATION_ASKED_AGAIN),
     *(EventType.RESOLUTION_PROPOSED, EventType.RESOLUTION_APPLIED, EventType.RESOLUTION_REFUSED),
@@ -76,6 +80,8 @@ OF_STAFF = (
     *(EventType.GROUP_CREATED, EventType.GROUP_CHANGED, EventType.SCHEDULE_RUN_NOW),
     *(EventType.STATEMENT_IMPORTED, EventType.DIFFERENCE_ASSIGNED, EventType.DIFFERENCE_GIVEN_BACK),
     *(EventType.DIFFERENCE_ACCEPTED, EventType.FEES_CHANGED, EventType.SETTLEMENT_CORRECTED),
+    *(EventType.MERCHANT_CREATED, EventType.API_KEY_CREATED, EventType.API_KEY_ROTATED),
+    EventType.LIMITS_CHANGED,
 )
 _IN_THE_LOG = models.Q(type__in=[one.value for one in OF_STAFF])
 

@@ -16,13 +16,16 @@ from ficpay.intake import FAULT, LATE
 from payments.api import examples
 from payments.api.problem_examples import problem
 from payments.domain.problems import PROBLEMS
-from payments.domain.states import OperationKind, OperationState
+from payments.domain.scopes import Scope
+from payments.domain.states import Mode, OperationKind, OperationState
 from payments.domain.timing import Timing
 from payments.engine.capacity import capacity_of
-from payments.models import Merchant
+from payments.models import Merchant, RateLimit
+from payments.usecases.merchants import MOST_KEYS, NewKey, issue_api_key
 from tests.support.abilities import can_only
 from tests.support.api_client import CARDS, ApiClient, ApiResponse
-from tests.support.factories import OperationFactory, PaymentFactory
+from tests.support.factories import ApiKeyFactory, OperationFactory, PaymentFactory
+from tests.support.rate_windows import Windows
 from tests.support.simulated_acquirer import SimulatedAcquirer
 from tests.support.simulated_bank import SimulatedBank
 
@@ -83,8 +86,23 @@ def unknown_key(scene: Scene) -> ApiResponse:
     return ApiClient("sk_live_unknown").post("/payments", BODY)
 
 
-def not_active(scene: Scene) -> ApiResponse:
-    Merchant.objects.update(is_active=False)
+def without_its_scope(scene: Scene) -> ApiResponse:
+    reads = NewKey(scopes=frozenset({Scope.PAYMENTS_READ}))
+    key = issue_api_key(slug="ficmart", mode=Mode.LIVE, wanted=reads).plain
+    return ApiClient(key).post("/payments", BODY)
+
+
+def one_key_too_many(scene: Scene) -> ApiResponse:
+    for _ in range(MOST_KEYS - 1):
+        ApiKeyFactory()
+    return scene.client.post("/merchants/me/api-keys", {"name": "one more"})
+
+
+def one_write_too_many(scene: Scene) -> ApiResponse:
+    RateLimit.objects.create(merchant=Merchant.objects.get(), mode=Mode.LIVE, writes=100, reads=1)
+    Windows(scene.patch)
+    for _ in range(100):
+        assert scene.client.post(NOWHERE).status == 404
     return scene.client.post("/payments", BODY)
 
 
@@ -176,7 +194,7 @@ SCENES: dict[str, Callable[[Scene], ApiResponse]] = {
     "invalid_card": lambda scene: scene.with_card(number="4012888888881881"),
     "invalid_cvv": lambda scene: scene.with_card(cvv="999"),
     "declined": lambda scene: scene.with_card(**CARDS["visa-500"], currency="EUR"),
-    "permission_denied": not_active,
+    "permission_denied": without_its_scope,
     "not_found": lambda scene: scene.client.post(NOWHERE),
     "method_not_allowed": lambda scene: scene.client.call("DELETE", "/payments"),
     "request_timeout": sent_slowly,
@@ -187,6 +205,8 @@ SCENES: dict[str, Callable[[Scene], ApiResponse]] = {
     "authorization_expired": captured_late,
     "order_already_has_payment": authorized_twice,
     "idempotency_key_in_use": asked_again_at_once,
+    "too_many_api_keys": one_key_too_many,
+    "rate_limited": one_write_too_many,
     "payload_too_large": lambda scene: scene.client.post("/payments", b" " * 65_537),
     "unsupported_media_type": not_json,
     "idempotency_key_reused": asked_for_something_else,

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from payments.domain.states import Mode
-from payments.models import Event
+from payments.models import ApiKey, Event, Operation, Payment
 from payments.usecases.merchants import create_merchant, issue_api_key
+from tests.support.api_calls import calls, filled
 from tests.support.api_client import ApiClient, order
-from tests.support.factories import EventFactory, MerchantFactory, PaymentFactory
+from tests.support.book_factories import SettlementFactory
+from tests.support.factories import ApiKeyFactory, EventFactory, MerchantFactory, PaymentFactory
 
 OTHERS: list[dict[str, Any]] = [
     {"mode": Mode.TEST},
@@ -27,6 +29,31 @@ def foreign(request: Any, db: None) -> Any:
     )
     EventFactory(payment=payment, type=Event.Type.PAYMENT_CREATED)
     return payment
+
+
+class TestEveryCall:
+    def test_finds_and_changes_nothing_of_another(self, mistaken: ApiClient, foreign: Any) -> None:
+        """A parameter that this test does not know is a KeyError: say what another has of it."""
+        key = ApiKeyFactory(merchant=foreign.merchant, mode=foreign.mode, name="of the other")
+        others = {
+            "payment_id": foreign.public_id,
+            "order_id": foreign.order_id,
+            "customer_id": foreign.customer_id,
+            "key_id": key.public_id,
+            "settlement_id": SettlementFactory(merchant=foreign.merchant, mode=foreign.mode).public_id,
+        }
+        secret = (*others.values(), foreign.id.hex, key.name, str(key), "Other")
+        models: list[Any] = [Payment, Operation, ApiKey]
+        before = [list(model.objects.order_by("pk").values()) for model in models]
+        for method, path in calls():
+            address = filled(path, others)
+            headers = {"Idempotency-Key": "k"} if method == "POST" else {}
+            answer = mistaken.call(method, address, headers=headers)
+            has_id_of_ours = any(f"{{{name}}}" in path for name in ("payment_id", "key_id", "settlement_id"))
+            assert answer.status in ((404,) if has_id_of_ours else (200, 400, 404)), (method, path, answer)
+            shown = answer.body.decode()
+            assert not [one for one in secret if one in shown], (method, path, answer)
+        assert [list(model.objects.order_by("pk").values()) for model in models] == before
 
 
 class TestIsolation:

@@ -54,7 +54,11 @@ class TestDocument:
                 ],
                 cwd=tmp_path,
                 env=os.environ
-                | {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(HERE.parents[1])},
+                | {
+                    "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
+                    "PYTHONPATH": str(HERE.parents[1]),
+                    "FICPAY_KEY_IN_USE": client.get("/merchants/me").json["api_key"]["id"],
+                },
                 capture_output=True,
                 text=True,
                 check=False,

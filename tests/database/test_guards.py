@@ -561,14 +561,14 @@ class TestWhatElseIsKept:
             update(assignment, operation_id=OperationFactory().pk)
 
     def test_every_table_of_payments_is_guarded(self) -> None:
-        """A new table is decided upon here. A sign of life is overwritten at each beat."""
+        """A new table is decided upon here. Signs of life and counts of requests are overwritten."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT relname FROM pg_class WHERE relname LIKE 'payments\\_%' AND relkind = 'r'"
                 " AND NOT EXISTS (SELECT FROM pg_trigger"
                 " WHERE tgrelid = pg_class.oid AND tgname = 'guard_update' AND tgenabled <> 'D')"
             )
-            assert {table for (table,) in cursor.fetchall()} == {"payments_heartbeat"}
+            assert {table for (table,) in cursor.fetchall()} == {"payments_heartbeat", "payments_ratecount"}
 
     def test_nothing_is_left_of_triggers_that_a_session_can_switch_off(self) -> None:
         with connection.cursor() as cursor:

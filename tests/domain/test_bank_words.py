@@ -18,7 +18,9 @@ ADAPTERS = "payments/banks/"
 # The slug of the merchant that is a bank's namesake, how routes are set, and an example of who pays.
 NAMING = (
     "payments/management/commands/seed.py",
-    "payments/management/commands/issue_api_key.py",
+    "office/management/commands/create_merchant.py",
+    "office/management/commands/issue_api_key.py",
+    "payments/api/merchants/examples.py",
     "office/management/commands/route.py",
     "office/management/commands/fees.py",
     "payments/api/settlements/examples.py",

@@ -21,9 +21,11 @@ from django_q.models import OrmQ, Schedule, Task
 from django_q.scheduler import scheduler
 
 from office.schedules import schedules
-from payments.models import ApiKey, Merchant
+from payments.domain.rates import Limits
+from payments.domain.states import Mode
+from payments.models import ApiKey, Event, Merchant
 from payments.models.clock import ClockTimestamp
-from payments.usecases.merchants import create_merchant, find_api_key
+from payments.usecases.merchants import create_merchant, find_api_key, limits_of
 from tests.operations.warm import run_each
 from tests.support.api_client import ApiClient, order
 from tests.support.gateway_server import environment_of_a_process
@@ -156,6 +158,49 @@ class TestIssueApiKey:
             assert (done.returncode, done.stdout) == (2, ""), done
             assert "usage:" in done.stderr, done
             assert "Traceback" not in done.stderr, done
+
+    def test_it_takes_a_name_scopes_and_an_expiry_and_is_logged(self) -> None:
+        create_merchant(slug="ficmart", name="FicMart")
+        printed = StringIO()
+        asked = {"name": "reports", "scopes": "payments:read,keys", "expires_in_days": 90}
+        call_command("issue_api_key", "ficmart", mode="live", stdout=printed, **asked)
+        key = find_api_key(printed.getvalue().strip())
+        assert key is not None
+        assert (key.name, key.scopes) == ("reports", ["payments:read", "keys"])
+        assert key.expires_at is not None
+        assert timedelta(days=89) < key.expires_at - timezone.now() <= timedelta(days=90)
+        assert Event.objects.get().type == Event.Type.API_KEY_CREATED
+
+    def test_an_unknown_scope_and_an_expiry_in_the_past_are_refused(self) -> None:
+        create_merchant(slug="ficmart", name="FicMart")
+        for asked in ({"scopes": "everything"}, {"expires_in_days": 0}):
+            with pytest.raises(CommandError):
+                call_command("issue_api_key", "ficmart", mode="live", **asked)
+        assert not ApiKey.objects.exists()
+
+
+@pytest.mark.django_db
+class TestCreateMerchant:
+    def test_it_makes_a_merchant_with_routes_and_limits(self) -> None:
+        call_command("create_merchant", "bookshop", name="The Book Shop", writes=7, stdout=StringIO())
+        merchant = Merchant.objects.get(slug="bookshop")
+        assert merchant.routes.count() > 0
+        for mode in Mode:
+            assert limits_of(merchant, mode) == Limits(writes=7, reads=settings.RATE_LIMITS.reads)
+        assert Event.objects.get().type == Event.Type.MERCHANT_CREATED
+
+    def test_it_refuses_what_cannot_be_a_merchant(self) -> None:
+        create_merchant(slug="ficmart", name="FicMart")
+        for slug, asked in (
+            ("ficmart", {"name": "Again"}),
+            ("a b", {"name": "x"}),
+            ("shop", {"name": " "}),
+            ("shop", {"name": "4111 1111 1111 1111"}),
+            ("shop", {"name": "x", "writes": 0}),
+        ):
+            with pytest.raises(CommandError):
+                call_command("create_merchant", slug, **asked)
+        assert Merchant.objects.count() == 1
 
 
 @pytest.mark.django_db

@@ -18,12 +18,13 @@ from django.test import Client
 
 from dev.postgres import APPLICATION
 from ficpay.privileges import check_role
-from office.log.staff import Staff, disable_api_key
+from office.log.staff import Staff
 from office.schedules.schedules import forget, install, search
 from payments.domain.timing import Timing
 from payments.models import ApiKey, ApiRequest, IdempotencyKey, Operation, Payment
 from payments.usecases.expirations import expire_due
 from payments.usecases.heartbeats import beat
+from payments.usecases.merchants import disable_api_key
 from payments.usecases.recovery import recover_due
 from tests.settings import POSTGRES
 from tests.support.api_client import CARDS, ApiClient, order
@@ -141,7 +142,7 @@ class TestTheApplication:
         wrong = {"username": "admin", "password": "wrong"}
         assert Client().post("/admin/login/", wrong).status_code == 200
         staff = Staff(admin.pk, "admin", "127.0.0.1", "r")
-        assert disable_api_key(staff, ApiKey.objects.latest("pk").pk, reason="lost")
+        assert disable_api_key(ApiKey.objects.latest("pk").pk, reason="lost", by=staff)
 
 
 def manage(*command: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -125,6 +125,7 @@ _HEADERS = {
     401: ("WWW-Authenticate",),
     402: ("Location",),
     405: ("Allow",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
     503: ("Retry-After",),
 }
 
@@ -150,6 +151,8 @@ def assert_documented(method: str, path: str, answer: ApiResponse) -> None:
     content = described["content"].get(media_type)
     assert content, f"{method} {path} answered {answer.status} as {media_type}"
     for header in _HEADERS.get(answer.status, ()):
+        if header == "Location" and not path.startswith("/payments"):
+            continue
         assert answer.headers.get(header), f"{header} is missing: {answer}"
     problems = [error.message for error in _validator(content["schema"]).iter_errors(answer.json)]
     assert not problems, (problems, answer)
@@ -163,8 +166,7 @@ def assert_documented(method: str, path: str, answer: ApiResponse) -> None:
 def _operation(method: str, path: str) -> dict[str, Any] | None:
     for template, operations in document()["paths"].items():
         # A merchant's own ids may hold a slash, ours do not.
-        pattern = re.sub(r"\{(order|customer)_id\}", ".+", template)
-        pattern = re.sub(r"\{(payment|settlement)_id\}", "[^/]+", pattern)
+        pattern = re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{(order|customer)_id\}", ".+", template))
         if re.fullmatch(pattern, f"/api/v1{path}"):
             found: dict[str, Any] | None = operations.get(method.lower()) or next(iter(operations.values()))
             return found

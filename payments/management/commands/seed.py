@@ -14,11 +14,14 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from payments.domain.rates import Limits
 from payments.domain.states import Mode
-from payments.usecases.merchants import create_merchant, find_api_key, issue_api_key
+from payments.usecases.merchants import NewKey, create_merchant, find_api_key, issue_api_key
 
 SLUG = "ficmart"
 ADMIN = "admin"
+# FicMart's peak is some hundred payments a second.
+LIMITS = Limits(writes=60_000, reads=120_000)
 
 
 class Command(BaseCommand):
@@ -31,11 +34,11 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, credentials: Path, **_options: Any) -> None:
         kept = _read(credentials)
-        create_merchant(slug=SLUG, name="FicMart")
+        create_merchant(slug=SLUG, name="FicMart", limits=LIMITS)
         for mode in Mode:
             name = f"{mode.value}_api_key"
             if not find_api_key(kept.get(name, "")):
-                kept[name] = issue_api_key(slug=SLUG, mode=mode).plain
+                kept[name] = issue_api_key(slug=SLUG, mode=mode, wanted=NewKey(name="seed")).plain
         kept["admin_username"] = ADMIN
         _write(credentials, kept)  # now: a key is shown only once, and the code below may fail
         if not _is_password_of_admin(kept.get("admin_password", "")):

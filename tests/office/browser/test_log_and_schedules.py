@@ -14,6 +14,7 @@ from office.door.roles import Role, make_groups
 from office.log import staff
 from office.schedules import schedules
 from payments.models import Event, Heartbeat
+from payments.usecases.merchants import disable_api_key
 from tests.office.browser.at_work import confirm, decide, photograph
 from tests.office.browser.conftest import AnotherLaptop, SignIn
 from tests.support.factories import ApiKeyFactory, OperationFactory, PaymentFactory
@@ -41,7 +42,7 @@ def busy_day(transactional_db: None) -> None:
     refusal = proposal | {"because": "It was sent back too late. " * 15, "proposed_by": "kim"}
     staff.log_action(lee, Event.Type.RESOLUTION_REFUSED, payment=payment, **refusal)
     staff.log_export(lee, {"state": "FAILED", "created_from": "2026-11-01"}, reason="The auditors asked.")
-    staff.disable_api_key(kim, key.pk, reason="It was in a mail.")
+    disable_api_key(key.pk, reason="It was in a mail.", by=kim)
     changed = {
         "is_staff": {"from": False, "to": True},
         "groups": {"from": ["Support"], "to": ["Support lead"]},

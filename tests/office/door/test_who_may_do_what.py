@@ -21,6 +21,7 @@ from payments.models import (
     Merchant,
     Operation,
     Payment,
+    RateLimit,
     Resolution,
 )
 from reconciliation.models import (
@@ -52,6 +53,7 @@ NOBODY: set[str] = set()
 # What GET and POST answer, and to whom; the others on the staff get a 403, and strangers the login.
 Door = tuple[int, set[str], int, set[str]]
 DECISION: Door = (200, RESOLVING, 302, RESOLVING)  # to the page with what was typed
+OPERATING: Door = (200, {Role.OPERATIONS, SUPERUSER}, 302, {Role.OPERATIONS, SUPERUSER})
 STEP: Door = (302, RESOLVING, 302, RESOLVING)
 NO_RECORD: Door = (404, RESOLVING, 404, RESOLVING)  # not for the refund that the doors lead to
 NEVER: Door = (403, NOBODY, 403, NOBODY)
@@ -94,16 +96,13 @@ MATRIX: dict[str, Door] = {
     "payments/payment/proposals/<int:resolution_id>/approve/": (200, APPROVING, 302, APPROVING),
     # One's own is taken back by whoever may resolve; this one is another's.
     "payments/payment/proposals/<int:resolution_id>/refuse/": (200, APPROVING, 302, APPROVING),
-    "payments/payment/keys/<int:key_id>/disable/": (
-        *(200, {Role.OPERATIONS, SUPERUSER}),
-        *(302, {Role.OPERATIONS, SUPERUSER}),
-    ),
+    "payments/payment/keys/<int:key_id>/disable/": OPERATING,
     "payments/merchant/": (200, {*EXPORTING, Role.AUDITOR, Role.OPERATIONS}, 405, STAFF),
     "payments/merchant/<int:merchant_id>/fees/": (200, PAYING, 302, PAYING),
-    "payments/merchant/<int:merchant_id>/route/": (
-        *(200, {Role.OPERATIONS, SUPERUSER}),
-        *(302, {Role.OPERATIONS, SUPERUSER}),
-    ),
+    "payments/merchant/<int:merchant_id>/route/": OPERATING,
+    "payments/merchant/<int:merchant_id>/limits/": OPERATING,
+    "payments/merchant/<int:merchant_id>/issue-key/": OPERATING,
+    "payments/apikey/<int:key_id>/rotate/": OPERATING,
     "payments/merchant/<path:object_id>/change/": NO_PAGE,
     "payments/apikey/": (200, {Role.AUDITOR, Role.OPERATIONS, SUPERUSER}, 405, STAFF),
     "payments/apikey/<path:object_id>/change/": NO_PAGE,
@@ -160,6 +159,7 @@ STEPS = ("take/", "take-over/", "give-back/", "note/", "export/")  # services th
 BOOKS: list[Any] = [
     *(Payment, Operation, Attempt, Event, Discrepancy, Resolution, Merchant, ApiKey, Assignment),
     *(Difference, Run, StatementFile, StatementLine, Settlement, Correction, FeeTerms),
+    RateLimit,
 ]
 
 

@@ -96,7 +96,9 @@ class TestMerchantsAndKeys:
             page = superuser.client.get(reverse(f"admin:{name}_changelist")).content.decode()
             assert key.digest not in page
             assert plain not in page
-        assert f"sk_live_...{key.last4} FicMart live active" in superuser.read("/admin/payments/apikey/")
+        assert f"sk_live_...{key.last4} FicMart live none all active" in superuser.read(
+            "/admin/payments/apikey/"
+        )
 
     @pytest.mark.usefixtures("db")
     def test_say_where_they_come_from(self, superuser: Staff) -> None:

@@ -36,7 +36,7 @@ class TestCollection:
 
     def test_a_key_is_new_for_a_new_instruction_and_kept_for_a_retry(self) -> None:
         writes = [item for item in requests() if item["request"]["method"] == "POST"]
-        assert len(writes) == 5
+        assert len(writes) == 7
         for item in writes:
             before, after = ("\n".join(event["script"]["exec"]) for event in item["event"])
             (key,) = re.findall(r'get\("(key_of_\w+)"\)', before)

@@ -1,0 +1,1 @@
+"""The calls about the merchant itself: what it may do, and its API keys."""
