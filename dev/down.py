@@ -54,7 +54,7 @@ def stop(environment: Environment) -> None:
 
 def delete(environment: Environment) -> None:
     """Delete FicPay's own files and nothing else: FICPAY_VAR may be a directory with other files."""
-    ours = ["postgres", "bank", "log", "run", "static"]
+    ours = ["postgres", "bank", "log", "run", "static", "statements"]
     ours += ["credentials.json", "development.env", "development.lock"]
     for path in [environment.directory / name for name in ours]:
         if path.is_dir():
