@@ -15,7 +15,7 @@ BENCH_PYTHON ?= $(VENV)
 # A PYTHONPATH, or tools that configure Python, in the shell are not meant for this project.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
-.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide month bench bench-quick admin-benchmark statements-benchmark screenshots openapi outcomes settings links acquirer-contract postman
+.PHONY: help up demo test fuzz check down reset seed migrate shell logs clean bank-contract mutants soak wide month bench bench-quick admin-benchmark statements-benchmark matching-benchmark screenshots openapi outcomes settings links acquirer-contract postman
 
 help: ## this list
 	@printf 'FicPay, a payment gateway. Commands:\n\n'
@@ -98,6 +98,9 @@ admin-benchmark: $(INSTALLED) ## how the back office searches among ROWS (100000
 
 statements-benchmark: $(INSTALLED) ## how long a statement of LINES (1000000) lines takes to import (minutes)
 	@exec $(VENV) -m tests.benchmarks.statements
+
+matching-benchmark: $(INSTALLED) ## how long reconciliations of PAYMENTS (200000) payments take (minutes)
+	@exec $(VENV) -m tests.benchmarks.matching
 
 screenshots: $(INSTALLED) ## photograph the back office anew for docs/desk.md (needs a browser)
 	@mkdir -p docs/screenshots

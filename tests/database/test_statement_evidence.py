@@ -6,7 +6,8 @@ import pytest
 
 from payments.domain.states import OperationKind
 from payments.models import Operation
-from tests.database.sql import one_by_one, refuses, update
+from reconciliation.models import Match
+from tests.database.sql import execute, one_by_one, refuses, update
 from tests.support.book_factories import StatementFileFactory, StatementLineFactory
 from tests.support.factories import AttemptFactory, OperationFactory, PaymentFactory
 
@@ -55,6 +56,21 @@ def test_no_line_proves_a_hold() -> None:
     shown(operation, reference="auth_1", target_reference="")
     with refuses("there is no evidence that it is SUCCEEDED"):
         update(operation, **DONE | {"bank_reference": "auth_1"})
+
+
+def test_a_match_shows_its_operation_in_every_part() -> None:
+    for changes in one_by_one([{"reference": "cap_2"}, {"amount_minor": 1}, {"kind": "void"}, {}]):
+        operation = OperationFactory(
+            payment=PaymentFactory(captured=True), kind=OperationKind.CAPTURE, succeeded=True
+        )
+        line = StatementLineFactory(of=operation, **changes)
+        if changes:
+            with refuses(f"A match is refused: line {line.pk} does not show its operation"):
+                Match.objects.create(line=line, operation=operation)
+        else:
+            assert Match.objects.create(line=line, operation=operation).pk
+    with refuses("A match is refused"):
+        execute("INSERT INTO reconciliation_match (line_id, operation_id) VALUES (1, gen_random_uuid())")
 
 
 def test_statements_that_cover_its_time_prove_that_it_was_not_executed() -> None:
