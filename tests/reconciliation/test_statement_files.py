@@ -108,17 +108,19 @@ class TestCamt053:
         assert statement.period.ends == datetime(2026, 11, 22, tzinfo=UTC)
 
     def test_reads_each_transaction_of_a_batch(self) -> None:
-        two = "".join(
-            f"<TxDtls><Refs><AcctSvcrRef>{own}</AcctSvcrRef><TxId>{HOLD}</TxId></Refs>"
-            f"<Amt Ccy='USD'>{amount}</Amt></TxDtls>"
-            for own, amount in ((CAPTURE, "20.00"), (VOID, "30.00"))
-        )
-        batch = entry(2, "CAPTURE", "").replace("</Ntry>", f"<NtryDtls>{two}</NtryDtls></Ntry>")
-        found = lines(camt([batch]))
-        assert [(one.reference, one.amount_minor) for one in found if isinstance(one, Line)] == [
-            (f"cap_{CAPTURE}", 2000),
-            (f"cap_{VOID}", 3000),
-        ]
+        for version, amount_of in ((8, "{}"), (2, "<AmtDtls><TxAmt>{}</TxAmt></AmtDtls>")):
+            two = "".join(
+                f"<TxDtls><Refs><AcctSvcrRef>{own}</AcctSvcrRef><TxId>{HOLD}</TxId></Refs>"
+                + amount_of.format(f"<Amt Ccy='USD'>{amount}</Amt>")
+                + "</TxDtls>"
+                for own, amount in ((CAPTURE, "20.00"), (VOID, "30.00"))
+            )
+            batch = entry(2, "CAPTURE", "").replace("</Ntry>", f"<NtryDtls>{two}</NtryDtls></Ntry>")
+            found = lines(camt([batch], version))
+            assert [(one.reference, one.amount_minor) for one in found if isinstance(one, Line)] == [
+                (f"cap_{CAPTURE}", 2000),
+                (f"cap_{VOID}", 3000),
+            ]
 
     def test_names_the_entry_and_what_is_wrong_in_it(self) -> None:
         broken = {

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: settles doubts, expires holds, explains a payment, audits the books.
+"""`manage.py reconcile`: settles doubts, audits the books, compares them with banks, settles with merchants.
 
 Each subcommand is a module in `reconciliation/management/subcommands`. Exit codes: 0 nothing is left,
 1 something is in doubt, different or violated, 2 the command failed.
@@ -16,8 +16,8 @@ from reconciliation.management.subcommands.base import fail
 
 class Command(BaseCommand):
     help = (
-        "Settle operations in doubt, expire holds, explain a payment, audit the books. "
-        "Exit code 0: nothing is left; 1: something is still in doubt, or a rule is violated; 2: an error."
+        "Settle operations in doubt, audit the books, compare them with banks, settle with merchants. "
+        "Exit code 0: nothing is left; 1: something is in doubt, different or violated; 2: an error."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
