@@ -17,7 +17,7 @@ from tests.support.api_client import ApiClient, order
 from tests.support.simulated_bank import SimulatedBank
 from tests.support.unguarded import unguarded
 
-pytestmark = pytest.mark.usefixtures("brief")
+pytestmark = pytest.mark.usefixtures("quick")  # a second attempt follows a silent one, also on a busy machine
 
 
 class TestVoidingAHoldOfNobodys:
