@@ -60,6 +60,8 @@ class Other:
     currency: str
     at: datetime
     is_matched: bool
+    is_newer: bool  # of a file imported later
+    is_beside: bool  # of the same file
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ def classify_line(line: LineFacts) -> list[Verdict]:
 
 def _verdict(line: LineFacts) -> Verdict:
     twin = line.twin
-    if any(one.is_matched or one.id < line.id for one in line.contents) or (twin and twin.is_matched):
+    if any(one.is_newer for one in line.contents):
+        return Verdict(Class.EXPLAINED, twin)  # the bank has corrected it since
+    if any(one.is_beside and (one.is_matched or one.id < line.id) for one in line.contents):
         return Verdict(Class.DUPLICATE_AT_BANK, twin)
     if twin:
         return _beside_twin(line, twin)

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from reconciliation.models import Difference, Run
+from payments.models import Operation
+from reconciliation.models import Difference, Match, Run
 from reconciliation.services import differences
 from reconciliation.services.differences import Found, record
+from reconciliation.services.reconcile import reconcile as compare
 from tests.support.book_factories import RunFactory, StatementFileFactory, StatementLineFactory
+from tests.support.factories import OperationFactory
 from tests.support.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +37,37 @@ def look(*seen: Found, kind: str = Run.Kind.STATEMENTS) -> Difference:
 
 def steps(case: Difference) -> list[str]:
     return list(case.events.order_by("id").values_list("type", flat=True))
+
+
+class TestABankThatCorrectsItself:
+    """Of two files that write the same entry otherwise, the later one counts."""
+
+    def test_has_done_nothing_twice(self) -> None:
+        capture = OperationFactory(kind="capture", succeeded=True, created_at=NOON, finished_at=NOON)
+        assert self.differences_after(capture, amount_minor=capture.amount_minor + 1) == {
+            "amount_mismatch": "OPEN"
+        }
+        assert self.differences_after(capture) == {"amount_mismatch": "RESOLVED"}
+        assert Match.objects.get().operation == capture
+        # It says otherwise again.
+        assert self.differences_after(capture, amount_minor=capture.amount_minor + 2) == {
+            "amount_mismatch": "OPEN"
+        }
+
+    def test_about_what_is_nobodys_leaves_one_case(self) -> None:
+        line = StatementLineFactory(kind="capture")
+        compare("ficmart", actor="test")
+        same = {"reference": line.reference, "target_reference": line.target_reference}
+        StatementLineFactory(kind="capture", amount_minor=line.amount_minor + 1, **same)
+        compare("ficmart", actor="test")
+        states = dict(Difference.objects.values_list("amount_minor", "state"))
+        assert states == {line.amount_minor: "RESOLVED", line.amount_minor + 1: "OPEN"}
+
+    def differences_after(self, capture: Operation, **changes: Any) -> dict[str, str]:
+        """What a line of the operation, in a file of its own, leaves."""
+        StatementLineFactory(of=capture, **changes)
+        compare("ficmart", actor="test")
+        return dict(Difference.objects.exclude(kind="missing_at_bank").values_list("kind", "state"))
 
 
 class TestACase:

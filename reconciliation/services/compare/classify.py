@@ -122,6 +122,8 @@ def _other(facts: Row) -> Other:
         currency=facts["currency"],
         at=datetime.fromisoformat(facts["at"]),
         is_matched=facts["is_matched"],
+        is_newer=facts["is_newer"],
+        is_beside=facts["is_beside"],
     )
 
 

@@ -74,6 +74,7 @@ LEFT JOIN LATERAL (  -- lines of its kind with its reference, and those that nam
     SELECT jsonb_agg(jsonb_build_object(
         'id', x.id, 'kind', x.kind, 'reference', x.reference, 'amount_minor', x.amount_minor,
         'currency', x.currency, 'at', x.at,
+        'is_newer', x.file_id > l.file_id, 'is_beside', x.file_id = l.file_id,
         'is_matched', EXISTS (SELECT FROM reconciliation_match m WHERE m.line_id = x.id)
     )) AS facts
     FROM (
