@@ -18,7 +18,9 @@ def let_pass(time: timedelta, bank: SimulatedBank | None = None) -> None:
         for table, columns in _times().items()
     )
     with unguarded(), connection.cursor() as cursor:
-        cursor.execute(f"DO $$ BEGIN {' '.join(updates)} END $$")
+        # Whoever records something has locked its payment first: they finish, and then wait for this.
+        alone = "SET LOCAL lock_timeout = 0; LOCK TABLE payments_payment IN EXCLUSIVE MODE;"
+        cursor.execute(f"DO $$ BEGIN {alone} {' '.join(updates)} END $$")
         chain_events(cursor)
     if bank is not None:
         bank.move_clock(seconds=time.total_seconds())
