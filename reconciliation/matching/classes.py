@@ -22,6 +22,24 @@ class Class(StrEnum):
     STATEMENT_MISSING = "statement_missing"
 
 
+# After a number of lines or operations.
+IN_WORDS = {
+    Class.MATCHED: "matched",
+    Class.EXPLAINED: "that need nothing",
+    Class.LATE: "late",
+    Class.MISSING_AT_BANK: "missing at the bank",
+    Class.MISSING_IN_BOOKS: "missing in our books",
+    Class.AMOUNT_MISMATCH: "with another amount",
+    Class.CURRENCY_MISMATCH: "with another currency",
+    Class.STATE_MISMATCH: "done at the bank but not in our books",
+    Class.DUPLICATE_AT_BANK: "twice at the bank",
+    Class.ORPHAN_HOLD: "held for no payment",
+    Class.CAPTURED_OUTSIDE: "captured outside FicPay",
+    Class.REFUNDED_OUTSIDE: "refunded outside FicPay",
+    Class.VOIDED_OUTSIDE: "voided outside FicPay",
+    Class.STATEMENT_MISSING: "without a statement",
+}
+
 NO_DIFFERENCE = (Class.MATCHED, Class.EXPLAINED, Class.LATE)
 
 _PROPOSED = {

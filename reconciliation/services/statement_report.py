@@ -52,7 +52,8 @@ class StatementReport:
     def sums(self) -> list[str]:
         """One for each kind and currency."""
         return [
-            f"{number} {kind} in {currency}: {display(self.amounts[kind, currency], currency)}"
+            f"{number:,} {kind}{'' if number == 1 else 's'} in {currency}: "
+            f"{display(self.amounts[kind, currency], currency)}"
             for (kind, currency), number in sorted(self.counts.items())
         ]
 

@@ -152,7 +152,7 @@ def _read_entry(number: int, entry: _Part, words: StatementWords) -> Iterator[Re
         try:
             yield _line(number, entry, detail, words, is_alone=len(details) == 1)
         except ValueError as error:
-            yield Malformed(number, f"entry {number}: {error}")
+            yield Malformed(number, str(error), unit="Entry")
 
 
 def _line(number: int, entry: _Part, detail: _Part, words: StatementWords, *, is_alone: bool) -> Line:
@@ -164,7 +164,10 @@ def _line(number: int, entry: _Part, detail: _Part, words: StatementWords, *, is
     if status not in _STATUSES:
         raise ValueError(f"its Sts {status[:10]!r} is not one of {', '.join(_STATUSES)}")
     word = detail["BkTxCd/Prtry/Cd"] or entry["BkTxCd/Prtry/Cd"]
-    kind = words.kind_of(word)
+    try:
+        kind = words.kind_of(word)
+    except ValueError as error:
+        raise ValueError(f"its BkTxCd/Prtry/Cd {error}") from None
     direction = detail["CdtDbtInd"] or entry["CdtDbtInd"]
     if direction not in (_CREDIT, _DEBIT) or _DIRECTION.get(kind, direction) != direction:
         raise ValueError(f"its CdtDbtInd {direction[:10]!r} does not go with {word}")

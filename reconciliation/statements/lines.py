@@ -31,9 +31,10 @@ class Malformed:
 
     number: int
     problem: str
+    unit: str = "Line"  # what is counted: lines, or entries of an XML file
 
     def __str__(self) -> str:
-        return f"Line {self.number}: {self.problem}."
+        return f"{self.unit} {self.number}: {self.problem}."
 
 
 Read = Line | Malformed

@@ -175,7 +175,12 @@ class TestItsProgress:
 class TestTheCommand:
     def test_exits_by_what_it_finds(self, live: ApiClient, bank: SimulatedBank) -> None:
         live.captured()
-        assert reconcile("bank", "--bank", "ficmart") == (0, "0 looked up: 0 agree, 0 differ, 0 unclear.\n")
+        code, printed = reconcile("bank", "--bank", "ficmart")
+        told = (
+            "0 looked up: 0 agree, 0 differ, 0 unclear. The last hour is left out; a later check looks it up."
+        )
+        assert (code, printed) == (0, f"{told}\n")
+        assert "the rate must be above 0" in reconcile("bank", "--bank", "ficmart", "--rate", "0")[1]
         forged("capture", bank_reference=bank_reference(OperationKind.CAPTURE))
         check()
         code, printed = reconcile("bank", "--bank", "ficmart", "--rate", "100", "--limit", "1", "--json")

@@ -118,9 +118,25 @@ class TestTheCommand:
         # The file was there when its bank was compared: such a line is found by looking at everything.
         code, printed = reconcile("differences", "--bank", "ficmart", "--whole")
         assert code == 1
-        assert "A hold that no payment claims of $50.00" in printed
+        assert "A hold that no payment claims: $50.00, auth_" in printed
         assert "Void the hold" in printed
         code, printed = reconcile("differences", "--json", "--dry-run")
         told = json.loads(printed)
         assert (code, told["runs"]) == (1, [])
         assert [(one["kind"], one["amount"]) for one in told["differences"]] == [("orphan_hold", 5000)]
+
+    def test_shows_both_amounts_where_they_differ_and_a_hundred_cases_at_most(self) -> None:
+        run = RunFactory()
+        evidence = {
+            "bank": {"amount_minor": 8200, "currency": "USD"},
+            "books": {"amount_minor": 8202, "currency": "USD"},
+        }
+        subject = f"op:{'ab' * 16}"
+        seen = [found(kind="amount_mismatch", subject=subject, amount_minor=8200, evidence=evidence)]
+        seen += [found(subject=f"line:{number}") for number in range(101)]
+        with transaction.atomic():
+            record(seen, run=run, looked_at=Difference.objects.none())
+        printed = reconcile("differences", "--dry-run")[1].splitlines()
+        told = f"Another amount: $82.00 at the bank, $82.02 in our books, op_{'ab' * 16}."
+        assert printed[0].endswith(told)
+        assert (len(printed), *printed[-2:]) == (202, "And 2 more.", "102 open differences.")

@@ -46,5 +46,7 @@ class TestADaysDigest:
         today = datetime.now(UTC).date()
         assert printed().startswith(f"{today - timedelta(days=1)} (UTC): 0 events, SHA-256 ")
         assert json.loads(printed("--date", str(today), "--json"))["events"] == 2
-        with pytest.raises(CommandError, match="invalid"):
+        assert "The day is not over yet" in printed("--date", str(today))
+        assert "not over" not in printed()
+        with pytest.raises(CommandError, match="'yesterday' is not a date: YYYY-MM-DD"):
             printed("--date", "yesterday")

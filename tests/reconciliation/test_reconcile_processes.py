@@ -1,5 +1,6 @@
-"""A reconciliation in a process of its own that is killed while it heals."""
+"""A reconciliation in a process of its own: killed while it heals, or no longer listened to."""
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -52,3 +53,19 @@ def test_leaves_each_operation_whole_and_the_next_run_continues(
     assert run.counts["healed"] == {"ended_by_line": 1}
     assert Event.objects.filter(actor="statement").count() == 1
     assert violations() == []
+
+
+def test_ends_quietly_when_nobody_reads_on(bank: SimulatedBank, transactional_db: None) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    process = subprocess.run(
+        [sys.executable, "manage.py", "reconcile", "differences", "--dry-run"],
+        cwd=PROJECT,
+        env=environment_of_a_process(bank.url),
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writes)
+    assert (process.returncode, process.stderr) == (2, "")

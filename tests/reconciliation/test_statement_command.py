@@ -37,7 +37,7 @@ class TestImport:
             f"  It covers {DAY} 00:00 to {NEXT} 00:00 (UTC).\n"
             "  1 authorize in USD: $50.00\n"
             "  1 capture in USD: $50.00\n"
-            "ficmart reconciled: 1 explained, 1 late; healed: nothing; open differences: 0.\n",
+            "ficmart reconciled: 1 that need nothing, 1 late; healed: nothing; open differences: 0.\n",
         )
         whole = tmp_path / "whole.csv"
         whole.write_text("\n".join([HEADER, *ROWS]))
@@ -88,7 +88,8 @@ class TestImport:
         code, printed = statement(file)
         assert code == 1
         assert "ficmart reconciled: " in printed
-        assert "ficmart: At the bank, not in our books of $50.00, line:" in printed
+        assert "ficmart: At the bank, not in our books: $50.00, ref_" in printed
+        assert f"in line 5 of {file.name}." in printed
         told = json.loads(statement(file, "--json")[1])
         assert "missing_in_books" in {one["kind"] for one in told["differences"]}
 

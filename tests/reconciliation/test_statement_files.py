@@ -48,7 +48,7 @@ class TestCsv:
     def test_names_the_line_and_what_is_wrong_in_it(self) -> None:
         amount, when = ",5000,", "2026-11-21T09:30:00.123456789Z"
         broken = {
-            ROWS[0].replace(amount, ",-5000,"): "the amount '-5000' is not a whole number of minor units",
+            ROWS[0].replace(amount, ",-5000,"): "the amount '-5000' has a minus sign: amounts are written",
             ROWS[0].replace(amount, ",,"): "the amount '' is not a whole number of minor units",
             ROWS[0].replace(amount, ",0,"): "the amount '0' is not one that a payment can have",
             ROWS[0].replace(amount, ",50.00,"): "the amount '50.00' is not a whole number of minor units",
@@ -124,14 +124,17 @@ class TestCamt053:
 
     def test_names_the_entry_and_what_is_wrong_in_it(self) -> None:
         broken = {
-            entry(2, "CAPTURE", CAPTURE, HOLD, amount="50"): "the amount '50' is not one in USD",
-            entry(2, "CAPTURE", CAPTURE, HOLD, amount="-50.00"): "the amount '-50.00' is not one in USD",
+            entry(2, "CAPTURE", CAPTURE, HOLD, amount="50"): "two decimal digits and no thousands separator",
+            entry(2, "CAPTURE", CAPTURE, HOLD, amount="-50.00"): "the amount '-50.00' has a minus sign",
+            entry(2, "CAPTURE", CAPTURE, HOLD, amount="1.234,56"): "no thousands separator",
+            entry(2, "CAPTURE", CAPTURE, HOLD, amount="50.00", currency="JPY"): "separator are wanted, as 10",
             entry(2, "CAPTURE", CAPTURE, HOLD, direction="DBIT"): "'DBIT' does not go with CAPTURE",
             entry(2, "CAPTURE", CAPTURE, HOLD, currency="CHF"): "the currency 'CHF'",
             entry(2, "CAPTURE", CAPTURE, HOLD, status="INFO"): "its Sts 'INFO' is not one of BOOK, PDNG",
             entry(2, "CAPTURE", CAPTURE, HOLD, at="2026-11-21"): "needs a date, a time and an offset",
             entry(2, "CAPTURE", CAPTURE): "'' is no id of the bank's",
-            entry(2, "FEE", CAPTURE): "'FEE' is not one of",
+            entry(2, "FEE", CAPTURE): "Entry 2: its BkTxCd/Prtry/Cd 'FEE' is not one of AUTH_HOLD, CAPTURE",
+            entry(2, "", CAPTURE): "Entry 2: its BkTxCd/Prtry/Cd '' is not one of AUTH_HOLD",
             entry(2, "CAPTURE", CAPTURE, HOLD).replace("Amt", "Amnt"): "it has no Amt",
         }
         for one, problem in broken.items():

@@ -4,6 +4,7 @@ Each subcommand is a module in `reconciliation/management/subcommands`. Exit cod
 1 something is in doubt, different or violated, 2 the command failed.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from reconciliation.management.subcommands import SUBCOMMANDS
-from reconciliation.management.subcommands.base import fail
+from reconciliation.management.subcommands.base import ExitCode, fail
 
 
 class Command(BaseCommand):
@@ -29,6 +30,11 @@ class Command(BaseCommand):
         subcommand = next(one for one in SUBCOMMANDS if one.name == what)
         try:
             code = subcommand(self.stdout).run(**options)
+            self.stdout.flush()
+        except BrokenPipeError:  # `| head` has read enough
+            # Or Python itself would try to write the rest, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = ExitCode.FAILED
         except (DatabaseError, InterfaceError) as error:
             fail(
                 f"The database did not respond ({type(error).__name__}). "

@@ -1,12 +1,13 @@
 """`reconcile bank`: compares our books with a bank's own API."""
 
+from argparse import ArgumentTypeError
 from datetime import date
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from payments.engine.abilities import banks_that_look_up
-from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, positive
+from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, positive, utc_day
 from reconciliation.services.bank_check import LOOK_UPS_A_SECOND, check_bank
 from reconciliation.services.bank_differences import differences_found
 
@@ -15,7 +16,10 @@ class CheckBank(Subcommand):
     """Look up what has succeeded since the last check."""
 
     name = "bank"
-    help = "look up at the bank what our books say has succeeded since the last check"
+    help = (
+        "look up at the bank what our books say has succeeded since the last check; "
+        "the last hour is left to a later one"
+    )
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
@@ -29,7 +33,7 @@ class CheckBank(Subcommand):
         )
         parser.add_argument(
             "--since",
-            type=date.fromisoformat,
+            type=utc_day,
             metavar="DATE",
             help="begin again with this UTC day (YYYY-MM-DD)",
         )
@@ -47,7 +51,7 @@ class CheckBank(Subcommand):
         else:
             self.stdout.write(
                 f"{checked.asked} looked up: {checked.agreed} agree, {checked.differences} differ, "
-                f"{checked.unclear} unclear."
+                f"{checked.unclear} unclear. The last hour is left out; a later check looks it up."
             )
             if checked.stopped:
                 self.stdout.write(f"Stopped: {checked.stopped}. The next check goes on from here.")
@@ -57,8 +61,11 @@ class CheckBank(Subcommand):
 
 
 def _rate(text: str) -> float:
-    """An argument's type. Raises ValueError."""
-    rate = float(text)
+    """An argument's type. Raises ArgumentTypeError."""
+    try:
+        rate = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 < rate <= 1000:
-        raise ValueError(text)
+        raise ArgumentTypeError("the rate must be above 0, and 1000 at most")
     return rate

@@ -2,6 +2,8 @@
 
 import json
 from abc import ABC, abstractmethod
+from argparse import ArgumentTypeError
+from datetime import date
 from enum import IntEnum
 from typing import Any, ClassVar, NoReturn
 
@@ -54,11 +56,18 @@ def add_dry_run(parser: CommandParser, does: str) -> None:
 
 
 def positive(text: str) -> int:
-    """An argument's type. Raises ValueError."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    """An argument's type. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def utc_day(text: str) -> date:
+    """An argument's type. Raises ArgumentTypeError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a date: YYYY-MM-DD") from None
 
 
 def payment_named(text: str) -> Payment:

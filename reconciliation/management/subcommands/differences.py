@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from payments.domain.ids import OPERATION_PREFIX
 from payments.domain.money import display
 from payments.engine.abilities import banks_with_statements
 from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_dry_run, add_json
@@ -12,6 +13,8 @@ from reconciliation.services.differences import open_differences, resolution_pro
 from reconciliation.services.reconcile import reconcile
 
 _ACTOR = "operator"
+_LISTED = 100  # for people; JSON has all
+_OTHER_MONEY = (Difference.Kind.AMOUNT_MISMATCH, Difference.Kind.CURRENCY_MISMATCH)
 
 
 class ListDifferences(Subcommand):
@@ -32,31 +35,52 @@ class ListDifferences(Subcommand):
     def run(self, *, bank: str | None, whole: bool, dry_run: bool, json: bool, **_: Any) -> ExitCode:
         banks = [bank] if bank else banks_with_statements()
         runs = [] if dry_run else [reconcile(one, actor=_ACTOR, whole=whole) for one in banks]
-        found = list(open_differences(bank).select_related("owner"))
+        found = open_differences(bank).select_related("owner")
         if json:
-            self.print_json(
-                {"runs": [of_run(run) for run in runs], "differences": [of_case(one) for one in found]}
-            )
-        else:
-            for line in [sentence for one in found for sentence in sentences_of(one)]:
-                self.stdout.write(line)
-            self.stdout.write(
-                f"{len(found)} open difference{'' if len(found) == 1 else 's'}."
-                if found
-                else "No open difference."
-            )
-        return ExitCode.OPEN if found else ExitCode.CLEAN
+            cases = [of_case(one) for one in found]
+            self.print_json({"runs": [of_run(run) for run in runs], "differences": cases})
+            return ExitCode.OPEN if cases else ExitCode.CLEAN
+        count = found.count()
+        for one in found[:_LISTED]:
+            for sentence in sentences_of(one):
+                self.stdout.write(sentence)
+        if count > _LISTED:
+            self.stdout.write(f"And {count - _LISTED:,} more.")
+        noun = "difference" if count == 1 else "differences"
+        self.stdout.write(f"{count:,} open {noun}." if count else "No open difference.")
+        return ExitCode.OPEN if count else ExitCode.CLEAN
 
 
 def sentences_of(case: Difference) -> list[str]:
     """A case for people, and what to do about it."""
-    amount = "" if case.amount_minor is None else f" of {display(case.amount_minor, case.currency)}"
     owner = f", {case.owner.get_username()} looks after it" if case.owner else ""
     return [
-        f"{case.happened_at:%Y-%m-%d %H:%M} UTC, {case.bank}: {case.get_kind_display()}{amount}, "
-        f"{case.subject}{owner}.",
+        f"{case.happened_at:%Y-%m-%d %H:%M} UTC, {case.bank}: {case.get_kind_display()}{_amounts(case)}, "
+        f"{_subject(case)}{owner}.",
         f"  {resolution_proposed(case)}",
     ]
+
+
+def _amounts(case: Difference) -> str:
+    """`: $51.51`, or both amounts where they differ; empty for a day."""
+    if case.amount_minor is None:
+        return ""
+    sides = [case.evidence.get(side) or {} for side in ("bank", "books")]
+    if case.kind in _OTHER_MONEY and all("amount_minor" in side for side in sides):
+        theirs, ours = (display(side["amount_minor"], side["currency"]) for side in sides)
+        return f": {theirs} at the bank, {ours} in our books"
+    return f": {display(case.amount_minor, case.currency)}"
+
+
+def _subject(case: Difference) -> str:
+    """What the case is about, by the name that other commands and the bank's files have for it."""
+    what, _, name = case.subject.partition(":")
+    if what == "op":
+        return f"{OPERATION_PREFIX}{name}"
+    at_bank = case.evidence.get("bank") or {}
+    if what == "line" and "file" in at_bank:
+        return f"{at_bank['reference']} in line {at_bank['line']} of {at_bank['file']}"
+    return f"{what} {name}"
 
 
 def of_run(run: Run) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from django.core.management.base import CommandParser
 from payments.domain.money import display
 from payments.domain.settlement import Sums
 from payments.models.clock import read_clock
-from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_dry_run, add_json, fail
+from reconciliation.management.subcommands.base import (
+    ExitCode,
+    Subcommand,
+    add_dry_run,
+    add_json,
+    fail,
+    utc_day,
+)
 from reconciliation.models import Settlement
 from reconciliation.services.settle import Proposed, SettlementRefused, propose, settle
 
@@ -21,7 +28,7 @@ class Settle(Subcommand):
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
-        parser.add_argument("--date", type=date.fromisoformat, help="YYYY-MM-DD (UTC); default: yesterday")
+        parser.add_argument("--date", type=utc_day, help="YYYY-MM-DD (UTC); default: yesterday")
         add_dry_run(parser, "show the settlements that would be made, and make none")
         add_json(parser)
 

@@ -12,8 +12,9 @@ from django.db.models import QuerySet
 from tqdm import tqdm
 
 from payments.engine.abilities import banks_with_statements
-from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, fail
+from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, fail, utc_day
 from reconciliation.management.subcommands.differences import of_case, of_run, sentences_of
+from reconciliation.matching.classes import IN_WORDS, Class
 from reconciliation.models import Difference, Run
 from reconciliation.services.differences import open_differences
 from reconciliation.services.imports import AlreadyImported, Imported, Progress, Refused, import_file
@@ -37,7 +38,7 @@ class ImportStatement(Subcommand):
         parser.add_argument("--bank", required=True, choices=banks_with_statements())
         parser.add_argument(
             "--date",
-            type=date.fromisoformat,
+            type=utc_day,
             help="YYYY-MM-DD: the UTC day that the file covers, if neither it nor its name says so",
         )
         parser.add_argument(
@@ -127,7 +128,7 @@ def _refused(file: Path, no: Refused) -> dict[str, object]:
 def _sentences(run: Run, still_open: QuerySet[Difference]) -> Iterator[str]:
     """What the run has found and healed, then the bank's open differences."""
     found = {
-        what: sum(one["count"] for one in currencies.values())
+        IN_WORDS[Class(what)]: sum(one["count"] for one in currencies.values())
         for what, currencies in sorted(run.counts["classes"].items())
     }
     count = still_open.count()
@@ -136,7 +137,7 @@ def _sentences(run: Run, still_open: QuerySet[Difference]) -> Iterator[str]:
     for one in still_open[:_LISTED]:
         yield from sentences_of(one)
     if count > _LISTED:
-        yield f"And {count - _LISTED:,} more: `reconcile differences` lists them all."
+        yield f"And {count - _LISTED:,} more: see `reconcile differences`."
 
 
 def _counted(numbers: dict[str, int]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from payments.models.clock import read_clock
-from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, fail
+from reconciliation.management.subcommands.base import ExitCode, Subcommand, add_json, fail, utc_day
 from reconciliation.services.sandbox_statements import DayNotOver, deliver
 
 
@@ -18,7 +18,7 @@ class DeliverTestStatement(Subcommand):
 
     @classmethod
     def add_arguments(cls, parser: CommandParser) -> None:
-        parser.add_argument("--date", type=date.fromisoformat, help="YYYY-MM-DD (UTC); default: yesterday")
+        parser.add_argument("--date", type=utc_day, help="YYYY-MM-DD (UTC); default: yesterday")
         add_json(parser)
 
     def run(self, *, date: date | None, json: bool, **_: Any) -> ExitCode:
