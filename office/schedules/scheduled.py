@@ -22,7 +22,7 @@ class Run:
     ended_at: datetime
     took: timedelta
     succeeded: bool
-    error: str
+    result: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _scheduled(
         next_run=next_run,
         overdue=_overdue(duty, next_run, last, now),
         is_running=bool(row and row.task and row.task not in ended),
-        last=_run(last) if last else None,
+        last=_run(last, duty) if last else None,
     )
 
 
@@ -122,13 +122,22 @@ def _overdue(duty: Duty, next_run: datetime | None, last: Task | None, now: date
     return late if late > _OVERDUE_AFTER else None
 
 
-def _run(task: Task) -> Run:
+def _run(task: Task, duty: Duty) -> Run:
     return Run(
         ended_at=task.stopped,
         took=task.stopped - task.started,
         succeeded=task.success,
-        error="" if task.success else _error(str(task.result)),
+        result=_in_words(task.result, duty) if task.success else f"failed: {_error(str(task.result))}",
     )
+
+
+def _in_words(result: object, duty: Duty) -> str:
+    """What a run returned: how many, whether it worked, or nothing."""
+    if result is False:
+        return "left to another process"
+    if isinstance(result, int) and result is not True and duty.counts:
+        return f"{duty.counts}: {result:,}"
+    return "done"
 
 
 def _error(result: str) -> str:

@@ -28,6 +28,7 @@ class Duty:
 
     function: str
     what: str
+    counts: str = ""  # what its result counts
     minutes: int = 1  # from one start to the next
     timeout: int = settings.Q_CLUSTER["timeout"]  # seconds; then the worker ends it
 
@@ -40,10 +41,12 @@ SCHEDULES = {
     "recovery": Duty(
         "office.schedules.schedules.recover",
         "Asks the banks about operations in doubt, in case the recovery process is not running.",
+        counts="operations processed",
     ),
     "expirations": Duty(
         "office.schedules.schedules.expire",
         "Expires payments whose hold has run out, and voids the hold at the bank.",
+        counts="payments expired",
     ),
     "search": Duty(
         "office.schedules.schedules.search",
@@ -52,38 +55,45 @@ SCHEDULES = {
     "forget": Duty(
         "office.schedules.schedules.forget",
         "Deletes after 30 days: idempotency keys, the requests that used them, failed runs of schedules.",
+        counts="rows deleted",
     ),
     "statements": Duty(
         "office.schedules.books.take_in_statements",
         "Imports the statement files that banks have delivered into FICPAY_STATEMENTS, and reconciles.",
+        counts="files imported or refused",
         timeout=books.LONGEST,
     ),
     "test-statements": Duty(
         "office.schedules.books.write_test_statements",
         "Writes and imports the statements of test payments for the days that are over.",
+        counts="statements written",
         minutes=60,
         timeout=books.LONGEST,
     ),
     "reconciliation": Duty(
         "office.schedules.books.reconcile",
         "Compares the statements of every bank with our books.",
+        counts="banks reconciled",
         minutes=60,
         timeout=books.LONGEST,
     ),
     "missing-days": Duty(
         "office.schedules.books.look_for_missing_days",
         "Opens a case for each day whose statement has not come by noon of the next day (UTC).",
+        counts="days without a statement",
         minutes=60,
     ),
     "settlement": Duty(
         "office.schedules.books.settle_yesterday",
         "Settles the day before, from 6:00 UTC, where that is not done yet.",
+        counts="settlements of the day before",
         minutes=60,
         timeout=books.LONGEST,
     ),
     "bank-check": Duty(
         "office.schedules.books.check_banks",
         "Looks up at the banks what has succeeded since the last check.",
+        counts="banks asked",
         minutes=60,
         timeout=books.LONGEST,
     ),

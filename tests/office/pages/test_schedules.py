@@ -85,12 +85,23 @@ class TestThePage:
         assert "worker running" in shown
         assert "recovery running" in shown
 
+    def test_says_what_the_last_run_returned(self, auditor: Staff) -> None:
+        now = datetime.now(UTC)
+        ran("expirations", now, result=1200)
+        ran("missing-days", now, result=0)
+        ran("search", now, result=False)
+        ran("heartbeat", now, result=None)
+        shown = auditor.read(PAGE)
+        for result in ("payments expired: 1,200", "days without a statement: 0", "left to another process"):
+            assert f"UTC {result} took 1.5 s" in shown
+        assert shown.count("UTC done took 1.5 s") == 1
+
     def test_says_that_a_run_has_failed_and_not_with_which_traceback(self, auditor: Staff) -> None:
         ran(
             "recovery", datetime.now(UTC), success=False, result=f"no {CARD_NUMBER} : Traceback (most\nrecent"
         )
         shown = auditor.read(PAGE)
-        assert "failed" in shown
+        assert "failed: no " in shown
         assert "A run failed" in shown
         assert "Traceback" not in shown
         assert CARD_NUMBER not in shown
