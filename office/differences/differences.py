@@ -7,15 +7,18 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from office.differences import steps
+from office.differences.search import AboutFilter, receive_search
 from office.differences.words import amount_of, history_of, sides, state_of, way_out
-from office.pages.books import BankFilter, BankModeFilter, BookAdmin, banks_in
+from office.pages.books import BankFilter, BankModeFilter, BookAdmin, banks_in, names_of
 from office.pages.filters import ChoiceFilter, MerchantFilter
 from office.pages.rendering import render_page
-from office.pages.words import age, utc
+from office.pages.words import age, shortened, utc
 from payments.domain.states import Mode
 from payments.models.clock import read_clock
 from reconciliation.models import Difference
@@ -51,10 +54,19 @@ class StateFilter(ChoiceFilter):
 @admin.register(Difference)
 class DifferenceAdmin(BookAdmin[Difference]):
     title = "Differences"
-    list_display = ("kind_label", "state_label", "amount", "bank_name", "age", "owner_name", "advice")
+    list_display = (
+        "kind_label",
+        "about",
+        "state_label",
+        "amount",
+        "bank_name",
+        "age",
+        "owner_name",
+        "advice",
+    )
     list_display_links = ("kind_label",)
-    list_filter = (KindFilter, StateFilter, BankFilter, MerchantFilter, BankModeFilter)
-    list_select_related = ("owner",)
+    list_filter = (AboutFilter, KindFilter, StateFilter, BankFilter, MerchantFilter, BankModeFilter)
+    list_select_related = ("owner", "line", "payment", "operation")
     # Open ones first, the oldest on top; then the others, the last closed on top.
     ordering = (F("closed_at").desc(nulls_first=True), "happened_at", "id")
     change_list_template = "office/books/differences.html"
@@ -64,7 +76,18 @@ class DifferenceAdmin(BookAdmin[Difference]):
         return super().get_queryset(request)
 
     def get_urls(self) -> list[Any]:
-        return [*steps.urls(), *super().get_urls()]
+        search = self.admin_site.admin_view(self.search_view)
+        return [
+            path("search/", search, name="reconciliation_difference_search"),
+            *steps.urls(),
+            *super().get_urls(),
+        ]
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """Receives the search form and leads to the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return receive_search(request, LIST, sorted(names_of(self.list_filter)))
 
     @method_decorator(require_safe)
     def change_view(
@@ -87,7 +110,7 @@ class DifferenceAdmin(BookAdmin[Difference]):
             messages.error(request, "There is no such difference.")
             return redirect(LIST)
         context = {
-            "title": difference.get_kind_display(),
+            "title": str(difference),
             "opts": self.named,
             "original": difference,
             "difference": difference,
@@ -107,6 +130,10 @@ class DifferenceAdmin(BookAdmin[Difference]):
     @admin.display(description="Difference")
     def kind_label(self, difference: Difference) -> str:
         return difference.get_kind_display()
+
+    @admin.display(description="About")
+    def about(self, difference: Difference) -> SafeString:
+        return shortened(difference.about)
 
     @admin.display(description="State")
     def state_label(self, difference: Difference) -> str:
@@ -130,4 +157,6 @@ class DifferenceAdmin(BookAdmin[Difference]):
 
     @admin.display(description="What to do")
     def advice(self, difference: Difference) -> str:
-        return resolution_proposed(difference) if difference.state in OPEN_STATES else difference.reason
+        if difference.state in OPEN_STATES:
+            return resolution_proposed(difference)
+        return f"Accepted because: {difference.reason}" if difference.reason else ""

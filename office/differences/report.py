@@ -139,11 +139,11 @@ class Report:
                 one.get_kind_display(),
                 state_of(one),
                 amount_of(one),
-                one.line.reference if one.line else one.subject.partition(":")[2],
+                one.about,
                 utc(one.happened_at),
                 is_printed=index < _PRINTED,
             )
-            for index, one in enumerate(found.select_related("line"))
+            for index, one in enumerate(found.select_related("line", "payment", "operation"))
         ]
 
     @property

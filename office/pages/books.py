@@ -39,7 +39,7 @@ class BookAdmin(ReadOnlyAdmin[M]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """The filters' own names only: any other lookup would scan the table."""
-        return lookup in _names_of(self.list_filter)
+        return lookup in names_of(self.list_filter)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -58,7 +58,8 @@ class BookAdmin(ReadOnlyAdmin[M]):
         return opts
 
 
-def _names_of(filters: Any) -> set[str]:
+def names_of(filters: Any) -> set[str]:
+    """The names that these filters have in the URL."""
     found: set[str] = set()
     for one in filters:
         found.update(one.names() if issubclass(one, FieldsFilter) else [one.parameter_name])

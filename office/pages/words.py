@@ -50,6 +50,11 @@ def as_written(text: str) -> SafeString:
     return format_html("<bdi>{}</bdi>", format_html_join("", "{}", [*parts, (text[end:],)]))
 
 
+def shortened(text: str) -> SafeString:
+    """Text that the style sheet cuts to its column. A tooltip and screen readers have all of it."""
+    return format_html('<span class="ficpay-short" title="{}">{}</span>', text, as_written(text))
+
+
 def label(text: str, color: str = "") -> SafeString:
     """A label in one of unfold's colors."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": color})

@@ -38,7 +38,7 @@ from office.pages.reached import DeclineCodeFilter, ReachedFilter
 from office.pages.read_only import ReadOnlyAdmin
 from office.pages.rendering import render_page
 from office.pages.search_forms import filled_in, form_lost, list_url
-from office.pages.words import BAD, WAITING, as_written, label, state_label, utc_in_column, with_times
+from office.pages.words import BAD, WAITING, label, shortened, state_label, utc_in_column, with_times
 from office.payments import export, search
 from office.payments.payment_list import IN_WORDS, PaymentList, search_of
 from office.payments.receipt import sections_of
@@ -258,15 +258,15 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
 
     @admin.display(description="Payment")
     def payment(self, payment: Payment) -> SafeString:
-        return _shortened(payment.public_id)
+        return shortened(payment.public_id)
 
     @admin.display(description="Order")
     def order(self, payment: Payment) -> SafeString:
-        return _shortened(payment.order_id)
+        return shortened(payment.order_id)
 
     @admin.display(description="Customer")
     def customer(self, payment: Payment) -> SafeString:
-        return _shortened(payment.customer_id)
+        return shortened(payment.customer_id)
 
     @admin.display(description="Card")
     def card(self, payment: Payment) -> str:
@@ -282,7 +282,7 @@ class PaymentAdmin(ReadOnlyAdmin[ListedPayment]):
 
     @admin.display(description="Merchant")
     def merchant_label(self, payment: Payment) -> SafeString:
-        return _shortened(payment.merchant.name)
+        return shortened(payment.merchant.name)
 
 
 def _asked(given: QueryDict) -> dict[str, str]:
@@ -302,8 +302,3 @@ def _labels(payment: ListedPayment) -> SafeString:
         pending = label(f"{payment.pending_kind} pending", WAITING)
     test = label("test", WAITING) if payment.mode == Mode.TEST else ""
     return format_html("{} {} {}", state_label(payment.state), pending, test)
-
-
-def _shortened(text: str) -> SafeString:
-    """Text that the style sheet cuts to its column. A tooltip and screen readers have all of it."""
-    return format_html('<span class="ficpay-short" title="{}">{}</span>', text, as_written(text))

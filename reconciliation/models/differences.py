@@ -119,7 +119,15 @@ class Difference(models.Model):
         permissions: ClassVar = [("resolve_difference", "Can take and accept differences")]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.subject}"
+        return f"{self.get_kind_display()}: {self.about}"
+
+    @property
+    def about(self) -> str:
+        """The bank's reference, our payment or operation, or the day (UTC)."""
+        if self.line and self.line.reference:
+            return self.line.reference
+        ours = self.payment or self.operation
+        return ours.public_id if ours else self.subject.partition(":")[2]
 
 
 class DifferenceEvent(models.Model):

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from office.search.follow import catch_up
 from payments.domain.states import OperationKind
 from payments.models import Event
 from reconciliation.models import Difference
@@ -21,6 +22,8 @@ from tests.support.factories import MerchantFactory, OperationFactory, PaymentFa
 
 LIST = "/admin/reconciliation/difference/"
 Kind = Difference.Kind
+# Looks like a card: sixteen digits, Visa's first, Luhn-valid. Nobody's.
+CARD_NUMBER = "4539578763621486"
 
 
 def page_of(difference: Difference) -> str:
@@ -43,7 +46,7 @@ class TestTheQueue:
         assert listed(support) == [old.pk, young.pk]
         shown = support.read(LIST)
         assert "A hold that no payment claims" in shown
-        assert "$1,234.00 ficmart 4 d 0 h none Void the hold" in shown
+        assert f"{old.line.reference} open $1,234.00 ficmart 4 d 0 h none Void the hold" in shown
 
     def test_is_narrowed_by_kind_state_bank_and_mode(self, support: Staff) -> None:
         hold = DifferenceFactory()
@@ -56,6 +59,32 @@ class TestTheQueue:
         assert listed(support, mode="test") == [test.pk]
         assert listed(support, state="all") == [hold.pk, captured.pk, ended.pk]
         assert "Unknown kind. Choose another." in support.read(LIST, kind="nothing")
+
+    def test_is_searched_by_reference_payment_order_and_operation(self, support: Staff) -> None:
+        payment = PaymentFactory(captured=True, order_id="order-77")
+        capture = OperationFactory(payment=payment, kind=OperationKind.CAPTURE, succeeded=True)
+        ours = DifferenceFactory(kind=Kind.MISSING_AT_BANK, line=None, operation=capture)
+        hold = DifferenceFactory()
+        catch_up()
+        for text in ("order-77", payment.public_id, capture.public_id, capture.bank_reference):
+            assert listed(support, about=text) == [ours.pk], text
+        assert listed(support, about=f" {hold.line.reference} ") == [hold.pk]
+        assert listed(support, about="order-7") == []
+        assert "Without a state, only open cases are searched" in support.read(LIST, about="order-7")
+
+    def test_is_not_searched_by_a_card_number(self, support: Staff) -> None:
+        refused = support.client.post(
+            f"{LIST}search/", {"about": CARD_NUMBER, "bank": "ficmart"}, follow=True
+        )
+        assert refused.redirect_chain == [(LIST, 302)]
+        assert "Your search contained a card number" in text_of(refused.content.decode())
+        assert support.client.get(LIST, query_params={"about": CARD_NUMBER}).status_code == 400
+        asked = support.client.post(f"{LIST}search/", {"about": "order-7", "bank": "ficmart", "kind": ""})
+        assert asked["Location"] == f"{LIST}?about=order-7&bank=ficmart"
+
+    def test_is_searched_by_those_who_may_see_it(self, db: None) -> None:
+        stranger = Staff(User.objects.create_user("joe", password="x", is_staff=True))
+        assert stranger.client.post(f"{LIST}search/", {"about": "order-7"}).status_code == 403
 
     def test_leaves_out_of_its_address_what_was_not_chosen(self, support: Staff) -> None:
         response = support.client.get(LIST, query_params={"kind": "", "bank": "ficmart"})
@@ -84,6 +113,7 @@ class TestItsPage:
         page = support.client.get(page_of(difference)).content.decode()
         shown = text_of(page)
         assert "Ask the bank for the right amount" in shown
+        assert page.count(f"Another amount: {line.reference}") >= 2  # in the title and the header
         assert f"Line capture {line.reference} Names {line.target_reference} Amount $40.00" in shown
         assert f"Statement {line.file.name} , line {line.number} Word CAPTURE" in shown
         assert f"Operation capture {capture.public_id} State SUCCEEDED" in shown
@@ -120,7 +150,7 @@ class TestItsPage:
         DifferenceFactory()
         closed = DifferenceFactory(accepted=True)
         shown = finance.read(page_of(closed))
-        assert "The bank wrote it off." in shown
+        assert "Accepted because: The bank wrote it off. It happened at" in shown
         assert "Void the hold" not in shown
 
     def test_fills_the_hold_in_where_it_is_voided(self, superuser_of_books: Staff) -> None:

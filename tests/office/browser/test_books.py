@@ -32,6 +32,7 @@ class TestFinance:
         assert pages_printed(page) == 1
         page.get_by_role("link", name="Differences").click()
         photograph(page, "differences")
+        assert not cut_off_on_a_phone(page)
         page.locator("#result_list tbody").first.get_by_role("link").click()
         page.get_by_role("button", name="Take").click()
         expect(page.get_by_text("Owner: fin.")).to_be_visible()
@@ -44,6 +45,17 @@ class TestFinance:
         page.get_by_role("link", name="Statements").click()
         expect(page.get_by_text("Days without a statement")).to_be_visible()
         photograph(page, "statements")
+
+
+def cut_off_on_a_phone(page: Page) -> int:
+    """How many cells of the list are lower than their text on a narrow screen."""
+    laptop = page.viewport_size
+    assert laptop is not None
+    page.set_viewport_size({"width": 390, "height": 844})
+    cells = page.locator("#result_list td")
+    cut: int = cells.evaluate_all("all => all.filter(one => one.scrollHeight > one.clientHeight).length")
+    page.set_viewport_size(laptop)
+    return cut
 
 
 def pages_printed(page: Page) -> int:

@@ -110,6 +110,7 @@ MATRIX: dict[str, Door] = {
     "payments/event/search/": (302, AUDITING, 302, AUDITING),  # to the list
     "payments/event/<path:object_id>/change/": NO_PAGE,
     "reconciliation/difference/": (200, LOOKING, 405, STAFF),
+    "reconciliation/difference/search/": (302, LOOKING, 302, LOOKING),  # to the list
     "reconciliation/difference/<path:object_id>/change/": (200, LOOKING, 405, STAFF),
     "reconciliation/difference/<int:difference_id>/take/": (302, MATCHING, 302, MATCHING),
     "reconciliation/difference/<int:difference_id>/give-back/": (302, MATCHING, 302, MATCHING),

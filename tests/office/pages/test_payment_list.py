@@ -270,7 +270,7 @@ class TestPages:
         for _ in range(51):
             PaymentFactory()
         shown = superuser.payments()
-        assert "50 or more payments. Search or filter" in shown
+        assert "50 or more payments. Narrow the list" in shown
         assert "Page 1 of 2" in shown
 
     @pytest.mark.parametrize(
