@@ -128,9 +128,9 @@ def _fee(amount: int, basis_points: int, fixed: int) -> int:
 def _cases(entries: list[LedgerEntry], plants: Plants) -> Iterator[str]:
     """Each planted difference has one case, each stray hold has one at most, and there is no other."""
     cases = Difference.objects.annotate(
-        about=Coalesce(F("line__reference"), F("operation__bank_reference"), F("subject"))
+        reference_or_day=Coalesce(F("line__reference"), F("operation__bank_reference"), F("subject"))
     )
-    known = Counter(Planted(one.kind, one.about.removeprefix("day:")) for one in cases)
+    known = Counter(Planted(one.kind, one.reference_or_day.removeprefix("day:")) for one in cases)
     claimed = set(Payment.objects.filter(bank=BANK).values_list("bank_authorization_id", flat=True))
     strays = {one.id for one in entries if one.type == "AUTH_HOLD"} - claimed
     for planted in plants.all:
