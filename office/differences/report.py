@@ -10,6 +10,7 @@ from office.differences.words import amount_of, state_of
 from office.pages.words import plain, utc
 from payments.domain.money import display
 from reconciliation.models import Difference, Run
+from reconciliation.services.compare.heal import HEALED_IN_WORDS
 
 MATCHED, LATE = "matched", "late"
 # What a look at the bank's own API counts besides; it has no sums.
@@ -99,7 +100,7 @@ class Report:
     @property
     def healed(self) -> list[tuple[str, int]]:
         return [
-            (_HEALED.get(name) or plain(name).lower(), number)
+            (HEALED_IN_WORDS[name], number)
             for name, number in self._run.counts.get("healed", {}).items()
             if number
         ]
@@ -159,16 +160,6 @@ def _parts(numbers: list[int], largest: int) -> list[Part]:
         parts.append(Part(color, number, round(left, 2), width))
         left += width
     return parts
-
-
-# How a statement put our books right, as runs count it.
-_HEALED = {
-    "reference_found": "references filled in",
-    "ended_by_line": "operations ended",
-    "not_executed": "operations found not executed",
-    "stray_ruled_out": "possible holds ruled out",
-    "orphan_hold_released": "holds voided",
-}
 
 
 def is_open(name: str) -> bool:

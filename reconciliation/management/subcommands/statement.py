@@ -16,6 +16,7 @@ from reconciliation.management.subcommands.base import ExitCode, Subcommand, add
 from reconciliation.management.subcommands.differences import of_case, of_run, sentences_of
 from reconciliation.matching.classes import IN_WORDS, Class
 from reconciliation.models import Difference, Run
+from reconciliation.services.compare.heal import HEALED_IN_WORDS
 from reconciliation.services.differences import open_differences
 from reconciliation.services.imports import AlreadyImported, Imported, Progress, Refused, import_file
 from reconciliation.services.reconcile import reconcile
@@ -132,7 +133,9 @@ def _sentences(run: Run, still_open: QuerySet[Difference]) -> Iterator[str]:
         for what, currencies in sorted(run.counts["classes"].items())
     }
     count = still_open.count()
-    healed = _counted(run.counts["healed"])
+    healed = _counted(
+        {HEALED_IN_WORDS[what]: number for what, number in run.counts["healed"].items() if number}
+    )
     yield f"{run.bank} reconciled: {_counted(found)}; healed: {healed}; open differences: {count:,}."
     for one in still_open[:_LISTED]:
         yield from sentences_of(one)
@@ -141,4 +144,4 @@ def _sentences(run: Run, still_open: QuerySet[Difference]) -> Iterator[str]:
 
 
 def _counted(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in numbers.items()) or "nothing"
+    return ", ".join(f"{number:,} {what}" for what, number in numbers.items()) or "nothing"

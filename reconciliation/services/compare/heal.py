@@ -36,6 +36,13 @@ NAMED, ENDED, RULED_OUT, STRAYS, RELEASED = (
     *("reference_found", "ended_by_line", "not_executed", "stray_ruled_out"),
     "orphan_hold_released",
 )
+HEALED_IN_WORDS = {
+    NAMED: "references filled in",
+    ENDED: "operations ended",
+    RULED_OUT: "operations found not executed",
+    STRAYS: "possible holds ruled out",
+    RELEASED: "holds voided",
+}
 
 
 def candidates(parameters: dict[str, Any], *, now: datetime) -> list[UUID]:
